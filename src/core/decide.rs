@@ -1,0 +1,312 @@
+//! From a pod to what is to be done with it.
+
+use super::container::Plan;
+use super::injection::{Injection, VOLUME_NAME, WantedVolume};
+use super::lenient::{List, Shape};
+use super::patch::Patch;
+use super::pod::{Container, Pod, Spec};
+use super::volume::VolumeState;
+use super::{Auth, INJECT, OnConflict, Outcome, Reads, STATUS, Service};
+use serde_json::json;
+
+/// Who changes the pod; stands in its status annotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// The admission webhook.
+    Webhook,
+    /// The `inject` command.
+    Inject,
+}
+
+impl Engine {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Inject => "inject",
+        }
+    }
+}
+
+/// Decides about pods. Made once from the settings, then only read.
+#[derive(Clone, Debug)]
+pub struct Injector {
+    auth: Auth,
+    services: Vec<(Service, Injection)>,
+    on_conflict: OnConflict,
+    engine: Engine,
+}
+
+/// What is to be done with a pod, and why.
+#[derive(Debug)]
+pub struct Decision<'i> {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The service whose pod it is, with its place among [`Injector::services`].
+    pub service: Option<(usize, &'i Service)>,
+    /// An RFC 6902 patch as JSON text; `None` where nothing is to change.
+    pub patch: Option<String>,
+    /// For the person who creates the pod; only what they can act on.
+    pub warnings: Vec<String>,
+    /// Why the pod is refused, if it is.
+    pub denied: Option<String>,
+}
+
+impl Decision<'_> {
+    pub(crate) fn unchanged(outcome: Outcome) -> Self {
+        Self { outcome, service: None, patch: None, warnings: Vec::new(), denied: None }
+    }
+}
+
+/// A container that gets the credential, with its place.
+struct Target<'p> {
+    list: &'static str,
+    index: usize,
+    name: &'p str,
+    container: &'p Container<'p>,
+}
+
+/// What of a container is the user's own where ours belongs.
+struct Conflict<'p> {
+    container: &'p str,
+    what: Vec<&'static str>,
+}
+
+const VOLUME_CONFLICT: &str = "volume argocd-auth";
+const MOUNT_CONFLICT: &str = "mount at /var/run/secrets/argocd-auth";
+
+impl Injector {
+    /// An injector for services with what each of their pods must carry.
+    #[must_use]
+    pub fn new(auth: Auth, services: Vec<(Service, Injection)>, on_conflict: OnConflict, engine: Engine) -> Self {
+        Self { auth, services, on_conflict, engine }
+    }
+
+    /// The services, in the order in which they are tried.
+    pub fn services(&self) -> impl ExactSizeIterator<Item = &Service> {
+        self.services.iter().map(|(service, _)| service)
+    }
+
+    /// Decides about one pod.
+    #[must_use]
+    pub fn decide(&self, pod: &Pod<'_>) -> Decision<'_> {
+        let metadata = &pod.metadata.value;
+        let mut services = self.services.iter().enumerate();
+        let selected = services.find(|(_, (service, _))| service.selector.matches(&metadata.labels.entries));
+        let Some((place, (service, injection))) = selected else {
+            return Decision::unchanged(Outcome::NotSelected);
+        };
+        let decided = if [&metadata.labels, &metadata.annotations].iter().any(|map| map.get(INJECT) == Some("false")) {
+            Decision::unchanged(Outcome::OptedOut)
+        } else {
+            self.inject(pod, service, injection)
+        };
+        Decision { service: Some((place, service)), ..decided }
+    }
+
+    fn inject(&self, pod: &Pod<'_>, service: &Service, injection: &Injection) -> Decision<'_> {
+        let spec = &pod.spec.value;
+        let targets = targets(spec, service);
+        let can_change = |target: &Target<'_>| {
+            let container = target.container;
+            let odd_volumes = spec.volumes.shape == Shape::Odd || container.volume_mounts.shape == Shape::Odd;
+            container.env.shape != Shape::Odd && !(injection.volume.is_some() && odd_volumes)
+        };
+        if targets.is_empty() || !targets.iter().all(can_change) {
+            let warnings = vec![not_found(spec, service, !targets.is_empty())];
+            return Decision { warnings, ..Decision::unchanged(Outcome::ContainerNotFound) };
+        }
+
+        let mut patch = Patch::default();
+        let mut conflicts = Vec::new();
+        let volume = VolumeState::of(&spec.volumes, injection.volume.as_ref(), &self.auth);
+        let mut volume_needed = false;
+        for target in &targets {
+            let Target { list, index, name, container } = *target;
+            let mut what = Vec::new();
+            if let Some(wanted) = &injection.volume {
+                what = self.mount(target, volume, wanted, &mut patch);
+                if !what.is_empty() && self.on_conflict != OnConflict::Replace {
+                    // Without its file a variable with the path would mislead: the container stays
+                    // as it is.
+                    conflicts.push(Conflict { container: name, what });
+                    continue;
+                }
+                volume_needed = true;
+            }
+            let plan = Plan::new(&container.env, injection, &self.auth, self.on_conflict);
+            plan.write(&container.env, format_args!("/spec/{list}/{index}/env"), &mut patch);
+            what.extend(plan.conflicts);
+            if !what.is_empty() {
+                conflicts.push(Conflict { container: name, what });
+            }
+        }
+        match &injection.volume {
+            Some(wanted) if volume_needed => put_volume(spec, volume, wanted, &mut patch),
+            None if injection.reads == Reads::Credential => drop_stale_volume(spec, &targets, volume, &mut patch),
+            _ => {}
+        }
+        self.conclude(pod, service, patch, &conflicts)
+    }
+
+    /// Mounts the volume into one container. Returns what of the user's stands in the way; then
+    /// nothing is changed unless it is to be replaced.
+    fn mount(
+        &self,
+        target: &Target<'_>,
+        volume: VolumeState,
+        wanted: &WantedVolume,
+        patch: &mut Patch,
+    ) -> Vec<&'static str> {
+        let Target { list, index, container, .. } = *target;
+        let mounts = &container.volume_mounts;
+        let there = mounts.iter().find(|(_, mount)| mount.at_our_path());
+        let mut what = Vec::new();
+        if matches!(volume, VolumeState::Users(_)) {
+            what.push(VOLUME_CONFLICT);
+        }
+        if there.is_some_and(|(_, mount)| !mount.is_ours()) {
+            what.push(MOUNT_CONFLICT);
+        }
+        if !what.is_empty() && self.on_conflict != OnConflict::Replace {
+            return what;
+        }
+        let path = format_args!("/spec/{list}/{index}/volumeMounts");
+        let mount = &wanted.mount_json;
+        match there {
+            Some((_, mount)) if mount.is_ours() => {}
+            Some((place, _)) => patch.replace(format_args!("{path}/{place}"), mount),
+            None if mounts.shape == Shape::Missing => patch.add(path, &format!("[{mount}]")),
+            None => patch.add(format_args!("{path}/-"), mount),
+        }
+        what
+    }
+
+    fn conclude(&self, pod: &Pod<'_>, service: &Service, mut patch: Patch, conflicts: &[Conflict<'_>]) -> Decision<'_> {
+        let outcome = match (conflicts.is_empty(), self.on_conflict) {
+            (true, _) if patch.is_empty() => Outcome::AlreadyRight,
+            (true, _) => Outcome::Injected,
+            (false, OnConflict::Keep) => Outcome::ConflictKept,
+            (false, OnConflict::Replace) => Outcome::ConflictReplaced,
+            (false, OnConflict::Deny) => {
+                let denied = Some(refusal(service, conflicts));
+                return Decision { denied, ..Decision::unchanged(Outcome::ConflictDenied) };
+            }
+        };
+        if !patch.is_empty() {
+            let status = json!({ "v": 1, "outcome": outcome.as_str(), "engine": self.engine.as_str() }).to_string();
+            match pod.metadata.value.annotations.shape {
+                Shape::Missing => {
+                    patch.add(format_args!("/metadata/annotations"), &json!({ STATUS: status }).to_string());
+                }
+                Shape::Expected => {
+                    patch.add(
+                        format_args!("/metadata/annotations/{}", STATUS.replace('/', "~1")),
+                        &json!(status).to_string(),
+                    );
+                }
+                Shape::Odd => {}
+            }
+        }
+        let kept = outcome == Outcome::ConflictKept;
+        let warnings = conflicts.iter().map(|Conflict { container, what }| {
+            let what = what.join(", ");
+            if kept {
+                format!("argocd-auth-webhook: {container} keeps its own {what}; the settings say otherwise (onConflict: keep)")
+            } else {
+                format!("argocd-auth-webhook: {container}: its own {what} gave way to the settings (onConflict: replace)")
+            }
+        });
+        Decision { patch: patch.finish(), warnings: warnings.collect(), ..Decision::unchanged(outcome) }
+    }
+}
+
+fn lists<'p>(spec: &'p Spec<'p>) -> [(&'static str, &'p List<Container<'p>>); 2] {
+    [("containers", &spec.containers), ("initContainers", &spec.init_containers)]
+}
+
+fn targets<'p>(spec: &'p Spec<'p>, service: &Service) -> Vec<Target<'p>> {
+    let mut targets = Vec::new();
+    for (list, containers) in lists(spec) {
+        for (index, container) in containers.iter() {
+            if let Some(name) = container.name.get().filter(|name| service.containers.iter().any(|c| c == name)) {
+                targets.push(Target { list, index, name, container });
+            }
+        }
+    }
+    targets
+}
+
+fn put_volume(spec: &Spec<'_>, volume: VolumeState, wanted: &WantedVolume, patch: &mut Patch) {
+    match volume {
+        VolumeState::Right => {}
+        VolumeState::Stale(index) | VolumeState::Users(index) => {
+            patch.replace(format_args!("/spec/volumes/{index}"), &wanted.json);
+        }
+        VolumeState::Absent if spec.volumes.shape == Shape::Missing => {
+            patch.add(format_args!("/spec/volumes"), &format!("[{}]", wanted.json));
+        }
+        VolumeState::Absent => patch.add(format_args!("/spec/volumes/-"), &wanted.json),
+    }
+}
+
+/// Takes away a volume of ours that the settings no longer ask for: its Secret may be gone, and the
+/// pod would wait for it for ever. A container that uses it elsewhere keeps it.
+fn drop_stale_volume(spec: &Spec<'_>, targets: &[Target<'_>], volume: VolumeState, patch: &mut Patch) {
+    let VolumeState::Stale(place) = volume else { return };
+    let mut removed = 0;
+    for Target { list, index, container, .. } in targets {
+        for (mount, _) in container.volume_mounts.iter().rev().filter(|(_, mount)| mount.is_ours()) {
+            patch.remove(format_args!("/spec/{list}/{index}/volumeMounts/{mount}"));
+            removed += 1;
+        }
+    }
+    let all = lists(spec).into_iter().flat_map(|(_, list)| list.iter()).map(|(_, container)| &container.volume_mounts);
+    let used = all.flat_map(List::iter).filter(|(_, mount)| mount.name.is(VOLUME_NAME)).count();
+    if used == removed {
+        patch.remove(format_args!("/spec/volumes/{place}"));
+    }
+}
+
+/// Says what was looked for and what there is.
+fn not_found(spec: &Spec<'_>, service: &Service, unreadable: bool) -> String {
+    let wanted = service.containers.join(" or ");
+    if unreadable {
+        return shorten(format!(
+            "argocd-auth-webhook: {}: {wanted}: env or volumes are not lists; nothing was injected",
+            service.name
+        ));
+    }
+    let mut names: Vec<&str> = lists(spec)
+        .into_iter()
+        .flat_map(|(_, list)| list.iter())
+        .filter_map(|(_, container)| container.name.get())
+        .collect();
+    let more = names.len().saturating_sub(4);
+    names.truncate(4);
+    let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    shorten(format!(
+        "argocd-auth-webhook: {}: no container {wanted} in the pod (it has: {there}{more}); nothing was injected",
+        service.name
+    ))
+}
+
+fn refusal(service: &Service, conflicts: &[Conflict<'_>]) -> String {
+    let each =
+        conflicts.iter().map(|Conflict { container, what }| format!("{container} has its own {}", what.join(", ")));
+    format!(
+        "{}: {}, and onConflict is deny: remove it there, or label the pod {INJECT}: \"false\" to do without injection",
+        service.name,
+        each.collect::<Vec<_>>().join("; ")
+    )
+}
+
+/// The API server cuts warnings at 256 characters where there are many.
+fn shorten(mut text: String) -> String {
+    const MOST: usize = 250;
+    if text.chars().count() > MOST {
+        text = text.chars().take(MOST - 1).collect();
+        text.push('…');
+    }
+    text
+}

@@ -1,0 +1,270 @@
+//! Reading JSON that may be of any shape without ever failing on it.
+//!
+//! The API server sends well-formed pods; a webhook that answers an oddity with an error would turn
+//! it into a refused pod. So each type here takes what it can use, notes that something odd stood
+//! there, and reads on. Only what is not JSON at all is an error. Nothing is copied but strings with
+//! escapes in them.
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// Implements the visits of everything that a type does not expect, as `$odd`.
+macro_rules! otherwise {
+    ($odd:expr; $($visit:ident)*) => { $(otherwise!(@ $odd, $visit);)* };
+    (@ $odd:expr, scalar) => {
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> { Ok($odd) }
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> { Ok($odd) }
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> { Ok($odd) }
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> { Ok($odd) }
+    };
+    (@ $odd:expr, str) => {
+        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> { Ok($odd) }
+    };
+    (@ $odd:expr, seq) => {
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            Ok($odd)
+        }
+    };
+    (@ $odd:expr, map) => {
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            Ok($odd)
+        }
+    };
+}
+
+/// What a field held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Absent or null.
+    #[default]
+    Missing,
+    /// Of another type than it should be.
+    Odd,
+    /// As expected.
+    Expected,
+}
+
+/// A string, borrowed where it has no escapes. Anything else is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Str<'a>(pub Option<Cow<'a, str>>);
+
+impl Str<'_> {
+    pub(crate) fn get(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+
+    pub(crate) fn is(&self, text: &str) -> bool {
+        self.get() == Some(text)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct StrVisitor;
+        impl<'de> Visitor<'de> for StrVisitor {
+            type Value = Str<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Str<'de>, E> {
+                Ok(Str(Some(Cow::Borrowed(text))))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Str<'de>, E> {
+                Ok(Str(Some(Cow::Owned(text.to_owned()))))
+            }
+            fn visit_unit<E>(self) -> Result<Str<'de>, E> {
+                Ok(Str(None))
+            }
+            otherwise!(Str(None); scalar seq map);
+        }
+        deserializer.deserialize_any(StrVisitor)
+    }
+}
+
+/// A boolean. Anything else is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bool(pub Option<bool>);
+
+impl<'de> Deserialize<'de> for Bool {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct BoolVisitor;
+        impl<'de> Visitor<'de> for BoolVisitor {
+            type Value = Bool;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a boolean")
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<Bool, E> {
+                Ok(Bool(Some(value)))
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Bool, E> {
+                Ok(Bool(None))
+            }
+            fn visit_u64<E>(self, _: u64) -> Result<Bool, E> {
+                Ok(Bool(None))
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Bool, E> {
+                Ok(Bool(None))
+            }
+            fn visit_unit<E>(self) -> Result<Bool, E> {
+                Ok(Bool(None))
+            }
+            otherwise!(Bool(None); str seq map);
+        }
+        deserializer.deserialize_any(BoolVisitor)
+    }
+}
+
+/// A whole number. Anything else is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Int(pub Option<i64>);
+
+impl<'de> Deserialize<'de> for Int {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct IntVisitor;
+        impl<'de> Visitor<'de> for IntVisitor {
+            type Value = Int;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number")
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Int, E> {
+                Ok(Int(None))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Int, E> {
+                Ok(Int(Some(value)))
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Int, E> {
+                Ok(Int(i64::try_from(value).ok()))
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Int, E> {
+                Ok(Int(None))
+            }
+            fn visit_unit<E>(self) -> Result<Int, E> {
+                Ok(Int(None))
+            }
+            otherwise!(Int(None); str seq map);
+        }
+        deserializer.deserialize_any(IntVisitor)
+    }
+}
+
+/// An object read as `T`. Where something else stands, `value` is `T`'s default.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Obj<T> {
+    pub shape: Shape,
+    pub value: T,
+}
+
+impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Obj<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for ObjVisitor<T> {
+            type Value = Obj<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Obj<T>, A::Error> {
+                let value = T::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Obj { shape: Shape::Expected, value })
+            }
+            fn visit_unit<E>(self) -> Result<Obj<T>, E> {
+                Ok(Obj { shape: Shape::Missing, value: T::default() })
+            }
+            otherwise!(Obj { shape: Shape::Odd, value: T::default() }; scalar str seq);
+        }
+        deserializer.deserialize_any(ObjVisitor(PhantomData))
+    }
+}
+
+/// Whether an element of a [`List`] is of any interest.
+pub(crate) trait Keep {
+    fn keep(&self) -> bool {
+        true
+    }
+}
+
+/// A list of objects, of which only those of interest are kept, with their place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct List<T> {
+    pub shape: Shape,
+    /// How many elements there are, kept or not.
+    pub len: usize,
+    pub kept: Vec<(usize, T)>,
+}
+
+impl<T> List<T> {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (usize, &T)> {
+        self.kept.iter().map(|(index, item)| (*index, item))
+    }
+}
+
+impl<'de, T: Deserialize<'de> + Default + Keep> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de> + Default + Keep> Visitor<'de> for ListVisitor<T> {
+            type Value = List<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<T>, A::Error> {
+                let mut list = List { shape: Shape::Expected, len: 0, kept: Vec::new() };
+                while let Some(item) = seq.next_element::<Obj<T>>()? {
+                    if item.shape == Shape::Expected && item.value.keep() {
+                        list.kept.push((list.len, item.value));
+                    }
+                    list.len += 1;
+                }
+                Ok(list)
+            }
+            fn visit_unit<E>(self) -> Result<List<T>, E> {
+                Ok(List { shape: Shape::Missing, len: 0, kept: Vec::new() })
+            }
+            otherwise!(List { shape: Shape::Odd, len: 0, kept: Vec::new() }; scalar str map);
+        }
+        deserializer.deserialize_any(ListVisitor(PhantomData))
+    }
+}
+
+/// A map from strings to strings; entries with other values are passed over.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StrMap<'a> {
+    pub shape: Shape,
+    pub entries: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+impl StrMap<'_> {
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        // The last one counts, as in every JSON reader that keeps one.
+        self.entries.iter().rev().find(|(k, _)| k == key).map(|(_, value)| value.as_ref())
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for StrMap<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MapVisitor;
+        impl<'de> Visitor<'de> for MapVisitor {
+            type Value = StrMap<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with strings")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<StrMap<'de>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some((Str(key), Str(value))) = map.next_entry()? {
+                    if let (Some(key), Some(value)) = (key, value) {
+                        entries.push((key, value));
+                    }
+                }
+                Ok(StrMap { shape: Shape::Expected, entries })
+            }
+            fn visit_unit<E>(self) -> Result<StrMap<'de>, E> {
+                Ok(StrMap::default())
+            }
+            otherwise!(StrMap { shape: Shape::Odd, entries: Vec::new() }; scalar str seq);
+        }
+        deserializer.deserialize_any(MapVisitor)
+    }
+}

@@ -1,0 +1,229 @@
+//! The wire types of `admission.k8s.io/v1`, as far as a mutating webhook needs them.
+//!
+//! Own types, because the ones at hand write the patch as an array of numbers and can answer with
+//! an empty uid. See <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/>.
+
+use super::lenient::{Obj, Shape, Str};
+use super::pod::Pod;
+use super::{Decision, Injector, Outcome};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+
+const API_VERSION: &str = "admission.k8s.io/v1";
+const KIND: &str = "AdmissionReview";
+
+/// Why a body can't be answered with a review of its own: these are status 400.
+#[derive(Debug, thiserror::Error)]
+pub enum Unanswerable {
+    /// It isn't JSON.
+    #[error("the body is not JSON that can be read: {0}")]
+    NotJson(#[from] serde_json::Error),
+    /// It is something else, or of another version.
+    #[error("the body is not an AdmissionReview of admission.k8s.io/v1: kind is {kind}, apiVersion is {api_version}")]
+    NotAReview {
+        /// What stands under `kind`.
+        kind: Shown,
+        /// What stands under `apiVersion`.
+        api_version: Shown,
+    },
+    /// There is no uid to answer to.
+    #[error("the AdmissionReview has no request.uid, so no answer can name it")]
+    NoUid,
+}
+
+/// Text from a request, cut and quoted, so that it can stand in an answer or a log line.
+#[derive(Debug)]
+pub struct Shown(String);
+
+impl Shown {
+    /// The longest name that Kubernetes has.
+    const MOST: usize = 253;
+
+    /// Cuts and quotes a text.
+    #[must_use]
+    pub fn new(text: Option<&str>) -> Self {
+        Self(match text {
+            None => "missing".to_owned(),
+            Some(text) => format!("{:?}", text.chars().take(Self::MOST).collect::<String>()),
+        })
+    }
+}
+
+impl std::fmt::Display for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What the API server asks.
+#[derive(Debug)]
+pub struct Review<'a> {
+    request: Request<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    api_version: Str<'a>,
+    #[serde(borrow)]
+    kind: Str<'a>,
+    #[serde(borrow)]
+    request: Obj<Request<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Request<'a> {
+    #[serde(borrow)]
+    uid: Str<'a>,
+    #[serde(borrow)]
+    kind: Obj<GroupVersionKind<'a>>,
+    #[serde(borrow)]
+    sub_resource: Str<'a>,
+    #[serde(borrow)]
+    operation: Str<'a>,
+    #[serde(borrow)]
+    namespace: Str<'a>,
+    #[serde(borrow)]
+    name: Str<'a>,
+    // Read in the same pass as the envelope: what isn't looked at is skipped, not stored.
+    #[serde(borrow)]
+    object: Obj<Pod<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct GroupVersionKind<'a> {
+    #[serde(borrow)]
+    group: Str<'a>,
+    #[serde(borrow)]
+    version: Str<'a>,
+    #[serde(borrow)]
+    kind: Str<'a>,
+}
+
+impl<'a> Review<'a> {
+    /// Reads a review from a request's body, in one pass and without copying.
+    ///
+    /// # Errors
+    /// The body can't be answered by a review: see [`Unanswerable`].
+    pub fn parse(body: &'a [u8]) -> Result<Self, Unanswerable> {
+        let Envelope { api_version, kind, request } = serde_json::from_slice::<Obj<Envelope<'a>>>(body)?.value;
+        if !kind.is(KIND) || !api_version.is(API_VERSION) {
+            return Err(Unanswerable::NotAReview {
+                kind: Shown::new(kind.get()),
+                api_version: Shown::new(api_version.get()),
+            });
+        }
+        if request.value.uid.get().is_none_or(str::is_empty) {
+            return Err(Unanswerable::NoUid);
+        }
+        Ok(Self { request: request.value })
+    }
+
+    /// The uid that the answer must carry.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        self.request.uid.get().unwrap_or_default()
+    }
+
+    /// The namespace of the object.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        self.request.namespace.get()
+    }
+
+    /// The object's name, or its `generateName`.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.request.name.get().filter(|name| !name.is_empty()).or_else(|| self.request.object.value.name())
+    }
+
+    /// Decides about the pod that is to be created. Anything else is left alone.
+    #[must_use]
+    pub fn decide<'i>(&self, injector: &'i Injector) -> Decision<'i> {
+        let Request { kind, sub_resource, operation, object, .. } = &self.request;
+        let core_pod = kind.value.kind.is("Pod")
+            && kind.value.version.is("v1")
+            && kind.value.group.get().is_none_or(str::is_empty);
+        let whole = sub_resource.get().is_none_or(str::is_empty);
+        if !core_pod || !whole || !operation.is("CREATE") || object.shape != Shape::Expected {
+            return Decision::unchanged(Outcome::NotAPodCreation);
+        }
+        injector.decide(&object.value)
+    }
+}
+
+/// What the API server is told.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response<'a>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'a [String],
+    audit_annotations: Audit<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct Status<'a> {
+    code: u16,
+    reason: &'static str,
+    message: &'a str,
+}
+
+#[derive(Debug)]
+struct Audit<'a> {
+    outcome: Outcome,
+    service: Option<&'a str>,
+}
+
+impl Serialize for Audit<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("outcome", self.outcome.as_str())?;
+        if let Some(service) = self.service {
+            map.serialize_entry("service", service)?;
+        }
+        map.end()
+    }
+}
+
+impl<'a> Answer<'a> {
+    /// The answer to the review with this uid. `patch` is the decision's patch in base64.
+    #[must_use]
+    pub fn new(uid: &'a str, decision: &'a Decision<'_>, patch: Option<String>) -> Self {
+        let status = decision.denied.as_deref().map(|message| Status { code: 403, reason: "Forbidden", message });
+        Self {
+            api_version: API_VERSION,
+            kind: KIND,
+            response: Response {
+                uid,
+                allowed: status.is_none(),
+                status,
+                patch_type: patch.is_some().then_some("JSONPatch"),
+                patch,
+                warnings: &decision.warnings,
+                audit_annotations: Audit {
+                    outcome: decision.outcome,
+                    service: decision.service.map(|(_, service)| service.name.as_str()),
+                },
+            },
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Gives the services of a Codefresh GitOps Runtime their Argo CD credentials as their pods are
+//! created.
+//!
+//! [`core`] decides, purely; [`settings`] reads what it decides by; every other module is one edge.
+//! `docs/architecture.md` says which module may know what.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs, clippy::pedantic)]
+
+pub mod core;
