@@ -8,3 +8,5 @@
 #![warn(missing_docs, clippy::pedantic)]
 
 pub mod core;
+pub mod telemetry;
+pub mod webhook;
