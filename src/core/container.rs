@@ -66,22 +66,22 @@ impl<'i> Plan<'i> {
         }
     }
 
-    /// Writes the operations; `path` is that of the list.
-    pub(crate) fn write(&self, env: &List<EnvVar<'_>>, path: Arguments<'_>, patch: &mut Patch) {
+    /// Writes the operations; `list` is the path of the list.
+    pub(crate) fn write(&self, env: &List<EnvVar<'_>>, list: Arguments<'_>, patch: &mut Patch) {
         for (index, json) in &self.replace {
-            patch.replace(format_args!("{path}/{index}"), json);
+            patch.replace(format_args!("{list}/{index}"), json);
         }
         for index in self.remove.iter().rev() {
-            patch.remove(format_args!("{path}/{index}"));
+            patch.remove(format_args!("{list}/{index}"));
         }
         if env.len == 0 {
             if !self.add.is_empty() {
-                patch.add(path, &format!("[{}]", self.add.join(",")));
+                patch.add(list, &format!("[{}]", self.add.join(",")));
             }
         } else {
             // In front of the container's own, so that `$(ARGO_CD_TOKEN)` in a later one expands.
             for json in self.add.iter().rev() {
-                patch.add(format_args!("{path}/0"), json);
+                patch.add(format_args!("{list}/0"), json);
             }
         }
     }

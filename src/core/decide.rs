@@ -82,6 +82,7 @@ impl Injector {
     }
 
     /// The services, in the order in which they are tried.
+    #[must_use]
     pub fn services(&self) -> impl ExactSizeIterator<Item = &Service> {
         self.services.iter().map(|(service, _)| service)
     }
@@ -170,13 +171,13 @@ impl Injector {
         if !what.is_empty() && self.on_conflict != OnConflict::Replace {
             return what;
         }
-        let path = format_args!("/spec/{list}/{index}/volumeMounts");
+        let at = format_args!("/spec/{list}/{index}/volumeMounts");
         let mount = &wanted.mount_json;
         match there {
             Some((_, mount)) if mount.is_ours() => {}
-            Some((place, _)) => patch.replace(format_args!("{path}/{place}"), mount),
-            None if mounts.shape == Shape::Missing => patch.add(path, &format!("[{mount}]")),
-            None => patch.add(format_args!("{path}/-"), mount),
+            Some((place, _)) => patch.replace(format_args!("{at}/{place}"), mount),
+            None if mounts.shape == Shape::Missing => patch.add(at, &format!("[{mount}]")),
+            None => patch.add(format_args!("{at}/-"), mount),
         }
         what
     }

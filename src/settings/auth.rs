@@ -1,0 +1,167 @@
+//! The auth block: the same fields wherever it stands.
+
+use super::block::{Block, Report, shown};
+use super::names;
+use crate::core::{
+    Auth, ConfigMapKeyRef, DEFAULT_USERNAME, INITIAL_PASSWORD, Mode, PLAIN_PASSWORD, PLAIN_TOKEN, SecretKeyRef,
+    Username,
+};
+
+const TYPE: &str = "type";
+const TOKEN: &str = "token";
+const TOKEN_REF: &str = "tokenSecretKeyRef";
+const USERNAME: &str = "username";
+const USERNAME_SECRET_REF: &str = "usernameSecretKeyRef";
+const USERNAME_CONFIG_MAP_REF: &str = "usernameConfigMapKeyRef";
+const PASSWORD: &str = "password";
+const PASSWORD_REF: &str = "passwordSecretKeyRef";
+const FIELDS: [&str; 8] =
+    [TYPE, TOKEN, TOKEN_REF, USERNAME, USERNAME_SECRET_REF, USERNAME_CONFIG_MAP_REF, PASSWORD, PASSWORD_REF];
+
+/// An auth block that was read. The plain credential is there to compare two blocks and for nothing
+/// else: this type has no `Debug`, and what is kept is [`Auth`].
+pub(super) struct Read<'v> {
+    pub auth: Auth,
+    plain: Option<&'v str>,
+}
+
+impl Read<'_> {
+    /// Whether two blocks say the same, down to the credential.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        self.auth == other.auth && self.plain == other.plain
+    }
+
+    /// Whether it says what the chart says without any block.
+    pub(super) fn is_default(&self) -> bool {
+        self.plain.is_none() && self.auth == default()
+    }
+}
+
+/// What holds where no block is given.
+pub(super) fn default() -> Auth {
+    Auth {
+        mode: Mode::Password,
+        credential: INITIAL_PASSWORD.into(),
+        username: Username::Plain(DEFAULT_USERNAME.to_owned()),
+        chart_has_username: true,
+    }
+}
+
+/// Reads a block. `None` where it can't be used; the reason stands in the report.
+pub(super) fn read<'v>(block: &Block<'v>, report: &mut Report) -> Option<Read<'v>> {
+    block.only(&FIELDS, report);
+    let before = report.problems.len();
+    let modes = [("token", Mode::Token), ("password", Mode::Password)];
+    let mode = block.one_of(TYPE, &modes, report).unwrap_or(Mode::Password);
+    if report.problems.len() > before {
+        return None;
+    }
+    // The other mode's fields may stand there; they are not looked at.
+    let (plain_key, plain_secret) = match mode {
+        Mode::Token => (TOKEN, PLAIN_TOKEN),
+        Mode::Password => (PASSWORD, PLAIN_PASSWORD),
+    };
+    let plain = block.secret(plain_key, report);
+    let credential = if report.problems.len() > before {
+        None
+    } else if plain.is_some() {
+        Some(plain_secret.into())
+    } else {
+        match mode {
+            Mode::Token => token_reference(block, report),
+            Mode::Password => Some(password_reference(block, report)),
+        }
+    };
+    let username = username(block, mode, report);
+    if report.problems.len() > before {
+        return None;
+    }
+    let auth = Auth { mode, credential: credential?, username, chart_has_username: true };
+    Some(Read { auth, plain })
+}
+
+fn token_reference(block: &Block<'_>, report: &mut Report) -> Option<SecretKeyRef> {
+    let Some(reference) = block.block(TOKEN_REF, report) else {
+        if block.get(TOKEN_REF).is_some() {
+            return None; // of another type, which was said
+        }
+        let path = &block.path;
+        return report.problem(
+            path,
+            format!(
+                "type is token, but no token is given; set {path}.token, or {path}.tokenSecretKeyRef with name and key"
+            ),
+        );
+    };
+    reference.only(&["name", "key", "optional"], report);
+    let name = required(&reference, "name", names::object, report);
+    let key = required(&reference, "key", names::key, report);
+    let optional = reference.boolean("optional", report);
+    Some(SecretKeyRef { name: name?, key: key?, optional })
+}
+
+/// Helm merges this one over its default.
+fn password_reference(block: &Block<'_>, report: &mut Report) -> SecretKeyRef {
+    let Some(reference) = block.block(PASSWORD_REF, report) else { return INITIAL_PASSWORD.into() };
+    reference.only(&["name", "key", "optional"], report);
+    let name = checked(&reference, "name", names::object, report);
+    let key = checked(&reference, "key", names::key, report);
+    let optional = reference.boolean("optional", report);
+    SecretKeyRef {
+        name: name.unwrap_or_else(|| INITIAL_PASSWORD.name.to_owned()),
+        key: key.unwrap_or_else(|| INITIAL_PASSWORD.key.to_owned()),
+        optional,
+    }
+}
+
+/// The user name. A token needs none, so there it is taken only if it is a good one (the older
+/// app-proxy gets it besides).
+fn username(block: &Block<'_>, mode: Mode, report: &mut Report) -> Username {
+    let mut ignored = Report::new(false);
+    let report = if mode == Mode::Password { report } else { &mut ignored };
+    let secret = block.block(USERNAME_SECRET_REF, report);
+    let config_map = block.block(USERNAME_CONFIG_MAP_REF, report);
+    if let (Some(_), Some(other)) = (&secret, &config_map) {
+        report.problem::<()>(
+            &other.path,
+            format!("stands beside {}; keep one of them", block.path_of(USERNAME_SECRET_REF)),
+        );
+    }
+    if let Some(reference) = secret {
+        reference.only(&["name", "key", "optional"], report);
+        let name = required(&reference, "name", names::object, report);
+        let key = required(&reference, "key", names::key, report);
+        let optional = reference.boolean("optional", report);
+        if let (Some(name), Some(key)) = (name, key) {
+            return Username::SecretKey(SecretKeyRef { name, key, optional });
+        }
+    } else if let Some(reference) = config_map {
+        reference.only(&["name", "key"], report);
+        let name = required(&reference, "name", names::object, report);
+        let key = required(&reference, "key", names::key, report);
+        if let (Some(name), Some(key)) = (name, key) {
+            return Username::ConfigMapKey(ConfigMapKeyRef { name, key });
+        }
+    }
+    let plain = checked(block, USERNAME, names::username, report);
+    Username::Plain(plain.unwrap_or_else(|| DEFAULT_USERNAME.to_owned()))
+}
+
+type Rule = fn(&str) -> Result<(), &'static str>;
+
+/// A string that follows a rule, where one is given.
+pub(super) fn checked(block: &Block<'_>, key: &str, rule: Rule, report: &mut Report) -> Option<String> {
+    let text = block.string(key, report)?;
+    match rule(text) {
+        Ok(()) => Some(text.to_owned()),
+        Err(must) => report.problem(&block.path_of(key), format!("{} is not allowed: it {must}", shown(&text.into()))),
+    }
+}
+
+/// A string that must be given and follow a rule.
+pub(super) fn required(block: &Block<'_>, key: &str, rule: Rule, report: &mut Report) -> Option<String> {
+    if block.get(key).is_none() {
+        return report.problem(&block.path_of(key), "must be given, and not be empty");
+    }
+    checked(block, key, rule, report)
+}

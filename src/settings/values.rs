@@ -1,0 +1,119 @@
+//! The Runtime's values: three spellings of one block, and our chart's own keys beside them.
+
+use super::block::{Block, Report, did_you_mean};
+use super::nearest::nearest;
+use super::{ArgoCd, Settings, argocd, auth, config, names};
+use crate::core::{Auth, DEFAULT_USERNAME, Mode, Username};
+use serde_json::Value;
+
+/// Where `server` and `auth` stand, and what the chart that renders the pods knows of them.
+struct Spelling {
+    /// The keys down to the mapping that holds `server`.
+    parent: &'static [&'static str],
+    /// Whether `auth` stands inside `server`.
+    auth_in_server: bool,
+    /// Whether the Runtime's own chart reads this spelling.
+    known_to_chart: bool,
+}
+
+/// The documentation's, the classic chart's, the current chart's.
+const SPELLINGS: [Spelling; 3] = [
+    Spelling { parent: &["global", "external-arg-cd"], auth_in_server: false, known_to_chart: false },
+    Spelling { parent: &["global", "external-argo-cd"], auth_in_server: false, known_to_chart: true },
+    Spelling { parent: &["global", "integrations", "argo-cd"], auth_in_server: true, known_to_chart: true },
+];
+
+/// The name of our chart.
+const CHART: &str = "argocd-auth-webhook";
+/// The app-proxy's own key of older charts.
+const DEPRECATED_USERNAME: &str = "app-proxy.config.argoCdUsername";
+
+pub(super) fn read(root: &Value, report: &mut Report) -> Option<Settings> {
+    let root = match root {
+        Value::Null => return Some(Settings::new(auth::default(), ArgoCd::default())),
+        root => Block::new(root, String::new(), report),
+    };
+    let Some(root) = root else {
+        return if report.problems.is_empty() { Some(Settings::new(auth::default(), ArgoCd::default())) } else { None };
+    };
+    misspelt(&root, report);
+    let mut found = Vec::new();
+    let mut addresses = Vec::new();
+    for spelling in &SPELLINGS {
+        let Some(parent) = descend(&root, spelling.parent, report) else { continue };
+        let server = parent.block("server", report);
+        if let Some(address) = server.as_ref().and_then(|server| argocd::from_values(server, report)) {
+            addresses.push(address);
+        }
+        let auth = if spelling.auth_in_server {
+            server.and_then(|server| server.block("auth", report))
+        } else {
+            parent.block("auth", report)
+        };
+        if let Some(block) = auth
+            && let Some(read) = auth::read(&block, report)
+        {
+            found.push((block.path, spelling, read));
+        }
+    }
+    if !report.problems.is_empty() {
+        return None;
+    }
+    // Merged values carry the current chart's defaults beside what a person wrote.
+    found.retain(|(_, _, read)| !read.is_default());
+    if let [(first, _, a), rest @ ..] = found.as_slice()
+        && let Some((other, _, _)) = rest.iter().find(|(_, _, b)| !a.says_the_same(b))
+    {
+        return report.problem(other, format!("differs from {first}, and both are given; keep one of them"));
+    }
+    let chart_knows = found.iter().any(|(_, spelling, _)| spelling.known_to_chart);
+    let mut auth = match found.into_iter().next() {
+        Some((_, _, read)) => {
+            let is_default_name = read.auth.username == Username::Plain(DEFAULT_USERNAME.to_owned());
+            let plain = matches!(read.auth.username, Username::Plain(_));
+            Auth { chart_has_username: plain && (chart_knows || is_default_name), ..read.auth }
+        }
+        None => auth::default(),
+    };
+    deprecated_username(&root, &mut auth, report);
+    let settings = own(&root, report);
+    let argocd =
+        ArgoCd { address: settings.argocd.address.or_else(|| addresses.into_iter().next()), ..settings.argocd };
+    if report.problems.is_empty() { Some(Settings { auth, argocd, ..settings }) } else { None }
+}
+
+/// Our chart's own keys: at the root, or under the chart's name where an umbrella chart holds it.
+fn own(root: &Block<'_>, report: &mut Report) -> Settings {
+    let below = root.map.get(CHART).filter(|value| value.is_object());
+    let below = below.and_then(|value| Block::new(value, CHART.to_owned(), report));
+    config::options(below.as_ref().unwrap_or(root), report)
+}
+
+fn descend<'v>(root: &Block<'v>, keys: &[&str], report: &mut Report) -> Option<Block<'v>> {
+    keys.iter().try_fold(root.clone(), |block, key| block.block(key, report))
+}
+
+/// The chart takes this one first where both stand.
+fn deprecated_username(root: &Block<'_>, auth: &mut Auth, report: &mut Report) {
+    let mut quiet = Report::new(false);
+    // The app-proxy's values are its own; anything odd in them is not for us to refuse.
+    let Some(config) = descend(root, &["app-proxy", "config"], &mut quiet) else { return };
+    let Some(name) = auth::checked(&config, "argoCdUsername", names::username, report) else { return };
+    if auth.mode == Mode::Password && matches!(auth.username, Username::Plain(_)) {
+        report.warn(DEPRECATED_USERNAME, "is deprecated and wins over auth.username; move it there");
+        auth.username = Username::Plain(name);
+        auth.chart_has_username = true;
+    }
+}
+
+/// A block under a name that is nearly right would be passed over in silence.
+fn misspelt(root: &Block<'_>, report: &mut Report) {
+    const NAMES: [&str; 2] = ["external-argo-cd", "external-arg-cd"];
+    let mut quiet = Report::new(false);
+    let Some(global) = root.block("global", &mut quiet) else { return };
+    for key in global.map.keys().filter(|key| !NAMES.contains(&key.as_str())) {
+        if let Some(name) = nearest(key, &NAMES).filter(|_| key.to_lowercase().starts_with("external")) {
+            report.warn(&global.path_of(key), format!("is not read{}", did_you_mean(name)));
+        }
+    }
+}
