@@ -8,3 +8,4 @@
 #![warn(missing_docs, clippy::pedantic)]
 
 pub mod core;
+pub mod inject;
