@@ -3,10 +3,8 @@
 use super::object::Treater;
 use super::tree::{Tree, type_name};
 use super::write::Writer;
-use super::{Format, InjectError, Input, Position, yaml};
-use serde::Serialize;
-use serde_json::ser::PrettyFormatter;
-use serde_json::{Deserializer, Serializer, Value};
+use super::{Format, InjectError, Input, Position, emit};
+use serde_json::{Deserializer, Value};
 
 /// One object of an input.
 pub(super) struct Document<'a> {
@@ -17,9 +15,6 @@ pub(super) struct Document<'a> {
     after: &'a str,
     value: Value,
 }
-
-/// As kubectl writes JSON.
-const INDENT: &str = "    ";
 
 /// Reads all objects of an input.
 pub(super) fn documents<'a>(input: &Input, text: &'a str) -> Result<Vec<Document<'a>>, InjectError> {
@@ -59,10 +54,11 @@ pub(super) fn treat(
         let Document { before, text, after, mut value } = document;
         let changed = treater.object(&mut value, input, index + 1)?;
         match format {
-            Format::Yaml => writer.document(&yaml::emit(&value, input, index + 1)?),
+            Format::Yaml => writer.document(&emit::yaml(&value, input, index + 1)?),
             Format::Json if changed => {
-                let written = if text.contains('\n') { pretty(&value, indent_of(text)) } else { Ok(value.to_string()) };
-                let written = written.map_err(|reason| fault(input, index + 1, reason))?;
+                // In the layout that it had.
+                let indent = text.contains('\n').then(|| indent_of(text));
+                let written = emit::json_with(&value, indent, input, index + 1)?;
                 writer.json(&[before, &written, after].concat());
             }
             Format::Json => writer.json(&[before, text, after].concat()),
@@ -71,30 +67,11 @@ pub(super) fn treat(
     Ok(())
 }
 
-/// An object as an own JSON document.
-pub(super) fn emit(value: &Value, input: &Input, document: usize) -> Result<String, InjectError> {
-    let mut text = pretty(value, INDENT).map_err(|reason| fault(input, document, reason))?;
-    text.push('\n');
-    Ok(text)
-}
-
-fn pretty(value: &Value, indent: &str) -> Result<String, &'static str> {
-    let mut written = Vec::new();
-    let formatter = PrettyFormatter::with_indent(indent.as_bytes());
-    let failed = "the object can't be written as JSON";
-    value.serialize(&mut Serializer::with_formatter(&mut written, formatter)).map_err(|_| failed)?;
-    String::from_utf8(written).map_err(|_| failed)
-}
-
 /// The indentation that an object's first line shows.
 fn indent_of(text: &str) -> &str {
     let inside = text.trim_start_matches('{').trim_start_matches(['\r', '\n']);
     let width = inside.len() - inside.trim_start_matches([' ', '\t']).len();
-    inside.get(..width).filter(|indent| !indent.is_empty()).unwrap_or(INDENT)
-}
-
-fn fault(input: &Input, document: usize, reason: &str) -> InjectError {
-    InjectError::Fault { place: format!("{}: document {document}", input.name), reason: reason.to_owned() }
+    inside.get(..width).filter(|indent| !indent.is_empty()).unwrap_or(emit::INDENT)
 }
 
 fn broken(input: &Input, document: usize, error: &serde_json::Error) -> InjectError {

@@ -6,6 +6,7 @@
 //! written anew: the comments before its first and after its last line stay, those inside it are
 //! lost, and so are its anchors and its quoting; the order of its keys stays.
 
+mod emit;
 mod error;
 mod input;
 mod json;

@@ -95,7 +95,8 @@ impl<'i> Treater<'i> {
         let Decision { outcome, service, patch, warnings, denied } = self.injector.decide(&read);
         let changed = patch.is_some();
         if let Some(patch) = patch {
-            let patch: json_patch::Patch = serde_json::from_str(&patch).map_err(|_| fault("the patch can't be read"))?;
+            let patch: json_patch::Patch =
+                serde_json::from_str(&patch).map_err(|_| fault("the patch can't be read"))?;
             json_patch::patch(pod, &patch).map_err(|_| fault("the patch doesn't apply"))?;
         }
         let service = service.map(|(_, service)| service.name.clone());

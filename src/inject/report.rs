@@ -100,7 +100,11 @@ impl fmt::Display for Line {
 /// Kind, namespace and name of an object, for people.
 pub(super) fn describe(kind: &str, object: &Value) -> String {
     let metadata = |field| {
-        object.get("metadata").and_then(|metadata| metadata.get(field)).and_then(Value::as_str).filter(|s| !s.is_empty())
+        object
+            .get("metadata")
+            .and_then(|metadata| metadata.get(field))
+            .and_then(Value::as_str)
+            .filter(|s| !s.is_empty())
     };
     let name = match (metadata("name"), metadata("generateName")) {
         (Some(name), _) => printable(name),

@@ -162,10 +162,10 @@ mod tests {
 
     #[test]
     fn content_on_the_markers_line_is_content() {
-        assert_eq!(parts("--- {a: 1}\n--- # comment\nb: 1"), [
-            (Some(1), 0, "", "--- {a: 1}\n", ""),
-            (Some(2), 1, "--- # comment\n", "b: 1", ""),
-        ]);
+        assert_eq!(
+            parts("--- {a: 1}\n--- # comment\nb: 1"),
+            [(Some(1), 0, "", "--- {a: 1}\n", ""), (Some(2), 1, "--- # comment\n", "b: 1", ""),]
+        );
     }
 
     #[test]

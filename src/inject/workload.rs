@@ -4,6 +4,9 @@
 /// the kind makes no pods: a custom resource may well be called `Deployment`, so the group counts;
 /// the version doesn't.
 pub(super) fn pod_pointer(api_version: &str, kind: &str) -> Option<&'static str> {
+    if api_version.is_empty() {
+        return None;
+    }
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
     match (group, kind) {
         ("", "Pod") => Some(""),
@@ -19,7 +22,7 @@ pub(super) fn pod_pointer(api_version: &str, kind: &str) -> Option<&'static str>
 
 /// Whether objects of some group have this kind and make pods.
 pub(super) fn is_workload_name(kind: &str) -> bool {
-    ["", "apps/v1", "batch/v1"].iter().any(|api_version| pod_pointer(api_version, kind).is_some())
+    ["v1", "apps/v1", "batch/v1"].iter().any(|api_version| pod_pointer(api_version, kind).is_some())
 }
 
 #[cfg(test)]
@@ -42,6 +45,7 @@ mod tests {
             ("apps/v1", "Pod", None),
             ("v1", "Deployment", None),
             ("v1", "Secret", None),
+            ("", "Pod", None),
         ] {
             assert_eq!(pod_pointer(api_version, kind), pointer, "{api_version} {kind}");
         }

@@ -4,9 +4,9 @@ use super::object::Treater;
 use super::split::{Chunk, is_marker, lines, split};
 use super::tree::{DUPLICATE, Tree, type_name};
 use super::write::Writer;
-use super::{Format, InjectError, Input, Position, json};
+use super::{Format, InjectError, Input, Position, emit};
 use serde_json::Value;
-use serde_saphyr::{Options, SerializerOptions};
+use serde_saphyr::Options;
 
 /// Injects into the documents of a stream and writes them.
 pub(super) fn treat(
@@ -26,9 +26,9 @@ pub(super) fn treat(
         let document = chunk.number.unwrap_or_default();
         let changed = treater.object(&mut value, input, document)?;
         match format {
-            Format::Json => writer.document(&json::emit(&value, input, document)?),
+            Format::Json => writer.document(&emit::json(&value, input, document)?),
             Format::Yaml if changed => {
-                let written = rewrite(&chunk, &emit(&value, input, document)?);
+                let written = rewrite(&chunk, &emit::yaml(&value, input, document)?);
                 writer.yaml(&written, chunk.marked, chunk.directives);
             }
             Format::Yaml => writer.yaml(chunk.raw, chunk.marked, chunk.directives),
@@ -39,13 +39,13 @@ pub(super) fn treat(
 
 /// Whether all of a text can be read as a YAML stream.
 pub(super) fn is_readable(text: &str) -> bool {
-    split(text).iter().all(|chunk| parse(chunk.raw).is_ok())
+    split(text).iter().all(|chunk| value_of(chunk).is_ok())
 }
 
 /// The object of a chunk; `None` where there is none to be seen.
 fn read(input: &Input, chunk: &Chunk<'_>) -> Result<Option<Value>, InjectError> {
     let Some(document) = chunk.number else { return Ok(None) };
-    let value = parse(chunk.raw).map_err(|error| {
+    let value = value_of(chunk).map_err(|error| {
         let at = error.location().filter(|location| location.line() > 0).map(|location| {
             let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
             Position { line: chunk.lines_before + number(location.line()), column: number(location.column()) }
@@ -63,10 +63,22 @@ fn read(input: &Input, chunk: &Chunk<'_>) -> Result<Option<Value>, InjectError> 
     }
 }
 
-fn parse(text: &str) -> Result<Value, serde_saphyr::Error> {
-    if split(text).iter().all(|chunk| chunk.body.is_empty()) {
+fn value_of(chunk: &Chunk<'_>) -> Result<Value, serde_saphyr::Error> {
+    if chunk.body.is_empty() {
         return Ok(Value::Null);
     }
+    // JSON is YAML but for a few characters: where both can read it, they read the same.
+    let content = if is_marker(chunk.body, "---") { chunk.body.trim_start_matches('-') } else { chunk.body };
+    if content.trim_start().starts_with('{')
+        && let Ok(tree) = serde_json::from_str::<Tree>(content)
+    {
+        return Ok(tree.0);
+    }
+    parse(chunk.raw)
+}
+
+/// Reads one document.
+pub(super) fn parse(text: &str) -> Result<Value, serde_saphyr::Error> {
     serde_saphyr::from_str_with_options::<Tree>(text, options()).map(|tree| tree.0)
 }
 
@@ -86,8 +98,9 @@ fn options() -> Options {
             max_anchors: usize::MAX,
             max_merge_keys: usize::MAX,
             enforce_alias_anchor_ratio: false,
-            // As deep as serde_json reads.
-            max_depth: 128,
+            // Each level costs stack. The deepest objects known, definitions of custom resources,
+            // stay below half of it.
+            max_depth: 64,
         },
     }
 }
@@ -113,25 +126,6 @@ fn explain(error: &serde_saphyr::Error) -> String {
         E::MultipleDocuments { .. } => "something stands behind the document's end".to_owned(),
         _ => "it can't be understood".to_owned(),
     }
-}
-
-/// A value as the text of a YAML document.
-pub(super) fn emit(value: &Value, input: &Input, document: usize) -> Result<String, InjectError> {
-    let wanted = value.to_string();
-    // A line of its own length says exactly what it says; a folded one depends on its reader.
-    let readable = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
-    let plainest = serde_saphyr::ser_options! { quote_all: true, prefer_block_scalars: false };
-    [readable, plainest].into_iter().find_map(|options| write_exactly(value, &wanted, options)).ok_or_else(|| {
-        let reason = "the changed object can't be written as YAML (try -o json)".to_owned();
-        InjectError::Fault { place: format!("{}: document {document}", input.name), reason }
-    })
-}
-
-/// Writes a value, and reads it again: what comes out must be what went in.
-fn write_exactly(value: &Value, wanted: &str, options: SerializerOptions) -> Option<String> {
-    let text = serde_saphyr::to_string_with_options(value, options).ok()?;
-    let again = parse(&text).ok()?;
-    (again.to_string() == wanted).then_some(text)
 }
 
 /// The document with new content, in the surroundings and with the line breaks that it had.
