@@ -12,20 +12,20 @@ pub(super) const INDENT: &str = "    ";
 
 /// An object as a YAML document.
 pub(super) fn yaml(value: &Value, input: &Input, document: usize) -> Result<String, InjectError> {
-    let wanted = value.to_string();
     // A long line says exactly what it says; a folded one depends on its reader.
     let readable = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
     let plainest = serde_saphyr::ser_options! { quote_all: true, prefer_block_scalars: false };
     [readable, plainest]
         .into_iter()
-        .find_map(|options| exactly(value, &wanted, options))
+        .find_map(|options| exactly(value, options))
         .ok_or_else(|| fault(input, document, "the object can't be written as YAML (-o json may do)"))
 }
 
-fn exactly(value: &Value, wanted: &str, options: SerializerOptions) -> Option<String> {
+fn exactly(value: &Value, options: SerializerOptions) -> Option<String> {
     let text = serde_saphyr::to_string_with_options(&Styled(value), options).ok()?;
-    let again = yaml::parse(&text).ok()?;
-    (again.to_string() == wanted).then_some(text)
+    // Compared as text, because two objects are equal whatever the order of their keys.
+    let same = serde_json::to_vec(&yaml::parse(&text).ok()?).ok()? == serde_json::to_vec(value).ok()?;
+    same.then_some(text)
 }
 
 /// An object as a JSON document of its own.
