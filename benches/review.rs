@@ -93,7 +93,7 @@ fn benchmarks(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(text.len() as u64));
         let read = Pod::from_json(&pod).expect("a pod");
         group.bench_function(BenchmarkId::from_parameter("decision alone"), |bencher| {
-            bencher.iter(|| black_box(env.decide(&read)))
+            bencher.iter(|| black_box(env.decide(&read)));
         });
         group.bench_function(BenchmarkId::from_parameter("uid only"), |bencher| {
             bencher.iter(|| {

@@ -4,18 +4,19 @@ mod cli;
 
 use anyhow::Context;
 use argocd_auth_webhook::core::Engine;
+use argocd_auth_webhook::demo;
 use argocd_auth_webhook::inject::{self, Format, Input};
 use argocd_auth_webhook::settings::{File, Overrides, Settings};
 use argocd_auth_webhook::telemetry::logs;
 use argocd_auth_webhook::webhook::{
     Bounds, CertificateFiles, CertificateSource, Options, Server, ServingCertificate, Shutdown, development_certificate,
 };
-use argocd_auth_webhook::{demo, telemetry};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use cli::{Cli, Command, LogFormat, ManifestFormat, SettingsArgs};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 /// A problem was found.
 const PROBLEM: u8 = 1;
@@ -140,7 +141,7 @@ fn serve(args: cli::Serve, matches: Option<&ArgMatches>) -> Outcome {
         LogFormat::Json => logs::Format::Json,
     };
     logs::init(format, &args.logs.log_level).map_err(Failure::usage)?;
-    telemetry::logs::install_panic_hook();
+    logs::install_panic_hook();
     let given = args.settings.config.is_some() || args.settings.values.is_some();
     let settings = settings(&args.settings, matches)?;
     if !given {
@@ -176,7 +177,7 @@ fn serve(args: cli::Serve, matches: Option<&ArgMatches>) -> Outcome {
 
 fn certificate(args: cli::CertificateArgs) -> Result<CertificateSource, Failure> {
     if let (Some(cert), Some(key)) = (args.tls_cert, args.tls_key) {
-        return Ok(CertificateSource::Files(CertificateFiles { cert, key, interval: args.tls_reload_interval }));
+        return Ok(CertificateSource::Files(CertificateFiles { cert, key, poll: args.tls_reload_interval }));
     }
     let made = development_certificate(&args.tls_name).map_err(Failure::usage)?;
     if let Some(path) = args.tls_ca_out {
@@ -186,6 +187,7 @@ fn certificate(args: cli::CertificateArgs) -> Result<CertificateSource, Failure>
     Ok(CertificateSource::Fixed(Box::new(ServingCertificate::from_pem(
         made.cert_pem.as_bytes(),
         made.key_pem.as_bytes(),
+        SystemTime::now(),
     )?)))
 }
 

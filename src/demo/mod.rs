@@ -7,8 +7,8 @@ mod show;
 use crate::core::Engine;
 use crate::settings::{File, Overrides, Settings, SettingsError};
 use crate::webhook::{
-    Bounds, CertificateError, CertificateSource, DevelopmentCertificate, Options, ServeError, Server, ServingCertificate,
-    Shutdown, Trigger, development_certificate,
+    Bounds, CertificateError, CertificateSource, DevelopmentCertificate, Options, ServeError, Server,
+    ServingCertificate, Shutdown, Trigger, development_certificate,
 };
 use api_server::{ApiServer, CallError};
 use pods::Sample;
@@ -16,7 +16,7 @@ use show::Page;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::task::JoinHandle;
 
 /// Why there is nothing to see.
@@ -24,6 +24,9 @@ use tokio::task::JoinHandle;
 pub enum DemoError {
     /// Its certificate can't be made.
     #[error("making a certificate for the demo: {0}")]
+    Make(#[from] rcgen::Error),
+    /// Its certificate can't be served.
+    #[error("serving the demo's certificate: {0}")]
     Certificate(#[from] CertificateError),
     /// Its server doesn't come up.
     #[error(transparent)]
@@ -134,7 +137,11 @@ pub async fn run(out: &mut impl Write, colour: bool, stay: bool) -> Result<(), D
 
 async fn start(values: &str, certificate: &DevelopmentCertificate) -> Result<Running, DemoError> {
     let settings = Settings::from_text(&File::Values("values.yaml".into()), values, Overrides::default())?;
-    let serving = ServingCertificate::from_pem(certificate.cert_pem.as_bytes(), certificate.key_pem.as_bytes())?;
+    let serving = ServingCertificate::from_pem(
+        certificate.cert_pem.as_bytes(),
+        certificate.key_pem.as_bytes(),
+        SystemTime::now(),
+    )?;
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let options = Options {
         listen: any_port,

@@ -26,13 +26,17 @@ fn pod(container: &str, labels: &Value, env: &Value) -> Value {
 }
 
 fn app_proxy() -> Value {
-    let mut pod = pod("cap-app-proxy", &json!({ "app": "cap-app-proxy" }), &json!([
-        { "name": "ARGO_CD_PASSWORD",
-          "valueFrom": { "secretKeyRef": { "name": "argocd-initial-admin-secret", "key": "password" } } },
-        { "name": "ARGO_CD_USERNAME",
-          "valueFrom": { "configMapKeyRef": { "name": "cap-app-proxy-cm", "key": "argoCdUsername" } } },
-        plain("PORT", "8080"),
-    ]));
+    let mut pod = pod(
+        "cap-app-proxy",
+        &json!({ "app": "cap-app-proxy" }),
+        &json!([
+            { "name": "ARGO_CD_PASSWORD",
+              "valueFrom": { "secretKeyRef": { "name": "argocd-initial-admin-secret", "key": "password" } } },
+            { "name": "ARGO_CD_USERNAME",
+              "valueFrom": { "configMapKeyRef": { "name": "cap-app-proxy-cm", "key": "argoCdUsername" } } },
+            plain("PORT", "8080"),
+        ]),
+    );
     pod["spec"]["initContainers"] = json!([{ "name": "init", "image": "registry.example/init:1" }]);
     pod
 }
@@ -40,13 +44,15 @@ fn app_proxy() -> Value {
 impl Sample {
     /// The one that is shown on the wire.
     pub(super) fn first() -> Self {
-        Self { title: "app-proxy, with what the Runtime's chart puts there by default", container: "cap-app-proxy", pod: app_proxy() }
+        Self {
+            title: "app-proxy, with what the Runtime's chart puts there by default",
+            container: "cap-app-proxy",
+            pod: app_proxy(),
+        }
     }
 
     pub(super) fn of_each_service() -> Vec<Self> {
-        let extras = |component: &str| {
-            json!({ "app.kubernetes.io/name": "cf-argocd-extras", "app.kubernetes.io/component": component })
-        };
+        let extras = |component: &str| json!({ "app.kubernetes.io/name": "cf-argocd-extras", "app.kubernetes.io/component": component });
         let env = json!([plain("PORT", "8080")]);
         vec![
             Self::first(),
@@ -75,7 +81,11 @@ impl Sample {
         let foreign = pod("web", &json!({ "app": "web" }), &env);
         vec![
             Self { title: "a pod of somebody else", container: "web", pod: foreign },
-            Self { title: "an app-proxy with the label argocd-auth-webhook/inject: \"false\"", container: "cap-app-proxy", pod: opted_out },
+            Self {
+                title: "an app-proxy with the label argocd-auth-webhook/inject: \"false\"",
+                container: "cap-app-proxy",
+                pod: opted_out,
+            },
         ]
     }
 }

@@ -126,7 +126,9 @@ fn variables(pod: &Value, container: &str) -> Vec<String> {
             let name = variable["name"].as_str().unwrap_or_default();
             let from = &variable["valueFrom"];
             let source = match (from["secretKeyRef"].as_object(), from["configMapKeyRef"].as_object()) {
-                (Some(secret), _) => format!("from Secret {}, key {}", text(secret.get("name")), text(secret.get("key"))),
+                (Some(secret), _) => {
+                    format!("from Secret {}, key {}", text(secret.get("name")), text(secret.get("key")))
+                }
                 (_, Some(map)) => format!("from ConfigMap {}, key {}", text(map.get("name")), text(map.get("key"))),
                 _ => format!("= {}", text(variable.get("value"))),
             };
