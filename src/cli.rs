@@ -1,7 +1,7 @@
 //! The command line: flags as they are typed. What they mean together is worked out in `main`.
 
 use argocd_auth_webhook::core::{Delivery, OnConflict};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -92,6 +92,7 @@ impl From<OnConflictArg> for OnConflict {
 /// On SIGTERM or SIGINT readiness fails at once, serving goes on for --drain-delay, what is in
 /// flight is finished, and the process ends with 0. A second signal ends it at once.
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("serving certificate").args(["tls_cert", "tls_self_signed"]).required(true))]
 #[command(after_help = "Examples:\n  \
     argocd-auth-webhook serve --values values.yaml --tls-cert tls.crt --tls-key tls.key\n  \
     argocd-auth-webhook serve --config config.yaml --tls-self-signed --tls-ca-out ca.crt")]
@@ -114,7 +115,7 @@ pub struct Serve {
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Serving certificate")]
-#[group(id = "certificate", required = true, multiple = true, args = ["tls_cert", "tls_self_signed"])]
+#[group(skip)]
 pub struct CertificateArgs {
     /// PEM file with the certificate and its chain; read again when its content changes
     #[arg(long, value_name = "FILE", requires = "tls_key", env = "ARGOCD_AUTH_WEBHOOK_TLS_CERT")]
