@@ -116,6 +116,7 @@ pub struct Serve {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Serving certificate")]
 #[group(skip)]
+#[expect(clippy::struct_field_names, reason = "the fields are named as the flags are")]
 pub struct CertificateArgs {
     /// PEM file with the certificate and its chain; read again when its content changes
     #[arg(long, value_name = "FILE", requires = "tls_key", env = "ARGOCD_AUTH_WEBHOOK_TLS_CERT")]
@@ -284,7 +285,7 @@ mod tests {
     #[test]
     fn times_and_sizes_are_read_and_nonsense_is_refused() {
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
         for bad in ["", "10", "s", "-1s", "1.5s", "1d", "99999999999999999999s", "18446744073709551615h"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
