@@ -96,12 +96,7 @@ impl ServingCertificate {
         if now < not_before.timestamp() {
             return Err(CertificateError::NotYetValid(text(not_before)));
         }
-        Ok(Self {
-            key: Arc::new(key),
-            fingerprint,
-            expires: text(not_after),
-            not_after: not_after.timestamp(),
-        })
+        Ok(Self { key: Arc::new(key), fingerprint, expires: text(not_after), not_after: not_after.timestamp() })
     }
 
     /// The first 16 digits of the leaf's SHA-256, as `sha256:…`.
