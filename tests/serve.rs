@@ -124,6 +124,15 @@ async fn a_client_learns_that_its_body_is_too_large_while_it_sends() {
 }
 
 #[tokio::test]
+async fn an_announced_length_over_the_limit_is_not_waited_for() {
+    let server = Running::start(Bounds { max_body: 1000, ..long_bounds() }).await;
+    let mut client = server.connect().await;
+    let request = post(&" ".repeat(1001));
+    client.send(&request[..request.len() - 1001]).await;
+    assert_eq!(client.reply().await.status, 413);
+}
+
+#[tokio::test]
 async fn chunks_are_counted_as_they_come() {
     let server = Running::start(Bounds { max_body: 1000, ..long_bounds() }).await;
     let mut client = server.connect().await;
@@ -236,12 +245,13 @@ async fn what_is_in_flight_is_finished_before_the_end() {
 
 #[tokio::test]
 async fn what_never_finishes_does_not_hold_up_the_end() {
-    let server = Running::start(Bounds { answer_timeout: SHORT, header_timeout: PATIENCE * 10, ..long_bounds() }).await;
-    let mut half = server.connect().await;
-    half.send("POST /mutate HTTP/1.1\r\n").await;
+    let bounds = Bounds { answer_timeout: SHORT, handshake_timeout: PATIENCE * 10, ..long_bounds() };
+    let server = Running::start(bounds).await;
+    let mut stalled = Client::plain(server.address).await;
     server.metric("open_connections 1").await;
     server.trigger.drain();
     server.end().await.unwrap();
+    stalled.closed().await;
 }
 
 #[tokio::test]
