@@ -7,4 +7,8 @@
 #![warn(missing_docs)]
 
 pub mod core;
+pub mod demo;
+pub mod inject;
 pub mod settings;
+pub mod telemetry;
+pub mod webhook;

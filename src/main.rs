@@ -1,24 +1,201 @@
-use argocd_auth_webhook::{
-    core::{Engine, Pod},
-    settings::{File, Overrides, Settings},
+//! Arguments in, exit code out. What is done is done in the library.
+
+mod cli;
+
+use anyhow::Context;
+use argocd_auth_webhook::core::Engine;
+use argocd_auth_webhook::demo;
+use argocd_auth_webhook::inject::{self, Format, Input};
+use argocd_auth_webhook::settings::{File, Overrides, Settings};
+use argocd_auth_webhook::telemetry::logs;
+use argocd_auth_webhook::webhook::{
+    Bounds, CertificateFiles, CertificateSource, Options, Server, ServingCertificate, Shutdown, development_certificate,
 };
-use std::io::Read;
-fn main() {
-    let a: Vec<String> = std::env::args().collect();
-    let s = Settings::load(Some(&File::Values(a[1].clone().into())), Overrides::default()).unwrap_or_else(|e| {
-        eprintln!("{e}");
-        std::process::exit(2)
-    });
-    let mut t = String::new();
-    std::io::stdin().read_to_string(&mut t).unwrap();
-    let inj = s.injector(Engine::Inject);
-    let mut v: serde_json::Value = serde_json::from_str(&t).unwrap();
-    let p = Pod::from_json(&t).unwrap();
-    let d = inj.decide(&p);
-    eprintln!("{:?}", d);
-    if let Some(patch) = &d.patch {
-        let p: json_patch::Patch = serde_json::from_str(patch).unwrap();
-        json_patch::patch(&mut v, &p).unwrap();
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use cli::{Cli, Command, LogFormat, ManifestFormat, SettingsArgs};
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+/// A problem was found.
+const PROBLEM: u8 = 1;
+/// Wrong usage or input.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let chosen = matches.subcommand().map(|(_, matches)| matches);
+    let result = match cli.command {
+        Command::Serve(args) => serve(*args, chosen),
+        Command::Inject(args) => run_inject(args, chosen),
+        Command::Demo(args) => run_demo(&args),
+        Command::Completions(args) => {
+            let mut script = Vec::new();
+            clap_complete::generate(args.shell, &mut Cli::command(), "argocd-auth-webhook", &mut script);
+            print(&script)
+        }
+    };
+    result.unwrap_or_else(|failure| {
+        eprintln!("error: {:#}", failure.error);
+        ExitCode::from(failure.code)
+    })
+}
+
+/// What ends a command early.
+struct Failure {
+    error: anyhow::Error,
+    code: u8,
+}
+
+impl Failure {
+    fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self { error: error.into(), code: USAGE }
     }
-    println!("{v}");
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), code: PROBLEM }
+    }
+}
+
+type Outcome = Result<ExitCode, Failure>;
+
+/// Writes to standard output. A reader that has seen enough (`| head`) is no failure.
+fn print(text: &[u8]) -> Outcome {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("writing to standard output").into())
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// The settings of a command. A file that a flag names counts before one that the environment
+/// names.
+fn settings(args: &SettingsArgs, matches: Option<&ArgMatches>) -> Result<Settings, Failure> {
+    let by_flag = |id| matches.is_some_and(|matches| matches.value_source(id) == Some(ValueSource::CommandLine));
+    let file = match (&args.config, &args.values) {
+        (Some(config), Some(_)) if by_flag("config") && !by_flag("values") => Some(File::Config(config.clone())),
+        (Some(_), Some(values)) if by_flag("values") && !by_flag("config") => Some(File::Values(values.clone())),
+        (Some(_), Some(_)) => {
+            return Err(Failure::usage(anyhow::anyhow!(
+                "--config and --values are both given (by flags, or ARGOCD_AUTH_WEBHOOK_CONFIG and _VALUES); keep one of them"
+            )));
+        }
+        (Some(config), None) => Some(File::Config(config.clone())),
+        (None, Some(values)) => Some(File::Values(values.clone())),
+        (None, None) => None,
+    };
+    let overrides = Overrides {
+        delivery: args.delivery.map(Into::into),
+        on_conflict: args.on_conflict.map(Into::into),
+        legacy_app_proxy: args.legacy_app_proxy,
+    };
+    Settings::load(file.as_ref(), overrides).map_err(Failure::usage)
+}
+
+fn run_inject(args: cli::Inject, matches: Option<&ArgMatches>) -> Outcome {
+    let settings = settings(&args.settings, matches)?;
+    for warning in &settings.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let read =
+        |path: &std::path::PathBuf| if path.as_os_str() == "-" { Input::from_stdin() } else { Input::from_path(path) };
+    let inputs = if args.files.is_empty() {
+        Input::from_stdin().map(|input| vec![input])
+    } else {
+        args.files.iter().map(read).collect()
+    };
+    let inputs = inputs.map_err(Failure::usage)?;
+    let output = args.output.map(|format| match format {
+        ManifestFormat::Yaml => Format::Yaml,
+        ManifestFormat::Json => Format::Json,
+    });
+    let injector = settings.injector(Engine::Inject);
+    let injected = inject::run(&injector, &inputs, output).map_err(Failure::usage)?;
+    for line in &injected.report {
+        eprintln!("{line}");
+    }
+    if injected.denied() {
+        return Ok(ExitCode::from(PROBLEM));
+    }
+    print(injected.manifests.as_bytes())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the async runtime")
+        .map_err(Into::into)
+}
+
+fn serve(args: cli::Serve, matches: Option<&ArgMatches>) -> Outcome {
+    let format = match args.logs.log_format {
+        LogFormat::Auto => logs::Format::Auto,
+        LogFormat::Text => logs::Format::Text,
+        LogFormat::Json => logs::Format::Json,
+    };
+    logs::init(format, &args.logs.log_level).map_err(Failure::usage)?;
+    logs::install_panic_hook();
+    let given = args.settings.config.is_some() || args.settings.values.is_some();
+    let settings = settings(&args.settings, matches)?;
+    if !given {
+        tracing::warn!("neither --config nor --values is given: the Runtime's defaults hold");
+    }
+    for warning in &settings.warnings {
+        tracing::warn!(path = warning.path, "{}", warning.text);
+    }
+    let bounds = Bounds {
+        handshake_timeout: args.bounds.handshake_timeout,
+        header_timeout: args.bounds.header_timeout,
+        answer_timeout: args.bounds.answer_timeout,
+        idle_timeout: args.bounds.keep_alive,
+        max_connections: args.bounds.max_connections,
+        max_body: args.bounds.max_body,
+        max_body_memory: args.bounds.max_body_memory,
+    };
+    let options = Options {
+        listen: args.listen,
+        admin_listen: args.admin_listen,
+        certificate: certificate(args.certificate)?,
+        bounds,
+        drain_delay: args.bounds.drain_delay,
+    };
+    runtime()?.block_on(async {
+        // Before the first byte is served, so that no signal is missed.
+        let shutdown = Shutdown::by_signals().context("listening for signals")?;
+        let server = Server::bind(options, settings.injector(Engine::Webhook)).await?;
+        server.run(shutdown).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn certificate(args: cli::CertificateArgs) -> Result<CertificateSource, Failure> {
+    if let (Some(cert), Some(key)) = (args.tls_cert, args.tls_key) {
+        return Ok(CertificateSource::Files(CertificateFiles { cert, key, poll: args.tls_reload_interval }));
+    }
+    let made = development_certificate(&args.tls_name).map_err(Failure::usage)?;
+    if let Some(path) = args.tls_ca_out {
+        std::fs::write(&path, &made.ca_pem).with_context(|| format!("writing the CA to {}", path.display()))?;
+    }
+    tracing::warn!("serving a self-signed certificate: for development only");
+    Ok(CertificateSource::Fixed(Box::new(ServingCertificate::from_pem(
+        made.cert_pem.as_bytes(),
+        made.key_pem.as_bytes(),
+        SystemTime::now(),
+    )?)))
+}
+
+fn run_demo(args: &cli::Demo) -> Outcome {
+    runtime()?.block_on(async {
+        let mut out = std::io::stdout();
+        let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        demo::run(&mut out, colour, args.stay).await?;
+        Ok(ExitCode::SUCCESS)
+    })
 }

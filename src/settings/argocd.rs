@@ -53,9 +53,8 @@ pub enum CertificateAuthority {
 const DEFAULT_PORT: u16 = 80;
 
 /// Reads `server` of the Runtime's values. Keys that are not ours stand there too.
-pub(super) fn from_values(server: &Block<'_>, report: &mut Report) -> Option<ArgoCd> {
-    let address = service(server, report)?;
-    Some(ArgoCd { address: Some(address), ..ArgoCd::default() })
+pub(super) fn from_values(server: &Block<'_>, report: &mut Report) -> Option<Address> {
+    service(server, report)
 }
 
 /// Reads `argocd` of our own configuration.

@@ -1,46 +1,47 @@
 //! Our own configuration file.
 
-use super::block::{Block, Report};
+use super::block::{Block, Report, kind};
 use super::{ArgoCd, Rollout, Settings, argocd, auth, services};
-use crate::core::{Delivery, OnConflict};
+use crate::core::{Auth, Delivery, OnConflict, Username};
 use serde_json::Value;
 
 /// What `delivery` may be.
 pub(super) const DELIVERIES: [(&str, Delivery); 2] = [("env", Delivery::Env), ("volume", Delivery::Volume)];
 
+/// What is ours beside `auth`: keys of our own file, and of our chart's values.
+const OPTIONS: [&str; 6] = ["argocd", "delivery", "onConflict", "legacyAppProxy", "services", "rollout"];
+
 pub(super) fn read(root: &Value, report: &mut Report) -> Option<Settings> {
     let root = match root {
         Value::Null => return Some(Settings::new(auth::default(), ArgoCd::default())),
         Value::Object(map) => Block { map, path: String::new() },
-        other => {
-            return report
-                .problem("(the whole file)", format!("must be a mapping, but it is {}", super::block::kind(other)));
-        }
+        other => return report.problem("(the whole file)", format!("must be a mapping, but it is {}", kind(other))),
     };
-    root.only(&["auth", "argocd", "delivery", "onConflict", "legacyAppProxy", "services", "rollout"], report);
+    root.only(&[&["auth"], OPTIONS.as_slice()].concat(), report);
     let auth = match root.block("auth", report) {
         Some(block) => auth::read(&block, report).map(|read| {
             // Who wrote the chart's values isn't known here; a plain name is taken to stand in both.
-            let plain = matches!(read.auth.username, crate::core::Username::Plain(_));
-            crate::core::Auth { chart_has_username: plain, ..read.auth }
+            let plain = matches!(read.auth.username, Username::Plain(_));
+            Auth { chart_has_username: plain, ..read.auth }
         }),
         None => Some(auth::default()),
     };
-    let argocd = root.block("argocd", report).map(|block| argocd::from_config(&block, report)).unwrap_or_default();
+    let settings = options(&root, report);
+    Some(Settings { auth: auth?, ..settings })
+}
+
+/// Reads the options of a mapping, whatever else stands in it.
+pub(super) fn options(root: &Block<'_>, report: &mut Report) -> Settings {
     let conflicts = [("keep", OnConflict::Keep), ("replace", OnConflict::Replace), ("deny", OnConflict::Deny)];
     let rollouts = [("automatic", Rollout::Automatic), ("report", Rollout::Report)];
-    let delivery = root.one_of("delivery", &DELIVERIES, report);
-    let on_conflict = root.one_of("onConflict", &conflicts, report);
-    let legacy_app_proxy = root.boolean("legacyAppProxy", report);
-    let rollout = root.one_of("rollout", &rollouts, report);
-    let services = services::read(&root, report);
-    let defaults = Settings::new(auth?, argocd);
-    Some(Settings {
-        delivery: delivery.unwrap_or(defaults.delivery),
-        on_conflict: on_conflict.unwrap_or(defaults.on_conflict),
-        legacy_app_proxy: legacy_app_proxy.unwrap_or(defaults.legacy_app_proxy),
-        rollout: rollout.unwrap_or(defaults.rollout),
-        services,
+    let argocd = root.block("argocd", report).map(|block| argocd::from_config(&block, report)).unwrap_or_default();
+    let defaults = Settings::new(auth::default(), argocd);
+    Settings {
+        delivery: root.one_of("delivery", &DELIVERIES, report).unwrap_or(defaults.delivery),
+        on_conflict: root.one_of("onConflict", &conflicts, report).unwrap_or(defaults.on_conflict),
+        legacy_app_proxy: root.boolean("legacyAppProxy", report).unwrap_or(defaults.legacy_app_proxy),
+        rollout: root.one_of("rollout", &rollouts, report).unwrap_or(defaults.rollout),
+        services: services::read(root, report),
         ..defaults
-    })
+    }
 }

@@ -192,6 +192,3 @@ fn parse_yaml(text: &str) -> Result<Value, String> {
     let options = serde_saphyr::options! { legacy_octal_numbers: true, with_snippet: false };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,8 +1,8 @@
-//! The Runtime's values: three spellings of one block.
+//! The Runtime's values: three spellings of one block, and our chart's own keys beside them.
 
 use super::block::{Block, Report, did_you_mean};
 use super::nearest::nearest;
-use super::{ArgoCd, Settings, argocd, auth, names};
+use super::{ArgoCd, Settings, argocd, auth, config, names};
 use crate::core::{Auth, DEFAULT_USERNAME, Mode, Username};
 use serde_json::Value;
 
@@ -23,6 +23,8 @@ const SPELLINGS: [Spelling; 3] = [
     Spelling { parent: &["global", "integrations", "argo-cd"], auth_in_server: true, known_to_chart: true },
 ];
 
+/// The name of our chart.
+const CHART: &str = "argocd-auth-webhook";
 /// The app-proxy's own key of older charts.
 const DEPRECATED_USERNAME: &str = "app-proxy.config.argoCdUsername";
 
@@ -41,7 +43,7 @@ pub(super) fn read(root: &Value, report: &mut Report) -> Option<Settings> {
         let Some(parent) = descend(&root, spelling.parent, report) else { continue };
         let server = parent.block("server", report);
         if let Some(address) = server.as_ref().and_then(|server| argocd::from_values(server, report)) {
-            addresses.push((spelling.known_to_chart, address));
+            addresses.push(address);
         }
         let auth = if spelling.auth_in_server {
             server.and_then(|server| server.block("auth", report))
@@ -74,8 +76,17 @@ pub(super) fn read(root: &Value, report: &mut Report) -> Option<Settings> {
         None => auth::default(),
     };
     deprecated_username(&root, &mut auth, report);
-    let argocd = addresses.into_iter().next().map(|(_, address)| address).unwrap_or_default();
-    if report.problems.is_empty() { Some(Settings::new(auth, argocd)) } else { None }
+    let settings = own(&root, report);
+    let argocd =
+        ArgoCd { address: settings.argocd.address.or_else(|| addresses.into_iter().next()), ..settings.argocd };
+    if report.problems.is_empty() { Some(Settings { auth, argocd, ..settings }) } else { None }
+}
+
+/// Our chart's own keys: at the root, or under the chart's name where an umbrella chart holds it.
+fn own(root: &Block<'_>, report: &mut Report) -> Settings {
+    let below = root.map.get(CHART).filter(|value| value.is_object());
+    let below = below.and_then(|value| Block::new(value, CHART.to_owned(), report));
+    config::options(below.as_ref().unwrap_or(root), report)
 }
 
 fn descend<'v>(root: &Block<'v>, keys: &[&str], report: &mut Report) -> Option<Block<'v>> {

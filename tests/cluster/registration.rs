@@ -4,24 +4,24 @@ use crate::cluster::{Cluster, eventually, pods_path, webhook_host};
 use base64::Engine;
 use serde_json::{Value, json};
 
-/// The services as the API server has to tell them apart: name, labels, and the container that gets
-/// the credential. Written from what the Runtime's charts render, both generations.
-pub const SERVICES: [(&str, &[(&str, &str)], &str); 7] = [
-    ("app-proxy", &[("app", "cap-app-proxy")], "cap-app-proxy"),
-    ("gitops-operator", &[("app", "gitops-operator")], "manager"),
+type Label = (&'static str, &'static str);
+
+/// The services as the API server has to tell them apart: name and labels. Written from what the
+/// Runtime's charts render, both generations.
+const SERVICES: [(&str, &[Label]); 7] = [
+    ("app-proxy", &[("app", "cap-app-proxy")]),
+    ("gitops-operator", &[("app", "gitops-operator")]),
     (
         "event-reporter",
         &[("app.kubernetes.io/name", "cf-argocd-extras"), ("app.kubernetes.io/component", "event-reporter")],
-        "event-reporter",
     ),
     (
         "sources-server",
         &[("app.kubernetes.io/name", "cf-argocd-extras"), ("app.kubernetes.io/component", "sources-server")],
-        "sources-server",
     ),
-    ("runtime-event-reporter", &[("app.kubernetes.io/name", "runtime-event-reporter")], "runtime-event-reporter"),
-    ("cluster-event-reporter", &[("app.kubernetes.io/name", "cluster-event-reporter")], "cluster-event-reporter"),
-    ("argo-gateway", &[("app.kubernetes.io/name", "argo-gateway")], "argo-gateway"),
+    ("runtime-event-reporter", &[("app.kubernetes.io/name", "runtime-event-reporter")]),
+    ("cluster-event-reporter", &[("app.kubernetes.io/name", "cluster-event-reporter")]),
+    ("argo-gateway", &[("app.kubernetes.io/name", "argo-gateway")]),
 ];
 
 /// The name of a service's entry, which stands in errors and audit annotations.
@@ -92,7 +92,7 @@ impl Registration {
         };
         let mut webhooks: Vec<Value> = SERVICES
             .iter()
-            .map(|(service, labels, _)| {
+            .map(|(service, labels)| {
                 let labels = labels.iter().map(|&(key, value)| (key.to_owned(), json!(value))).collect();
                 webhook(entry(service), &url, Value::Object(labels))
             })

@@ -1,0 +1,114 @@
+//! The command `inject`: credentials for the pods in manifests, without a cluster.
+//!
+//! Manifests travel [`Input`] → `split` (YAML) or `json` → `object`, which finds the pods and asks
+//! the core → `write`. Pods and the pod templates of workloads are changed; everything else passes
+//! through, byte for byte where the format stays the same. A YAML document that is changed is
+//! written anew: the comments before its first and after its last line stay, those inside it are
+//! lost, and so are its anchors and its quoting; the order of its keys stays.
+
+mod emit;
+mod error;
+mod input;
+mod json;
+mod object;
+mod report;
+mod split;
+mod tree;
+mod workload;
+mod write;
+mod yaml;
+
+pub use error::{InjectError, Position};
+pub use input::Input;
+pub use report::{Line, Place, Treatment};
+
+use crate::core::Injector;
+use object::Treater;
+use write::{Layout, Writer};
+
+/// How manifests are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A stream of YAML documents.
+    Yaml,
+    /// JSON objects, one after another.
+    Json,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Injected {
+    /// The manifests for standard output. Empty where an object was denied.
+    pub manifests: String,
+    /// One line for each object, in order, for standard error.
+    pub report: Vec<Line>,
+}
+
+impl Injected {
+    /// Whether an object was refused (`onConflict: deny`): a problem was found.
+    #[must_use]
+    pub fn denied(&self) -> bool {
+        self.report.iter().any(Line::denied)
+    }
+}
+
+/// Injects into all manifests of all inputs. Without `output` each input keeps its format.
+///
+/// # Errors
+/// An input isn't text, or a document in it can't be read: then there is no output at all.
+pub fn run(injector: &Injector, inputs: &[Input], output: Option<Format>) -> Result<Injected, InjectError> {
+    let parsed = inputs.iter().map(|input| Source::of(input, input.text()?)).collect::<Result<Vec<_>, _>>()?;
+    let formats = parsed.iter().map(|source| output.unwrap_or(source.format()));
+    // JSON among YAML can be told apart only as documents of one YAML stream.
+    let layout = if formats.clone().all(|format| format == Format::Json) { Layout::Json } else { Layout::Yaml };
+    let formats: Vec<_> = formats.collect();
+    let mut treater = Treater::new(injector);
+    let mut writer = Writer::new(layout);
+    for ((input, source), format) in inputs.iter().zip(parsed).zip(formats) {
+        let before = treater.report.len();
+        writer.next_input();
+        match source {
+            Source::Json(documents) => json::treat(input, documents, format, &mut treater, &mut writer)?,
+            Source::Yaml(text) => yaml::treat(input, text, format, &mut treater, &mut writer)?,
+        }
+        if treater.report.len() == before {
+            treater.report.push(Line::empty(&input.name));
+        }
+    }
+    let mut injected = Injected { manifests: writer.finish(), report: treater.report };
+    if injected.denied() {
+        injected.manifests.clear();
+    }
+    Ok(injected)
+}
+
+/// An input, as far as it must be read to know its format.
+enum Source<'a> {
+    Json(Vec<json::Document<'a>>),
+    Yaml(&'a str),
+}
+
+impl<'a> Source<'a> {
+    fn of(input: &Input, text: &'a str) -> Result<Self, InjectError> {
+        if !text.trim_start().starts_with('{') {
+            return Ok(Self::Yaml(text));
+        }
+        match json::documents(input, text) {
+            Ok(documents) => Ok(Self::Json(documents)),
+            // A flow mapping begins with a brace too, and so does a stream of JSON documents between
+            // markers. What is neither was meant as JSON.
+            Err(error) if yaml::is_readable(text) => {
+                drop(error);
+                Ok(Self::Yaml(text))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn format(&self) -> Format {
+        match self {
+            Self::Json(_) => Format::Json,
+            Self::Yaml(_) => Format::Yaml,
+        }
+    }
+}

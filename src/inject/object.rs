@@ -1,0 +1,112 @@
+//! One object: is there a pod in it, and what becomes of that pod.
+
+use super::report::{Line, Place, Treatment, describe};
+use super::workload::{is_workload_name, pod_pointer};
+use super::{InjectError, Input};
+use crate::core::{Decision, Injector, Pod};
+use serde_json::Value;
+
+/// Core's warnings begin with it, for whoever reads them among others' warnings; here nobody else
+/// speaks.
+const OURS: &str = "argocd-auth-webhook: ";
+
+/// Goes through objects, changes them, and keeps the report.
+pub(super) struct Treater<'i> {
+    injector: &'i Injector,
+    pub report: Vec<Line>,
+}
+
+/// `apiVersion` and `kind`, as far as they are given.
+#[derive(Clone, Copy, Default)]
+struct TypeMeta<'a> {
+    api_version: &'a str,
+    kind: &'a str,
+}
+
+impl<'i> Treater<'i> {
+    pub fn new(injector: &'i Injector) -> Self {
+        Self { injector, report: Vec::new() }
+    }
+
+    /// Injects into an object, or into the items of a List. Says whether anything changed.
+    pub fn object(&mut self, object: &mut Value, input: &Input, document: usize) -> Result<bool, InjectError> {
+        let place = Place { input: input.name.clone(), document, items: Vec::new() };
+        self.at(object, &place, TypeMeta::default())
+    }
+
+    fn at(&mut self, object: &mut Value, place: &Place, implied: TypeMeta<'_>) -> Result<bool, InjectError> {
+        let text = |field| object.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (api_version, kind) = (text("apiVersion"), text("kind"));
+        // The API server leaves both out of the items of a typed list.
+        let own = TypeMeta { api_version: &api_version, kind: &kind };
+        let TypeMeta { api_version, kind } = if api_version.is_empty() && kind.is_empty() { implied } else { own };
+        if kind.ends_with("List") && object.get("items").is_some_and(Value::is_array) {
+            return self.list(object, place, TypeMeta { api_version, kind });
+        }
+        let subject = describe(kind, object);
+        let Some(pointer) = pod_pointer(api_version, kind) else {
+            let reason = if !object.is_object() {
+                Some("not an object")
+            } else if kind.is_empty() {
+                Some("no kind")
+            } else if api_version.is_empty() && is_workload_name(kind) {
+                Some("no apiVersion")
+            } else {
+                None
+            };
+            self.passed(place, subject, reason);
+            return Ok(false);
+        };
+        let Some(pod) = object.pointer_mut(pointer).filter(|pod| pod.is_object()) else {
+            self.passed(place, subject, Some("no pod template in it"));
+            return Ok(false);
+        };
+        self.pod(pod, place, subject)
+    }
+
+    fn list(&mut self, list: &mut Value, place: &Place, of: TypeMeta<'_>) -> Result<bool, InjectError> {
+        let kind = of.kind.strip_suffix("List").unwrap_or_default();
+        let subject = describe(of.kind, list);
+        let Some(items) = list.get_mut("items").and_then(Value::as_array_mut) else { return Ok(false) };
+        if items.is_empty() {
+            self.passed(place, subject, Some("no items"));
+        }
+        let implied = if kind.is_empty() { TypeMeta::default() } else { TypeMeta { kind, ..of } };
+        let mut changed = false;
+        for (index, item) in items.iter_mut().enumerate() {
+            let mut place = place.clone();
+            place.items.push(index + 1);
+            changed |= self.at(item, &place, implied)?;
+        }
+        Ok(changed)
+    }
+
+    fn passed(&mut self, place: &Place, object: String, reason: Option<&'static str>) {
+        let treatment = Treatment::PassedThrough(reason);
+        self.report.push(Line { place: place.clone(), object, treatment, warnings: Vec::new() });
+    }
+
+    fn pod(&mut self, pod: &mut Value, place: &Place, subject: String) -> Result<bool, InjectError> {
+        // None of these can happen to a tree that came from a document; if one does, the object
+        // must not go out half done.
+        let fault = |reason: &str| InjectError::Fault { place: place.to_string(), reason: reason.to_owned() };
+        let text = serde_json::to_string(pod).map_err(|_| fault("the pod can't be written as JSON"))?;
+        let read = Pod::from_json(&text).map_err(|_| fault("the pod can't be read"))?;
+        let Decision { outcome, service, patch, warnings, denied } = self.injector.decide(&read);
+        let changed = patch.is_some();
+        if let Some(patch) = patch {
+            let patch: json_patch::Patch =
+                serde_json::from_str(&patch).map_err(|_| fault("the patch can't be read"))?;
+            json_patch::patch(pod, &patch).map_err(|_| fault("the patch doesn't apply"))?;
+        }
+        let service = service.map(|(_, service)| service.name.clone());
+        let warnings = warnings.into_iter().map(|warning| match warning.strip_prefix(OURS) {
+            Some(rest) => rest.to_owned(),
+            None => warning,
+        });
+        let warnings = warnings.collect();
+        let treatment = Treatment::Decided { outcome, service, denied };
+        self.report.push(Line { place: place.clone(), object: subject, treatment, warnings });
+        Ok(changed)
+    }
+}

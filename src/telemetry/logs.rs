@@ -1,0 +1,137 @@
+//! Log lines on standard error.
+
+use std::borrow::Cow;
+use std::io::IsTerminal;
+use std::str::FromStr;
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// [`Format::Text`] on a terminal, [`Format::Json`] elsewhere.
+    #[default]
+    Auto,
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Why logging can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum LogsError {
+    /// The format has no such name.
+    #[error("unknown log format {0:?}: it is auto, text or json")]
+    Format(String),
+    /// The filter can't be read.
+    #[error(
+        "unknown log filter {0:?}: give a level (error, warn, info, debug, trace, off), \
+         or several as in info,argocd_auth_webhook=debug"
+    )]
+    Filter(String),
+    /// Something set a subscriber before.
+    #[error("logging was started already")]
+    Started,
+}
+
+impl FromStr for Format {
+    type Err = LogsError;
+
+    fn from_str(text: &str) -> Result<Self, LogsError> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(LogsError::Format(text.to_owned())),
+        }
+    }
+}
+
+/// Starts logging to standard error for the whole process. `filter` is a level, or levels for
+/// targets such as `info,argocd_auth_webhook=debug`.
+///
+/// # Errors
+/// The filter can't be read, or logging was started before.
+pub fn init(format: Format, filter: &str) -> Result<(), LogsError> {
+    let subscriber = subscriber(format, filter, std::io::stderr)?;
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogsError::Started)
+}
+
+/// What [`init`] installs, with another writer.
+///
+/// # Errors
+/// The filter can't be read.
+pub fn subscriber<W>(format: Format, filter: &str, writer: W) -> Result<impl Subscriber + Send + Sync, LogsError>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let unreadable = || LogsError::Filter(filter.to_owned());
+    // `Targets` takes a misspelt level for the name of a target, and would then show nothing else.
+    let is_directive = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+    if !filter.split(',').all(is_directive) {
+        return Err(unreadable());
+    }
+    let targets: Targets = filter.parse().map_err(|_| unreadable())?;
+    let terminal = std::io::stderr().is_terminal();
+    let text = format == Format::Text || (format == Format::Auto && terminal);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let layer = if text {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        lines.with_ansi(terminal && !plain).boxed()
+    } else {
+        lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+    };
+    Ok(tracing_subscriber::registry().with(layer.with_filter(targets)))
+}
+
+/// Makes a panic one log line with its place. The message is left out: it is made by code that
+/// didn't expect what it met, and can hold anything, a credential among it.
+pub fn install_panic_hook() {
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(location, "panicked");
+    }));
+}
+
+/// The longest name that Kubernetes has.
+const MOST: usize = 253;
+
+/// Text from a request as a log line may hold it: cut, and without control characters, which JSON
+/// lets through in part and a terminal would obey. Nothing is copied where nothing is wrong.
+#[must_use]
+pub fn shown(text: &str) -> Cow<'_, str> {
+    let cut = text.char_indices().nth(MOST).and_then(|(end, _)| text.get(..end)).unwrap_or(text);
+    if cut.chars().any(char::is_control) {
+        Cow::Owned(cut.escape_debug().take(MOST).collect())
+    } else {
+        Cow::Borrowed(cut)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_level_is_refused() {
+        for filter in ["inof", "", "info,warm", "info,hyper=lod"] {
+            assert!(subscriber(Format::Json, filter, std::io::sink).is_err(), "{filter:?}");
+        }
+        for filter in ["info", "off", "warn,argocd_auth_webhook=debug"] {
+            assert!(subscriber(Format::Json, filter, std::io::sink).is_ok(), "{filter:?}");
+        }
+    }
+
+    #[test]
+    fn text_from_requests_is_cut_and_cannot_steer_a_terminal() {
+        assert_eq!(shown("cap-app-proxy-"), "cap-app-proxy-");
+        assert_eq!(shown("a\u{9b}31m\nb"), "a\\u{9b}31m\\nb");
+        assert_eq!(shown(&"é".repeat(300)).chars().count(), 253);
+        assert!(shown(&"\n".repeat(300)).chars().count() <= 253);
+    }
+}

@@ -1,0 +1,163 @@
+//! The webhook's metrics, in `OpenMetrics` text.
+
+use super::histogram::Histogram;
+use crate::core::Outcome;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+/// The media type of [`Metrics::text`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The status codes that the webhook answers with. Others are counted as `other`, so that nobody
+/// can make series.
+const CODES: [u16; 9] = [200, 400, 404, 405, 408, 413, 415, 500, 503];
+
+type Labels<const N: usize> = Vec<[(&'static str, String); N]>;
+
+/// Everything that is counted. Labels come from settings and from this code, never from a request.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// By the service's place, then by outcome; the last row is for reviews of no service. Made
+    /// beforehand: a look-up in a family takes a lock.
+    reviews: Vec<Vec<Counter>>,
+    responses: Vec<(u16, Counter)>,
+    other_responses: Counter,
+    /// From a request's head to its answer: what the API server waits for.
+    pub review_duration: Histogram,
+    /// Bodies that were read whole.
+    pub request_bytes: Counter,
+    /// Bodies of answers to reviews.
+    pub response_bytes: Counter,
+    /// Reviews that are being received or answered.
+    pub in_flight: Gauge,
+    /// Handlers that panicked.
+    pub panics: Counter,
+    /// The webhook's connections.
+    pub connections: ConnectionMetrics,
+    /// The serving certificate.
+    pub certificate: CertificateMetrics,
+}
+
+/// What is counted of a listener's connections. The default is registered nowhere.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionMetrics {
+    /// Open now.
+    pub open: Gauge,
+    /// Accepted so far.
+    pub accepted: Counter,
+    /// TLS handshakes that failed or took too long.
+    pub handshake_failures: Counter,
+}
+
+/// What is counted of the serving certificate. The default is registered nowhere.
+#[derive(Clone, Debug, Default)]
+pub struct CertificateMetrics {
+    /// When it expires, in seconds since 1970; 0 where there is none.
+    pub expiry: Gauge,
+    /// Certificates taken into use.
+    pub loaded: Counter,
+    /// Certificates refused.
+    pub refused: Counter,
+}
+
+impl Metrics {
+    /// Metrics for services with these names, in the order in which reviews will name them.
+    pub fn new<'s>(services: impl IntoIterator<Item = &'s str>) -> Self {
+        let mut registry = Registry::with_prefix("argocd_auth_webhook");
+        let rows = services.into_iter().chain(["none"]);
+        let labels = rows.map(|service| {
+            let label = |outcome: &Outcome| [("service", service.to_owned()), ("outcome", outcome.to_string())];
+            Outcome::ALL.iter().map(label).collect()
+        });
+        let family = Family::default();
+        let reviews = labels.map(|labels: Labels<2>| counters(&family, labels)).collect();
+        registry.register("reviews", "Reviews answered, by service and outcome", family);
+
+        let family = Family::default();
+        let labels = CODES.iter().map(u16::to_string).chain(["other".to_owned()]).map(|code| [("code", code)]);
+        let mut counted = counters(&family, labels.collect());
+        let other_responses = counted.pop().unwrap_or_default();
+        let responses = CODES.into_iter().zip(counted).collect();
+        registry.register("http_responses", "Responses of the webhook's listener, by status code", family);
+
+        let family = Family::default();
+        let labels = ["loaded", "refused"].map(|result| [("result", result.to_owned())]).to_vec();
+        let mut reloads = counters(&family, labels).into_iter();
+        let certificate = CertificateMetrics {
+            expiry: Gauge::default(),
+            loaded: reloads.next().unwrap_or_default(),
+            refused: reloads.next().unwrap_or_default(),
+        };
+        registry.register("certificate_reloads", "Serving certificates taken or refused", family);
+        registry.register(
+            "certificate_expiry_timestamp_seconds",
+            "When the serving certificate expires, 0 where there is none",
+            certificate.expiry.clone(),
+        );
+        registry.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+
+        let mut metrics = Self {
+            registry,
+            reviews,
+            responses,
+            other_responses,
+            review_duration: Histogram::default(),
+            request_bytes: Counter::default(),
+            response_bytes: Counter::default(),
+            in_flight: Gauge::default(),
+            panics: Counter::default(),
+            connections: ConnectionMetrics::default(),
+            certificate,
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        let duration = "From a request's head to its answer";
+        registry.register("review_duration_seconds", duration, self.review_duration.clone());
+        registry.register("request_bytes", "Bytes of the reviews received", self.request_bytes.clone());
+        registry.register("response_bytes", "Bytes of the answers to reviews", self.response_bytes.clone());
+        registry.register("reviews_in_flight", "Reviews being received or answered", self.in_flight.clone());
+        registry.register("panics", "Handlers that panicked", self.panics.clone());
+        // Not `connections`: the counter's family has that name, and a name is for one family.
+        let ConnectionMetrics { open, accepted, handshake_failures } = self.connections.clone();
+        registry.register("open_connections", "Open connections to the webhook's listener", open);
+        registry.register("connections", "Connections that the webhook's listener accepted", accepted);
+        registry.register("handshake_failures", "TLS handshakes that failed or took too long", handshake_failures);
+    }
+
+    /// Counts a review. `service` is the service's place, if the pod is of one.
+    pub fn count_review(&self, service: Option<usize>, outcome: Outcome) {
+        let row = service.and_then(|place| self.reviews.get(place)).or(self.reviews.last());
+        if let Some(counter) = row.and_then(|row| row.get(outcome as usize)) {
+            counter.inc();
+        }
+    }
+
+    /// Counts a response.
+    pub fn count_response(&self, code: u16) {
+        let known = self.responses.iter().find(|(known, _)| *known == code);
+        known.map_or(&self.other_responses, |(_, counter)| counter).inc();
+    }
+
+    /// All of it as `OpenMetrics` text.
+    ///
+    /// # Errors
+    /// A metric can't be written; a bug.
+    pub fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// The family's counters for these labels, in their order.
+fn counters<const N: usize>(family: &Family<[(&'static str, String); N], Counter>, labels: Labels<N>) -> Vec<Counter> {
+    labels.into_iter().map(|labels| Counter::clone(&family.get_or_create(&labels))).collect()
+}

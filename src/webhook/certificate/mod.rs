@@ -1,0 +1,174 @@
+//! The serving certificate: a checked pair, and the place from which every handshake takes it.
+
+mod development;
+mod files;
+
+pub use development::{DevelopmentCertificate, development_certificate};
+pub use files::{CertificateFiles, FilesError};
+
+use crate::telemetry::metrics::CertificateMetrics;
+use arc_swap::ArcSwapOption;
+use ring::digest::{SHA256, digest};
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use x509_parser::parse_x509_certificate;
+use x509_parser::time::ASN1Time;
+
+/// Why a pair can't be served. Says nothing of what is in the key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// No certificate is in the PEM text.
+    #[error("there is no readable PEM certificate in it; give the leaf first and then its intermediates")]
+    NoCertificate,
+    /// The leaf is no X.509 certificate.
+    #[error("its first certificate is not an X.509 certificate that can be read")]
+    NotX509,
+    /// No key is in the PEM text.
+    #[error("there is no readable PEM private key with it; give it unencrypted, as PKCS#8, SEC1 or PKCS#1")]
+    NoKey,
+    /// The key is of a kind that can't be served with.
+    #[error("the private key can't be used; give an ECDSA key on P-256 or P-384, an Ed25519 key or an RSA key")]
+    UnusableKey,
+    /// The key is another certificate's.
+    #[error("the private key is not the one of the first certificate; give the two that were made together")]
+    WrongKey,
+    /// It is over.
+    #[error("it expired at {0}; give a valid one")]
+    Expired(String),
+    /// It hasn't begun.
+    #[error("it is valid from {0} only; wait until then, or set the clock right")]
+    NotYetValid(String),
+}
+
+/// A certificate chain with its key, checked: the key is the leaf's, and the leaf was valid when it
+/// was read.
+#[derive(Clone)]
+pub struct ServingCertificate {
+    key: Arc<CertifiedKey>,
+    fingerprint: String,
+    expires: String,
+    not_after: i64,
+}
+
+impl fmt::Debug for ServingCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServingCertificate({self})")
+    }
+}
+
+impl fmt::Display for ServingCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, expires {}", self.fingerprint, self.expires)
+    }
+}
+
+impl ServingCertificate {
+    /// Reads a chain, leaf first, and a key, both PEM; checks that they can be served with at `now`.
+    ///
+    /// # Errors
+    /// They can't: see [`CertificateError`].
+    pub fn from_pem(chain: &[u8], key: &[u8], now: SystemTime) -> Result<Self, CertificateError> {
+        let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>();
+        let chain = chain.map_err(|_| CertificateError::NoCertificate)?;
+        let leaf = chain.first().ok_or(CertificateError::NoCertificate)?;
+        let (_, parsed) = parse_x509_certificate(leaf).map_err(|_| CertificateError::NotX509)?;
+        let (not_before, not_after) = (parsed.validity().not_before, parsed.validity().not_after);
+        let fingerprint = fingerprint(leaf);
+
+        // The parser's own error is dropped: it can quote a line of the key.
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| CertificateError::NoKey)?;
+        let key = CertifiedKey::from_der(chain, key, &default_provider()).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => CertificateError::WrongKey,
+            rustls::Error::InvalidCertificate(_) => CertificateError::NotX509,
+            _ => CertificateError::UnusableKey,
+        })?;
+
+        let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+        if now > not_after.timestamp() {
+            return Err(CertificateError::Expired(text(not_after)));
+        }
+        if now < not_before.timestamp() {
+            return Err(CertificateError::NotYetValid(text(not_before)));
+        }
+        Ok(Self { key: Arc::new(key), fingerprint, expires: text(not_after), not_after: not_after.timestamp() })
+    }
+
+    /// The first 16 digits of the leaf's SHA-256, as `sha256:…`.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// When the leaf expires, in seconds since 1970.
+    #[must_use]
+    pub const fn not_after(&self) -> i64 {
+        self.not_after
+    }
+}
+
+fn fingerprint(leaf: &[u8]) -> String {
+    let sha256 = digest(&SHA256, leaf);
+    let short = sha256.as_ref().iter().take(8).fold(0_u64, |short, byte| (short << 8) | u64::from(*byte));
+    format!("sha256:{short:016x}")
+}
+
+/// A time as in `2026-03-21T08:05:00Z`.
+fn text(time: ASN1Time) -> String {
+    let time = time.to_datetime();
+    let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", time.hour(), time.minute(), time.second())
+}
+
+/// The certificate that is served now, whoever brought it; there may be none yet. A handshake reads
+/// it without a lock, and a new one takes effect with the next handshake.
+#[derive(Default)]
+pub struct CertificateStore {
+    current: ArcSwapOption<ServingCertificate>,
+    metrics: CertificateMetrics,
+}
+
+impl CertificateStore {
+    /// A store without a certificate.
+    #[must_use]
+    pub fn new(metrics: CertificateMetrics) -> Self {
+        Self { current: ArcSwapOption::empty(), metrics }
+    }
+
+    /// Serves this one from now on.
+    pub fn store(&self, certificate: ServingCertificate) {
+        tracing::info!(%certificate, "serving with a new certificate");
+        self.metrics.expiry.set(certificate.not_after);
+        self.metrics.loaded.inc();
+        self.current.store(Some(Arc::new(certificate)));
+    }
+
+    /// Counts and logs that one could not be taken into use. What is served stays.
+    pub fn refuse(&self, why: &dyn std::error::Error) {
+        tracing::error!(error = %why, "refused a new serving certificate; the one before stays in use");
+        self.metrics.refused.inc();
+    }
+
+    /// The one that is served.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<ServingCertificate>> {
+        self.current.load_full()
+    }
+}
+
+impl fmt::Debug for CertificateStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CertificateStore").field(&self.current()).finish()
+    }
+}
+
+impl ResolvesServerCert for CertificateStore {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.current.load().as_ref().map(|certificate| Arc::clone(&certificate.key))
+    }
+}

@@ -1,0 +1,133 @@
+//! One HTTP/1.1 connection, from its first byte to its last.
+
+use super::bounds::Bounds;
+use super::health::Health;
+use super::phase::{Phase, Watched};
+use axum::Router;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request};
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+/// What hyper may hold of a connection's bytes, headers included. The API server's take less than
+/// one KiB; pieces of a body as large as this are few.
+const BUFFER: usize = 64 << 10;
+/// How long a client is listened to after the last answer. Closing a socket with unread bytes in it
+/// resets the connection, and the client would lose the answer that says what it did wrong.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Serves a connection until the client ends it, a bound is passed or `closing` says true; then what
+/// is being answered is finished.
+pub(crate) async fn serve<S>(
+    stream: S,
+    router: Router,
+    health: Arc<Health>,
+    bounds: &Bounds,
+    mut closing: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let phase = Phase::new(bounds);
+    let io = TokioIo::new(Watched::new(stream, Arc::clone(&phase)));
+    let service = Noticed { router: TowerToHyperService::new(router), phase: Arc::clone(&phase), health };
+    let mut http = http1::Builder::new();
+    // The phase knows better; see there.
+    http.header_read_timeout(None).max_buf_size(BUFFER);
+    let mut connection = http.serve_connection(io, service);
+    {
+        let mut alarm = pin!(sleep_until(phase.deadline()));
+        // A sender that is gone says the same as `true`.
+        let mut closing = pin!(closing.wait_for(|closing| *closing));
+        let mut told = false;
+        poll_fn(|context| {
+            if !told && closing.as_mut().poll(context).is_ready() {
+                told = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            if let Poll::Ready(result) = connection.poll_without_shutdown(context) {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "a connection broke");
+                }
+                return Poll::Ready(());
+            }
+            // hyper takes a connection on which nothing came yet for one in use.
+            if told && phase.is_idle() {
+                return Poll::Ready(());
+            }
+            if poll_deadline(alarm.as_mut(), &phase, context).is_ready() {
+                tracing::debug!(?phase, "cut a connection that took too long");
+                return Poll::Ready(());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+    let stream = connection.into_parts().io.into_inner().into_inner();
+    let _ = timeout(LINGER, linger(stream)).await;
+}
+
+/// Ready when the phase's deadline has passed. The alarm is only ever set earlier; a later deadline
+/// is noticed when it rings. So a connection in use doesn't touch the timer with each request.
+fn poll_deadline(mut alarm: Pin<&mut Sleep>, phase: &Phase, context: &mut Context<'_>) -> Poll<()> {
+    if phase.deadline() < alarm.deadline() {
+        alarm.as_mut().reset(phase.deadline());
+    }
+    while alarm.as_mut().poll(context).is_ready() {
+        let due = phase.deadline();
+        if due <= Instant::now() {
+            return Poll::Ready(());
+        }
+        alarm.as_mut().reset(due);
+    }
+    Poll::Pending
+}
+
+async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+    if stream.shutdown().await.is_ok() {
+        let mut unread = [0; 4096];
+        while stream.read(&mut unread).await.is_ok_and(|length| length > 0) {}
+    }
+}
+
+/// The router, with what the connection has to notice of each request.
+struct Noticed {
+    router: TowerToHyperService<Router>,
+    phase: Arc<Phase>,
+    health: Arc<Health>,
+}
+
+impl Service<Request<Incoming>> for Noticed {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.phase.handling();
+        let (phase, health) = (Arc::clone(&self.phase), Arc::clone(&self.health));
+        let handling = self.router.call(request);
+        Box::pin(async move {
+            let mut response = handling.await?;
+            // From the beginning of the drain a client is asked to let go of its connection with
+            // each answer. When the process then stops, no pooled connection is left on which the
+            // next POST could meet a closed socket: the API server doesn't repeat those.
+            if health.is_draining() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            phase.sending();
+            Ok(response)
+        })
+    }
+}

@@ -1,0 +1,243 @@
+//! The whole server: what it is made of, and the order in which it comes up and goes down.
+
+use super::admin;
+use super::bounds::Bounds;
+use super::certificate::{CertificateFiles, CertificateStore, FilesError, ServingCertificate};
+use super::health::Health;
+use super::listener::{self, Listener};
+use super::router::router;
+use super::shutdown::Shutdown;
+use crate::core::Injector;
+use crate::telemetry::metrics::{ConnectionMetrics, Metrics};
+use rustls::ServerConfig;
+use rustls::crypto::ring::default_provider;
+use rustls::server::NoServerSessionStorage;
+use rustls::version::{TLS12, TLS13};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{Id, JoinSet};
+use tokio::time::sleep;
+use tokio_rustls::TlsAcceptor;
+
+/// Where the serving certificate comes from.
+#[derive(Debug)]
+pub enum CertificateSource {
+    /// Two files, followed as they change.
+    Files(CertificateFiles),
+    /// This one, as long as the process lives.
+    Fixed(Box<ServingCertificate>),
+    /// Whoever holds [`Server::certificates`] stores it. The server isn't ready before.
+    Later,
+}
+
+/// How to serve.
+#[derive(Debug)]
+pub struct Options {
+    /// HTTPS, for the API server. With port 0 the system chooses one.
+    pub listen: SocketAddr,
+    /// Plain HTTP, for health and metrics.
+    pub admin_listen: SocketAddr,
+    /// The serving certificate.
+    pub certificate: CertificateSource,
+    /// What one client may take, on either listener.
+    pub bounds: Bounds,
+    /// How long to go on serving after being asked to end. Default 10 s where a command has one:
+    /// it takes a cluster a few seconds to send no more requests to an endpoint that isn't ready.
+    pub drain_delay: Duration,
+}
+
+/// Why the server can't serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// An address can't be bound.
+    #[error("can't listen on {address}: {error}; is it taken, or the port below 1024?")]
+    Bind {
+        /// Which one.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The certificate can't be served.
+    #[error(transparent)]
+    Certificate(#[from] FilesError),
+    /// The TLS library refuses its configuration; a bug.
+    #[error("can't set up TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// A part of the server ended by itself; a bug. Better to end and be started again than to go
+    /// on without it.
+    #[error("the {0} ended unexpectedly; the log says where it panicked, if it did")]
+    Ended(&'static str),
+}
+
+/// A part that runs beside others until the end.
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A server whose listeners are bound and whose certificate is loaded.
+pub struct Server {
+    address: SocketAddr,
+    admin_address: SocketAddr,
+    webhook: Listener,
+    admin: Listener,
+    certificates: Arc<CertificateStore>,
+    /// Follows the certificate's source.
+    follow: Option<Task>,
+    drain_delay: Duration,
+}
+
+const WEBHOOK: &str = "webhook listener";
+const ADMIN: &str = "admin listener";
+const FOLLOW: &str = "reading of the serving certificate";
+
+impl Server {
+    /// Loads the certificate and binds both listeners. Connections wait in the kernel until
+    /// [`Server::run`].
+    ///
+    /// # Errors
+    /// The certificate can't be served or an address can't be bound.
+    pub async fn bind(options: Options, injector: Injector) -> Result<Self, ServeError> {
+        let Options { listen, admin_listen, certificate, bounds, drain_delay } = options;
+        let metrics = Arc::new(Metrics::new(injector.services().map(|service| service.name.as_str())));
+        let certificates = Arc::new(CertificateStore::new(metrics.certificate.clone()));
+        let mut follow: Option<Task> = None;
+        match certificate {
+            CertificateSource::Files(files) => follow = Some(Box::pin(files.keep(Arc::clone(&certificates))?)),
+            CertificateSource::Fixed(certificate) => certificates.store(*certificate),
+            CertificateSource::Later => {}
+        }
+        let tls = TlsAcceptor::from(Arc::new(tls(Arc::clone(&certificates))?));
+        let (socket, address) = bind(listen).await?;
+        let (admin_socket, admin_address) = bind(admin_listen).await?;
+
+        let health = Health::new(Arc::clone(&certificates));
+        let shared = Arc::new(bounds.clone());
+        let webhook = Listener {
+            socket,
+            tls: Some(tls),
+            router: router(injector, Arc::clone(&metrics), bounds),
+            bounds: Arc::clone(&shared),
+            health: Arc::clone(&health),
+            metrics: metrics.connections.clone(),
+        };
+        let admin = Listener {
+            socket: admin_socket,
+            tls: None,
+            router: admin::router(Arc::clone(&health), metrics),
+            bounds: shared,
+            health,
+            metrics: ConnectionMetrics::default(),
+        };
+        Ok(Self { address, admin_address, webhook, admin, certificates, follow, drain_delay })
+    }
+
+    /// Where the webhook listens; the port is the one that the system chose, if it was asked to.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where health and metrics are.
+    #[must_use]
+    pub const fn admin_address(&self) -> SocketAddr {
+        self.admin_address
+    }
+
+    /// The certificate that is served; a new one can be stored at any time.
+    #[must_use]
+    pub fn certificates(&self) -> Arc<CertificateStore> {
+        Arc::clone(&self.certificates)
+    }
+
+    /// Serves until it is told to end. Then readiness fails at once, while requests and new
+    /// connections are served on for the drain delay; then the socket is closed, and what is being
+    /// answered is finished. Health and metrics are there until the last.
+    ///
+    /// # Errors
+    /// A part of the server ended by itself.
+    pub async fn run(self, mut shutdown: Shutdown) -> Result<(), ServeError> {
+        let Self { address, admin_address, webhook, admin, follow, drain_delay, .. } = self;
+        let (close, closing) = watch::channel(false);
+        // The admin listener is only ended with the process.
+        let (_open, never) = watch::channel(false);
+        let health = Arc::clone(&webhook.health);
+        let mut parts = Parts::default();
+        parts.start(WEBHOOK, webhook.run(closing));
+        parts.start(ADMIN, admin.run(never));
+        if let Some(follow) = follow {
+            parts.start(FOLLOW, follow);
+        }
+        health.serving();
+        tracing::info!(%address, admin = %admin_address, "serving");
+
+        let mut at_once = shutdown.clone();
+        let drained = async {
+            tokio::select! {
+                () = shutdown.drain() => {}
+                ended = parts.first_to_end() => return Err(ServeError::Ended(ended)),
+            }
+            health.draining();
+            tracing::info!(delay = ?drain_delay, "draining");
+            tokio::select! {
+                () = sleep(drain_delay) => {}
+                ended = parts.first_to_end() => return Err(ServeError::Ended(ended)),
+            }
+            close.send_replace(true);
+            match parts.first_to_end().await {
+                WEBHOOK => Ok(()),
+                ended => Err(ServeError::Ended(ended)),
+            }
+        };
+        let result = tokio::select! {
+            result = drained => result,
+            () = at_once.now() => Ok(()),
+        };
+        tracing::info!("ended");
+        result
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let failed = |error| ServeError::Bind { address, error };
+    let socket = listener::bind(address).await.map_err(failed)?;
+    let bound = socket.local_addr().map_err(failed)?;
+    Ok((socket, bound))
+}
+
+/// TLS 1.2 and 1.3 with nothing kept between connections: an API server opens few and keeps them, so
+/// resumption would spend memory on sessions that nobody comes back for.
+fn tls(certificates: Arc<CertificateStore>) -> Result<ServerConfig, rustls::Error> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[&TLS13, &TLS12])?
+        .with_no_client_auth()
+        .with_cert_resolver(certificates);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}
+
+/// The tasks that must not end before the server does. Dropping them ends them.
+#[derive(Default)]
+struct Parts {
+    tasks: JoinSet<()>,
+    names: Vec<(Id, &'static str)>,
+}
+
+impl Parts {
+    fn start(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.names.push((self.tasks.spawn(task).id(), name));
+    }
+
+    async fn first_to_end(&mut self) -> &'static str {
+        let id = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => Some(id),
+            Some(Err(error)) => Some(error.id()),
+            None => None,
+        };
+        self.names.iter().find(|(known, _)| Some(*known) == id).map_or("server", |(_, name)| name)
+    }
+}
