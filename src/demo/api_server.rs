@@ -84,6 +84,8 @@ impl ApiServer {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let tcp = TcpStream::connect(address).await.map_err(|error| failed(error.to_string()))?;
+        // As the API server does: a small write must not wait for the last one's acknowledgement.
+        tcp.set_nodelay(true).map_err(|error| failed(error.to_string()))?;
         let name = ServerName::from(address.ip());
         let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
         let tls = tls.map_err(|error| failed(error.to_string()))?;
