@@ -1,7 +1,7 @@
 //! The command line: flags as they are typed. What they mean together is worked out in `main`.
 
 use argocd_auth_webhook::core::{Delivery, OnConflict};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -92,6 +92,7 @@ impl From<OnConflictArg> for OnConflict {
 /// On SIGTERM or SIGINT readiness fails at once, serving goes on for --drain-delay, what is in
 /// flight is finished, and the process ends with 0. A second signal ends it at once.
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("serving certificate").args(["tls_cert", "tls_self_signed"]).required(true))]
 #[command(after_help = "Examples:\n  \
     argocd-auth-webhook serve --values values.yaml --tls-cert tls.crt --tls-key tls.key\n  \
     argocd-auth-webhook serve --config config.yaml --tls-self-signed --tls-ca-out ca.crt")]
@@ -114,7 +115,8 @@ pub struct Serve {
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Serving certificate")]
-#[group(id = "certificate", required = true, multiple = true, args = ["tls_cert", "tls_self_signed"])]
+#[group(skip)]
+#[expect(clippy::struct_field_names, reason = "the fields are named as the flags are")]
 pub struct CertificateArgs {
     /// PEM file with the certificate and its chain; read again when its content changes
     #[arg(long, value_name = "FILE", requires = "tls_key", env = "ARGOCD_AUTH_WEBHOOK_TLS_CERT")]
@@ -283,7 +285,7 @@ mod tests {
     #[test]
     fn times_and_sizes_are_read_and_nonsense_is_refused() {
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
         for bad in ["", "10", "s", "-1s", "1.5s", "1d", "99999999999999999999s", "18446744073709551615h"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
