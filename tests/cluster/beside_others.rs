@@ -48,7 +48,8 @@ async fn asked_again_after_another_webhook_it_changes_nothing_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_injects_into_what_another_webhook_made_of_the_pod() {
-    beside_one_that_adds_a_sidecar("after_another", "a", &[("injected", 1), ("already_right", 0)]).await;
+    // Whether ours is asked again is not asserted: the API server itself adds a mount to the sidecar.
+    beside_one_that_adds_a_sidecar("after_another", "a", &[("injected", 1)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,7 +73,11 @@ fn recorded(service: &str) -> PathBuf {
 fn paths(value: &Value, at: &str, found: &mut BTreeSet<String>) {
     found.insert(at.to_owned());
     match value {
-        Value::Object(map) => map.iter().for_each(|(key, value)| paths(value, &format!("{at}/{key}"), found)),
+        Value::Object(map) => map.iter().for_each(|(key, value)| {
+            // The managed fields name an owner by its uid, which is another one each time.
+            let key = if key.starts_with("k:{\"uid\"") { "k:{uid}" } else { key };
+            paths(value, &format!("{at}/{key}"), found);
+        }),
         Value::Array(list) => list.iter().for_each(|value| paths(value, &format!("{at}/*"), found)),
         _ => {}
     }

@@ -160,13 +160,18 @@ impl Way {
         assert_eq!((taken_volume, taken_mount), volume.clone().unzip(), "{context}: the volume and its mount");
 
         let changed = volume.is_some() || sorted(&credentials_before) != expected;
-        let annotation = pod["metadata"]["annotations"].as_object_mut().and_then(|map| map.shift_remove(STATUS));
+        let metadata = pod["metadata"].as_object_mut().unwrap();
+        let annotations = metadata.get_mut("annotations").and_then(Value::as_object_mut);
+        let (annotation, none_left) = match annotations {
+            Some(annotations) => (annotations.shift_remove(STATUS), annotations.is_empty()),
+            None => (None, false),
+        };
+        if none_left {
+            metadata.shift_remove("annotations");
+        }
         let status = annotation.map(|text| serde_json::from_str::<Value>(text.as_str().unwrap()).unwrap());
         let expected_status = json!({ "v": 1, "outcome": "injected", "engine": "webhook" });
         assert_eq!(status, changed.then_some(expected_status), "{context}: the status annotation");
-        if pod["metadata"]["annotations"].as_object().is_some_and(serde_json::Map::is_empty) {
-            pod["metadata"].as_object_mut().unwrap().shift_remove("annotations");
-        }
 
         assert_eq!(pod, untouched, "{context}: everything else in the pod");
     }

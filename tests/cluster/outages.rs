@@ -80,11 +80,7 @@ async fn while_it_does_not_answer_users_see_a_time_out_that_names_it() {
     );
     let reason = seen.stderr.strip_prefix(&begins).unwrap_or_else(|| panic!("{}", seen.stderr));
     // Where it gave up decides which of its words the API server has for it.
-    assert!(
-        ["context deadline exceeded\n", "net/http: TLS handshake timeout\n"].iter().any(|end| reason.starts_with(end))
-            || reason.contains("deadline exceeded"),
-        "{reason}"
-    );
+    assert!(reason.starts_with("context deadline exceeded"), "{reason}");
     assert!(waited >= Duration::from_secs(1), "it was given its time: {waited:?}");
 
     eventually("pods are created again", async || {
@@ -117,41 +113,46 @@ struct Refusal {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn restarted_under_load_no_pod_is_lost_and_none_goes_without() {
-    const REPLICAS: u32 = 400;
-    const STEP: u32 = 10;
+    const STEP: u32 = 40;
     let mut scene = Scene::new("restarted", &token_settings("")).await;
     create_set(&scene, 0).await;
     let path = format!("{}/{SET}", workloads_path(scene.namespace(), "ReplicaSet"));
-
-    // The set grows in steps, so that its pods come before, during and after the restart.
-    let grow = async |from: u32, to: u32| {
-        for replicas in (from..=to).step_by(STEP as usize) {
-            scene.cluster.merge(&path, &json!({ "spec": { "replicas": replicas } })).await.unwrap();
-            eventually("the set has begun with the step", async || {
-                let set = scene.cluster.get(&path).await.unwrap();
-                let seen = &set["status"]["observedGeneration"];
-                if seen == &set["metadata"]["generation"] { Ok(()) } else { Err(set["status"].to_string()) }
-            })
-            .await;
-        }
+    let mut replicas = 0;
+    // The set grows step by step, so that its pods are created all the time.
+    let mut grow = async || {
+        replicas += STEP;
+        scene.cluster.merge(&path, &json!({ "spec": { "replicas": replicas } })).await.unwrap();
+        eventually("the set has grown", async || {
+            let status = scene.cluster.get(&path).await.unwrap()["status"].clone();
+            if status["replicas"] == replicas { Ok(()) } else { Err(status.to_string()) }
+        })
+        .await;
+        replicas
     };
-    grow(STEP, REPLICAS / 4).await;
+    while grow().await < 3 * STEP {}
 
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let probing = tokio::spawn(probe(scene.cluster.clone(), scene.namespace().to_owned(), stopped));
+    let probing = tokio::spawn(probe(scene.cluster.clone(), scene.namespace().to_owned(), stopped.clone()));
     let start = Instant::now();
-    let growing = grow(REPLICAS / 4 + STEP, REPLICAS);
+    let growing = async {
+        while !*stopped.borrow() {
+            grow().await;
+        }
+        // And once more, when it is back.
+        grow().await
+    };
     let restarting = async {
         scene.webhook.terminate().await;
         let gone = start.elapsed();
         let webhook = scene.start.run().await;
-        (webhook, gone, start.elapsed())
+        let back = start.elapsed();
+        stop.send(true).unwrap();
+        (webhook, gone, back)
     };
-    let ((), (webhook, gone, back)) = tokio::join!(growing, restarting);
+    let (replicas, (webhook, gone, back)) = tokio::join!(growing, restarting);
     scene.webhook = webhook;
-    stop.send(true).unwrap();
     let refusals = probing.await.unwrap();
-    every_replica_is_injected(&scene, REPLICAS as usize).await;
+    every_replica_is_injected(&scene, replicas as usize).await;
 
     let window = match (refusals.first(), refusals.last()) {
         (Some(first), Some(last)) => last.told - first.asked,
@@ -159,7 +160,7 @@ async fn restarted_under_load_no_pod_is_lost_and_none_goes_without() {
     };
     say(&format!(
         "restarted: asked to end at 0 s, gone after {gone:?}, ready again after {back:?}; creations were refused for \
-         {window:?} ({} of them)",
+         {window:?} ({} of them); all {replicas} replicas were there in the end, each injected",
         refusals.len()
     ));
     let refused_early = refusals.iter().filter(|refusal| refusal.told - start < Duration::from_millis(900)).count();
@@ -167,7 +168,7 @@ async fn restarted_under_load_no_pod_is_lost_and_none_goes_without() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_review_that_came_before_the_end_is_still_answered() {
+async fn a_pod_that_is_created_while_it_drains_is_still_injected() {
     let mut scene = Scene::new("drained", &token_settings("")).await;
     scene.webhook.signal("TERM");
     // The drain delay is a second: what is asked now comes within it.

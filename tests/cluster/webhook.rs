@@ -96,10 +96,8 @@ impl Webhook {
         }
         let mut lines = printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         lines
-            .find_map(|line| {
-                let fields = if line["fields"].is_object() { &line["fields"] } else { &line };
-                (fields["message"] == "listening").then(|| fields["admin"].as_str().unwrap().to_owned())
-            })
+            // The one line that says where: both ports are told, and the admin's was chosen by the kernel.
+            .find_map(|line| line["admin"].as_str().map(str::to_owned))
             .ok_or(printed)
     }
 
