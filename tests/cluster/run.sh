@@ -27,8 +27,11 @@ cargo test --locked --test cluster -- --test-threads "${TEST_THREADS:-4}" "$@"
 # their own webhooks is checked here once more, over everything that was printed.
 searched=("$TEST_OUTPUT")
 if [[ -n ${TEST_AUDIT_LOG:-} ]]; then
-  # Only a search that can find something proves anything: the patches name this Secret.
-  grep -qF gitops-runtime-argo-cd-token "$TEST_AUDIT_LOG" || { echo "the audit log holds no patch" >&2; exit 1; }
+  # Only a search that can find something proves anything: with all tests, patches name this Secret.
+  if [[ $# == 0 ]] && ! grep -qF gitops-runtime-argo-cd-token "$TEST_AUDIT_LOG"; then
+    echo "secret values: $TEST_AUDIT_LOG holds no patch, so looking into it proves nothing" >&2
+    exit 1
+  fi
   searched+=("$TEST_AUDIT_LOG")
 else
   echo "NOT RUN: secret values in the API server's audit log, which can't be read from here"
