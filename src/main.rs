@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     let chosen = matches.subcommand().map(|(_, matches)| matches);
     let result = match cli.command {
         Command::Serve(args) => serve(*args, chosen),
-        Command::Inject(args) => run_inject(args, chosen),
+        Command::Inject(args) => run_inject(&args, chosen),
         Command::Demo(args) => run_demo(&args),
         Command::Completions(args) => {
             let mut script = Vec::new();
@@ -98,7 +98,7 @@ fn settings(args: &SettingsArgs, matches: Option<&ArgMatches>) -> Result<Setting
     Settings::load(file.as_ref(), overrides).map_err(Failure::usage)
 }
 
-fn run_inject(args: cli::Inject, matches: Option<&ArgMatches>) -> Outcome {
+fn run_inject(args: &cli::Inject, matches: Option<&ArgMatches>) -> Outcome {
     let settings = settings(&args.settings, matches)?;
     for warning in &settings.warnings {
         eprintln!("warning: {warning}");
@@ -166,13 +166,17 @@ fn serve(args: cli::Serve, matches: Option<&ArgMatches>) -> Outcome {
         bounds,
         drain_delay: args.bounds.drain_delay,
     };
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let result = runtime.block_on(async {
         // Before the first byte is served, so that no signal is missed.
         let shutdown = Shutdown::by_signals().context("listening for signals")?;
         let server = Server::bind(options, settings.injector(Engine::Webhook)).await?;
         server.run(shutdown).await?;
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    // A file system that hangs under the certificate's files must not hold up the end.
+    runtime.shutdown_background();
+    result
 }
 
 fn certificate(args: cli::CertificateArgs) -> Result<CertificateSource, Failure> {
