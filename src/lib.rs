@@ -6,9 +6,11 @@
 
 #![warn(missing_docs)]
 
+pub mod controller;
 pub mod core;
 pub mod demo;
 pub mod inject;
+pub mod pki;
 pub mod settings;
 pub mod telemetry;
 pub mod webhook;

@@ -1,0 +1,6 @@
+//! Certificates of the webhook: made, renewed and rotated without a gap.
+
+mod plan;
+#[cfg(test)]
+mod simulation;
+mod snapshot;

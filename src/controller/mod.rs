@@ -1,0 +1,3 @@
+//! The controller: what keeps the webhook going.
+
+pub mod certificates;
