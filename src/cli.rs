@@ -1,5 +1,6 @@
 //! The command line: flags as they are typed. What they mean together is worked out in `main`.
 
+use argocd_auth_webhook::cluster::Named;
 use argocd_auth_webhook::core::{Delivery, OnConflict};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -94,6 +95,7 @@ impl From<OnConflictArg> for OnConflict {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     argocd-auth-webhook serve --values values.yaml --tls-cert tls.crt --tls-key tls.key\n  \
+    argocd-auth-webhook serve --values values.yaml --tls-secret codefresh/argocd-auth-webhook-serving\n  \
     argocd-auth-webhook serve --config config.yaml --tls-self-signed --tls-ca-out ca.crt")]
 pub struct Serve {
     #[command(flatten)]
@@ -114,7 +116,7 @@ pub struct Serve {
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Serving certificate")]
-#[group(id = "certificate", required = true, multiple = true, args = ["tls_cert", "tls_self_signed"])]
+#[group(id = "certificate", required = true, multiple = true, args = ["tls_cert", "tls_secret", "tls_self_signed"])]
 pub struct CertificateArgs {
     /// PEM file with the certificate and its chain; read again when its content changes
     #[arg(long, value_name = "FILE", requires = "tls_key", env = "ARGOCD_AUTH_WEBHOOK_TLS_CERT")]
@@ -126,8 +128,13 @@ pub struct CertificateArgs {
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     #[arg(env = "ARGOCD_AUTH_WEBHOOK_TLS_RELOAD_INTERVAL")]
     pub tls_reload_interval: Duration,
+    /// Secret of type kubernetes.io/tls to serve from instead, followed through the Kubernetes API;
+    /// not ready until it is there
+    #[arg(long, value_name = "NAMESPACE/NAME", conflicts_with_all = ["tls_cert", "tls_key"])]
+    #[arg(env = "ARGOCD_AUTH_WEBHOOK_TLS_SECRET")]
+    pub tls_secret: Option<Named>,
     /// Make a certificate at start instead, for development
-    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key", "tls_secret"])]
     pub tls_self_signed: bool,
     /// A name for that certificate, DNS name or address; may be repeated
     #[arg(long, value_name = "NAME", requires = "tls_self_signed")]

@@ -3,13 +3,15 @@
 mod cli;
 
 use anyhow::Context;
+use argocd_auth_webhook::cluster;
 use argocd_auth_webhook::core::Engine;
 use argocd_auth_webhook::demo;
 use argocd_auth_webhook::inject::{self, Format, Input};
 use argocd_auth_webhook::settings::{File, Overrides, Settings};
 use argocd_auth_webhook::telemetry::logs;
 use argocd_auth_webhook::webhook::{
-    Bounds, CertificateFiles, CertificateSource, Options, Server, ServingCertificate, Shutdown, development_certificate,
+    Bounds, CertificateFiles, CertificateSecret, CertificateSource, Options, Server, ServingCertificate, Shutdown,
+    development_certificate,
 };
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
@@ -162,11 +164,16 @@ fn serve(args: cli::Serve, matches: Option<&ArgMatches>) -> Outcome {
     let options = Options {
         listen: args.listen,
         admin_listen: args.admin_listen,
-        certificate: certificate(args.certificate)?,
+        certificate: certificate(&args.certificate)?,
         bounds,
         drain_delay: args.bounds.drain_delay,
     };
     runtime()?.block_on(async {
+        let mut options = options;
+        if let Some(secret) = args.certificate.tls_secret {
+            let client = cluster::client(None).await?;
+            options.certificate = CertificateSource::Secret(CertificateSecret { client, secret });
+        }
         // Before the first byte is served, so that no signal is missed.
         let shutdown = Shutdown::by_signals().context("listening for signals")?;
         let server = Server::bind(options, settings.injector(Engine::Webhook)).await?;
@@ -175,13 +182,18 @@ fn serve(args: cli::Serve, matches: Option<&ArgMatches>) -> Outcome {
     })
 }
 
-fn certificate(args: cli::CertificateArgs) -> Result<CertificateSource, Failure> {
-    if let (Some(cert), Some(key)) = (args.tls_cert, args.tls_key) {
+/// A source that needs no cluster; one that does comes later, within the runtime.
+fn certificate(args: &cli::CertificateArgs) -> Result<CertificateSource, Failure> {
+    if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
+        let (cert, key) = (cert.clone(), key.clone());
         return Ok(CertificateSource::Files(CertificateFiles { cert, key, poll: args.tls_reload_interval }));
     }
+    if args.tls_secret.is_some() {
+        return Ok(CertificateSource::Later);
+    }
     let made = development_certificate(&args.tls_name).map_err(Failure::usage)?;
-    if let Some(path) = args.tls_ca_out {
-        std::fs::write(&path, &made.ca_pem).with_context(|| format!("writing the CA to {}", path.display()))?;
+    if let Some(path) = &args.tls_ca_out {
+        std::fs::write(path, &made.ca_pem).with_context(|| format!("writing the CA to {}", path.display()))?;
     }
     tracing::warn!("serving a self-signed certificate: for development only");
     Ok(CertificateSource::Fixed(Box::new(ServingCertificate::from_pem(

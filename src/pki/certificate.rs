@@ -125,10 +125,8 @@ impl Certificate {
     #[must_use]
     pub fn from_der(der: &[u8]) -> Option<Self> {
         let (_, parsed) = parse_x509_certificate(der).ok()?;
-        let validity = Validity {
-            from: parsed.validity().not_before.timestamp(),
-            to: parsed.validity().not_after.timestamp(),
-        };
+        let validity =
+            Validity { from: parsed.validity().not_before.timestamp(), to: parsed.validity().not_after.timestamp() };
         let names = parsed.subject_alternative_name().ok().flatten().map(|extension| {
             let names = extension.value.general_names.iter().filter_map(|name| match name {
                 GeneralName::DNSName(name) => Some((*name).to_owned()),

@@ -58,7 +58,10 @@ mod tests {
 
         assert_eq!(key_fits(&leaf_cert, leaf.key.as_bytes()), Ok(()));
         assert_eq!(key_fits(&leaf_cert, ca.key.as_bytes()), Err(Flaw::WrongKey));
-        assert_eq!(key_fits(&leaf_cert, b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), Err(Flaw::NoKey));
+        assert_eq!(
+            key_fits(&leaf_cert, b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
+            Err(Flaw::NoKey)
+        );
         assert!(!format!("{leaf:?}").contains("PRIVATE"));
     }
 }

@@ -237,9 +237,9 @@ impl<'s> View<'s> {
         }
         // Damage, unless it is what a bootstrap or a new CA looks like: entries that hold all of
         // what the others do.
-        let uneven = bundles.iter().any(|bundle| bundle.rest || self.trusted.iter().any(|id| {
-            bundle.cas.iter().all(|(held, _)| held != id)
-        }));
+        let uneven = bundles
+            .iter()
+            .any(|bundle| bundle.rest || self.trusted.iter().any(|id| bundle.cas.iter().all(|(held, _)| held != id)));
         let served = self.seen.serving.held().filter(|leaf| leaf.signer.is_some());
         let lost = self.trusted.is_empty() && served.is_some_and(|leaf| self.is_settled(leaf.validity.from));
         Some(Action::WriteBundle(self.wanted.clone(), uneven || lost))

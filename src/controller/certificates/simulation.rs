@@ -142,8 +142,7 @@ impl Cluster {
                 let ca = if place == Place::Next { &self.next } else { &self.current };
                 let ca = *ca.held().expect("a CA that is there signs");
                 assert!(ca.flaw.is_none());
-                let validity =
-                    Validity { from: self.now - BACKDATED, to: (self.now + TERMS.leaf).min(ca.validity.to) };
+                let validity = Validity { from: self.now - BACKDATED, to: (self.now + TERMS.leaf).min(ca.validity.to) };
                 let leaf = Leaf { id: self.id(), validity, signer: Some(ca.id), flaw: None };
                 self.serving.set(self.now, Slot::Holds(leaf));
             }
@@ -200,9 +199,7 @@ impl Cluster {
             prop_assert!(leaf.validity.holds(self.now), "a leaf expired in use");
             for seen in &self.api_servers {
                 let (since, bundle) = &self.bundle.0[*seen];
-                let trusted = bundle
-                    .iter()
-                    .any(|(id, validity)| Some(*id) == leaf.signer && validity.holds(self.now));
+                let trusted = bundle.iter().any(|(id, validity)| Some(*id) == leaf.signer && validity.holds(self.now));
                 prop_assert!(trusted, "at {}: {leaf:?} is unknown to {bundle:?} of {since}: {self:?}", self.now);
             }
         }
