@@ -4,6 +4,8 @@ mod cli;
 
 use anyhow::Context;
 use argocd_auth_webhook::cluster;
+use argocd_auth_webhook::controller::certificates::Terms;
+use argocd_auth_webhook::controller::{self};
 use argocd_auth_webhook::core::Engine;
 use argocd_auth_webhook::demo;
 use argocd_auth_webhook::inject::{self, Format, Input};
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     let chosen = matches.subcommand().map(|(_, matches)| matches);
     let result = match cli.command {
         Command::Serve(args) => serve(*args, chosen),
+        Command::Controller(args) => run_controller(*args, chosen),
         Command::Inject(args) => run_inject(args, chosen),
         Command::Demo(args) => run_demo(&args),
         Command::Completions(args) => {
@@ -136,22 +139,68 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(Into::into)
 }
 
-fn serve(args: cli::Serve, matches: Option<&ArgMatches>) -> Outcome {
-    let format = match args.logs.log_format {
+fn start_logs(args: &cli::LogArgs) -> Result<(), Failure> {
+    let format = match args.log_format {
         LogFormat::Auto => logs::Format::Auto,
         LogFormat::Text => logs::Format::Text,
         LogFormat::Json => logs::Format::Json,
     };
-    logs::init(format, &args.logs.log_level).map_err(Failure::usage)?;
+    logs::init(format, &args.log_level).map_err(Failure::usage)?;
     logs::install_panic_hook();
-    let given = args.settings.config.is_some() || args.settings.values.is_some();
-    let settings = settings(&args.settings, matches)?;
-    if !given {
+    Ok(())
+}
+
+/// The settings of a process that goes on: what is to be said of them goes to the log.
+fn logged_settings(args: &SettingsArgs, matches: Option<&ArgMatches>) -> Result<Settings, Failure> {
+    let settings = settings(args, matches)?;
+    if args.config.is_none() && args.values.is_none() {
         tracing::warn!("neither --config nor --values is given: the Runtime's defaults hold");
     }
     for warning in &settings.warnings {
         tracing::warn!(path = warning.path, "{}", warning.text);
     }
+    Ok(settings)
+}
+
+fn run_controller(args: cli::Controller, matches: Option<&ArgMatches>) -> Outcome {
+    start_logs(&args.logs)?;
+    // Read for what is wrong with them: better said here than by nobody.
+    logged_settings(&args.settings, matches)?;
+    let (service, webhook_configuration) = (args.place.service(), args.place.webhook_configuration());
+    let options = controller::Options {
+        namespace: args.place.namespace,
+        release: args.place.release,
+        service,
+        service_port: args.place.service_port,
+        webhook_configuration,
+        service_account: args.service_account,
+        certificates: kept_certificates(&args.certificates)?,
+        admin_listen: args.admin_listen,
+    };
+    runtime()?.block_on(async {
+        let shutdown = Shutdown::by_signals().context("listening for signals")?;
+        let client = cluster::client(None).await?;
+        controller::Controller::bind(client, options).await?.run(shutdown).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn kept_certificates(args: &cli::KeptCertificatesArgs) -> Result<controller::Certificates, Failure> {
+    if args.certificates == cli::CertificatesArg::External {
+        return Ok(controller::Certificates::External);
+    }
+    let seconds = |time: std::time::Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    let terms = Terms {
+        ca: seconds(args.ca_lifetime),
+        leaf: seconds(args.certificate_lifetime),
+        propagation: seconds(args.propagation_time),
+    };
+    terms.check().map(controller::Certificates::SelfManaged).map_err(Failure::usage)
+}
+
+fn serve(args: cli::Serve, matches: Option<&ArgMatches>) -> Outcome {
+    start_logs(&args.logs)?;
+    let settings = logged_settings(&args.settings, matches)?;
     let bounds = Bounds {
         handshake_timeout: args.bounds.handshake_timeout,
         header_timeout: args.bounds.header_timeout,

@@ -28,6 +28,39 @@ pub struct Terms {
     pub propagation: Seconds,
 }
 
+/// Why lifetimes can't be kept to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TermsError {
+    /// Every new CA would be near its end.
+    #[error("--certificate-lifetime must be at most half of --ca-lifetime")]
+    CaTooShort,
+    /// A certificate would be over before its successor may be used.
+    #[error("--propagation-time must be at most a sixth of --certificate-lifetime")]
+    PropagationTooLong,
+    /// RFC 5280 ends in 9999, and some clients in 2049.
+    #[error("--ca-lifetime must be between 10s and 175200h (20 years)")]
+    OutOfRange,
+}
+
+impl Terms {
+    /// Checks that rotations have the time they need: a certificate is replaced with a third of its
+    /// life left, and a rotation takes twice the propagation time.
+    ///
+    /// # Errors
+    /// They haven't.
+    pub const fn check(self) -> Result<Self, TermsError> {
+        if self.ca < 10 || self.ca > 20 * 365 * 24 * 3600 || self.leaf < 1 || self.propagation < 0 {
+            Err(TermsError::OutOfRange)
+        } else if self.ca / 2 < self.leaf {
+            Err(TermsError::CaTooShort)
+        } else if self.propagation > self.leaf / 6 {
+            Err(TermsError::PropagationTooLong)
+        } else {
+            Ok(self)
+        }
+    }
+}
+
 /// Where a rotation is. The discriminants are the metric's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
