@@ -22,6 +22,13 @@ pub(super) fn read(annotations: &BTreeMap<String, String>, known: &[Id]) -> Mark
     Marks { trusted: since(TRUSTED), served: since(SERVED), renew: annotations.get(RENEW).and_then(|text| find(text)) }
 }
 
+/// Whether annotations are there that were not understood as marks.
+pub(super) fn litter(annotations: &BTreeMap<String, String>, read: &Marks) -> bool {
+    let understood =
+        [(TRUSTED, read.trusted.is_some()), (SERVED, read.served.is_some()), (RENEW, read.renew.is_some())];
+    understood.into_iter().any(|(name, understood)| !understood && annotations.contains_key(name))
+}
+
 /// What a person asks for.
 pub(super) fn request(annotations: &BTreeMap<String, String>) -> Option<Request> {
     annotations.get(ROTATE).map(|what| match what.as_str() {

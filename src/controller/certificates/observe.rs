@@ -80,12 +80,14 @@ pub(super) fn observe(
 
     let known: Vec<Id> = certificates.keys().copied().chain(serving.held().map(|leaf| leaf.id)).collect();
     let annotations = ca.and_then(|secret| secret.metadata.annotations.as_ref());
+    let marks = annotations.map_or_else(Marks::default, |annotations| marks::read(annotations, &known));
     let snapshot = Snapshot {
         current,
         next,
         serving,
         bundles,
-        marks: annotations.map_or_else(Marks::default, |annotations| marks::read(annotations, &known)),
+        litter: annotations.is_some_and(|annotations| marks::litter(annotations, &marks)),
+        marks,
         request: annotations.and_then(marks::request),
         endpoints,
     };

@@ -437,7 +437,7 @@ impl<'s> View<'s> {
             None => {}
         }
         let kept = Marks { renew, ..Marks::default() };
-        if self.seen.marks != kept {
+        if self.seen.marks != kept || self.seen.litter {
             return Next::Do(Action::Remember(kept, false));
         }
         let leaf = leaf.map_or(Seconds::MAX, |leaf| leaf_due(leaf, self.terms));

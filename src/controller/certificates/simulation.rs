@@ -105,6 +105,7 @@ impl Cluster {
             serving,
             bundles,
             marks: self.marks,
+            litter: false,
             request: self.request,
             endpoints,
         }

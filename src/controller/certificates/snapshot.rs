@@ -103,6 +103,8 @@ pub struct Snapshot {
     pub bundles: Option<Vec<Bundle>>,
     /// What is remembered.
     pub marks: Marks,
+    /// Whether annotations of ours say something that means nothing any more.
+    pub litter: bool,
     /// What a person asks for.
     pub request: Option<Request>,
     /// `None` where nobody looked.

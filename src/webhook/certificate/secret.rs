@@ -133,6 +133,10 @@ impl Follower {
             }
         };
         self.store.wait_for(error.to_string());
+        // What is just being made is empty for a moment.
+        if self.served.is_none() && matches!(error, SecretError::Empty(_)) {
+            return None;
+        }
         if self.refused.replace(digest) != Some(digest) {
             self.store.refuse(&error);
         }
