@@ -23,6 +23,7 @@ pub enum Command {
     Serve(Box<Serve>),
     Controller(Box<Controller>),
     Inject(Inject),
+    Doctor(Doctor),
     Demo(Demo),
     Completions(Completions),
 }
@@ -288,6 +289,35 @@ pub enum CertificatesArg {
     SelfManaged,
     /// Somebody else, in the Secret RELEASE-serving; a ca.crt in it becomes `caBundle`
     External,
+}
+
+/// Look whether the webhook is in order
+///
+/// Compares what API servers trust with what each pod of the webhook serves, looks at the
+/// certificates' life, and creates a pod of each service and a foreign one as a dry run: they must
+/// come back as the settings say. Changes nothing. Each line says ok, warning, problem or not
+/// checked, and what to do.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    argocd-auth-webhook doctor --namespace codefresh\n  \
+    argocd-auth-webhook doctor --namespace codefresh --values values.yaml -o json")]
+pub struct Doctor {
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// ConfigMap with the settings, where no file is given; by default RELEASE-config
+    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_CONFIG_MAP")]
+    pub config_map: Option<String>,
+    /// Format of the output
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub output: ReportFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    Text,
+    Json,
 }
 
 /// Inject into manifests, without a cluster

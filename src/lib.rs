@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod controller;
 pub mod core;
 pub mod demo;
+pub mod doctor;
 pub mod inject;
 pub mod pki;
 pub mod settings;

@@ -8,6 +8,7 @@ use argocd_auth_webhook::controller::certificates::Terms;
 use argocd_auth_webhook::controller::{self};
 use argocd_auth_webhook::core::Engine;
 use argocd_auth_webhook::demo;
+use argocd_auth_webhook::doctor;
 use argocd_auth_webhook::inject::{self, Format, Input};
 use argocd_auth_webhook::settings::{File, Overrides, Settings};
 use argocd_auth_webhook::telemetry::logs;
@@ -17,7 +18,7 @@ use argocd_auth_webhook::webhook::{
 };
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
-use cli::{Cli, Command, LogFormat, ManifestFormat, SettingsArgs};
+use cli::{Cli, Command, LogFormat, ManifestFormat, ReportFormat, SettingsArgs};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve(*args, chosen),
         Command::Controller(args) => run_controller(*args, chosen),
         Command::Inject(args) => run_inject(args, chosen),
+        Command::Doctor(args) => run_doctor(args, chosen),
         Command::Demo(args) => run_demo(&args),
         Command::Completions(args) => {
             let mut script = Vec::new();
@@ -183,6 +185,28 @@ fn run_controller(args: cli::Controller, matches: Option<&ArgMatches>) -> Outcom
         controller::Controller::bind(client, options).await?.run(shutdown).await?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+fn run_doctor(args: cli::Doctor, matches: Option<&ArgMatches>) -> Outcome {
+    let given = args.settings.config.is_some() || args.settings.values.is_some();
+    let settings = if given { Some(settings(&args.settings, matches)?) } else { None };
+    let options = doctor::Options {
+        service: args.place.service(),
+        webhook_configuration: args.place.webhook_configuration(),
+        config_map: args.config_map.unwrap_or_else(|| format!("{}-config", args.place.release)),
+        namespace: args.place.namespace,
+        release: args.place.release,
+        service_port: args.place.service_port,
+    };
+    let report = runtime()?.block_on(async {
+        let client = cluster::client(None).await.map_err(Failure::usage)?;
+        doctor::run(&client, options, settings).await.map_err(Failure::usage)
+    })?;
+    match args.output {
+        ReportFormat::Text => print(report.to_string().as_bytes())?,
+        ReportFormat::Json => print(format!("{:#}\n", report.json()).as_bytes())?,
+    };
+    Ok(if report.has_problem() { ExitCode::from(PROBLEM) } else { ExitCode::SUCCESS })
 }
 
 fn kept_certificates(args: &cli::KeptCertificatesArgs) -> Result<controller::Certificates, Failure> {

@@ -84,7 +84,7 @@ impl From<&kube::Error> for Cause {
                 409 => Self::Conflict,
                 401 | 403 => Self::Forbidden(status.message.clone()),
                 // 410: a watch that is too old. 429: too many requests.
-                410 | 429 | 500.. => Self::Unavailable(format!("status {}", status.code)),
+                410 | 429 | 500.. => Self::Unavailable(format!("status {}: {}", status.code, status.message)),
                 _ => Self::Refused(status.message.clone()),
             },
             // Its text can quote a Secret.
@@ -108,11 +108,23 @@ fn innermost(error: &dyn std::error::Error) -> String {
 /// # Errors
 /// It failed, or took too long.
 pub async fn call<T>(what: &str, calling: impl Future<Output = kube::Result<T>>) -> Result<T, ClusterError> {
-    match tokio::time::timeout(LIMIT, calling).await {
+    call_within(LIMIT, what, calling).await
+}
+
+/// Makes a call that may take longer than others.
+///
+/// # Errors
+/// It failed, or took too long.
+pub async fn call_within<T>(
+    limit: Duration,
+    what: &str,
+    calling: impl Future<Output = kube::Result<T>>,
+) -> Result<T, ClusterError> {
+    match tokio::time::timeout(limit, calling).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(ClusterError::new(what, &error)),
         Err(_) => {
-            Err(ClusterError { what: what.to_owned(), cause: Cause::Unavailable(format!("nothing within {LIMIT:?}")) })
+            Err(ClusterError { what: what.to_owned(), cause: Cause::Unavailable(format!("nothing within {limit:?}")) })
         }
     }
 }

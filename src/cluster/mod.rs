@@ -14,7 +14,7 @@ mod write;
 
 pub use client::client;
 pub use endpoints::{ServiceEndpoint, endpoints};
-pub use error::{Cause, ClusterError, call};
+pub use error::{Cause, ClusterError, call, call_within};
 pub use event::{Event, emit};
 pub use owner::{has_owner, owner_reference};
 pub use watch::{Seen, watch_named};
