@@ -46,13 +46,13 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum DoctorError {
     /// The settings in the cluster can't be read.
-    #[error("{0}; give the settings with --values or --config, or the ConfigMap's name with --config-map")]
-    Cluster(#[from] ClusterError),
+    #[error("{0}; give them with --values or --config, or the ConfigMap's name with --config-map")]
+    Cluster(ClusterError),
     /// The ConfigMap holds none.
     #[error("ConfigMap {0} has neither values.yaml nor config.yaml; name another with --config-map")]
     NoSettings(String),
     /// The settings are wrong.
-    #[error("{0}")]
+    #[error(transparent)]
     Settings(#[from] SettingsError),
 }
 
@@ -96,7 +96,8 @@ pub async fn run(client: &Client, options: Options, settings: Option<Settings>) 
 async fn settings_of(client: &Client, options: &Options) -> Result<Settings, DoctorError> {
     let name = format!("{}/{}", options.namespace, options.config_map);
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &options.namespace);
-    let map = call(&format!("reading the settings from ConfigMap {name}"), maps.get(&options.config_map)).await?;
+    let map = call(&format!("reading the settings from ConfigMap {name}"), maps.get(&options.config_map)).await;
+    let map = map.map_err(DoctorError::Cluster)?;
     let data = map.data.unwrap_or_default();
     let path = |key: &str| PathBuf::from(format!("ConfigMap {name}, {key}"));
     let (file, text) = match (data.get("values.yaml"), data.get("config.yaml")) {
