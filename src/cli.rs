@@ -1,8 +1,12 @@
 //! The command line: flags as they are typed. What they mean together is worked out in `main`.
 
+mod in_cluster;
+
+pub use in_cluster::{CertificatesArg, Controller, Doctor, KeptCertificatesArgs, ReportFormat};
+
 use argocd_auth_webhook::cluster::Named;
 use argocd_auth_webhook::core::{Delivery, OnConflict};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -95,6 +99,7 @@ impl From<OnConflictArg> for OnConflict {
 /// On SIGTERM or SIGINT readiness fails at once, serving goes on for --drain-delay, what is in
 /// flight is finished, and the process ends with 0. A second signal ends it at once.
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("serving certificate").args(["tls_cert", "tls_secret", "tls_self_signed"]).required(true))]
 #[command(after_help = "Examples:\n  \
     argocd-auth-webhook serve --values values.yaml --tls-cert tls.crt --tls-key tls.key\n  \
     argocd-auth-webhook serve --values values.yaml --tls-secret codefresh/argocd-auth-webhook-serving\n  \
@@ -118,7 +123,8 @@ pub struct Serve {
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Serving certificate")]
-#[group(id = "certificate", required = true, multiple = true, args = ["tls_cert", "tls_secret", "tls_self_signed"])]
+#[group(skip)]
+#[expect(clippy::struct_field_names, reason = "the fields are named as the flags are")]
 pub struct CertificateArgs {
     /// PEM file with the certificate and its chain; read again when its content changes
     #[arg(long, value_name = "FILE", requires = "tls_key", env = "ARGOCD_AUTH_WEBHOOK_TLS_CERT")]
@@ -199,123 +205,6 @@ pub struct LogArgs {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum LogFormat {
     Auto,
-    Text,
-    Json,
-}
-
-/// Run the controller, which keeps the webhook's certificates
-///
-/// Makes the CA and the serving certificate, publishes the CA as `caBundle`, renews and rotates both
-/// without a gap, and mends what is lost or damaged. Health and metrics are at --admin-listen:
-/// /livez, /readyz, /metrics. Only the process that holds the Lease writes. On SIGTERM it is given
-/// back, and the process ends with 0.
-///
-/// A rotation can be asked for: kubectl annotate secret RELEASE-ca argocd-auth-webhook/rotate=ca
-#[derive(Args, Debug)]
-#[command(after_help = "Example:\n  \
-    argocd-auth-webhook controller --namespace codefresh --release argocd-auth-webhook \\\n    \
-    --service argocd-auth-webhook --webhook-configuration argocd-auth-webhook-codefresh")]
-pub struct Controller {
-    #[command(flatten)]
-    pub settings: SettingsArgs,
-    #[command(flatten)]
-    pub place: PlaceArgs,
-    /// ServiceAccount that owns what is made, so that uninstalling takes it along
-    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_SERVICE_ACCOUNT")]
-    pub service_account: Option<String>,
-    #[command(flatten)]
-    pub certificates: KeptCertificatesArgs,
-    /// Where health and metrics are (plain HTTP)
-    #[arg(long, value_name = "ADDRESS", default_value = "[::]:9090", env = "ARGOCD_AUTH_WEBHOOK_ADMIN_LISTEN")]
-    pub admin_listen: SocketAddr,
-    #[command(flatten)]
-    pub logs: LogArgs,
-}
-
-/// Where the webhook is.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Where the webhook is")]
-pub struct PlaceArgs {
-    /// Namespace of the release
-    #[arg(short, long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_NAMESPACE")]
-    pub namespace: String,
-    /// First part of the names of our Secrets: RELEASE-ca and RELEASE-serving
-    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_RELEASE", default_value = "argocd-auth-webhook")]
-    pub release: String,
-    /// The webhook's Service; by default named as the release
-    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_SERVICE")]
-    pub service: Option<String>,
-    /// Its port
-    #[arg(long, value_name = "PORT", default_value_t = 443, env = "ARGOCD_AUTH_WEBHOOK_SERVICE_PORT")]
-    pub service_port: u16,
-    /// The MutatingWebhookConfiguration; by default RELEASE-NAMESPACE
-    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_WEBHOOK_CONFIGURATION")]
-    pub webhook_configuration: Option<String>,
-}
-
-impl PlaceArgs {
-    pub fn service(&self) -> String {
-        self.service.clone().unwrap_or_else(|| self.release.clone())
-    }
-
-    pub fn webhook_configuration(&self) -> String {
-        self.webhook_configuration.clone().unwrap_or_else(|| format!("{}-{}", self.release, self.namespace))
-    }
-}
-
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Certificates")]
-pub struct KeptCertificatesArgs {
-    /// Who makes them
-    #[arg(long, value_enum, default_value = "self-managed", env = "ARGOCD_AUTH_WEBHOOK_CERTIFICATES")]
-    pub certificates: CertificatesArg,
-    /// How long a CA lasts; replaced at two thirds of it, or before it would cut a certificate short
-    #[arg(long, value_name = "TIME", default_value = "8760h", value_parser = duration)]
-    #[arg(env = "ARGOCD_AUTH_WEBHOOK_CA_LIFETIME")]
-    pub ca_lifetime: Duration,
-    /// How long a serving certificate lasts, at most half as long; replaced at two thirds of it
-    #[arg(long, value_name = "TIME", default_value = "2160h", value_parser = duration)]
-    #[arg(env = "ARGOCD_AUTH_WEBHOOK_CERTIFICATE_LIFETIME")]
-    pub certificate_lifetime: Duration,
-    /// How long it takes every API server to learn of a change, with a reserve
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
-    #[arg(env = "ARGOCD_AUTH_WEBHOOK_PROPAGATION_TIME")]
-    pub propagation_time: Duration,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum CertificatesArg {
-    /// The controller
-    SelfManaged,
-    /// Somebody else, in the Secret RELEASE-serving; a ca.crt in it becomes `caBundle`
-    External,
-}
-
-/// Look whether the webhook is in order
-///
-/// Compares what API servers trust with what each pod of the webhook serves, looks at the
-/// certificates' life, and creates a pod of each service and a foreign one as a dry run: they must
-/// come back as the settings say. Changes nothing. Each line says ok, warning, problem or not
-/// checked, and what to do.
-#[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  \
-    argocd-auth-webhook doctor --namespace codefresh\n  \
-    argocd-auth-webhook doctor --namespace codefresh --values values.yaml -o json")]
-pub struct Doctor {
-    #[command(flatten)]
-    pub settings: SettingsArgs,
-    #[command(flatten)]
-    pub place: PlaceArgs,
-    /// ConfigMap with the settings, where no file is given; by default RELEASE-config
-    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_CONFIG_MAP")]
-    pub config_map: Option<String>,
-    /// Format of the output
-    #[arg(short, long, value_enum, default_value = "text")]
-    pub output: ReportFormat,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
     Text,
     Json,
 }
@@ -409,7 +298,7 @@ mod tests {
     #[test]
     fn times_and_sizes_are_read_and_nonsense_is_refused() {
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
         for bad in ["", "10", "s", "-1s", "1.5s", "1d", "99999999999999999999s", "18446744073709551615h"] {
             assert!(duration(bad).is_err(), "{bad}");
         }

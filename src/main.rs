@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Serve(args) => serve(*args, chosen),
         Command::Controller(args) => run_controller(*args, chosen),
-        Command::Inject(args) => run_inject(args, chosen),
+        Command::Inject(args) => run_inject(&args, chosen),
         Command::Doctor(args) => run_doctor(args, chosen),
         Command::Demo(args) => run_demo(&args),
         Command::Completions(args) => {
@@ -105,7 +105,7 @@ fn settings(args: &SettingsArgs, matches: Option<&ArgMatches>) -> Result<Setting
     Settings::load(file.as_ref(), overrides).map_err(Failure::usage)
 }
 
-fn run_inject(args: cli::Inject, matches: Option<&ArgMatches>) -> Outcome {
+fn run_inject(args: &cli::Inject, matches: Option<&ArgMatches>) -> Outcome {
     let settings = settings(&args.settings, matches)?;
     for warning in &settings.warnings {
         eprintln!("warning: {warning}");
@@ -241,7 +241,8 @@ fn serve(args: cli::Serve, matches: Option<&ArgMatches>) -> Outcome {
         bounds,
         drain_delay: args.bounds.drain_delay,
     };
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let result = runtime.block_on(async {
         let mut options = options;
         if let Some(secret) = args.certificate.tls_secret {
             let client = cluster::client(None).await?;
@@ -252,7 +253,10 @@ fn serve(args: cli::Serve, matches: Option<&ArgMatches>) -> Outcome {
         let server = Server::bind(options, settings.injector(Engine::Webhook)).await?;
         server.run(shutdown).await?;
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    // A file system that hangs under the certificate's files must not hold up the end.
+    runtime.shutdown_background();
+    result
 }
 
 /// A source that needs no cluster; one that does comes later, within the runtime.

@@ -243,6 +243,9 @@ fn argo_cd_is_found_by_url_or_by_service() {
         values("{global: {external-argo-cd: {server: {svc: a}}}}").unwrap().argocd.address,
         service("a", 80, "")
     );
+    let templated = values("{global: {external-argo-cd: {server: {svc: '{{ .Release.Name }}-server'}}}}").unwrap();
+    assert_eq!(templated.argocd.address, None);
+    assert_eq!(templated.warnings[0].path, "global.external-argo-cd.server.svc");
     let found = config("{argocd: {url: 'https://argo.example/x', namespace: argocd}}").unwrap().argocd;
     assert_eq!(found.address, Some(Address::Url("https://argo.example/x".to_owned())));
     for (argocd, wanted) in [

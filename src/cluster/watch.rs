@@ -32,7 +32,7 @@ pub enum Seen<K> {
 /// through restarts of API servers and versions that are too old.
 ///
 /// Lists and watches with a field selector on the name, so that a Role can allow it for this one.
-pub fn watch_named<K>(api: Api<K>, name: String) -> impl Stream<Item = Result<Seen<K>, ClusterError>> + Send + use<K>
+pub fn watch_named<K>(api: Api<K>, name: &str) -> impl Stream<Item = Result<Seen<K>, ClusterError>> + Send + use<K>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
@@ -64,7 +64,7 @@ fn cause(error: &watcher::Error) -> Cause {
         | watcher::Error::WatchStartFailed(error)
         | watcher::Error::WatchFailed(error) => Cause::from(error),
         watcher::Error::WatchError(status) => Cause::Unavailable(format!("status {}", status.code)),
-        _ => Cause::Unreadable,
+        watcher::Error::NoResourceVersion => Cause::Unreadable,
     }
 }
 

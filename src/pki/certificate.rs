@@ -22,11 +22,10 @@ impl Id {
         Self(id)
     }
 
-    /// Reads what `Display` writes; only the 16 digits are compared with.
+    /// The first 8 bytes: what `Display` shows.
     #[must_use]
     pub fn short(&self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+        self.0.iter().take(8).fold(0, |short, byte| (short << 8) | u64::from(*byte))
     }
 }
 

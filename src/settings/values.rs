@@ -2,7 +2,7 @@
 
 use super::block::{Block, Report, did_you_mean};
 use super::nearest::nearest;
-use super::{ArgoCd, Settings, argocd, auth, config, names};
+use super::{Address, ArgoCd, Settings, argocd, auth, config, names};
 use crate::core::{Auth, DEFAULT_USERNAME, Mode, Username};
 use serde_json::Value;
 
@@ -42,9 +42,7 @@ pub(super) fn read(root: &Value, report: &mut Report) -> Option<Settings> {
     for spelling in &SPELLINGS {
         let Some(parent) = descend(&root, spelling.parent, report) else { continue };
         let server = parent.block("server", report);
-        if let Some(address) = server.as_ref().and_then(|server| argocd::from_values(server, report)) {
-            addresses.push(address);
-        }
+        addresses.extend(server.as_ref().and_then(|server| address(server, report)));
         let auth = if spelling.auth_in_server {
             server.and_then(|server| server.block("auth", report))
         } else {
@@ -87,6 +85,15 @@ fn own(root: &Block<'_>, report: &mut Report) -> Settings {
     let below = root.map.get(CHART).filter(|value| value.is_object());
     let below = below.and_then(|value| Block::new(value, CHART.to_owned(), report));
     config::options(below.as_ref().unwrap_or(root), report)
+}
+
+/// The address in a `server` block. What can't be used (a Helm template, say) is a warning only:
+/// pods are injected without it.
+fn address(server: &Block<'_>, report: &mut Report) -> Option<Address> {
+    let mut quiet = Report::new(false);
+    let address = argocd::from_values(server, &mut quiet);
+    report.warnings.append(&mut quiet.problems);
+    address
 }
 
 fn descend<'v>(root: &Block<'v>, keys: &[&str], report: &mut Report) -> Option<Block<'v>> {

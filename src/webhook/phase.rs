@@ -63,11 +63,6 @@ impl Phase {
         self.enter(SENDING);
     }
 
-    /// Whether nothing of a request has come since the last one was answered.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.is(IDLE)
-    }
-
     /// When the connection is to be cut, unless it goes on.
     pub(crate) fn deadline(&self) -> Instant {
         self.opened + Duration::from_millis(self.due.load(Ordering::Relaxed))

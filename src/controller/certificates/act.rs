@@ -1,10 +1,11 @@
 //! Carrying out what the plan says: each action is one write.
 
+use super::action::{Action, Place, Why};
 use super::keep::Keeping;
 use super::marks;
 use super::observe::{CA, NEXT, Objects, Observed, SERVING, value};
-use super::plan::{Action, Place, Terms, Why};
 use super::snapshot::Marks;
+use super::terms::Terms;
 use crate::cluster::{ClusterError, Event, FIELD_MANAGER, apply, emit, ensure, merge_if};
 use crate::controller::metrics::What;
 use crate::pki::{Authority, AuthorityError, Certificate, Id, Seconds, text};
@@ -60,7 +61,9 @@ impl Acting<'_> {
         };
         let mut data = json!({ cert: encoded(made.cert.as_bytes()), key: encoded(made.key.as_bytes()) });
         if place == Place::Current {
-            NEXT.iter().for_each(|key| data[*key] = Value::Null);
+            for key in NEXT {
+                data[key] = Value::Null;
+            }
         }
         self.write_ca(json!({ "metadata": { "annotations": marks::write(&marks, true) }, "data": data })).await?;
         self.keeping.metrics.rotated(What::Ca);
@@ -148,29 +151,33 @@ impl Acting<'_> {
         let api: Api<Secret> = Api::namespaced(self.keeping.client.clone(), &options.namespace);
         let what = format!("writing Secret {}/{name}", options.namespace);
         let made;
-        let read = match read {
-            Some(secret) => secret,
-            None => {
-                let mut body = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": options.metadata(name) });
-                if let Some(owner) = self.keeping.owner().await {
-                    body["metadata"]["ownerReferences"] = json!([owner]);
-                }
-                if name == options.serving_secret() {
-                    // A Secret of this type has to have both keys.
-                    body["type"] = "kubernetes.io/tls".into();
-                    body["data"] = json!({ SERVING[0]: "", SERVING[1]: "" });
-                }
-                made = ensure(&api, &what, name, &body).await?;
-                &made
-            }
+        let read = if let Some(secret) = read {
+            secret
+        } else {
+            made = self.make_empty(&api, &what, name).await?;
+            &made
         };
         // Not empty: somebody else was faster, and the plan knows nothing of it.
         let filled = |key: &&str| self.objects_lack(name) && value(Some(read), key).is_some();
-        if [CA, NEXT, SERVING].as_flattened().iter().any(|key| filled(key)) {
+        if [CA, NEXT, SERVING].as_flattened().iter().any(filled) {
             return Ok(());
         }
         merge_if::<Secret>(&api, &what, name, read.metadata.resource_version.as_deref(), patch).await?;
         Ok(())
+    }
+
+    async fn make_empty(&self, api: &Api<Secret>, what: &str, name: &str) -> Result<Secret, ClusterError> {
+        let options = &self.keeping.options;
+        let mut body = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": options.metadata(name) });
+        if let Some(owner) = self.keeping.owner().await {
+            body["metadata"]["ownerReferences"] = json!([owner]);
+        }
+        if name == options.serving_secret() {
+            // A Secret of this type has to have both keys.
+            body["type"] = "kubernetes.io/tls".into();
+            body["data"] = json!({ SERVING[0]: "", SERVING[1]: "" });
+        }
+        ensure(api, what, name, &body).await
     }
 
     fn objects_lack(&self, name: &str) -> bool {

@@ -7,7 +7,7 @@ use crate::controller::metrics::What;
 use crate::pki::Certificate;
 use std::time::Duration;
 
-const RESYNC: Duration = Duration::from_secs(60);
+const RESYNC: Duration = Duration::from_mins(1);
 
 /// Publishes the CA that stands in the serving Secret, as long as it changes.
 pub struct External {
@@ -23,7 +23,7 @@ impl External {
 
     /// Keeps at it; never ends.
     pub async fn run(self) {
-        self.keeping.passes(|| self.pass()).await;
+        Box::pin(self.keeping.passes(|| Box::pin(self.pass()))).await;
     }
 
     async fn pass(&self) -> Result<Duration, ActError> {

@@ -1,9 +1,11 @@
 //! The loop: look, plan, do the one thing, look again.
 
 use super::act::{ActError, Acting};
+use super::action::{Next, Plan, Step};
 use super::observe::{Objects, Observed, observe};
-use super::plan::{Next, Plan, Step, Terms, plan};
+use super::plan::plan;
 use super::snapshot::Snapshot;
+use super::terms::Terms;
 use crate::cluster::lease::Leadership;
 use crate::cluster::{Cause, ClusterError, call, endpoints, has_owner, merge_if, owner_reference, watch_named};
 use crate::controller::metrics::{ControllerMetrics, What};
@@ -93,9 +95,9 @@ impl Keeping {
     /// Rings whenever one of the objects changes; never ends.
     pub(super) async fn watch(&self, bell: &Notify) {
         let (ca, serving) = (self.options.ca_secret(), self.options.serving_secret());
-        let mut ca = pin!(watch_named(self.secrets(), ca));
-        let mut serving = pin!(watch_named(self.secrets(), serving));
-        let mut configuration = pin!(watch_named(self.configurations(), self.options.webhook_configuration.clone()));
+        let mut ca = pin!(watch_named(self.secrets(), &ca));
+        let mut serving = pin!(watch_named(self.secrets(), &serving));
+        let mut configuration = pin!(watch_named(self.configurations(), &self.options.webhook_configuration));
         loop {
             let failed = tokio::select! {
                 Some(seen) = ca.next() => seen.err(),
@@ -174,7 +176,7 @@ impl SelfManaged {
 
     /// Keeps at it; never ends.
     pub async fn run(self) {
-        self.keeping.passes(|| self.pass()).await;
+        Box::pin(self.keeping.passes(|| Box::pin(self.pass()))).await;
     }
 
     /// One look and at most one write. Says how long to sleep if nothing changes.

@@ -4,6 +4,7 @@
 //! again.
 
 mod act;
+mod action;
 mod external;
 mod keep;
 mod marks;
@@ -14,8 +15,11 @@ mod simulation;
 mod snapshot;
 #[cfg(test)]
 mod table;
+mod terms;
 
+pub use action::{Action, Next, Place, Plan, Step, Why};
 pub use external::External;
 pub use keep::{Keeping, SelfManaged};
-pub use plan::{Action, Next, Place, Plan, Step, Terms, TermsError, Why, plan};
+pub use plan::plan;
 pub use snapshot::{Bundle, Ca, Endpoint, Leaf, Marks, Request, Slot, Snapshot};
+pub use terms::{Terms, TermsError};

@@ -127,8 +127,8 @@ fn leaf(secret: Option<&Secret>, names: &[String], known: &BTreeMap<Id, Certific
         None => Some(Flaw::NoKey),
         Some(key) => key_fits(leaf, key).err(),
     };
-    let named = names.iter().all(|name| leaf.names.contains(name));
-    let flaw = flaw.or((!named).then_some(Flaw::WrongNames));
+    let covers = names.iter().all(|name| leaf.names.contains(name));
+    let flaw = flaw.or((!covers).then_some(Flaw::WrongNames));
     let chain: Vec<_> = chain.iter().map(|certificate| certificate.der.clone()).collect();
     // Who signed it is asked for a time when both held: whether it holds now is another question.
     let at = |ca: &Certificate| leaf.validity.to.min(ca.validity.to);

@@ -9,182 +9,14 @@
 //! has been in `caBundle` for the propagation time. A lost or foreign CA Secret is then a rotation
 //! like any other. `docs/certificates.md` draws it.
 
-use super::snapshot::{Bundle, Ca, Leaf, Marks, Request, Slot, Snapshot};
+use super::action::{Action, Next, Place, Plan, Step, Why};
+use super::snapshot::{Bundle, Ca, Marks, Request, Slot, Snapshot};
+use super::terms::{Terms, ca_due, leaf_due};
 use crate::pki::{BACKDATED, Flaw, Id, Seconds};
-use std::fmt;
 
 /// The most CAs that a bundle keeps. There are two in a rotation; more stay only where CA Secrets
 /// are lost again and again while an endpoint can't be reached.
 const MOST_CAS: usize = 8;
-
-/// How long things last, in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
-    /// Of a CA.
-    pub ca: Seconds,
-    /// Of a serving certificate.
-    pub leaf: Seconds,
-    /// Until every API server has learnt of a change, and every endpoint's own API server too.
-    pub propagation: Seconds,
-}
-
-/// Why lifetimes can't be kept to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TermsError {
-    /// Every new CA would be near its end.
-    #[error("--certificate-lifetime must be at most half of --ca-lifetime")]
-    CaTooShort,
-    /// A certificate would be over before its successor may be used.
-    #[error("--propagation-time must be at most a sixth of --certificate-lifetime")]
-    PropagationTooLong,
-    /// RFC 5280 ends in 9999, and some clients in 2049.
-    #[error("--ca-lifetime must be between 10s and 175200h (20 years)")]
-    OutOfRange,
-}
-
-impl Terms {
-    /// Checks that rotations have the time they need: a certificate is replaced with a third of its
-    /// life left, and a rotation takes twice the propagation time.
-    ///
-    /// # Errors
-    /// They haven't.
-    pub const fn check(self) -> Result<Self, TermsError> {
-        if self.ca < 10 || self.ca > 20 * 365 * 24 * 3600 || self.leaf < 1 || self.propagation < 0 {
-            Err(TermsError::OutOfRange)
-        } else if self.ca / 2 < self.leaf {
-            Err(TermsError::CaTooShort)
-        } else if self.propagation > self.leaf / 6 {
-            Err(TermsError::PropagationTooLong)
-        } else {
-            Ok(self)
-        }
-    }
-}
-
-/// Where a rotation is. The discriminants are the metric's values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Nothing is being rotated.
-    Idle = 0,
-    /// The new CA is made and added to the bundle.
-    Trusting = 1,
-    /// The bundle with both travels to every API server.
-    Propagating = 2,
-    /// The new CA signs the new leaf.
-    Signing = 3,
-    /// Every endpoint has to show it.
-    Proving = 4,
-    /// The time again, before anything is taken away.
-    Settling = 5,
-    /// The old CA is dropped.
-    Dropping = 6,
-}
-
-/// Which CA of the Secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// `ca.crt`.
-    Current,
-    /// `next-ca.crt`.
-    Next,
-}
-
-/// Why something is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// There was none.
-    Absent,
-    /// What was there is of no use.
-    Flawed(Flaw),
-    /// Its time is nearly over.
-    Due,
-    /// A person asked.
-    Requested,
-    /// The CA rotates.
-    Rotation,
-    /// The bundle has to hold another set of CAs.
-    Bundle,
-}
-
-impl Why {
-    /// Whether something had to be mended that nobody planned.
-    #[must_use]
-    pub const fn is_repair(self) -> bool {
-        matches!(self, Self::Flawed(_))
-    }
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Absent => f.write_str("there was none"),
-            Self::Flawed(flaw) => write!(f, "repaired: {flaw}"),
-            Self::Due => f.write_str("the one before is near its end"),
-            Self::Requested => f.write_str("it was asked for"),
-            Self::Rotation => f.write_str("the CA rotates"),
-            Self::Bundle => f.write_str("the CAs in use changed"),
-        }
-    }
-}
-
-/// A write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Make a CA and store it in this place; in `Current`, `Next` is emptied. Answers a request.
-    MakeCa(Place, Why),
-    /// Make a leaf, signed by the CA in this place.
-    MakeLeaf(Place, Why),
-    /// Let `caBundle` of every entry hold these CAs. `true` where something had removed or damaged
-    /// what was there.
-    WriteBundle(Vec<Id>, bool),
-    /// Let the CA in this place be the only one in the Secret.
-    Settle(Place, Why),
-    /// Remember this; drop the request if `true`.
-    Remember(Marks, bool),
-}
-
-/// What to do next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// This write.
-    Do(Action),
-    /// Look at the endpoints and plan again.
-    Look,
-    /// Nothing until then, unless something changes. `true` where endpoints have to be looked at
-    /// every now and then.
-    Wait(Seconds, bool),
-}
-
-/// What comes out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// For the metric and the logs.
-    pub step: Step,
-    /// What to do.
-    pub next: Next,
-}
-
-/// A whole number of seconds up to `most`, the same for the same certificate: several Runtimes that
-/// were installed together don't renew together, and a restarted process sticks to what it planned.
-fn jitter(id: Id, most: Seconds) -> Seconds {
-    // 24 bits: more than the resolution of any jitter, and no overflow below.
-    let part = (id.short() >> 40).cast_signed();
-    most / (1 << 24) * part + most % (1 << 24) * part / (1 << 24)
-}
-
-/// When a leaf is to be replaced: at two thirds of its time, less up to a twelfth.
-fn leaf_due(leaf: &Leaf, terms: &Terms) -> Seconds {
-    // What one signed by a CA near its end lasts is less than what the terms say.
-    let span = (leaf.validity.to - leaf.validity.from - BACKDATED).clamp(0, terms.leaf);
-    leaf.validity.to - span / 3 - jitter(leaf.id, span / 12)
-}
-
-/// When a CA is to be replaced: at two thirds of its time, less up to a twelfth, and always before
-/// it cuts a leaf short.
-fn ca_due(ca: &Ca, terms: &Terms) -> Seconds {
-    let span = (ca.validity.to - ca.validity.from - BACKDATED).clamp(0, terms.ca);
-    ca.validity.to - (span / 3).max(terms.leaf) - jitter(ca.id, span / 12)
-}
 
 /// What a snapshot means at one time.
 struct View<'s> {
@@ -344,8 +176,9 @@ impl<'s> View<'s> {
 
     /// Why the leaf has to be replaced, whoever signs.
     fn leaf_trouble(&self, target: &Ca) -> Option<Why> {
+        let oldest = self.seen.current.held().map_or(Seconds::MAX, |ca| ca.validity.from).min(target.validity.from);
         let leaf = match &self.seen.serving {
-            Slot::Empty if self.is_settled(target.validity.from) => return Some(Why::Flawed(Flaw::Lost)),
+            Slot::Empty if self.is_settled(oldest) => return Some(Why::Flawed(Flaw::Lost)),
             Slot::Empty => return Some(Why::Absent),
             Slot::Broken(flaw) => return Some(Why::Flawed(*flaw)),
             Slot::Holds(leaf) => leaf,
@@ -413,8 +246,7 @@ impl<'s> View<'s> {
         }
         if place == Place::Next || !self.seen.next.is_empty() {
             let why = match &self.seen.next {
-                Slot::Broken(flaw) => Why::Flawed(*flaw),
-                Slot::Holds(Ca { flaw: Some(flaw), .. }) => Why::Flawed(*flaw),
+                Slot::Broken(flaw) | Slot::Holds(Ca { flaw: Some(flaw), .. }) => Why::Flawed(*flaw),
                 Slot::Holds(_) | Slot::Empty if place == Place::Current => Why::Flawed(Flaw::Expired),
                 _ => Why::Rotation,
             };

@@ -47,7 +47,7 @@ impl CertificateSecret {
         let Self { client, secret } = self;
         store.wait_for(format!("Secret {secret} has not been read yet"));
         let api: Api<Secret> = Api::namespaced(client, &secret.namespace);
-        let mut seen = pin!(watch_named(api, secret.name.clone()));
+        let mut seen = pin!(watch_named(api, &secret.name));
         let mut follower = Follower { store, named: secret, served: None, refused: None, failing: false };
         let mut waiting: Option<Pem> = None;
         let mut again = Instant::now();
