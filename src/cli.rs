@@ -1,5 +1,10 @@
 //! The command line: flags as they are typed. What they mean together is worked out in `main`.
 
+mod in_cluster;
+
+pub use in_cluster::{CertificatesArg, Controller, Doctor, KeptCertificatesArgs, ReportFormat};
+
+use argocd_auth_webhook::cluster::Named;
 use argocd_auth_webhook::core::{Delivery, OnConflict};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -20,7 +25,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Serve(Box<Serve>),
+    Controller(Box<Controller>),
     Inject(Inject),
+    Doctor(Doctor),
     Demo(Demo),
     Completions(Completions),
 }
@@ -92,9 +99,10 @@ impl From<OnConflictArg> for OnConflict {
 /// On SIGTERM or SIGINT readiness fails at once, serving goes on for --drain-delay, what is in
 /// flight is finished, and the process ends with 0. A second signal ends it at once.
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("serving certificate").args(["tls_cert", "tls_self_signed"]).required(true).multiple(true))]
+#[command(group = ArgGroup::new("serving certificate").args(["tls_cert", "tls_secret", "tls_self_signed"]).required(true).multiple(true))]
 #[command(after_help = "Examples:\n  \
     argocd-auth-webhook serve --values values.yaml --tls-cert tls.crt --tls-key tls.key\n  \
+    argocd-auth-webhook serve --values values.yaml --tls-secret codefresh/argocd-auth-webhook-serving\n  \
     argocd-auth-webhook serve --config config.yaml --tls-self-signed --tls-ca-out ca.crt")]
 pub struct Serve {
     #[command(flatten)]
@@ -128,6 +136,11 @@ pub struct CertificateArgs {
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = bound)]
     #[arg(env = "ARGOCD_AUTH_WEBHOOK_TLS_RELOAD_INTERVAL")]
     pub tls_reload_interval: Duration,
+    /// Secret of type kubernetes.io/tls to serve from instead, followed through the Kubernetes API;
+    /// not ready until it is there
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    #[arg(env = "ARGOCD_AUTH_WEBHOOK_TLS_SECRET")]
+    pub tls_secret: Option<Named>,
     /// Make a certificate at start instead, for development
     #[arg(long)]
     pub tls_self_signed: bool,

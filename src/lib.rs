@@ -6,9 +6,13 @@
 
 #![warn(missing_docs)]
 
+pub mod cluster;
+pub mod controller;
 pub mod core;
 pub mod demo;
+pub mod doctor;
 pub mod inject;
+pub mod pki;
 pub mod settings;
 pub mod telemetry;
 pub mod webhook;

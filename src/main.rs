@@ -3,17 +3,22 @@
 mod cli;
 
 use anyhow::Context;
+use argocd_auth_webhook::cluster;
+use argocd_auth_webhook::controller::certificates::Terms;
+use argocd_auth_webhook::controller::{self};
 use argocd_auth_webhook::core::Engine;
 use argocd_auth_webhook::demo;
+use argocd_auth_webhook::doctor;
 use argocd_auth_webhook::inject::{self, Format, Input};
 use argocd_auth_webhook::settings::{File, Overrides, Settings};
 use argocd_auth_webhook::telemetry::logs;
 use argocd_auth_webhook::webhook::{
-    Bounds, CertificateFiles, CertificateSource, Options, Server, ServingCertificate, Shutdown, development_certificate,
+    Bounds, CertificateFiles, CertificateSecret, CertificateSource, Options, Server, ServingCertificate, Shutdown,
+    development_certificate,
 };
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
-use cli::{Cli, Command, LogFormat, ManifestFormat, SettingsArgs};
+use cli::{Cli, Command, LogFormat, ManifestFormat, ReportFormat, SettingsArgs};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -29,7 +34,9 @@ fn main() -> ExitCode {
     let chosen = matches.subcommand().map(|(_, matches)| matches);
     let result = match cli.command {
         Command::Serve(args) => serve(*args, chosen),
+        Command::Controller(args) => run_controller(*args, chosen),
         Command::Inject(args) => run_inject(&args, chosen),
+        Command::Doctor(args) => run_doctor(args, chosen),
         Command::Demo(args) => run_demo(&args),
         Command::Completions(args) => {
             let mut script = Vec::new();
@@ -145,22 +152,90 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(Into::into)
 }
 
-fn serve(args: cli::Serve, matches: Option<&ArgMatches>) -> Outcome {
-    let format = match args.logs.log_format {
+fn start_logs(args: &cli::LogArgs) -> Result<(), Failure> {
+    let format = match args.log_format {
         LogFormat::Auto => logs::Format::Auto,
         LogFormat::Text => logs::Format::Text,
         LogFormat::Json => logs::Format::Json,
     };
-    logs::init(format, &args.logs.log_level).map_err(Failure::usage)?;
+    logs::init(format, &args.log_level).map_err(Failure::usage)?;
     logs::install_panic_hook();
-    let given = args.settings.config.is_some() || args.settings.values.is_some();
-    let settings = settings(&args.settings, matches)?;
-    if !given {
+    Ok(())
+}
+
+/// The settings of a process that goes on: what is to be said of them goes to the log.
+fn logged_settings(args: &SettingsArgs, matches: Option<&ArgMatches>) -> Result<Settings, Failure> {
+    let settings = settings(args, matches)?;
+    if args.config.is_none() && args.values.is_none() {
         tracing::warn!("neither --config nor --values is given: the Runtime's defaults hold");
     }
     for warning in &settings.warnings {
         tracing::warn!(path = warning.path, "{}", warning.text);
     }
+    Ok(settings)
+}
+
+fn run_controller(args: cli::Controller, matches: Option<&ArgMatches>) -> Outcome {
+    start_logs(&args.logs)?;
+    // Read for what is wrong with them: better said here than by nobody.
+    logged_settings(&args.settings, matches)?;
+    let (service, webhook_configuration) = (args.place.service(), args.place.webhook_configuration());
+    let options = controller::Options {
+        namespace: args.place.namespace,
+        release: args.place.release,
+        service,
+        service_port: args.place.service_port,
+        webhook_configuration,
+        service_account: args.service_account,
+        certificates: kept_certificates(&args.certificates)?,
+        admin_listen: args.admin_listen,
+    };
+    runtime()?.block_on(async {
+        let shutdown = Shutdown::by_signals().context("listening for signals")?;
+        let client = cluster::client(None).await?;
+        controller::Controller::bind(client, options).await?.run(shutdown).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn run_doctor(args: cli::Doctor, matches: Option<&ArgMatches>) -> Outcome {
+    let given = args.settings.config.is_some() || args.settings.values.is_some();
+    let settings = if given { Some(settings(&args.settings, matches)?) } else { None };
+    let options = doctor::Options {
+        service: args.place.service(),
+        webhook_configuration: args.place.webhook_configuration(),
+        config_map: args.config_map.unwrap_or_else(|| format!("{}-config", args.place.release)),
+        namespace: args.place.namespace,
+        release: args.place.release,
+        service_port: args.place.service_port,
+    };
+    let report = runtime()?.block_on(async {
+        let client = cluster::client(None).await.map_err(Failure::usage)?;
+        doctor::run(&client, options, settings).await.map_err(Failure::usage)
+    })?;
+    match args.output {
+        ReportFormat::Text => print(report.to_string().as_bytes())?,
+        ReportFormat::Json => print(format!("{:#}\n", report.json()).as_bytes())?,
+    };
+    Ok(if report.has_problem() { ExitCode::from(PROBLEM) } else { ExitCode::SUCCESS })
+}
+
+fn kept_certificates(args: &cli::KeptCertificatesArgs) -> Result<controller::Certificates, Failure> {
+    if args.certificates == cli::CertificatesArg::External {
+        return Ok(controller::Certificates::External);
+    }
+    let seconds = |time: std::time::Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    let terms = Terms {
+        ca: seconds(args.ca_lifetime),
+        leaf: seconds(args.certificate_lifetime),
+        propagation: seconds(args.propagation_time),
+    };
+    terms.check().map(controller::Certificates::SelfManaged).map_err(Failure::usage)
+}
+
+fn serve(args: cli::Serve, matches: Option<&ArgMatches>) -> Outcome {
+    start_logs(&args.logs)?;
+    let settings = logged_settings(&args.settings, matches)?;
     let bounds = Bounds {
         handshake_timeout: args.bounds.handshake_timeout,
         header_timeout: args.bounds.header_timeout,
@@ -173,12 +248,13 @@ fn serve(args: cli::Serve, matches: Option<&ArgMatches>) -> Outcome {
     let options = Options {
         listen: args.listen,
         admin_listen: args.admin_listen,
-        certificate: certificate(args.certificate, matches)?,
+        certificate: CertificateSource::Later,
         bounds,
         drain_delay: args.bounds.drain_delay,
     };
     let runtime = runtime()?;
     let result = runtime.block_on(async {
+        let options = Options { certificate: certificate(args.certificate, matches).await?, ..options };
         // Before the first byte is served, so that no signal is missed.
         let shutdown = Shutdown::by_signals().context("listening for signals")?;
         let server = Server::bind(options, settings.injector(Engine::Webhook)).await?;
@@ -190,14 +266,25 @@ fn serve(args: cli::Serve, matches: Option<&ArgMatches>) -> Outcome {
     result
 }
 
-fn certificate(args: cli::CertificateArgs, matches: Option<&ArgMatches>) -> Result<CertificateSource, Failure> {
-    if args.tls_self_signed && by_flag(matches, "tls_cert") {
+/// Where the serving certificate comes from. What a flag names counts before what the environment
+/// names.
+async fn certificate(args: cli::CertificateArgs, matches: Option<&ArgMatches>) -> Result<CertificateSource, Failure> {
+    let given = [args.tls_cert.is_some(), args.tls_secret.is_some(), args.tls_self_signed];
+    let count = |chosen: &[bool]| chosen.iter().filter(|chosen| **chosen).count();
+    let typed = ["tls_cert", "tls_secret", "tls_self_signed"].map(|id| by_flag(matches, id));
+    let chosen = if count(&given) > 1 { typed } else { given };
+    if count(&chosen) != 1 {
         return Err(Failure::usage(anyhow::anyhow!(
-            "--tls-self-signed and --tls-cert are both given; keep one of them"
+            "of --tls-cert, --tls-secret and --tls-self-signed (or their environment variables) only one can be given"
         )));
     }
-    if let (Some(cert), Some(key), false) = (args.tls_cert, args.tls_key, args.tls_self_signed) {
+    let [by_files, by_secret, _] = chosen;
+    if let (Some(cert), Some(key), true) = (args.tls_cert, args.tls_key, by_files) {
         return Ok(CertificateSource::Files(CertificateFiles { cert, key, poll: args.tls_reload_interval }));
+    }
+    if let (Some(secret), true) = (args.tls_secret, by_secret) {
+        let client = cluster::client(None).await?;
+        return Ok(CertificateSource::Secret(CertificateSecret { client, secret }));
     }
     let made = development_certificate(&args.tls_name).map_err(Failure::usage)?;
     if let Some(path) = args.tls_ca_out {

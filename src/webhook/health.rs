@@ -1,6 +1,7 @@
 //! Whether the process is to be sent reviews.
 
 use super::certificate::CertificateStore;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -8,16 +9,36 @@ const STARTING: u8 = 0;
 const SERVING: u8 = 1;
 const DRAINING: u8 = 2;
 
-/// The process's state, and the certificate without which it isn't ready.
-#[derive(Debug)]
+/// Says that what the process needs is there, or what is missing.
+type Ready = Box<dyn Fn() -> Result<String, String> + Send + Sync>;
+
+/// The process's state, and what it needs to be ready.
 pub(crate) struct Health {
     state: AtomicU8,
-    certificates: Arc<CertificateStore>,
+    ready: Ready,
+}
+
+impl fmt::Debug for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Health").field("state", &self.state).finish_non_exhaustive()
+    }
 }
 
 impl Health {
+    /// The webhook's: it needs a certificate.
     pub(crate) fn new(certificates: Arc<CertificateStore>) -> Arc<Self> {
-        Arc::new(Self { state: AtomicU8::new(STARTING), certificates })
+        Self::of(move || match certificates.current() {
+            Some(certificate) => Ok(format!("serving certificate {certificate}")),
+            None => Err(match certificates.waiting_for() {
+                Some(what) => format!("no serving certificate: {what}"),
+                None => "no serving certificate".to_owned(),
+            }),
+        })
+    }
+
+    /// That of a process that is ready as `ready` says.
+    pub(crate) fn of(ready: impl Fn() -> Result<String, String> + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { state: AtomicU8::new(STARTING), ready: Box::new(ready) })
     }
 
     /// The listeners are bound and served.
@@ -34,15 +55,12 @@ impl Health {
         self.state.load(Ordering::Relaxed) == DRAINING
     }
 
-    /// Which certificate is served, or why nothing is.
-    pub(crate) fn readiness(&self) -> Result<String, &'static str> {
+    /// What it is ready with (which certificate is served), or why it isn't.
+    pub(crate) fn readiness(&self) -> Result<String, String> {
         match self.state.load(Ordering::Relaxed) {
-            STARTING => Err("starting"),
-            DRAINING => Err("draining"),
-            _ => match self.certificates.current() {
-                Some(certificate) => Ok(format!("ready; serving certificate {certificate}")),
-                None => Err("no serving certificate"),
-            },
+            STARTING => Err("starting".to_owned()),
+            DRAINING => Err("draining".to_owned()),
+            _ => (self.ready)().map(|with| format!("ready; {with}")),
         }
     }
 }

@@ -17,10 +17,11 @@ mod router;
 mod server;
 mod shutdown;
 
+pub use admin::AdminServer;
 pub use bounds::Bounds;
 pub use certificate::{
-    CertificateError, CertificateFiles, CertificateStore, DevelopmentCertificate, FilesError, ServingCertificate,
-    development_certificate,
+    CertificateError, CertificateFiles, CertificateSecret, CertificateStore, DevelopmentCertificate, FilesError,
+    ServingCertificate, development_certificate,
 };
 pub use refusal::Refusal;
 pub use router::router;

@@ -2,7 +2,7 @@
 
 use super::admin;
 use super::bounds::Bounds;
-use super::certificate::{CertificateFiles, CertificateStore, FilesError, ServingCertificate};
+use super::certificate::{CertificateFiles, CertificateSecret, CertificateStore, FilesError, ServingCertificate};
 use super::health::Health;
 use super::listener::{self, Listener};
 use super::router::router;
@@ -31,6 +31,8 @@ pub enum CertificateSource {
     Files(CertificateFiles),
     /// This one, as long as the process lives.
     Fixed(Box<ServingCertificate>),
+    /// A Secret, followed as it changes. The server isn't ready before it is there.
+    Secret(CertificateSecret),
     /// Whoever holds [`Server::certificates`] stores it. The server isn't ready before.
     Later,
 }
@@ -107,6 +109,7 @@ impl Server {
         match certificate {
             CertificateSource::Files(files) => follow = Some(Box::pin(files.keep(Arc::clone(&certificates))?)),
             CertificateSource::Fixed(certificate) => certificates.store(*certificate),
+            CertificateSource::Secret(secret) => follow = Some(Box::pin(secret.keep(Arc::clone(&certificates)))),
             CertificateSource::Later => {}
         }
         let tls = TlsAcceptor::from(Arc::new(tls(Arc::clone(&certificates))?));
@@ -126,7 +129,7 @@ impl Server {
         let admin = Listener {
             socket: admin_socket,
             tls: None,
-            router: admin::router(Arc::clone(&health), metrics),
+            router: admin::router(Arc::clone(&health), move || metrics.text()),
             bounds: shared,
             health,
             metrics: ConnectionMetrics::default(),
@@ -200,7 +203,7 @@ impl Server {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+pub(super) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
     let failed = |error| ServeError::Bind { address, error };
     let socket = listener::bind(address).await.map_err(failed)?;
     let bound = socket.local_addr().map_err(failed)?;

@@ -2,12 +2,14 @@
 
 mod development;
 mod files;
+mod secret;
 
 pub use development::{DevelopmentCertificate, development_certificate};
 pub use files::{CertificateFiles, FilesError};
+pub use secret::CertificateSecret;
 
 use crate::telemetry::metrics::CertificateMetrics;
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use ring::digest::{SHA256, digest};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
@@ -130,6 +132,7 @@ fn text(time: ASN1Time) -> String {
 #[derive(Default)]
 pub struct CertificateStore {
     current: ArcSwapOption<ServingCertificate>,
+    waiting_for: ArcSwap<Option<String>>,
     metrics: CertificateMetrics,
 }
 
@@ -137,7 +140,7 @@ impl CertificateStore {
     /// A store without a certificate.
     #[must_use]
     pub fn new(metrics: CertificateMetrics) -> Self {
-        Self { current: ArcSwapOption::empty(), metrics }
+        Self { metrics, ..Self::default() }
     }
 
     /// Serves this one from now on.
@@ -150,8 +153,19 @@ impl CertificateStore {
 
     /// Counts and logs that one could not be taken into use. What is served stays.
     pub fn refuse(&self, why: &dyn std::error::Error) {
-        tracing::error!(error = %why, "refused a new serving certificate; the one before stays in use");
+        let stays = if self.current().is_some() { "; the one before stays in use" } else { "" };
+        tracing::error!(error = %why, "refused a new serving certificate{stays}");
         self.metrics.refused.inc();
+    }
+
+    /// Says what has to come before anything can be served.
+    pub(crate) fn wait_for(&self, what: String) {
+        self.waiting_for.store(Arc::new(Some(what)));
+    }
+
+    /// What has to come before anything can be served, where that is known.
+    pub(crate) fn waiting_for(&self) -> Option<String> {
+        self.waiting_for.load().as_ref().clone()
     }
 
     /// The one that is served.

@@ -1,0 +1,130 @@
+//! What goes wrong with a call.
+
+use std::fmt;
+use std::time::Duration;
+
+/// For one call, a watch apart. Less than the Lease's reserve: a write that was begun in time ends
+/// before somebody else may begin one.
+const LIMIT: Duration = Duration::from_secs(4);
+
+/// Why a call failed. Never quotes what an object holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// There is no way to a cluster.
+    Setup(String),
+    /// No such object.
+    NotFound,
+    /// The object has changed since it was read, or is there already.
+    Conflict,
+    /// The account may not do this.
+    Forbidden(String),
+    /// The API server doesn't take it.
+    Refused(String),
+    /// The API server has no answer now.
+    Unavailable(String),
+    /// The answer can't be read.
+    Unreadable,
+}
+
+impl Cause {
+    /// A label for metrics.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Setup(_) => "setup",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+            Self::Forbidden(_) => "forbidden",
+            Self::Refused(_) => "refused",
+            Self::Unavailable(_) => "unavailable",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
+    /// Every label.
+    pub const KINDS: [&str; 7] =
+        ["setup", "not_found", "conflict", "forbidden", "refused", "unavailable", "unreadable"];
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Setup(reason) => f.write_str(reason),
+            Self::NotFound => f.write_str("it is not there"),
+            Self::Conflict => f.write_str("somebody else changed it meanwhile"),
+            Self::Forbidden(message) => write!(f, "not allowed: {message}; check the account's Role"),
+            Self::Refused(message) => write!(f, "refused: {message}"),
+            Self::Unavailable(reason) => write!(f, "no answer from the API server: {reason}"),
+            Self::Unreadable => f.write_str("the API server's answer can't be read"),
+        }
+    }
+}
+
+/// A call that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {cause}")]
+pub struct ClusterError {
+    /// What was tried.
+    pub what: String,
+    /// What came back.
+    pub cause: Cause,
+}
+
+impl ClusterError {
+    pub(crate) fn new(what: impl Into<String>, error: &kube::Error) -> Self {
+        Self { what: what.into(), cause: Cause::from(error) }
+    }
+}
+
+impl From<&kube::Error> for Cause {
+    fn from(error: &kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => match status.code {
+                404 => Self::NotFound,
+                409 => Self::Conflict,
+                401 | 403 => Self::Forbidden(status.message.clone()),
+                // 410: a watch that is too old. 429: too many requests.
+                410 | 429 | 500.. => Self::Unavailable(format!("status {}: {}", status.code, status.message)),
+                _ => Self::Refused(status.message.clone()),
+            },
+            // Its text can quote a Secret.
+            kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Self::Unreadable,
+            other => Self::Unavailable(innermost(other)),
+        }
+    }
+}
+
+/// The last of an error's sources says most: `connection refused` rather than `client error`.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+/// Makes a call, with a time limit.
+///
+/// # Errors
+/// It failed, or took too long.
+pub async fn call<T>(what: &str, calling: impl Future<Output = kube::Result<T>>) -> Result<T, ClusterError> {
+    call_within(LIMIT, what, calling).await
+}
+
+/// Makes a call that may take longer than others.
+///
+/// # Errors
+/// It failed, or took too long.
+pub async fn call_within<T>(
+    limit: Duration,
+    what: &str,
+    calling: impl Future<Output = kube::Result<T>>,
+) -> Result<T, ClusterError> {
+    match tokio::time::timeout(limit, calling).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(ClusterError::new(what, &error)),
+        Err(_) => {
+            Err(ClusterError { what: what.to_owned(), cause: Cause::Unavailable(format!("nothing within {limit:?}")) })
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Events: what `kubectl describe` shows.
+
+use super::error::{ClusterError, call};
+use super::write::FIELD_MANAGER;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event as Entry;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::PostParams;
+use kube::{Api, Client};
+
+/// The longest note that `events.k8s.io/v1` takes.
+const MOST: usize = 1024;
+
+/// Something worth telling.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// In `CamelCase`, for machines.
+    pub reason: &'static str,
+    /// What was done, in `CamelCase`.
+    pub action: &'static str,
+    /// For people. No secret value.
+    pub note: String,
+    /// Whether somebody should look.
+    pub warning: bool,
+}
+
+/// Creates an Event about an object of this namespace.
+///
+/// # Errors
+/// The call failed.
+pub async fn emit(client: &Client, about: ObjectReference, instance: &str, event: Event) -> Result<(), ClusterError> {
+    let namespace = about.namespace.clone().unwrap_or_else(|| "default".to_owned());
+    let now = Timestamp::now();
+    let name = format!("{}.{:x}", about.name.as_deref().unwrap_or(FIELD_MANAGER), now.as_nanosecond());
+    let entry = Entry {
+        metadata: ObjectMeta { name: Some(name), namespace: Some(namespace.clone()), ..ObjectMeta::default() },
+        event_time: Some(MicroTime(now)),
+        reporting_controller: Some(FIELD_MANAGER.to_owned()),
+        reporting_instance: Some(instance.to_owned()),
+        action: Some(event.action.to_owned()),
+        reason: Some(event.reason.to_owned()),
+        regarding: Some(about),
+        note: Some(event.note.chars().take(MOST).collect()),
+        type_: Some(if event.warning { "Warning" } else { "Normal" }.to_owned()),
+        ..Entry::default()
+    };
+    let api: Api<Entry> = Api::namespaced(client.clone(), &namespace);
+    call("creating an Event", api.create(&PostParams::default(), &entry)).await.map(drop)
+}

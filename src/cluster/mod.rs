@@ -1,0 +1,53 @@
+//! The Kubernetes calls that several rooms share. Knows no Argo CD.
+//!
+//! Every call has a time limit, and every error says what was tried, what came back and what to do,
+//! without quoting what an object holds.
+
+mod client;
+mod endpoints;
+mod error;
+mod event;
+pub mod lease;
+mod owner;
+mod watch;
+mod write;
+
+pub use client::client;
+pub use endpoints::{ServiceEndpoint, endpoints};
+pub use error::{Cause, ClusterError, call, call_within};
+pub use event::{Event, emit};
+pub use owner::{has_owner, owner_reference};
+pub use watch::{Seen, watch_named};
+pub use write::{FIELD_MANAGER, apply, ensure, merge_if};
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A namespaced object's name, as `NAMESPACE/NAME`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl FromStr for Named {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_name = |name: &str| !name.is_empty() && !name.contains(['/', ' ', ',', '=']);
+        match text.split_once('/') {
+            Some((namespace, name)) if is_name(namespace) && is_name(name) => {
+                Ok(Self { namespace: namespace.to_owned(), name: name.to_owned() })
+            }
+            _ => Err(format!("{text:?} is not NAMESPACE/NAME")),
+        }
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}

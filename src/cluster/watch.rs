@@ -1,0 +1,94 @@
+//! Following one object.
+
+use super::error::{Cause, ClusterError};
+use futures_util::{Stream, StreamExt};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::utils::Backoff;
+use kube::runtime::watcher::{self, Event};
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+use std::future::ready;
+use std::time::Duration;
+
+/// How long one watch lasts. A connection can die without a word; then this is how long a change can
+/// go unnoticed. Beginning anew costs one request.
+const LASTS: u32 = 60;
+const FIRST_DELAY: Duration = Duration::from_millis(200);
+/// API servers are restarted in seconds, and few processes wait with us.
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// What was seen of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen<K> {
+    /// It is there, in this state.
+    There(K),
+    /// It isn't there.
+    Absent,
+}
+
+/// Follows the object of this name, for ever. It begins with what is there now, and says again what
+/// is there whenever the watch had to begin anew. Errors are for the log: it goes on by itself,
+/// through restarts of API servers and versions that are too old.
+///
+/// Lists and watches with a field selector on the name, so that a Role can allow it for this one.
+pub fn watch_named<K>(api: Api<K>, name: &str) -> impl Stream<Item = Result<Seen<K>, ClusterError>> + Send + use<K>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let what = format!("watching {name}");
+    let config = watcher::Config::default().fields(&format!("metadata.name={name}")).timeout(LASTS);
+    let events = watcher::watcher(api, config).backoff(Delays::default());
+    let mut found = false;
+    events.filter_map(move |event| {
+        let seen = match event {
+            Ok(Event::Init) => {
+                found = false;
+                None
+            }
+            Ok(Event::InitApply(object) | Event::Apply(object)) => {
+                found = true;
+                Some(Ok(Seen::There(object)))
+            }
+            Ok(Event::InitDone) => (!found).then_some(Ok(Seen::Absent)),
+            Ok(Event::Delete(_)) => Some(Ok(Seen::Absent)),
+            Err(error) => Some(Err(ClusterError { what: what.clone(), cause: cause(&error) })),
+        };
+        ready(seen)
+    })
+}
+
+fn cause(error: &watcher::Error) -> Cause {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => Cause::from(error),
+        watcher::Error::WatchError(status) => Cause::Unavailable(format!("status {}", status.code)),
+        watcher::Error::NoResourceVersion => Cause::Unreadable,
+    }
+}
+
+/// Doubles from the first delay to the longest.
+struct Delays(Duration);
+
+impl Default for Delays {
+    fn default() -> Self {
+        Self(FIRST_DELAY)
+    }
+}
+
+impl Iterator for Delays {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let delay = self.0;
+        self.0 = (delay * 2).min(LONGEST_DELAY);
+        Some(delay)
+    }
+}
+
+impl Backoff for Delays {
+    fn reset(&mut self) {
+        *self = Self::default();
+    }
+}

@@ -1,0 +1,138 @@
+//! Looking at the cluster: objects in, a snapshot out.
+
+use super::marks;
+use super::snapshot::{Bundle, Ca, Endpoint, Leaf, Marks, Slot, Snapshot};
+use crate::pki::{Authority, Certificate, Flaw, Id, Seconds, key_fits, verifies};
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::Secret;
+use rustls::pki_types::CertificateDer;
+use std::collections::BTreeMap;
+use std::fmt;
+
+pub(super) const CA: [&str; 2] = ["ca.crt", "ca.key"];
+pub(super) const NEXT: [&str; 2] = ["next-ca.crt", "next-ca.key"];
+pub(super) const SERVING: [&str; 2] = ["tls.crt", "tls.key"];
+
+/// The objects as they were read.
+pub(super) struct Objects {
+    pub ca: Option<Secret>,
+    pub serving: Option<Secret>,
+    pub configuration: Option<MutatingWebhookConfiguration>,
+}
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Objects")
+    }
+}
+
+/// What was seen, with the certificates behind the snapshot's names for them.
+pub(super) struct Observed {
+    pub snapshot: Snapshot,
+    pub certificates: BTreeMap<Id, Certificate>,
+}
+
+/// One key of a Secret; nothing where it is empty.
+pub(super) fn value<'s>(secret: Option<&'s Secret>, key: &str) -> Option<&'s [u8]> {
+    let data = secret?.data.as_ref()?;
+    data.get(key).map(|bytes| bytes.0.as_slice()).filter(|bytes| !bytes.is_empty())
+}
+
+/// What the objects mean. `names` are those of the Service; `server_name` is the one that API
+/// servers ask for. `shown` are the chains that endpoints showed, if somebody looked.
+pub(super) fn observe(
+    objects: &Objects,
+    shown: Option<&[Option<Vec<CertificateDer<'static>>>]>,
+    names: &[String],
+    server_name: &str,
+    now: Seconds,
+) -> Observed {
+    let mut certificates = BTreeMap::new();
+    let ca = objects.ca.as_ref();
+    let (current, next) = (authority(ca, CA, &mut certificates), authority(ca, NEXT, &mut certificates));
+    let bundles = objects.configuration.as_ref().map(|configuration| {
+        let entries = configuration.webhooks.iter().flatten();
+        entries
+            .map(|entry| {
+                let pem = entry.client_config.ca_bundle.as_ref().map(|bytes| bytes.0.as_slice()).unwrap_or_default();
+                let (read, rest) = Certificate::all_from_pem(pem);
+                let mut bundle = Bundle { cas: Vec::new(), rest };
+                for certificate in read {
+                    let twice = bundle.cas.iter().any(|(id, _)| *id == certificate.id);
+                    if !certificate.is_ca || twice {
+                        bundle.rest = true;
+                        continue;
+                    }
+                    bundle.cas.push((certificate.id, certificate.validity));
+                    certificates.insert(certificate.id, certificate);
+                }
+                bundle
+            })
+            .collect()
+    });
+    let serving = leaf(objects.serving.as_ref(), names, &certificates);
+    let verified_by = |chain: &Option<Vec<CertificateDer<'static>>>| {
+        let chain = chain.as_deref().unwrap_or_default();
+        let by = certificates.values().filter(|ca| verifies(chain, ca, server_name, now));
+        Endpoint { verified_by: by.map(|ca| ca.id).collect() }
+    };
+    let endpoints = shown.map(|shown| shown.iter().map(verified_by).collect());
+
+    let known: Vec<Id> = certificates.keys().copied().chain(serving.held().map(|leaf| leaf.id)).collect();
+    let annotations = ca.and_then(|secret| secret.metadata.annotations.as_ref());
+    let marks = annotations.map_or_else(Marks::default, |annotations| marks::read(annotations, &known));
+    let snapshot = Snapshot {
+        current,
+        next,
+        serving,
+        bundles,
+        litter: annotations.is_some_and(|annotations| marks::litter(annotations, &marks)),
+        marks,
+        request: annotations.and_then(marks::request),
+        endpoints,
+    };
+    Observed { snapshot, certificates }
+}
+
+fn authority(secret: Option<&Secret>, keys: [&str; 2], known: &mut BTreeMap<Id, Certificate>) -> Slot<Ca> {
+    let [cert, key] = keys.map(|key| value(secret, key));
+    let Some(cert) = cert else {
+        return if key.is_none() { Slot::Empty } else { Slot::Broken(Flaw::Unreadable) };
+    };
+    let Some(certificate) = Certificate::first_from_pem(cert) else { return Slot::Broken(Flaw::Unreadable) };
+    if !certificate.is_ca {
+        return Slot::Broken(Flaw::NotACa);
+    }
+    let flaw = match key {
+        None => Some(Flaw::NoKey),
+        Some(key) => key_fits(&certificate, key).err().or_else(|| {
+            let text = std::str::from_utf8(cert).ok().zip(std::str::from_utf8(key).ok());
+            let signs = text.is_some_and(|(cert, key)| Authority::from_pem(cert, key).is_ok());
+            (!signs).then_some(Flaw::NoKey)
+        }),
+    };
+    let ca = Ca { id: certificate.id, validity: certificate.validity, flaw };
+    known.insert(certificate.id, certificate);
+    Slot::Holds(ca)
+}
+
+fn leaf(secret: Option<&Secret>, names: &[String], known: &BTreeMap<Id, Certificate>) -> Slot<Leaf> {
+    let [cert, key] = SERVING.map(|key| value(secret, key));
+    let Some(cert) = cert else {
+        return if key.is_none() { Slot::Empty } else { Slot::Broken(Flaw::Unreadable) };
+    };
+    let (chain, rest) = Certificate::all_from_pem(cert);
+    let Some(leaf) = chain.first().filter(|_| !rest) else { return Slot::Broken(Flaw::Unreadable) };
+    let flaw = match key {
+        None => Some(Flaw::NoKey),
+        Some(key) => key_fits(leaf, key).err(),
+    };
+    let covers = names.iter().all(|name| leaf.names.contains(name));
+    let flaw = flaw.or((!covers).then_some(Flaw::WrongNames));
+    let chain: Vec<_> = chain.iter().map(|certificate| certificate.der.clone()).collect();
+    // Who signed it is asked for a time when both held: whether it holds now is another question.
+    let at = |ca: &Certificate| leaf.validity.to.min(ca.validity.to);
+    let name = leaf.names.first().map(String::as_str).unwrap_or_default();
+    let signer = known.values().find(|ca| verifies(&chain, ca, name, at(ca))).map(|ca| ca.id);
+    Slot::Holds(Leaf { id: leaf.id, validity: leaf.validity, signer, flaw })
+}

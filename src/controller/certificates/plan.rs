@@ -1,0 +1,278 @@
+//! From what stands in the cluster to the one thing to do next.
+//!
+//! Pure: no I/O and no clock. At most one write comes out, and after it everything is looked at
+//! again; so a process that is killed between two writes leaves nothing that its successor can't
+//! carry on from.
+//!
+//! The rule behind all of it: a CA that is in `caBundle` and valid stays there until every endpoint
+//! of the webhook has shown a leaf of the CA that takes over, and a leaf is signed only by a CA that
+//! has been in `caBundle` for the propagation time. A lost or foreign CA Secret is then a rotation
+//! like any other. `docs/certificates.md` draws it.
+
+use super::action::{Action, Next, Place, Plan, Step, Why};
+use super::snapshot::{Bundle, Ca, Marks, Request, Slot, Snapshot};
+use super::terms::{Terms, ca_due, leaf_due};
+use crate::pki::{BACKDATED, Flaw, Id, Seconds};
+
+/// The most CAs that a bundle keeps. There are two in a rotation; more stay only where CA Secrets
+/// are lost again and again while an endpoint can't be reached.
+const MOST_CAS: usize = 8;
+
+/// What a snapshot means at one time.
+struct View<'s> {
+    seen: &'s Snapshot,
+    terms: &'s Terms,
+    now: Seconds,
+    /// The CA that signs from now on.
+    target: Option<(Place, Ca)>,
+    /// Every CA that has to be in the bundle now.
+    wanted: Vec<Id>,
+    /// The valid ones that stand in it.
+    trusted: Vec<Id>,
+}
+
+/// Decides what to do next.
+#[must_use]
+pub fn plan(seen: &Snapshot, terms: &Terms, now: Seconds) -> Plan {
+    let view = View::new(seen, terms, now);
+    let (step, next) = view.next();
+    Plan { step, next }
+}
+
+impl<'s> View<'s> {
+    fn new(seen: &'s Snapshot, terms: &'s Terms, now: Seconds) -> Self {
+        let valid = |slot: &'s Slot<Ca>| slot.held().filter(|ca| ca.validity.holds(now)).copied();
+        let (current, next) = (valid(&seen.current), valid(&seen.next));
+        let usable = |ca: &Ca| ca.flaw.is_none();
+        let target = next.filter(usable).map(|ca| (Place::Next, ca));
+        let target = target.or_else(|| current.filter(usable).map(|ca| (Place::Current, ca)));
+
+        let mut trusted: Vec<Id> = Vec::new();
+        let entries = seen.bundles.iter().flatten().flat_map(|bundle| &bundle.cas);
+        for (id, _) in entries.filter(|(_, validity)| validity.holds(now)) {
+            if !trusted.contains(id) {
+                trusted.push(*id);
+            }
+        }
+        let mut wanted: Vec<Id> = Vec::new();
+        let ours = target.map(|(_, ca)| ca).into_iter().chain(next).chain(current).map(|ca| ca.id);
+        for id in ours.chain(trusted.iter().copied()) {
+            if !wanted.contains(&id) {
+                wanted.push(id);
+            }
+        }
+        wanted.truncate(MOST_CAS);
+        Self { seen, terms, now, target, wanted, trusted }
+    }
+
+    fn next(&self) -> (Step, Next) {
+        if let Some(action) = self.bundle() {
+            return (Step::Trusting, Next::Do(action));
+        }
+        let Some((place, target)) = self.target else {
+            return (Step::Trusting, Next::Do(self.first_ca()));
+        };
+        // A rotation that never ended, for an endpoint that can't be reached, must not keep its CA
+        // from being replaced in time. What it was to replace stays in the bundle.
+        if self.now >= ca_due(&target, self.terms) {
+            let action = match place {
+                Place::Next => Action::Settle(Place::Next, Why::Due),
+                Place::Current => Action::MakeCa(Place::Next, Why::Due),
+            };
+            return (Step::Trusting, Next::Do(action));
+        }
+        self.leaf(place, &target)
+            .or_else(|| self.retirement(place, &target))
+            .unwrap_or_else(|| (Step::Idle, self.idle(&target)))
+    }
+
+    /// Brings the bundle to hold what it must.
+    fn bundle(&self) -> Option<Action> {
+        let bundles = self.seen.bundles.as_ref().filter(|_| !self.wanted.is_empty())?;
+        let is_right = |bundle: &Bundle| self.holds_exactly(bundle, &self.wanted);
+        if bundles.iter().all(is_right) {
+            return None;
+        }
+        let lacks = |id: Id| bundles.iter().any(|bundle| bundle.cas.iter().all(|(held, _)| *held != id));
+        // The time that a CA has been trusted for counts from when it stands there again. Said
+        // before it is put back: a successor wouldn't know that it was ever gone.
+        let counted = [self.seen.marks.trusted, self.seen.marks.served];
+        if counted.into_iter().flatten().any(|(id, _)| lacks(id)) {
+            return Some(Action::Remember(Marks { renew: self.seen.marks.renew, ..Marks::default() }, false));
+        }
+        // Damage, unless it is what a bootstrap or a new CA looks like: entries that hold all of
+        // what the others do.
+        let uneven = bundles
+            .iter()
+            .any(|bundle| bundle.rest || self.trusted.iter().any(|id| bundle.cas.iter().all(|(held, _)| held != id)));
+        let served = self.seen.serving.held().filter(|leaf| leaf.signer.is_some());
+        let lost = self.trusted.is_empty() && served.is_some_and(|leaf| self.is_settled(leaf.validity.from));
+        Some(Action::WriteBundle(self.wanted.clone(), uneven || lost))
+    }
+
+    fn holds_exactly(&self, bundle: &Bundle, ids: &[Id]) -> bool {
+        !bundle.rest
+            && bundle.cas.len() == ids.len()
+            && ids.iter().all(|id| bundle.cas.iter().any(|(held, _)| held == id))
+            && bundle.cas.iter().all(|(_, validity)| validity.holds(self.now))
+    }
+
+    /// Whether what was made then is past its bootstrap; what is missing beside it was lost.
+    const fn is_settled(&self, from: Seconds) -> bool {
+        self.now > from + BACKDATED + self.terms.propagation
+    }
+
+    /// No CA can sign: a new one. While something else is trusted there may be endpoints with a leaf
+    /// of it, and the new one has to come about beside it.
+    fn first_ca(&self) -> Action {
+        let why = match (&self.seen.current, &self.seen.next) {
+            (Slot::Empty, Slot::Empty) => Why::Absent,
+            (Slot::Broken(flaw), _) | (Slot::Empty, Slot::Broken(flaw)) => Why::Flawed(*flaw),
+            (Slot::Holds(ca), _) | (Slot::Empty, Slot::Holds(ca)) => {
+                let early = if self.now < ca.validity.from { Flaw::NotYetValid } else { Flaw::Expired };
+                Why::Flawed(ca.flaw.unwrap_or(early))
+            }
+        };
+        // An empty Secret is a loss, not a beginning, where something is trusted already.
+        let why = if why == Why::Absent && !self.trusted.is_empty() { Why::Flawed(Flaw::Lost) } else { why };
+        Action::MakeCa(if self.trusted.is_empty() { Place::Current } else { Place::Next }, why)
+    }
+
+    /// Sees to it that the serving Secret holds a good leaf of the target.
+    fn leaf(&self, place: Place, target: &Ca) -> Option<(Step, Next)> {
+        let trouble = self.leaf_trouble(target);
+        let leaf = self.seen.serving.held();
+        let by_target = leaf.is_some_and(|leaf| leaf.signer == Some(target.id));
+        let why = match trouble {
+            None if by_target => return None,
+            None => Why::Rotation,
+            Some(why) => why,
+        };
+        let mature = match self.mature(self.seen.marks.trusted, target.id) {
+            // Nothing else is trusted, so that no other leaf could do better.
+            _ if self.trusted.iter().all(|id| *id == target.id) => Ok(()),
+            mature => mature,
+        };
+        let Err(mature) = mature else {
+            return Some((Step::Signing, Next::Do(Action::MakeLeaf(place, why))));
+        };
+        if place == Place::Next
+            && trouble.is_some()
+            && let Some(current) = self.stand_in(target.id)
+        {
+            // The CA before keeps serving going meanwhile.
+            let pointless = leaf.is_some_and(|leaf| leaf.signer == Some(current.id) && why == Why::Due)
+                && self.now >= current.validity.to - self.terms.propagation;
+            if !pointless {
+                return Some((Step::Propagating, Next::Do(Action::MakeLeaf(Place::Current, why))));
+            }
+        }
+        let next = mature.map_or_else(
+            || Next::Do(Action::Remember(Marks { trusted: Some((target.id, self.now)), ..self.seen.marks }, false)),
+            |then| Next::Wait(then, false),
+        );
+        Some((Step::Propagating, next))
+    }
+
+    /// Why the leaf has to be replaced, whoever signs.
+    fn leaf_trouble(&self, target: &Ca) -> Option<Why> {
+        let oldest = self.seen.current.held().map_or(Seconds::MAX, |ca| ca.validity.from).min(target.validity.from);
+        let leaf = match &self.seen.serving {
+            Slot::Empty if self.is_settled(oldest) => return Some(Why::Flawed(Flaw::Lost)),
+            Slot::Empty => return Some(Why::Absent),
+            Slot::Broken(flaw) => return Some(Why::Flawed(*flaw)),
+            Slot::Holds(leaf) => leaf,
+        };
+        let flaw = if leaf.flaw.is_some() {
+            leaf.flaw
+        } else if leaf.signer.is_none_or(|signer| !self.wanted.contains(&signer)) {
+            Some(Flaw::Foreign)
+        } else if self.now > leaf.validity.to {
+            Some(Flaw::Expired)
+        } else if self.now < leaf.validity.from {
+            Some(Flaw::NotYetValid)
+        } else {
+            None
+        };
+        match flaw {
+            Some(flaw) => Some(Why::Flawed(flaw)),
+            None if self.seen.marks.renew == Some(leaf.id) => Some(Why::Requested),
+            None if self.now >= leaf_due(leaf, self.terms) => Some(Why::Due),
+            None => None,
+        }
+    }
+
+    /// The CA that may sign while the target isn't trusted everywhere: the current one, if it is
+    /// the only one besides.
+    fn stand_in(&self, target: Id) -> Option<Ca> {
+        let current = self.seen.current.held().filter(|ca| ca.flaw.is_none() && ca.validity.holds(self.now))?;
+        self.trusted.iter().all(|id| *id == target || *id == current.id).then_some(*current)
+    }
+
+    /// Whether the time since a mark is long enough; otherwise when it will be, if it runs at all.
+    fn mature(&self, mark: Option<(Id, Seconds)>, target: Id) -> Result<(), Option<Seconds>> {
+        match mark {
+            // One of the future is a clock's mistake.
+            Some((id, since)) if id == target && since <= self.now => {
+                // Seconds are cut off on both sides.
+                let then = since + self.terms.propagation + i64::from(self.terms.propagation > 0);
+                if self.now >= then { Ok(()) } else { Err(Some(then)) }
+            }
+            _ => Err(None),
+        }
+    }
+
+    /// Takes away what the target replaces, once nobody needs it.
+    fn retirement(&self, place: Place, target: &Ca) -> Option<(Step, Next)> {
+        let others = self.wanted.iter().any(|id| *id != target.id);
+        if others {
+            let Some(endpoints) = &self.seen.endpoints else { return Some((Step::Proving, Next::Look)) };
+            let marks = self.seen.marks;
+            if !endpoints.iter().all(|endpoint| endpoint.verified_by.contains(&target.id)) {
+                let next = if marks.served.is_some() {
+                    Next::Do(Action::Remember(Marks { served: None, ..marks }, false))
+                } else {
+                    Next::Wait(Seconds::MAX, true)
+                };
+                return Some((Step::Proving, next));
+            }
+            if let Err(mature) = self.mature(marks.served, target.id) {
+                let next = mature.map_or_else(
+                    || Next::Do(Action::Remember(Marks { served: Some((target.id, self.now)), ..marks }, false)),
+                    |then| Next::Wait(then, true),
+                );
+                return Some((Step::Settling, next));
+            }
+        }
+        if place == Place::Next || !self.seen.next.is_empty() {
+            let why = match &self.seen.next {
+                Slot::Broken(flaw) | Slot::Holds(Ca { flaw: Some(flaw), .. }) => Why::Flawed(*flaw),
+                Slot::Holds(_) | Slot::Empty if place == Place::Current => Why::Flawed(Flaw::Expired),
+                _ => Why::Rotation,
+            };
+            return Some((Step::Dropping, Next::Do(Action::Settle(place, why))));
+        }
+        others.then(|| (Step::Dropping, Next::Do(Action::WriteBundle(vec![target.id], false))))
+    }
+
+    /// One CA, one leaf, one bundle: what people ask for, and the next appointment.
+    fn idle(&self, target: &Ca) -> Next {
+        let leaf = self.seen.serving.held();
+        let renew = self.seen.marks.renew.filter(|id| leaf.is_some_and(|leaf| leaf.id == *id));
+        match self.seen.request {
+            Some(Request::Ca) => return Next::Do(Action::MakeCa(Place::Next, Why::Requested)),
+            Some(Request::Leaf) => {
+                let renew = leaf.map(|leaf| leaf.id);
+                return Next::Do(Action::Remember(Marks { renew, ..Marks::default() }, true));
+            }
+            Some(Request::Unknown) => return Next::Do(Action::Remember(Marks { renew, ..Marks::default() }, true)),
+            None => {}
+        }
+        let kept = Marks { renew, ..Marks::default() };
+        if self.seen.marks != kept || self.seen.litter {
+            return Next::Do(Action::Remember(kept, false));
+        }
+        let leaf = leaf.map_or(Seconds::MAX, |leaf| leaf_due(leaf, self.terms));
+        Next::Wait(leaf.min(ca_due(target, self.terms)), false)
+    }
+}

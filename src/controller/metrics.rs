@@ -1,0 +1,138 @@
+//! What the controller counts.
+
+use crate::cluster::Cause;
+use crate::controller::certificates::Step;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use std::fmt;
+
+type Label = [(&'static str, &'static str); 1];
+
+/// What is made or mended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The CA.
+    Ca,
+    /// The serving certificate.
+    Leaf,
+    /// `caBundle`.
+    Bundle,
+}
+
+impl What {
+    const fn label(self) -> Label {
+        [(
+            "what",
+            match self {
+                Self::Ca => "ca",
+                Self::Leaf => "leaf",
+                Self::Bundle => "bundle",
+            },
+        )]
+    }
+}
+
+/// The controller's metrics. Labels come from this code only.
+#[derive(Debug)]
+pub struct ControllerMetrics {
+    registry: Registry,
+    expiry: Family<Label, Gauge>,
+    rotations: Family<Label, Counter>,
+    repairs: Family<Label, Counter>,
+    errors: Family<Label, Counter>,
+    step: Gauge,
+    unmoved: Gauge,
+    lease: Gauge,
+}
+
+impl Default for ControllerMetrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("argocd_auth_webhook");
+        let metrics = Self {
+            expiry: Family::default(),
+            rotations: Family::default(),
+            repairs: Family::default(),
+            errors: Family::default(),
+            step: Gauge::default(),
+            unmoved: Gauge::default(),
+            lease: Gauge::default(),
+            registry: Registry::default(),
+        };
+        for what in [What::Ca, What::Leaf, What::Bundle] {
+            let label = what.label();
+            drop(metrics.repairs.get_or_create(&label));
+            if what != What::Bundle {
+                drop(metrics.rotations.get_or_create(&label));
+                drop(metrics.expiry.get_or_create(&label));
+            }
+        }
+        for kind in Cause::KINDS.into_iter().chain([OTHER]) {
+            drop(metrics.errors.get_or_create(&[("kind", kind)]));
+        }
+        let certificates = "When the CA and the serving certificate expire, 0 where there is none or it isn't known";
+        registry.register("certificate_expiry_timestamp_seconds", certificates, metrics.expiry.clone());
+        registry.register("rotations", "CAs and serving certificates that were made", metrics.rotations.clone());
+        registry.register("repairs", "Repairs of what nobody planned to change", metrics.repairs.clone());
+        registry.register("errors", "What failed and is tried again, by kind", metrics.errors.clone());
+        let steps = "0 idle, 1 trusting, 2 propagating, 3 signing, 4 proving, 5 settling, 6 dropping";
+        registry.register("rotation_step", steps, metrics.step.clone());
+        let unmoved = "Endpoints that have not shown a certificate of the new CA; a rotation waits for them";
+        registry.register("rotation_unmoved_endpoints", unmoved, metrics.unmoved.clone());
+        registry.register("lease_held", "Whether this process may write", metrics.lease.clone());
+        registry.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        Self { registry, ..metrics }
+    }
+}
+
+/// What isn't a call to the cluster.
+const OTHER: &str = "other";
+
+impl ControllerMetrics {
+    /// Notes when a certificate expires, in seconds since 1970.
+    pub fn expires(&self, what: What, when: i64) {
+        self.expiry.get_or_create(&what.label()).set(when);
+    }
+
+    /// Counts a CA or a leaf that was made.
+    pub fn rotated(&self, what: What) {
+        self.rotations.get_or_create(&what.label()).inc();
+    }
+
+    /// Counts a repair.
+    pub fn repaired(&self, what: What) {
+        self.repairs.get_or_create(&what.label()).inc();
+    }
+
+    /// Counts what failed; `None` for what wasn't a call to the cluster.
+    pub fn failed(&self, cause: Option<&Cause>) {
+        self.errors.get_or_create(&[("kind", cause.map_or(OTHER, Cause::kind))]).inc();
+    }
+
+    /// Notes where the rotation is.
+    pub fn step(&self, step: Step) {
+        self.step.set(step as i64);
+    }
+
+    /// Notes how many endpoints a rotation waits for.
+    pub fn unmoved(&self, endpoints: usize) {
+        self.unmoved.set(i64::try_from(endpoints).unwrap_or(i64::MAX));
+    }
+
+    /// Notes whether this process may write.
+    pub fn lease(&self, held: bool) {
+        self.lease.set(i64::from(held));
+    }
+
+    /// All of it as `OpenMetrics` text.
+    ///
+    /// # Errors
+    /// A metric can't be written; a bug.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

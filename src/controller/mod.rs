@@ -1,0 +1,17 @@
+//! The controller: what keeps the webhook going.
+//!
+//! Each part is a pure plan and a thin loop that carries it out. One process writes, the one that
+//! holds the Lease; every process is ready without it.
+
+pub mod certificates;
+mod metrics;
+mod run;
+
+pub use metrics::ControllerMetrics;
+pub use run::{Certificates, Controller, ControllerError, Options};
+
+/// The annotation with which a person asks for a rotation, on the CA Secret: `ca` or `leaf`.
+pub const ROTATE: &str = "argocd-auth-webhook/rotate";
+
+/// The name of the Lease.
+pub const LEASE: &str = "argocd-auth-webhook";

@@ -1,0 +1,128 @@
+//! `doctor`: is the webhook in order, and if not, what is to be done.
+//!
+//! One file a probe. A probe looks and says; it changes nothing: pods are created as a dry run.
+
+mod admission;
+mod bundle;
+mod life;
+mod pods;
+mod report;
+
+pub use report::{Check, Report, Verdict};
+
+use crate::cluster::{Cause, ClusterError, ServiceEndpoint, call, endpoints};
+use crate::core::Engine;
+use crate::pki::{Unreached, shown_by};
+use crate::settings::{File, Overrides, Settings, SettingsError};
+use futures_util::future::join_all;
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Api, Client};
+use rustls::pki_types::CertificateDer;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// For the handshake with an endpoint.
+const HANDSHAKE: Duration = Duration::from_secs(3);
+
+/// What to look at.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The release's namespace.
+    pub namespace: String,
+    /// The first part of the names of our Secrets.
+    pub release: String,
+    /// The webhook's Service.
+    pub service: String,
+    /// Its port.
+    pub service_port: u16,
+    /// The webhook configuration.
+    pub webhook_configuration: String,
+    /// Where the settings are if they aren't given: `values.yaml` or `config.yaml` in this ConfigMap.
+    pub config_map: String,
+}
+
+/// Why there is nothing to report.
+#[derive(Debug, thiserror::Error)]
+pub enum DoctorError {
+    /// The settings in the cluster can't be read.
+    #[error("{0}; give them with --values or --config, or the ConfigMap's name with --config-map")]
+    Cluster(ClusterError),
+    /// The ConfigMap holds none.
+    #[error("ConfigMap {0} has neither values.yaml nor config.yaml; name another with --config-map")]
+    NoSettings(String),
+    /// The settings are wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+}
+
+/// One endpoint, and what it served when it was asked.
+struct Asked {
+    endpoint: ServiceEndpoint,
+    shown: Result<Vec<CertificateDer<'static>>, Unreached>,
+}
+
+/// What several probes look at; each part can be what couldn't be read.
+struct Scene {
+    options: Options,
+    configuration: Result<Option<MutatingWebhookConfiguration>, ClusterError>,
+    asked: Result<Vec<Asked>, ClusterError>,
+}
+
+/// Runs every probe. Without `settings` they are read from the chart's ConfigMap.
+///
+/// # Errors
+/// There are no settings to compare with.
+pub async fn run(client: &Client, options: Options, settings: Option<Settings>) -> Result<Report, DoctorError> {
+    let settings = match settings {
+        Some(settings) => settings,
+        None => settings_of(client, &options).await?,
+    };
+    let injector = settings.injector(Engine::Webhook);
+    let configurations: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+    let name = &options.webhook_configuration;
+    let what = format!("reading MutatingWebhookConfiguration {name}");
+    let configuration = call(&what, configurations.get_opt(name)).await;
+    let asked = ask(client, &options).await;
+    let scene = Scene { options, configuration, asked };
+
+    let mut report = Report::default();
+    bundle::probe(&scene, &mut report);
+    life::probe(client, &scene, &mut report).await;
+    admission::probe(client, &scene, &injector, &mut report).await;
+    Ok(report)
+}
+
+async fn settings_of(client: &Client, options: &Options) -> Result<Settings, DoctorError> {
+    let name = format!("{}/{}", options.namespace, options.config_map);
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &options.namespace);
+    let map = call(&format!("reading the settings from ConfigMap {name}"), maps.get(&options.config_map)).await;
+    let map = map.map_err(DoctorError::Cluster)?;
+    let data = map.data.unwrap_or_default();
+    let path = |key: &str| PathBuf::from(format!("ConfigMap {name}, {key}"));
+    let (file, text) = match (data.get("values.yaml"), data.get("config.yaml")) {
+        (Some(text), _) => (File::Values(path("values.yaml")), text),
+        (None, Some(text)) => (File::Config(path("config.yaml")), text),
+        (None, None) => return Err(DoctorError::NoSettings(name)),
+    };
+    Ok(Settings::from_text(&file, text, Overrides::default())?)
+}
+
+async fn ask(client: &Client, options: &Options) -> Result<Vec<Asked>, ClusterError> {
+    let found = endpoints(client, &options.namespace, &options.service, options.service_port).await?;
+    let name = format!("{}.{}.svc", options.service, options.namespace);
+    let asking = found.into_iter().map(async |endpoint| {
+        let shown = shown_by(endpoint.address, &name, HANDSHAKE).await;
+        Asked { endpoint, shown }
+    });
+    Ok(join_all(asking).await)
+}
+
+/// What a failed call means to a probe: what this account may not see is not checked, everything
+/// else is a problem.
+fn failed(error: &ClusterError, advice: &str) -> Verdict {
+    match error.cause {
+        Cause::Forbidden(_) => Verdict::NotChecked(error.to_string()),
+        _ => Verdict::Problem(error.to_string(), advice.to_owned()),
+    }
+}

@@ -1,0 +1,160 @@
+//! The serving certificate from a Secret, followed through the API: a mounted one lags behind it by
+//! up to 90 s, and a replica that starts before the Secret is there would not start at all.
+
+use super::{CertificateError, CertificateStore, ServingCertificate};
+use crate::cluster::{ClusterError, Named, Seen, watch_named};
+use futures_util::StreamExt;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+use ring::digest::{Context as Hash, SHA256};
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::time::{Instant, sleep_until};
+
+/// How soon a certificate that was refused for its time is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// A Secret of type `kubernetes.io/tls`: `tls.crt`, a PEM chain, and `tls.key`.
+#[derive(Clone)]
+pub struct CertificateSecret {
+    /// The way to the cluster.
+    pub client: Client,
+    /// Which Secret. To get, list and watch this one is all that is asked for.
+    pub secret: Named,
+}
+
+impl fmt::Debug for CertificateSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CertificateSecret({})", self.secret)
+    }
+}
+
+/// Why what is in the Secret can't be served.
+#[derive(Debug, thiserror::Error)]
+enum SecretError {
+    #[error("Secret {0} has no tls.crt and tls.key yet")]
+    Empty(Named),
+    #[error("can't serve tls.crt and tls.key of Secret {0}: {1}")]
+    Unusable(Named, CertificateError),
+}
+
+impl CertificateSecret {
+    /// Serves what is in the Secret, from now on; never ends. Whatever happens to the Secret, the
+    /// last good pair is served on.
+    pub(crate) async fn keep(self, store: Arc<CertificateStore>) {
+        let Self { client, secret } = self;
+        store.wait_for(format!("Secret {secret} has not been read yet"));
+        let api: Api<Secret> = Api::namespaced(client, &secret.namespace);
+        let mut seen = pin!(watch_named(api, &secret.name));
+        let mut follower = Follower { store, named: secret, served: None, refused: None, failing: false };
+        let mut waiting: Option<Pem> = None;
+        let mut again = Instant::now();
+        loop {
+            let retry = waiting.is_some();
+            tokio::select! {
+                next = seen.next() => match next {
+                    Some(Ok(Seen::There(secret))) => waiting = follower.there(secret),
+                    Some(Ok(Seen::Absent)) => follower.absent(),
+                    Some(Err(error)) => follower.failed(&error),
+                    None => return,
+                },
+                // A pair can also become valid by waiting.
+                () = sleep_until(again), if retry => {
+                    waiting = waiting.and_then(|pem| follower.take(pem));
+                }
+            }
+            again = Instant::now() + AGAIN;
+        }
+    }
+}
+
+/// `tls.crt` and `tls.key`.
+struct Pem {
+    cert: Vec<u8>,
+    key: Vec<u8>,
+}
+
+/// Tells pairs apart without keeping a key's text in memory.
+type Digest = [u8; 32];
+
+impl Pem {
+    fn digest(&self) -> Digest {
+        let mut hash = Hash::new(&SHA256);
+        hash.update(&self.cert.len().to_le_bytes());
+        hash.update(&self.cert);
+        hash.update(&self.key);
+        let mut digest = Digest::default();
+        digest.copy_from_slice(hash.finish().as_ref());
+        digest
+    }
+}
+
+/// Decides what each sight of the Secret means.
+struct Follower {
+    store: Arc<CertificateStore>,
+    named: Named,
+    served: Option<Digest>,
+    /// The one that was last complained of.
+    refused: Option<Digest>,
+    failing: bool,
+}
+
+impl Follower {
+    /// Takes what is in the Secret; returns it if it is to be tried again.
+    fn there(&mut self, secret: Secret) -> Option<Pem> {
+        if std::mem::take(&mut self.failing) {
+            tracing::info!(secret = %self.named, "the API server answers again");
+        }
+        let mut data = secret.data.unwrap_or_default();
+        let mut take = |key: &str| data.remove(key).map(|bytes| bytes.0).unwrap_or_default();
+        self.take(Pem { cert: take("tls.crt"), key: take("tls.key") })
+    }
+
+    fn take(&mut self, pem: Pem) -> Option<Pem> {
+        let digest = pem.digest();
+        if self.served == Some(digest) {
+            self.refused = None;
+            return None;
+        }
+        let named = self.named.clone();
+        let error = if pem.cert.is_empty() && pem.key.is_empty() {
+            SecretError::Empty(named)
+        } else {
+            match ServingCertificate::from_pem(&pem.cert, &pem.key, SystemTime::now()) {
+                Ok(certificate) => {
+                    self.store.store(certificate);
+                    self.served = Some(digest);
+                    self.refused = None;
+                    return None;
+                }
+                Err(error) => SecretError::Unusable(named, error),
+            }
+        };
+        self.store.wait_for(error.to_string());
+        // What is just being made is empty for a moment.
+        if self.served.is_none() && matches!(error, SecretError::Empty(_)) {
+            return None;
+        }
+        if self.refused.replace(digest) != Some(digest) {
+            self.store.refuse(&error);
+        }
+        let time = matches!(error, SecretError::Unusable(_, CertificateError::NotYetValid(_)));
+        time.then_some(pem)
+    }
+
+    fn absent(&mut self) {
+        self.failing = false;
+        self.store.wait_for(format!("Secret {} is not there", self.named));
+        let stays = if self.served.is_some() { "; what it held is served on" } else { "; waiting for it" };
+        tracing::warn!(secret = %self.named, "the Secret with the serving certificate is not there{stays}");
+    }
+
+    fn failed(&mut self, error: &ClusterError) {
+        self.store.wait_for(format!("Secret {} can't be read: {error}", self.named));
+        if !std::mem::replace(&mut self.failing, true) {
+            tracing::warn!(secret = %self.named, %error, "can't follow the Secret with the serving certificate; trying on");
+        }
+    }
+}
