@@ -4,11 +4,12 @@
 {{- fail "argocd-auth-webhook: these values are an umbrella chart's; this chart is installed by itself, so move what stands under argocd-auth-webhook to the root" -}}
 {{- end -}}
 {{- $ours := list "argoCdUsername" "argocd" "delivery" "onConflict" "legacyAppProxy" "rollout" "services" "credentials" "image" "imagePullSecrets" "nameOverride" "fullnameOverride" "commonLabels" "commonAnnotations" "log" "webhook" "controller" "certificates" "networkPolicy" "monitoring" "tests" -}}
+{{- /* `argo-cd` is a key of the Runtime's. */ -}}
 {{- $folded := dict -}}
 {{- range $ours }}{{ $_ := set $folded (lower .) . }}{{ end -}}
 {{- range $key, $value := .Values -}}
 {{- $name := get $folded (lower $key | replace "-" "" | replace "_" "") -}}
-{{- if and $name (ne $name $key) -}}
+{{- if and $name (ne $name $key) (ne $key "argo-cd") -}}
 {{- fail (printf "%s: is not read; did you mean %s?" $key $name) -}}
 {{- end -}}
 {{- end -}}
