@@ -7,7 +7,10 @@ use crate::helm::{Helm, chart, values_file};
 const BY_SCHEMA: [(&str, &[&str]); 34] = [
     ("global: {external-arg-cd: {auth: {type: tokn}}}", &["/global/external-arg-cd/auth/type", "'token', 'password'"]),
     ("global: {external-argo-cd: {auth: {type: Token}}}", &["/global/external-argo-cd/auth/type"]),
-    ("global: {integrations: {argo-cd: {server: {auth: {type: none}}}}}", &["/global/integrations/argo-cd/server/auth/type"]),
+    (
+        "global: {integrations: {argo-cd: {server: {auth: {type: none}}}}}",
+        &["/global/integrations/argo-cd/server/auth/type"],
+    ),
     ("global: {external-arg-cd: {auth: {tokn: x}}}", &["/global/external-arg-cd/auth", "'tokn' not allowed"]),
     ("global: {external-arg-cd: {auth: {token: 12345}}}", &["/global/external-arg-cd/auth/token", "got number"]),
     ("global: {external-arg-cd: {auth: {password: true}}}", &["/global/external-arg-cd/auth/password", "got boolean"]),
@@ -76,9 +79,15 @@ const BY_TEMPLATE: [(&str, &str); 25] = [
         "stands beside global.external-arg-cd.auth.usernameSecretKeyRef; keep one of them",
     ),
     ("argoCdUsername: a\napp-proxy: {config: {argoCdUsername: b}}", "argoCdUsername: differs from app-proxy.config"),
-    ("services: [{name: mine, selector: {matchLabels: {a: b}}, reads: credential}]", "services[0].containers: must be given"),
+    (
+        "services: [{name: mine, selector: {matchLabels: {a: b}}, reads: credential}]",
+        "services[0].containers: must be given",
+    ),
     ("services: [{name: app-proxy}, {name: app-proxy}]", "services[1].name: \"app-proxy\" stands there twice"),
-    ("services: [{name: app-proxy, selector: {matchLabels: {}, matchExpressions: []}}]", "services[0].selector: must have"),
+    (
+        "services: [{name: app-proxy, selector: {matchLabels: {}, matchExpressions: []}}]",
+        "services[0].selector: must have",
+    ),
     ("webhook: {hostNetwork: true}", "webhook.port: 10250 is the kubelet's on the node's network"),
     ("webhook: {port: 9090}", "webhook.port: 9090 is the port of health and metrics"),
     ("argocd: {url: 'http://a', svc: b}", "argocd.url: stands beside argocd.svc"),

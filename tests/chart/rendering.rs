@@ -36,7 +36,8 @@ fn helm_3_and_helm_4_render_the_same_objects() {
     };
     for (name, values) in table() {
         let sorted = |helm: &Helm| {
-            let mut objects: Vec<String> = objects(&helm.render(&values).unwrap()).iter().map(Value::to_string).collect();
+            let mut objects: Vec<String> =
+                objects(&helm.render(&values).unwrap()).iter().map(Value::to_string).collect();
             objects.sort();
             objects
         };
@@ -49,9 +50,12 @@ fn nothing_of_the_templates_depends_on_a_cluster_or_on_the_moment() {
     for entry in std::fs::read_dir(chart().join("templates")).unwrap() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
-        for word in ["lookup", "genCA", "genSelfSigned", "genSigned", "genPrivateKey", "rand", "uuidv4", "now", "htpasswd"] {
+        for word in
+            ["lookup", "genCA", "genSelfSigned", "genSigned", "genPrivateKey", "rand", "uuidv4", "now", "htpasswd"]
+        {
             let called = text.split(|c: char| !c.is_ascii_alphanumeric()).any(|found| found.starts_with(word));
-            let comment = word == "now" && !text.contains("(now") && !text.contains("{{ now") && !text.contains("{{- now");
+            let comment =
+                word == "now" && !text.contains("(now") && !text.contains("{{ now") && !text.contains("{{- now");
             assert!(!called || comment, "{}: {word}", path.display());
         }
         assert!(!text.contains("pre-delete") && !text.contains("post-delete"), "{}", path.display());
@@ -66,7 +70,12 @@ fn a_plain_credential_stands_in_its_secret_and_nowhere_else() {
         for object in objects(&rendered).iter().filter(|object| object["kind"] != "Secret") {
             let text = object.to_string();
             // "plain-credential" in base64, whatever stands after it.
-            assert!(!text.contains("cGxhaW4tY3JlZGVudGlhb"), "{name}: {} {}", object["kind"], object["metadata"]["name"]);
+            assert!(
+                !text.contains("cGxhaW4tY3JlZGVudGlhb"),
+                "{name}: {} {}",
+                object["kind"],
+                object["metadata"]["name"]
+            );
         }
     }
 }
@@ -124,15 +133,15 @@ fn the_webhook_has_an_entry_for_each_service_of_the_program() {
                 .match_expressions
                 .iter()
                 .map(|requirement| {
-                    let mut object = json!({ "key": requirement.key, "operator": format!("{:?}", requirement.operator) });
+                    let mut object =
+                        json!({ "key": requirement.key, "operator": format!("{:?}", requirement.operator) });
                     if !requirement.values.is_empty() {
                         object["values"] = json!(requirement.values);
                     }
                     object
                 })
                 .collect();
-            requirements
-                .push(json!({ "key": "argocd-auth-webhook/inject", "operator": "NotIn", "values": ["false"] }));
+            requirements.push(json!({ "key": "argocd-auth-webhook/inject", "operator": "NotIn", "values": ["false"] }));
             assert_eq!(entry["objectSelector"]["matchExpressions"], json!(requirements), "{name}: {}", service.name);
         }
     }

@@ -45,7 +45,8 @@ fn the_config_map_resolves_as_the_values_do() {
         let rendered = Helm::four().render(&original).unwrap_or_else(|error| panic!("{name}: {error}"));
         let kept = program_values(&objects(&rendered));
         // Our own key for what an umbrella's subchart can't see: the program reads the sibling's.
-        let original = original.replace("argoCdUsername: robot\nservices", "app-proxy: {config: {argoCdUsername: robot}}\nservices");
+        let original = original
+            .replace("argoCdUsername: robot\nservices", "app-proxy: {config: {argoCdUsername: robot}}\nservices");
         let (ours, theirs) = (values(&kept).unwrap(), values(&original).unwrap());
         assert_eq!(shown(&ours), shown(&theirs), "{name}\n{kept}");
         for pod in pods() {

@@ -72,7 +72,8 @@ fn an_umbrella_gives_it_the_globals_and_its_own_keys() {
 fn one_of_the_two_charts_makes_the_secret_and_never_both() {
     let umbrella = umbrella();
     for spelling in ["external-arg-cd", "external-argo-cd"] {
-        let file = values_file(&format!("global: {{{spelling}: {{auth: {{type: token, token: plain-credential-1}}}}}}"));
+        let file =
+            values_file(&format!("global: {{{spelling}: {{auth: {{type: token, token: plain-credential-1}}}}}}"));
         let objects = objects(&Helm::four().template(umbrella.path(), file.path(), &[]).unwrap());
         // `object` panics where there are two.
         assert!(object(&objects, "Secret", "gitops-runtime-argo-cd-token").is_some(), "{spelling}");

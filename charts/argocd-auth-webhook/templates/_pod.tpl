@@ -79,10 +79,11 @@ readinessProbe:
   httpGet:
     path: /readyz
     port: admin
-  # Short, because each second is one more in which a draining pod may still be called.
+  # Soon ready, and slow to be doubted: a pod that ends is taken out of the Service anyway, and one
+  # that answers a probe late on a busy node still answers reviews.
   periodSeconds: 2
   timeoutSeconds: 2
-  failureThreshold: 1
+  failureThreshold: 5
 {{- end -}}
 
 {{- define "argocd-auth-webhook.containerSecurity" }}
