@@ -12,3 +12,4 @@ pub mod inject;
 pub mod settings;
 pub mod telemetry;
 pub mod webhook;
+mod yaml;

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     let chosen = matches.subcommand().map(|(_, matches)| matches);
     let result = match cli.command {
         Command::Serve(args) => serve(*args, chosen),
-        Command::Inject(args) => run_inject(args, chosen),
+        Command::Inject(args) => run_inject(&args, chosen),
         Command::Demo(args) => run_demo(&args),
         Command::Completions(args) => {
             let mut script = Vec::new();
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         }
     };
     result.unwrap_or_else(|failure| {
-        eprintln!("error: {:#}", failure.error);
+        say(&format!("error: {:#}", failure.error));
         ExitCode::from(failure.code)
     })
 }
@@ -63,6 +63,11 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 
 type Outcome = Result<ExitCode, Failure>;
 
+/// Writes a line to standard error. Where nobody can read it, the work goes on.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// Writes to standard output. A reader that has seen enough (`| head`) is no failure.
 fn print(text: &[u8]) -> Outcome {
     let mut out = std::io::stdout().lock();
@@ -74,13 +79,21 @@ fn print(text: &[u8]) -> Outcome {
     }
 }
 
+/// Whether an argument was typed, not taken from the environment or a default.
+fn by_flag(matches: Option<&ArgMatches>, id: &str) -> bool {
+    matches.is_some_and(|matches| matches.value_source(id) == Some(ValueSource::CommandLine))
+}
+
 /// The settings of a command. A file that a flag names counts before one that the environment
 /// names.
 fn settings(args: &SettingsArgs, matches: Option<&ArgMatches>) -> Result<Settings, Failure> {
-    let by_flag = |id| matches.is_some_and(|matches| matches.value_source(id) == Some(ValueSource::CommandLine));
     let file = match (&args.config, &args.values) {
-        (Some(config), Some(_)) if by_flag("config") && !by_flag("values") => Some(File::Config(config.clone())),
-        (Some(_), Some(values)) if by_flag("values") && !by_flag("config") => Some(File::Values(values.clone())),
+        (Some(config), Some(_)) if by_flag(matches, "config") && !by_flag(matches, "values") => {
+            Some(File::Config(config.clone()))
+        }
+        (Some(_), Some(values)) if by_flag(matches, "values") && !by_flag(matches, "config") => {
+            Some(File::Values(values.clone()))
+        }
         (Some(_), Some(_)) => {
             return Err(Failure::usage(anyhow::anyhow!(
                 "--config and --values are both given (by flags, or ARGOCD_AUTH_WEBHOOK_CONFIG and _VALUES); keep one of them"
@@ -98,17 +111,15 @@ fn settings(args: &SettingsArgs, matches: Option<&ArgMatches>) -> Result<Setting
     Settings::load(file.as_ref(), overrides).map_err(Failure::usage)
 }
 
-fn run_inject(args: cli::Inject, matches: Option<&ArgMatches>) -> Outcome {
+fn run_inject(args: &cli::Inject, matches: Option<&ArgMatches>) -> Outcome {
     let settings = settings(&args.settings, matches)?;
     for warning in &settings.warnings {
-        eprintln!("warning: {warning}");
+        say(&format!("warning: {warning}"));
     }
-    let read =
-        |path: &std::path::PathBuf| if path.as_os_str() == "-" { Input::from_stdin() } else { Input::from_path(path) };
     let inputs = if args.files.is_empty() {
         Input::from_stdin().map(|input| vec![input])
     } else {
-        args.files.iter().map(read).collect()
+        args.files.iter().map(|path| Input::from_path(path)).collect()
     };
     let inputs = inputs.map_err(Failure::usage)?;
     let output = args.output.map(|format| match format {
@@ -118,7 +129,7 @@ fn run_inject(args: cli::Inject, matches: Option<&ArgMatches>) -> Outcome {
     let injector = settings.injector(Engine::Inject);
     let injected = inject::run(&injector, &inputs, output).map_err(Failure::usage)?;
     for line in &injected.report {
-        eprintln!("{line}");
+        say(&line.to_string());
     }
     if injected.denied() {
         return Ok(ExitCode::from(PROBLEM));
@@ -162,21 +173,30 @@ fn serve(args: cli::Serve, matches: Option<&ArgMatches>) -> Outcome {
     let options = Options {
         listen: args.listen,
         admin_listen: args.admin_listen,
-        certificate: certificate(args.certificate)?,
+        certificate: certificate(args.certificate, matches)?,
         bounds,
         drain_delay: args.bounds.drain_delay,
     };
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let result = runtime.block_on(async {
         // Before the first byte is served, so that no signal is missed.
         let shutdown = Shutdown::by_signals().context("listening for signals")?;
         let server = Server::bind(options, settings.injector(Engine::Webhook)).await?;
         server.run(shutdown).await?;
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    // A file system that hangs under the certificate's files must not hold up the end.
+    runtime.shutdown_background();
+    result
 }
 
-fn certificate(args: cli::CertificateArgs) -> Result<CertificateSource, Failure> {
-    if let (Some(cert), Some(key)) = (args.tls_cert, args.tls_key) {
+fn certificate(args: cli::CertificateArgs, matches: Option<&ArgMatches>) -> Result<CertificateSource, Failure> {
+    if args.tls_self_signed && by_flag(matches, "tls_cert") {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "--tls-self-signed and --tls-cert are both given; keep one of them"
+        )));
+    }
+    if let (Some(cert), Some(key), false) = (args.tls_cert, args.tls_key, args.tls_self_signed) {
         return Ok(CertificateSource::Files(CertificateFiles { cert, key, poll: args.tls_reload_interval }));
     }
     let made = development_certificate(&args.tls_name).map_err(Failure::usage)?;
@@ -195,7 +215,11 @@ fn run_demo(args: &cli::Demo) -> Outcome {
     runtime()?.block_on(async {
         let mut out = std::io::stdout();
         let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        demo::run(&mut out, colour, args.stay).await?;
+        match demo::run(&mut out, colour, args.stay).await {
+            // A reader that has seen enough.
+            Err(demo::DemoError::Io { error, .. }) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+            result => result?,
+        }
         Ok(ExitCode::SUCCESS)
     })
 }

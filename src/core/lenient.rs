@@ -37,6 +37,10 @@ macro_rules! otherwise {
     };
 }
 
+/// How many elements of a list or map are looked at. No pod that runs anywhere has as many; a body
+/// made of tiny ones would take many times its own size in memory.
+const MOST: usize = 4096;
+
 /// What a field held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -213,7 +217,7 @@ impl<'de, T: Deserialize<'de> + Default + Keep> Deserialize<'de> for List<T> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<T>, A::Error> {
                 let mut list = List { shape: Shape::Expected, len: 0, kept: Vec::new() };
                 while let Some(item) = seq.next_element::<Obj<T>>()? {
-                    if item.shape == Shape::Expected && item.value.keep() {
+                    if item.shape == Shape::Expected && item.value.keep() && list.kept.len() < MOST {
                         list.kept.push((list.len, item.value));
                     }
                     list.len += 1;
@@ -254,7 +258,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for StrMap<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<StrMap<'de>, A::Error> {
                 let mut entries = Vec::new();
                 while let Some((Str(key), Str(value))) = map.next_entry()? {
-                    if let (Some(key), Some(value)) = (key, value) {
+                    if let (Some(key), Some(value)) = (key, value)
+                        && entries.len() < MOST
+                    {
                         entries.push((key, value));
                     }
                 }

@@ -41,7 +41,7 @@ impl EncodeMetric for Histogram {
         let edges = EDGES.iter().map(|&edge| f64::from(edge) / 1e6);
         let mut buckets: Vec<(f64, u64)> =
             edges.zip(&self.0.buckets).map(|(edge, count)| (edge, count.load(Ordering::Relaxed))).collect();
-        buckets.push((f64::MAX, self.0.beyond.load(Ordering::Relaxed)));
+        buckets.push((f64::INFINITY, self.0.beyond.load(Ordering::Relaxed)));
         // Summed from what is shown, so that the count agrees with its buckets while others count on.
         let count = buckets.iter().map(|(_, count)| count).sum();
         let sum = Duration::from_nanos(self.0.nanoseconds.load(Ordering::Relaxed)).as_secs_f64();

@@ -71,8 +71,10 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let unreadable = || LogsError::Filter(filter.to_owned());
-    // `Targets` takes a misspelt level for the name of a target, and would then show nothing else.
-    let is_directive = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+    // `Targets` takes a misspelt level for the name of a target, and would then show nothing else;
+    // an empty text it takes for `error`.
+    let is_level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
+    let is_directive = |part: &str| part.contains('=') || is_level(part);
     if !filter.split(',').all(is_directive) {
         return Err(unreadable());
     }

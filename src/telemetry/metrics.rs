@@ -161,3 +161,19 @@ impl Metrics {
 fn counters<const N: usize>(family: &Family<[(&'static str, String); N], Counter>, labels: Labels<N>) -> Vec<Counter> {
     labels.into_iter().map(|labels| Counter::clone(&family.get_or_create(&labels))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_code_makes_no_series_of_its_own() {
+        let metrics = Metrics::new([]);
+        metrics.count_response(418);
+        metrics.count_response(200);
+        let text = metrics.text().unwrap();
+        assert!(text.contains("http_responses_total{code=\"other\"} 1"), "{text}");
+        assert!(text.contains("http_responses_total{code=\"200\"} 1"), "{text}");
+        assert!(!text.contains("418"), "{text}");
+    }
+}

@@ -63,10 +63,6 @@ pub(crate) async fn serve<S>(
                 }
                 return Poll::Ready(());
             }
-            // hyper takes a connection on which nothing came yet for one in use.
-            if told && phase.is_idle() {
-                return Poll::Ready(());
-            }
             if poll_deadline(alarm.as_mut(), &phase, context).is_ready() {
                 tracing::debug!(?phase, "cut a connection that took too long");
                 return Poll::Ready(());

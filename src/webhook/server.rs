@@ -241,3 +241,19 @@ impl Parts {
         self.names.iter().find(|(known, _)| Some(*known) == id).map_or("server", |(_, name)| name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_ends_or_panics_is_named() {
+        for panics in [false, true] {
+            let mut parts = Parts::default();
+            parts.start(WEBHOOK, std::future::pending());
+            parts.start(FOLLOW, async move { assert!(!panics) });
+            parts.start(ADMIN, std::future::pending());
+            assert_eq!(parts.first_to_end().await, FOLLOW);
+        }
+    }
+}

@@ -162,19 +162,43 @@ fn what_is_not_changed_stays_byte_for_byte_around_what_is() {
 
 #[test]
 fn a_changed_document_means_what_kubernetes_read() {
-    let text = DEPLOYMENT.replace("- name: MODE", "- &e\n          name: yes\n        - <<: *e\n          name: MODE");
+    let text = DEPLOYMENT
+        .replace("- name: MODE", "- &e\n          name: yes\n        - <<: *e\n          name: MODE")
+        .replace("        app: ", "        off: x\n        0x10: z\n        app: ");
     let done = inject(&text);
     let yaml = done.manifests.as_str();
     for part in [
         "value: \"yes\"",
         "- name: true\n",
         "defaultMode: 420\n",
+        "        \"false\": x\n        \"16\": z\n",
         "        - name: MODE\n",
         "        - name: ARGO_CD_TOKEN\n",
     ] {
         assert!(yaml.contains(part), "{part} in\n{yaml}");
     }
     assert!(yaml.find("ARGO_CD_TOKEN") < yaml.find("MODE"));
+}
+
+#[test]
+fn a_changed_document_is_written_so_that_every_reader_reads_the_same() {
+    let long = "word ".repeat(40) + "end";
+    let args = json!(["set -e\nrun\n", "\ttab first\nrun", "\n", long, "1_000", "on", "2001-01-01"]);
+    let mut pod = object("v1", "Pod", &[]);
+    pod["spec"]["args"] = args;
+    pod["metadata"]["labels"]["y"] = "n".into();
+    let yaml = inject_as(pod.to_string(), Some(Format::Yaml)).expect("YAML").manifests;
+    for part in [
+        // What people read stays readable; Kubernetes' reader takes a tab for indentation.
+        "  - |\n    set -e\n    run\n",
+        "  - \"\\ttab first\\nrun\"\n",
+        "  - \"\\n\"\n",
+        &format!("  - {long}\n"),
+        "  - \"1_000\"\n  - \"on\"\n  - \"2001-01-01\"\n",
+        "    \"y\": \"n\"\n",
+    ] {
+        assert!(yaml.contains(part), "{part} in\n{yaml}");
+    }
 }
 
 #[test]
@@ -201,7 +225,8 @@ fn items_of_lists_are_objects_too() {
     bare.as_object_mut().expect("an object").retain(|field, _| field != "apiVersion" && field != "kind");
     let typed = json!({ "apiVersion": "v1", "kind": "PodList", "items": [bare.clone(), bare] });
     let deployment = object("apps/v1", "Deployment", &["spec", "template"]);
-    let list = json!({ "apiVersion": "v1", "kind": "List", "items": [{ "kind": "A" }, typed, deployment] });
+    let list =
+        json!({ "apiVersion": "v1", "kind": "List", "items": [{ "kind": "A" }, typed, deployment, { "kind": "B" }] });
     let done = inject(&list.to_string());
     assert_eq!(
         report(&done),
@@ -210,6 +235,7 @@ fn items_of_lists_are_objects_too() {
             "in: document 1, item 2.1: Pod codefresh/x: injected (service app-proxy)",
             "in: document 1, item 2.2: Pod codefresh/x: injected (service app-proxy)",
             "in: document 1, item 3: Deployment codefresh/x: injected (service app-proxy)",
+            "in: document 1, item 4: B (no name): passed through",
         ]
     );
     assert_eq!(done.manifests.matches(TOKEN).count(), 3);
@@ -326,6 +352,12 @@ fn what_is_not_utf8_is_told_as_what_it_is() {
     let utf16: Vec<u8> = "\u{FEFF}a: 1\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert!(error(&utf16).starts_with("in: UTF-16 text"));
     assert!(error(&utf16[2..]).starts_with("in: UTF-16 text"));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_an_error_with_its_name() {
+    let error = Input::from_path("no/such/file.yaml".as_ref()).expect_err("no such file");
+    assert!(error.to_string().starts_with("no/such/file.yaml: can't be read: "), "{error}");
 }
 
 #[test]

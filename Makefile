@@ -1,0 +1,48 @@
+# `make test` is everything, from nothing. It needs rustup's cargo, go, gcc, curl, openssl and python3,
+# and builds the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+
+# Warnings stop a build only where nobody sits in front of it.
+ifeq ($(CI),true)
+deny := -- -D warnings
+endif
+
+state := target/cluster/state
+
+.PHONY: build test lint unit cluster-test cluster-up cluster-down bench clean-cluster tools
+
+build: ## the release binary: target/release/argocd-auth-webhook
+	cargo build --locked --release
+
+test: lint unit cluster-test ## everything
+
+tools:
+	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+
+lint: tools ## formatting and clippy
+	cargo fmt --check
+	cargo clippy --locked --all-targets $(deny)
+	cargo clippy --locked --test cluster $(deny)
+
+unit: ## what needs no cluster
+	cargo test --locked
+
+cluster-test: ## at a real API server; ARGS="--nocapture NAME" goes to the test program
+	tests/cluster/run.sh $(ARGS)
+
+cluster-up: ## a cluster that stays, to try things in
+	tests/cluster/build.sh
+	tests/cluster/up.sh $(state)
+
+cluster-down:
+	tests/cluster/down.sh $(state)
+
+bench:
+	cargo bench --locked
+
+clean-cluster: cluster-down ## takes away the built cluster as well
+	rm -rf target/cluster

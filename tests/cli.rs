@@ -1,0 +1,153 @@
+//! The binary as a person meets it: help, exit codes, what goes to which stream.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_argocd-auth-webhook"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ARGOCD_AUTH_WEBHOOK_")) {
+        command.env_remove(name);
+    }
+    command.env("NO_COLOR", "1").env("COLUMNS", "100");
+    command
+}
+
+fn run_with(mut command: Command, arguments: &[&str], input: &str) -> Output {
+    let mut child =
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A process that refuses its arguments may be gone before it reads.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn run(arguments: &[&str], input: &str) -> (i32, String, String) {
+    let output = run_with(command(), arguments, input);
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+fn file(folder: &tempfile::TempDir, name: &str, text: &str) -> String {
+    let path: PathBuf = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+const POD: &str = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","labels":{"app":"gitops-operator"}},"spec":{"containers":[{"name":"manager"}]}}"#;
+
+#[test]
+fn help_teaches_each_command() {
+    insta::assert_snapshot!("help", run(&["--help"], "").1);
+    for name in ["serve", "inject", "demo", "completions"] {
+        let (code, help, _) = run(&[name, "--help"], "");
+        assert_eq!(code, 0);
+        assert!(help.contains("Example"), "{name}");
+        insta::assert_snapshot!(format!("help-{name}"), help);
+    }
+}
+
+#[test]
+fn the_demo_shows_what_goes_in_and_what_comes_out() {
+    let (code, shown, said) = run(&["demo"], "");
+    assert_eq!((code, said.as_str()), (0, ""));
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT");
+    settings.add_filter(r"in \d+ µs", "in N µs");
+    settings.bind(|| insta::assert_snapshot!("demo", shown));
+}
+
+#[test]
+fn one_json_pod_in_is_one_json_pod_out() {
+    let (code, out, said) = run(&["inject", "-o", "json"], POD);
+    assert_eq!(code, 0, "{said}");
+    let pod: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let env = &pod["spec"]["containers"][0]["env"];
+    assert_eq!(env[1]["value"], "argocd-token");
+    assert!(
+        pod["metadata"]["annotations"]["argocd-auth-webhook/status"].as_str().unwrap().contains(r#""engine":"inject""#)
+    );
+    assert!(said.contains("injected"), "{said}");
+}
+
+#[test]
+fn what_is_broken_leaves_standard_output_empty_and_ends_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad_values = file(&folder, "values.yaml", "global: {external-arg-cd: {auth: {type: toke}}}");
+    let good = file(&folder, "good.yaml", "a: 1\nkind: X\n");
+    let missing = folder.path().join("missing.yaml").to_str().unwrap().to_owned();
+    let cases: [(&[&str], &str, &str); 10] = [
+        (&["inject"], "kind: Pod\n---\nfoo: [1\n", "document 2"),
+        (&["inject", &good, &missing], "", "missing.yaml"),
+        (&["inject", "--values", &bad_values], POD, "global.external-arg-cd.auth.type: \"toke\" is not allowed"),
+        (&["inject", "--values", &missing], POD, "reading the settings from"),
+        (&["inject", "--values", &good, "--config", &good], POD, "keep one of them"),
+        (&["inject", "--nonsense"], "", "--nonsense"),
+        (&["serve"], "", "--tls-cert"),
+        (&["serve", "--tls-cert", &good], "", "--tls-key"),
+        (&["serve", "--tls-self-signed", "--answer-timeout", "0s"], "", "it must be above 0"),
+        (&["serve", "--tls-self-signed", "--drain-delay", "10"], "", "write it as 250ms, 10s, 2m or 1h"),
+    ];
+    for (arguments, input, wanted) in cases {
+        let (code, out, said) = run(arguments, input);
+        assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}: {said}");
+        assert!(said.contains(wanted), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn what_nobody_reads_on_standard_error_costs_no_manifest() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut child =
+        command().args(["inject"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(full).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(POD.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && !output.stdout.is_empty());
+}
+
+#[test]
+fn a_refused_pod_ends_with_1() {
+    let pod = POD.replace(
+        r#""name":"manager""#,
+        r#""name":"manager","env":[{"name":"ARGO_CD_TOKEN_SECRET_NAME","value":"theirs"}]"#,
+    );
+    let (code, out, said) = run(&["inject", "--on-conflict", "deny"], &pod);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(said.contains("ARGO_CD_TOKEN_SECRET_NAME"), "{said}");
+}
+
+#[test]
+fn a_flag_counts_before_the_environment_and_that_before_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = file(&folder, "token.yaml", "auth: {type: token, tokenSecretKeyRef: {name: from-config, key: k}}");
+    let values = file(
+        &folder,
+        "values.yaml",
+        "global: {external-arg-cd: {auth: {type: token, tokenSecretKeyRef: {name: from-values, key: k}}}}",
+    );
+    let by_environment = |arguments: &[&str]| {
+        let mut command = command();
+        command.env("ARGOCD_AUTH_WEBHOOK_CONFIG", &token);
+        let output = run_with(command, arguments, POD);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(by_environment(&["inject"]).contains("from-config"));
+    assert!(by_environment(&["inject", "--values", &values]).contains("from-values"));
+}
+
+#[test]
+fn a_warning_about_the_values_goes_to_standard_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let values = file(&folder, "values.yaml", "global: {external-arg-cd: {auth: {tokn: x}}}");
+    let (code, _, said) = run(&["inject", "--values", &values], POD);
+    assert_eq!(code, 0);
+    assert!(said.contains("warning: global.external-arg-cd.auth.tokn: unknown key"), "{said}");
+    assert!(said.contains("did you mean token?"), "{said}");
+}
+
+#[test]
+fn completions_are_there_for_each_shell() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let (code, script, _) = run(&["completions", shell], "");
+        assert!(code == 0 && script.contains("argocd-auth-webhook"), "{shell}");
+    }
+}
