@@ -2,6 +2,7 @@
 
 use crate::helm::{Helm, NAMESPACE, RELEASE, chart, compare, objects, root, yaml};
 use serde_json::Value;
+use std::fmt::Write as _;
 
 const BEGIN: &str = "<!-- values: made from values.yaml by tests/chart/documents.rs -->\n";
 const END: &str = "<!-- end of values -->\n";
@@ -64,7 +65,7 @@ fn values_table() -> String {
             other => other.to_string(),
         };
         let escaped = text.replace('|', "\\|");
-        table.push_str(&format!("| `{}` | `{default}` | {escaped} |\n", path.join(".")));
+        let _ = writeln!(table, "| `{}` | `{default}` | {escaped} |", path.join("."));
     }
     table
 }

@@ -94,7 +94,7 @@ pub fn objects(rendered: &str) -> Vec<Value> {
         .split("\n---")
         .map(|document| document.trim_start_matches("---"))
         .filter(|document| document.lines().any(|line| !line.trim().is_empty() && !line.starts_with('#')))
-        .map(|document| yaml(document))
+        .map(yaml)
         .collect()
 }
 

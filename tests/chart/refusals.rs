@@ -4,7 +4,8 @@ use crate::common;
 use crate::helm::{Helm, chart, values_file};
 
 /// Values that the schema refuses, and what its message must hold.
-const BY_SCHEMA: [(&str, &[&str]); 34] = [
+const BY_SCHEMA: [(&str, &[&str]); 33] = [
+    ("global: {external-arg-cd: {server: argocd}}", &["/global/external-arg-cd/server"]),
     ("global: {external-arg-cd: {auth: {type: tokn}}}", &["/global/external-arg-cd/auth/type", "'token', 'password'"]),
     ("global: {external-argo-cd: {auth: {type: Token}}}", &["/global/external-argo-cd/auth/type"]),
     (
@@ -21,8 +22,6 @@ const BY_SCHEMA: [(&str, &[&str]); 34] = [
     ("global: {external-arg-cd: {auth: {tokenSecretKeyRef: {nme: x}}}}", &["'nme' not allowed"]),
     ("global: {external-arg-cd: {auth: {tokenSecretKeyRef: {name: My_Secret, key: a}}}}", &["tokenSecretKeyRef/name"]),
     ("global: {external-arg-cd: {auth: {passwordSecretKeyRef: {key: 'a b'}}}}", &["passwordSecretKeyRef/key"]),
-    ("global: {external-arg-cd: {server: {port: 70000}}}", &["/global/external-arg-cd/server/port"]),
-    ("global: {external-arg-cd: {server: {svc: 'http://x'}}}", &["/global/external-arg-cd/server/svc"]),
     ("delivery: file", &["/delivery", "'env', 'volume'"]),
     ("onConflict: ignore", &["/onConflict", "'keep', 'replace', 'deny'"]),
     ("legacyAppProxy: 'yes'", &["/legacyAppProxy"]),
@@ -45,7 +44,7 @@ const BY_SCHEMA: [(&str, &[&str]); 34] = [
 ];
 
 /// Values that the templates refuse: the path and the fix.
-const BY_TEMPLATE: [(&str, &str); 25] = [
+const BY_TEMPLATE: [(&str, &str); 29] = [
     (
         "global: {external-arg-cd: {auth: {type: token}}}",
         "global.external-arg-cd.auth: type is token, but no token is given; set global.external-arg-cd.auth.token, or",
@@ -95,7 +94,11 @@ const BY_TEMPLATE: [(&str, &str); 25] = [
         "argocd: {tls: {caSecretKeyRef: {name: a, key: b}, caConfigMapKeyRef: {name: a, key: b}}}",
         "argocd.tls.caConfigMapKeyRef: stands beside argocd.tls.caSecretKeyRef",
     ),
-    ("certificates: {source: secret}", "certificates.secretName: must be given"),
+    ("certificates: {source: secret, secretName: mine}", "certificates.caBundle: must be given"),
+    ("services: [{name: none}]", "services[0].name: \"none\" is what metrics call"),
+    ("services: [{name: app-proxy, containers: []}]", "services[0].containers: must not be empty"),
+    ("services: [{name: app-proxy, selector: {}}]", "services[0].selector: must not be empty"),
+    ("app-proxy: {config: {argoCdUsername: 'a:b'}}", "app-proxy.config.argoCdUsername: is not allowed"),
     ("certificates: {secretName: mine}", "certificates.secretName: is given, but certificates.source is self-managed"),
     ("certificates: {source: secret, secretName: mine, caBundle: LS0t}", "certificates.caBundle: must be PEM"),
     ("webhook: {serviceAccount: {create: false}}", "webhook.serviceAccount.name: must be given"),

@@ -7,7 +7,10 @@ use argocd_auth_webhook::settings::Settings;
 use serde_json::{Value, json};
 
 /// Values that are accepted, beside the table.
-const MORE: [&str; 14] = [
+const MORE: [&str; 17] = [
+    "global: {external-arg-cd: {server: {svc: '{{ .Release.Name }}-server', port: 70000}, auth: {username: robot}}}",
+    "global: {external-arg-cd: {auth: {type: token, token: t, username: a}}, external-argo-cd: {auth: {type: token, token: t}}}",
+    "legacyAppProxy: true\nglobal: {external-arg-cd: {auth: {type: token, token: t}}}\napp-proxy: {config: {argoCdUsername: robot}}",
     "global: {external-arg-cd: {auth: {type: token, token: t}}}",
     "global: {external-argo-cd: {auth: {type: token, token: t}}}",
     "global: {integrations: {argo-cd: {server: {auth: {type: token, token: t}}}}}",

@@ -16,7 +16,8 @@ before anything is installed. A test compares the two.
 {{- range $field := list "name" "key" -}}
 {{- with get $given $field }}{{ $_ := set $reference $field . }}{{ end -}}
 {{- end -}}
-{{- if kindIs "bool" (get $given "optional") }}{{ $_ := set $reference "optional" $given.optional }}{{ end -}}
+{{- /* false says what leaving it out says. */ -}}
+{{- if $given.optional }}{{ $_ := set $reference "optional" true }}{{ end -}}
 {{- if $given }}{{ $_ := set $reference "given" true }}{{ end -}}
 {{- toJson $reference -}}
 {{- end -}}
@@ -82,6 +83,11 @@ Nothing that is rendered may take `plain` but the Secret. (dict "path" "global.â
 {{- toJson (dict "mode" $mode "secret" (omit $secret "given") "username" $username "plain" $plain) -}}
 {{- end -}}
 
+{{/* What two blocks must agree in: a token needs no user name. */}}
+{{- define "argocd-auth-webhook.compared" -}}
+{{- if eq .mode "token" }}{{ toJson (omit . "username") }}{{ else }}{{ toJson . }}{{ end -}}
+{{- end -}}
+
 {{- define "argocd-auth-webhook.defaultAuth" -}}
 {{- toJson (dict "mode" "password" "secret" (dict "name" "argocd-initial-admin-secret" "key" "password") "username" (dict "plain" "admin") "plain" "") -}}
 {{- end -}}
@@ -118,7 +124,7 @@ makes the Secret of a plain credential.
 {{- if not $first -}}
 {{- $first = .path -}}
 {{- $effective = $block | fromJson -}}
-{{- else if ne $block (toJson $effective) -}}
+{{- else if ne (include "argocd-auth-webhook.compared" ($block | fromJson)) (include "argocd-auth-webhook.compared" $effective) -}}
 {{- fail (printf "%s: differs from %s, and both are given; keep one of them" .path $first) -}}
 {{- end -}}
 {{- $known = or $known .knownToRuntime -}}
@@ -134,6 +140,10 @@ makes the Secret of a plain credential.
 {{- $config := include "argocd-auth-webhook.map" $appProxy.config | fromJson -}}
 {{- $theirs := ternary $config.argoCdUsername "" (kindIs "string" $config.argoCdUsername) -}}
 {{- $ours := .Values.argoCdUsername | default "" -}}
+{{- $mode := (include "argocd-auth-webhook.auth" . | fromJson).mode -}}
+{{- if and $config.argoCdUsername (or (eq $mode "password") .Values.legacyAppProxy) (not (regexMatch "^[-._A-Za-z0-9]{1,32}$" $theirs)) -}}
+{{- fail "app-proxy.config.argoCdUsername: is not allowed: it must be a user name, a string of letters, digits, '-', '_' and '.', at most 32" -}}
+{{- end -}}
 {{- if and $ours $theirs (ne $ours $theirs) -}}
 {{- fail "argoCdUsername: differs from app-proxy.config.argoCdUsername, and both are given; keep one of them" -}}
 {{- end -}}

@@ -41,13 +41,7 @@
 
 {{/* The Secret that the webhook serves from. */}}
 {{- define "argocd-auth-webhook.servingSecret" -}}
-{{- if eq .Values.certificates.source "secret" -}}
-{{- .Values.certificates.secretName -}}
-{{- else if eq .Values.certificates.source "cert-manager" -}}
-{{- printf "%s-cert-manager" .Release.Name -}}
-{{- else -}}
-{{- printf "%s-serving" .Release.Name -}}
-{{- end -}}
+{{- .Values.certificates.secretName | default (printf "%s-serving" .Release.Name) -}}
 {{- end -}}
 
 {{- define "argocd-auth-webhook.image" -}}

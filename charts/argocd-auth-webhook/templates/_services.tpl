@@ -30,6 +30,14 @@ services:
 {{- fail (printf "%s.name: %q stands there twice" $path $entry.name) -}}
 {{- end -}}
 {{- $_ := set $seen $entry.name true -}}
+{{- if eq $entry.name "none" -}}
+{{- fail (printf "%s.name: \"none\" is what metrics call a pod of no service; choose another name" $path) -}}
+{{- end -}}
+{{- range $field := list "selector" "containers" -}}
+{{- if and (hasKey $entry $field) (not (get $entry $field)) -}}
+{{- fail (printf "%s.%s: must not be empty; leave it out, and the built-in one holds" $path $field) -}}
+{{- end -}}
+{{- end -}}
 {{- $selector := $entry.selector | default dict -}}
 {{- if and $selector (not $selector.matchLabels) (not $selector.matchExpressions) -}}
 {{- fail (printf "%s.selector: must have matchLabels or matchExpressions: an empty selector means every pod" $path) -}}

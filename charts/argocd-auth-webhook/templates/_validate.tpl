@@ -28,8 +28,9 @@
 {{- if and $tls.caSecretKeyRef $tls.caConfigMapKeyRef -}}
 {{- fail "argocd.tls.caConfigMapKeyRef: stands beside argocd.tls.caSecretKeyRef; keep one of them" -}}
 {{- end -}}
-{{- if and (eq .Values.certificates.source "secret") (not .Values.certificates.secretName) -}}
-{{- fail "certificates.secretName: must be given with certificates.source: secret; name a Secret with tls.crt, tls.key and ca.crt" -}}
+{{- $serving := printf "%s-serving" .Release.Name -}}
+{{- if and (eq .Values.certificates.source "secret") (ne (include "argocd-auth-webhook.servingSecret" .) $serving) (not .Values.certificates.caBundle) -}}
+{{- fail (printf "certificates.caBundle: must be given, because the controller takes ca.crt from a Secret named %s only; give it, or name the Secret so" $serving) -}}
 {{- end -}}
 {{- range $key := list "secretName" "caBundle" -}}
 {{- if and (ne $.Values.certificates.source "secret") (get $.Values.certificates $key) -}}
