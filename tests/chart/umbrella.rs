@@ -27,7 +27,7 @@ fn umbrella() -> tempfile::TempDir {
     );
     write(
         "charts/runtime/templates/secret.yaml",
-        "{{- with ((.Values.global.integrations).__NONE__ | default (get (default dict .Values.global) \"external-argo-cd\")) }}\n\
+        "{{- with get .Values.global \"external-argo-cd\" }}\n\
          {{- with .auth.token }}\napiVersion: v1\nkind: Secret\nmetadata:\n  name: gitops-runtime-argo-cd-token\n\
          stringData:\n  token: {{ . }}\n{{- end }}\n{{- end }}\n",
     );
