@@ -25,4 +25,5 @@ storage=(--root "$PWD/$folder/storage" --runroot "$PWD/$folder/run" --storage-dr
 buildah "${storage[@]}" bud --isolation chroot --pull-never --build-context "build=$folder" \
   --build-arg "VERSION=$version" --timestamp 0 --tag "$name" . >"$folder/log" 2>&1 || { cat "$folder/log" >&2; exit 1; }
 buildah "${storage[@]}" push --quiet "$name" "oci-archive:target/image.tar:$name"
+python3 tests/image/name.py target/image.tar "$name"
 echo "target/image.tar: $name, $(stat -c %s target/image.tar) bytes compressed"
