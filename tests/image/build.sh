@@ -16,8 +16,13 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 name=argocd-auth-webhook:$version
 
 command -v buildah >/dev/null 2>&1 || {
-    echo "build.sh: buildah is needed (apt-get install buildah)" >&2
-    exit 1
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 || {
+        echo "build.sh: buildah is needed (apt-get install buildah)" >&2
+        exit 1
+    }
+    echo "installing buildah" >&2
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq buildah >/dev/null
 }
 
 binary=${IMAGE_BINARY:-}
@@ -41,6 +46,7 @@ buildah bud --isolation chroot --build-context "build=$work/build" --build-arg "
 mkdir -p "$(dirname "$tar")"
 rm -f "$tar"
 buildah push --quiet "$name" "oci-archive:$tar:$name"
+python3 tests/image/name.py "$tar" "$name"
 
 size=$(wc -c <"$tar")
 limit=10000000
