@@ -12,12 +12,12 @@ endif
 
 state := target/cluster/state
 
-.PHONY: build test lint unit cluster-test cluster-up cluster-down bench clean-cluster tools
+.PHONY: build test lint unit chart-test image cluster-test cluster-up cluster-down bench clean-cluster tools
 
 build: ## the release binary: target/release/argocd-auth-webhook
 	cargo build --locked --release
 
-test: lint unit cluster-test ## everything
+test: lint unit chart-test cluster-test ## everything
 
 tools:
 	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
@@ -26,10 +26,17 @@ tools:
 lint: tools ## formatting and clippy
 	cargo fmt --check
 	cargo clippy --locked --all-targets $(deny)
-	cargo clippy --locked --test cluster $(deny)
+	cargo clippy --locked --test cluster --test chart $(deny)
 
 unit: ## what needs no cluster
 	cargo test --locked
+
+chart-test: ## the Helm chart, with Helm 3 and 4, which are built the first time
+	tests/chart/build-helm.sh
+	cargo test --locked --test chart
+
+image: ## target/image.tar: the image as an OCI archive, without a container engine
+	tests/image/build.sh
 
 cluster-test: ## at a real API server; ARGS="--nocapture NAME" goes to the test program
 	tests/cluster/run.sh $(ARGS)

@@ -99,7 +99,7 @@ impl From<OnConflictArg> for OnConflict {
 /// On SIGTERM or SIGINT readiness fails at once, serving goes on for --drain-delay, what is in
 /// flight is finished, and the process ends with 0. A second signal ends it at once.
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("serving certificate").args(["tls_cert", "tls_secret", "tls_self_signed"]).required(true))]
+#[command(group = ArgGroup::new("serving certificate").args(["tls_cert", "tls_secret", "tls_self_signed"]).required(true).multiple(true))]
 #[command(after_help = "Examples:\n  \
     argocd-auth-webhook serve --values values.yaml --tls-cert tls.crt --tls-key tls.key\n  \
     argocd-auth-webhook serve --values values.yaml --tls-secret codefresh/argocd-auth-webhook-serving\n  \
@@ -133,16 +133,16 @@ pub struct CertificateArgs {
     #[arg(long, value_name = "FILE", requires = "tls_cert", env = "ARGOCD_AUTH_WEBHOOK_TLS_KEY")]
     pub tls_key: Option<PathBuf>,
     /// How often the two files are looked at
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = bound)]
     #[arg(env = "ARGOCD_AUTH_WEBHOOK_TLS_RELOAD_INTERVAL")]
     pub tls_reload_interval: Duration,
     /// Secret of type kubernetes.io/tls to serve from instead, followed through the Kubernetes API;
     /// not ready until it is there
-    #[arg(long, value_name = "NAMESPACE/NAME", conflicts_with_all = ["tls_cert", "tls_key"])]
+    #[arg(long, value_name = "NAMESPACE/NAME")]
     #[arg(env = "ARGOCD_AUTH_WEBHOOK_TLS_SECRET")]
     pub tls_secret: Option<Named>,
     /// Make a certificate at start instead, for development
-    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key", "tls_secret"])]
+    #[arg(long)]
     pub tls_self_signed: bool,
     /// A name for that certificate, DNS name or address; may be repeated
     #[arg(long, value_name = "NAME", requires = "tls_self_signed")]
@@ -162,19 +162,19 @@ pub struct BoundsArgs {
     #[arg(env = "ARGOCD_AUTH_WEBHOOK_DRAIN_DELAY")]
     pub drain_delay: Duration,
     /// For a TLS handshake
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = bound)]
     #[arg(env = "ARGOCD_AUTH_WEBHOOK_HANDSHAKE_TIMEOUT")]
     pub handshake_timeout: Duration,
     /// For the headers of a request
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = bound)]
     #[arg(env = "ARGOCD_AUTH_WEBHOOK_HEADER_TIMEOUT")]
     pub header_timeout: Duration,
     /// For the body of a request and its answer
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = bound)]
     #[arg(env = "ARGOCD_AUTH_WEBHOOK_ANSWER_TIMEOUT")]
     pub answer_timeout: Duration,
     /// For a connection between two requests; the API server keeps its own for 90 s
-    #[arg(long, value_name = "TIME", default_value = "120s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "120s", value_parser = bound)]
     #[arg(env = "ARGOCD_AUTH_WEBHOOK_KEEP_ALIVE")]
     pub keep_alive: Duration,
     /// Open connections, for each listener
@@ -238,7 +238,8 @@ pub enum ManifestFormat {
 /// See it work: pods of each service, before and after
 ///
 /// Starts the real HTTPS server with a certificate of its own, plays the API server to it, and
-/// shows what goes in and what comes out. Nothing outside this process is touched.
+/// shows what goes in and what comes out. No cluster is touched; --stay keeps a certificate and a
+/// review in a temporary folder while it serves.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  argocd-auth-webhook demo\n  argocd-auth-webhook demo --stay")]
 pub struct Demo {
@@ -252,6 +253,12 @@ pub struct Demo {
 #[command(after_help = "Example:\n  source <(argocd-auth-webhook completions bash)")]
 pub struct Completions {
     pub shell: Shell,
+}
+
+/// A time above zero.
+fn bound(text: &str) -> Result<Duration, String> {
+    duration(text)?.checked_sub(Duration::from_millis(1)).ok_or("it must be above 0")?;
+    duration(text)
 }
 
 /// `250ms`, `10s`, `2m`, `1h`.
@@ -282,7 +289,9 @@ fn size(text: &str) -> Result<usize, String> {
 }
 
 fn count(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| format!("{text:?} is no number above 0"))
+    const MOST: usize = 1 << 20;
+    let wrong = || format!("{text:?} is no number from 1 to {MOST}");
+    text.parse().ok().filter(|count| (1..=MOST).contains(count)).ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -307,6 +316,7 @@ mod tests {
         for bad in ["", "0", "Mi", "8M", "-1", "99999999999999999999", "99999999999Gi0"] {
             assert!(size(bad).is_err(), "{bad}");
         }
-        assert!(count("0").is_err() && count("5") == Ok(5));
+        assert!(count("0").is_err() && count("5") == Ok(5) && count("9223372036854775807").is_err());
+        assert!(bound("0s").is_err() && bound("1ms").is_ok());
     }
 }

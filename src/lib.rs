@@ -16,3 +16,4 @@ pub mod pki;
 pub mod settings;
 pub mod telemetry;
 pub mod webhook;
+mod yaml;

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         }
     };
     result.unwrap_or_else(|failure| {
-        eprintln!("error: {:#}", failure.error);
+        say(&format!("error: {:#}", failure.error));
         ExitCode::from(failure.code)
     })
 }
@@ -70,6 +70,11 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 
 type Outcome = Result<ExitCode, Failure>;
 
+/// Writes a line to standard error. Where nobody can read it, the work goes on.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// Writes to standard output. A reader that has seen enough (`| head`) is no failure.
 fn print(text: &[u8]) -> Outcome {
     let mut out = std::io::stdout().lock();
@@ -81,13 +86,21 @@ fn print(text: &[u8]) -> Outcome {
     }
 }
 
+/// Whether an argument was typed, not taken from the environment or a default.
+fn by_flag(matches: Option<&ArgMatches>, id: &str) -> bool {
+    matches.is_some_and(|matches| matches.value_source(id) == Some(ValueSource::CommandLine))
+}
+
 /// The settings of a command. A file that a flag names counts before one that the environment
 /// names.
 fn settings(args: &SettingsArgs, matches: Option<&ArgMatches>) -> Result<Settings, Failure> {
-    let by_flag = |id| matches.is_some_and(|matches| matches.value_source(id) == Some(ValueSource::CommandLine));
     let file = match (&args.config, &args.values) {
-        (Some(config), Some(_)) if by_flag("config") && !by_flag("values") => Some(File::Config(config.clone())),
-        (Some(_), Some(values)) if by_flag("values") && !by_flag("config") => Some(File::Values(values.clone())),
+        (Some(config), Some(_)) if by_flag(matches, "config") && !by_flag(matches, "values") => {
+            Some(File::Config(config.clone()))
+        }
+        (Some(_), Some(values)) if by_flag(matches, "values") && !by_flag(matches, "config") => {
+            Some(File::Values(values.clone()))
+        }
         (Some(_), Some(_)) => {
             return Err(Failure::usage(anyhow::anyhow!(
                 "--config and --values are both given (by flags, or ARGOCD_AUTH_WEBHOOK_CONFIG and _VALUES); keep one of them"
@@ -108,14 +121,12 @@ fn settings(args: &SettingsArgs, matches: Option<&ArgMatches>) -> Result<Setting
 fn run_inject(args: &cli::Inject, matches: Option<&ArgMatches>) -> Outcome {
     let settings = settings(&args.settings, matches)?;
     for warning in &settings.warnings {
-        eprintln!("warning: {warning}");
+        say(&format!("warning: {warning}"));
     }
-    let read =
-        |path: &std::path::PathBuf| if path.as_os_str() == "-" { Input::from_stdin() } else { Input::from_path(path) };
     let inputs = if args.files.is_empty() {
         Input::from_stdin().map(|input| vec![input])
     } else {
-        args.files.iter().map(read).collect()
+        args.files.iter().map(|path| Input::from_path(path)).collect()
     };
     let inputs = inputs.map_err(Failure::usage)?;
     let output = args.output.map(|format| match format {
@@ -125,7 +136,7 @@ fn run_inject(args: &cli::Inject, matches: Option<&ArgMatches>) -> Outcome {
     let injector = settings.injector(Engine::Inject);
     let injected = inject::run(&injector, &inputs, output).map_err(Failure::usage)?;
     for line in &injected.report {
-        eprintln!("{line}");
+        say(&line.to_string());
     }
     if injected.denied() {
         return Ok(ExitCode::from(PROBLEM));
@@ -237,17 +248,13 @@ fn serve(args: cli::Serve, matches: Option<&ArgMatches>) -> Outcome {
     let options = Options {
         listen: args.listen,
         admin_listen: args.admin_listen,
-        certificate: certificate(&args.certificate)?,
+        certificate: CertificateSource::Later,
         bounds,
         drain_delay: args.bounds.drain_delay,
     };
     let runtime = runtime()?;
     let result = runtime.block_on(async {
-        let mut options = options;
-        if let Some(secret) = args.certificate.tls_secret {
-            let client = cluster::client(None).await?;
-            options.certificate = CertificateSource::Secret(CertificateSecret { client, secret });
-        }
+        let options = Options { certificate: certificate(args.certificate, matches).await?, ..options };
         // Before the first byte is served, so that no signal is missed.
         let shutdown = Shutdown::by_signals().context("listening for signals")?;
         let server = Server::bind(options, settings.injector(Engine::Webhook)).await?;
@@ -259,18 +266,29 @@ fn serve(args: cli::Serve, matches: Option<&ArgMatches>) -> Outcome {
     result
 }
 
-/// A source that needs no cluster; one that does comes later, within the runtime.
-fn certificate(args: &cli::CertificateArgs) -> Result<CertificateSource, Failure> {
-    if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
-        let (cert, key) = (cert.clone(), key.clone());
+/// Where the serving certificate comes from. What a flag names counts before what the environment
+/// names.
+async fn certificate(args: cli::CertificateArgs, matches: Option<&ArgMatches>) -> Result<CertificateSource, Failure> {
+    let given = [args.tls_cert.is_some(), args.tls_secret.is_some(), args.tls_self_signed];
+    let count = |chosen: &[bool]| chosen.iter().filter(|chosen| **chosen).count();
+    let typed = ["tls_cert", "tls_secret", "tls_self_signed"].map(|id| by_flag(matches, id));
+    let chosen = if count(&given) > 1 { typed } else { given };
+    if count(&chosen) != 1 {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "of --tls-cert, --tls-secret and --tls-self-signed (or their environment variables) only one can be given"
+        )));
+    }
+    let [by_files, by_secret, _] = chosen;
+    if let (Some(cert), Some(key), true) = (args.tls_cert, args.tls_key, by_files) {
         return Ok(CertificateSource::Files(CertificateFiles { cert, key, poll: args.tls_reload_interval }));
     }
-    if args.tls_secret.is_some() {
-        return Ok(CertificateSource::Later);
+    if let (Some(secret), true) = (args.tls_secret, by_secret) {
+        let client = cluster::client(None).await?;
+        return Ok(CertificateSource::Secret(CertificateSecret { client, secret }));
     }
     let made = development_certificate(&args.tls_name).map_err(Failure::usage)?;
-    if let Some(path) = &args.tls_ca_out {
-        std::fs::write(path, &made.ca_pem).with_context(|| format!("writing the CA to {}", path.display()))?;
+    if let Some(path) = args.tls_ca_out {
+        std::fs::write(&path, &made.ca_pem).with_context(|| format!("writing the CA to {}", path.display()))?;
     }
     tracing::warn!("serving a self-signed certificate: for development only");
     Ok(CertificateSource::Fixed(Box::new(ServingCertificate::from_pem(
@@ -284,7 +302,11 @@ fn run_demo(args: &cli::Demo) -> Outcome {
     runtime()?.block_on(async {
         let mut out = std::io::stdout();
         let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        demo::run(&mut out, colour, args.stay).await?;
+        match demo::run(&mut out, colour, args.stay).await {
+            // A reader that has seen enough.
+            Err(demo::DemoError::Io { error, .. }) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+            result => result?,
+        }
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -75,7 +75,7 @@ fn what_is_broken_leaves_standard_output_empty_and_ends_with_2() {
     let bad_values = file(&folder, "values.yaml", "global: {external-arg-cd: {auth: {type: toke}}}");
     let good = file(&folder, "good.yaml", "a: 1\nkind: X\n");
     let missing = folder.path().join("missing.yaml").to_str().unwrap().to_owned();
-    let cases: [(&[&str], &str, &str); 9] = [
+    let cases: [(&[&str], &str, &str); 10] = [
         (&["inject"], "kind: Pod\n---\nfoo: [1\n", "document 2"),
         (&["inject", &good, &missing], "", "missing.yaml"),
         (&["inject", "--values", &bad_values], POD, "global.external-arg-cd.auth.type: \"toke\" is not allowed"),
@@ -84,6 +84,7 @@ fn what_is_broken_leaves_standard_output_empty_and_ends_with_2() {
         (&["inject", "--nonsense"], "", "--nonsense"),
         (&["serve"], "", "--tls-cert"),
         (&["serve", "--tls-cert", &good], "", "--tls-key"),
+        (&["serve", "--tls-self-signed", "--answer-timeout", "0s"], "", "it must be above 0"),
         (&["serve", "--tls-self-signed", "--drain-delay", "10"], "", "write it as 250ms, 10s, 2m or 1h"),
     ];
     for (arguments, input, wanted) in cases {
@@ -91,6 +92,16 @@ fn what_is_broken_leaves_standard_output_empty_and_ends_with_2() {
         assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}: {said}");
         assert!(said.contains(wanted), "{arguments:?}: {said}");
     }
+}
+
+#[test]
+fn what_nobody_reads_on_standard_error_costs_no_manifest() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut child =
+        command().args(["inject"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(full).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(POD.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && !output.stdout.is_empty());
 }
 
 #[test]

@@ -220,6 +220,15 @@ fn only_the_named_container_is_touched_wherever_it_stands() {
 }
 
 #[test]
+fn the_debug_name_counts_only_where_the_usual_one_is_absent() {
+    let mut both = pod("gitops-operator", &own());
+    both["spec"]["containers"].as_array_mut().unwrap().push(json!({ "name": "debug" }));
+    let injected = inject(&injector(TOKEN_REF), &both);
+    assert_eq!(injected.names(0).len(), 4);
+    assert_eq!(injected.pod["spec"]["containers"][1].get("env"), None);
+}
+
+#[test]
 fn a_missing_container_is_named_beside_those_that_are_there() {
     let mut other = pod("gitops-operator", &own());
     other["spec"]["containers"][0]["name"] = json!("operator");

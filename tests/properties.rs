@@ -213,7 +213,7 @@ fn without_ours(mut pod: Value) -> Value {
                 env.retain(|variable| !named(variable, &variables));
             }
             if let Some(mounts) = container.get_mut("volumeMounts").and_then(Value::as_array_mut) {
-                mounts.retain(|mount| !at_our_path(mount));
+                mounts.retain(|mount| !at_our_path(mount) && !named(mount, &["argocd-auth"]));
             }
             drop_empty(container, "env");
             drop_empty(container, "volumeMounts");

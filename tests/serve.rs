@@ -66,13 +66,17 @@ async fn a_stalled_handshake_is_cut() {
 #[tokio::test]
 async fn an_idle_connection_outlives_dribbling_headers_which_are_cut() {
     let server = Running::start(Bounds { header_timeout: SHORT, ..long_bounds() }).await;
-    let mut fresh = server.connect().await;
     let mut used = server.connect().await;
     served(&mut used).await;
     dribble(server.connect().await).await;
-    // By now both were idle for longer than headers may take.
-    served(&mut fresh).await;
+    // By now it was idle for longer than headers may take.
     served(&mut used).await;
+}
+
+#[tokio::test]
+async fn a_connection_without_a_first_request_is_cut_after_the_time_of_its_headers() {
+    let server = Running::start(Bounds { header_timeout: SHORT, ..long_bounds() }).await;
+    server.connect().await.closed().await;
 }
 
 #[tokio::test]
@@ -86,7 +90,6 @@ async fn headers_that_dribble_after_a_request_are_cut_too() {
 #[tokio::test]
 async fn an_idle_connection_is_ended_at_last() {
     let server = Running::start(Bounds { idle_timeout: SHORT, ..long_bounds() }).await;
-    server.connect().await.closed().await;
     let mut used = server.connect().await;
     served(&mut used).await;
     used.closed().await;

@@ -223,6 +223,11 @@ fn what_is_not_yaml_is_said_with_its_place() {
     let said = error(config("auth:\n  type: [token\n"));
     assert!(said.starts_with("config.yaml: not YAML that can be read: ") && said.contains("line 2"), "{said}");
     assert!(error(config("[1, 2]")).contains("must be a mapping, but it is a list"));
+    assert!(error(values("[]")).contains("values.yaml: (the whole file): must be a mapping, but it is a list"));
+    assert_eq!(
+        error(values("a: 1\na: 2\n")),
+        "values.yaml: not YAML that can be read: line 2, column 1: a key stands twice in one mapping"
+    );
     assert!(error(values("just text")).contains("must be a mapping, but it is a string"));
     assert!(error(values("{global: text}")).contains("global: must be a mapping, but it is a string"));
     let missing = Settings::load(Some(&File::Values("no/such/file.yaml".into())), Overrides::default());
@@ -314,5 +319,43 @@ fn services_are_checked() {
     ] {
         let said = error(config(&format!("{{services: {services}}}")));
         assert!(said.contains(wanted), "{services}: {said}");
+    }
+}
+
+#[test]
+fn the_deprecated_user_name_counts_for_the_older_app_proxy_in_token_mode() {
+    let yaml =
+        "{app-proxy: {config: {argoCdUsername: bob}}, global: {external-arg-cd: {auth: {type: token, token: t}}}}";
+    assert_eq!(auth(yaml).username, Username::Plain("admin".to_owned()));
+    let legacy = yaml.replacen('{', "{legacyAppProxy: true, ", 1);
+    assert_eq!(auth(&legacy).username, Username::Plain("bob".to_owned()));
+    // Where no name is needed, a bad one hinders nothing.
+    assert_eq!(auth(&yaml.replace("bob", "'bob@x.com'")).mode, Mode::Token);
+}
+
+#[test]
+fn blocks_that_mean_the_same_do_not_differ() {
+    let twice =
+        |a, b| values(&format!("{{global: {{external-arg-cd: {{auth: {a}}}, external-argo-cd: {{auth: {b}}}}}}}"));
+    assert!(twice("{type: token, token: t}", "{type: token, token: t, username: bob}").is_ok());
+    assert!(twice("{type: token, token: t}", "{passwordSecretKeyRef: {optional: false}}").is_ok());
+}
+
+#[test]
+fn what_stands_beside_its_place_is_noticed() {
+    for (yaml, path) in [
+        ("{auth: {type: token}}", "auth"),
+        ("{onConflct: deny}", "onConflct"),
+        ("{argocd-auth-webhook: {delivry: volume}}", "argocd-auth-webhook.delivry"),
+        ("{global: {external-arg-cd: {Auth: {type: token}}}}", "global.external-arg-cd.Auth"),
+        ("{global: {external-arg-cd: {server: {auth: {type: token}}}}}", "global.external-arg-cd.server.auth"),
+        ("{global: {integrations: {argo-cd: {auth: {type: token}}}}}", "global.integrations.argo-cd.auth"),
+        ("{global: {integrations: {argocd: {server: {}}}}}", "global.integrations.argocd"),
+    ] {
+        let warnings = values(yaml).unwrap().warnings;
+        assert_eq!(warnings.iter().map(|warning| warning.path.as_str()).collect::<Vec<_>>(), [path], "{yaml}");
+    }
+    for yaml in ["{argo-cd: {}, argo-rollouts: {}, services: []}", "{global: {runtime: {}, codefresh: {}}}"] {
+        assert_eq!(values(yaml).unwrap().warnings, [], "{yaml}");
     }
 }

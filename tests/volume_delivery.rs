@@ -148,3 +148,66 @@ fn a_volume_of_ours_from_other_settings_gives_way() {
     let kept = inject(&injector(env), &shared);
     assert_eq!(kept.pod["spec"]["volumes"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn no_other_container_gets_the_credential_by_a_mount_of_its_own() {
+    let replace = format!("{{onConflict: replace, {}", &TOKEN[1..]);
+    for volumes in [json!([{ "name": "argocd-auth", "emptyDir": {} }]), json!([])] {
+        let mut before = pod("app-proxy", &json!([]));
+        before["spec"]["volumes"] = volumes;
+        let sidecar =
+            json!({ "name": "leader-elector", "volumeMounts": [{ "name": "argocd-auth", "mountPath": "/data" }] });
+        before["spec"]["containers"].as_array_mut().unwrap().push(sidecar);
+        let kept = inject(&injector(TOKEN), &before);
+        assert_eq!((kept.outcome, &kept.pod), (Outcome::ConflictKept, &before));
+        let replaced = inject(&injector(&replace), &before);
+        assert_eq!(replaced.outcome, Outcome::ConflictReplaced);
+        assert_eq!(replaced.pod["spec"]["containers"][1]["volumeMounts"], json!([]));
+        assert_eq!(inject(&injector(&replace), &replaced.pod).outcome, Outcome::AlreadyRight);
+    }
+}
+
+#[test]
+fn a_mount_in_the_place_of_a_file_of_ours_is_a_conflict() {
+    let mut before = pod("app-proxy", &json!([]));
+    before["spec"]["containers"][0]["volumeMounts"] =
+        json!([{ "name": "theirs", "mountPath": "/var/run/secrets/argocd-auth/token", "subPath": "x" }]);
+    assert_eq!(inject(&injector(TOKEN), &before).outcome, Outcome::ConflictKept);
+    let replaced = inject(&injector(&format!("{{onConflict: replace, {}", &TOKEN[1..])), &before);
+    assert_eq!(replaced.pod["spec"]["containers"][0]["volumeMounts"], json!([mount()]));
+}
+
+#[test]
+fn the_other_modes_variables_go_even_where_a_users_volume_stays() {
+    let env = json!([
+        from_secret("ARGO_CD_PASSWORD", "argocd-initial-admin-secret", "password"),
+        from_secret("ARGO_CD_TOKEN", "my-secret", "my-key"),
+        plain("ARGO_CD_USERNAME", "admin"),
+    ]);
+    let mut before = pod("app-proxy", &env);
+    before["spec"]["volumes"] = json!([{ "name": "argocd-auth", "emptyDir": {} }]);
+    let kept = inject(&injector(TOKEN), &before);
+    // The token's own variable is this mode's: without a file it is all that the container has.
+    assert_eq!((kept.outcome, kept.names(0)), (Outcome::ConflictKept, vec!["ARGO_CD_TOKEN"]));
+    assert_eq!(
+        kept.warnings,
+        [
+            "argocd-auth-webhook: cap-app-proxy keeps its own volume argocd-auth and got no credential (onConflict: keep)"
+        ]
+    );
+}
+
+#[test]
+fn files_that_nothing_would_read_are_not_mounted() {
+    let own = plain("ARGO_CD_TOKEN_FILE", "/their/token");
+    let kept = inject(&injector(TOKEN), &pod("app-proxy", &json!([own])));
+    assert_eq!((kept.outcome, kept.patch), (Outcome::ConflictKept, None));
+}
+
+#[test]
+fn files_of_another_mode_are_made_anew() {
+    let mut by_file = inject(&injector(TOKEN), &pod("app-proxy", &json!([]))).pod;
+    by_file["spec"]["volumes"][0]["secret"]["defaultMode"] = json!(0o400);
+    let again = inject(&injector(TOKEN), &by_file);
+    assert_eq!(again.pod["spec"]["volumes"], json!([volume("my-secret", "my-key", "token")]));
+}

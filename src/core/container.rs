@@ -13,7 +13,11 @@ use std::fmt::Arguments;
 pub(crate) struct Plan<'i> {
     replace: Vec<(usize, &'i str)>,
     remove: Vec<usize>,
+    /// Those of `remove` that are of the other mode, and not merely delivered otherwise.
+    remove_other_mode: Vec<usize>,
     add: Vec<&'i str>,
+    /// Variables that the user's own stand for.
+    kept: Vec<Variable>,
     /// The user's own variables that stand where ours belong.
     pub conflicts: Vec<&'static str>,
 }
@@ -37,6 +41,8 @@ impl<'i> Plan<'i> {
                     plan.conflicts.extend(last.is_some().then_some(wanted.variable.name()));
                     if replace_users {
                         plan.put(wanted, last);
+                    } else {
+                        plan.kept.push(wanted.variable);
                     }
                 }
             }
@@ -52,9 +58,24 @@ impl<'i> Plan<'i> {
             }
             if !users || replace_users {
                 plan.remove.push(index);
+                let otherwise = name.delivered_otherwise();
+                if !users && !injection.variables.iter().any(|wanted| Some(wanted.variable) == otherwise) {
+                    plan.remove_other_mode.push(index);
+                }
             }
         }
         plan
+    }
+
+    /// Only the part that takes away the other mode's variables.
+    pub(crate) fn of_the_other_mode(&self) -> Self {
+        Self { remove: self.remove_other_mode.clone(), ..Self::default() }
+    }
+
+    /// Whether each variable with the path of a file is the user's own, and stays.
+    pub(crate) fn keeps_files_of_user(&self, injection: &Injection) -> bool {
+        let mut files = injection.variables.iter().filter(|wanted| wanted.variable.is_file());
+        files.all(|wanted| self.kept.contains(&wanted.variable))
     }
 
     /// Puts a variable where the one that it stands for is, or in front of all others.

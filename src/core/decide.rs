@@ -69,6 +69,8 @@ struct Target<'p> {
 struct Conflict<'p> {
     container: &'p str,
     what: Vec<&'static str>,
+    /// Whether the container is left without a credential for it.
+    without: bool,
 }
 
 const VOLUME_CONFLICT: &str = "volume argocd-auth";
@@ -120,29 +122,43 @@ impl Injector {
         let mut patch = Patch::default();
         let mut conflicts = Vec::new();
         let volume = VolumeState::of(&spec.volumes, injection.volume.as_ref(), &self.auth);
+        let others = if injection.volume.is_some() && volume != VolumeState::Right {
+            mounted_elsewhere(spec, &targets)
+        } else {
+            Vec::new()
+        };
         let mut volume_needed = false;
         for target in &targets {
             let Target { list, index, name, container } = *target;
+            let env = &container.env;
+            let plan = Plan::new(env, injection, &self.auth, self.on_conflict);
             let mut what = Vec::new();
-            if let Some(wanted) = &injection.volume {
-                what = self.mount(target, volume, wanted, &mut patch);
+            // Where the variables with the paths are the user's own, nothing would read our files.
+            let wanted = injection.volume.as_ref().filter(|_| !plan.keeps_files_of_user(injection));
+            if let Some(wanted) = wanted {
+                what = self.mount(target, volume, !others.is_empty(), wanted, &mut patch);
                 if !what.is_empty() && self.on_conflict != OnConflict::Replace {
-                    // Without its file a variable with the path would mislead: the container stays
-                    // as it is.
-                    conflicts.push(Conflict { container: name, what });
+                    // Without its file a variable with the path would mislead, so none is put in.
+                    plan.of_the_other_mode().write(env, format_args!("/spec/{list}/{index}/env"), &mut patch);
+                    conflicts.push(Conflict { container: name, what, without: true });
                     continue;
                 }
                 volume_needed = true;
             }
-            let plan = Plan::new(&container.env, injection, &self.auth, self.on_conflict);
-            plan.write(&container.env, format_args!("/spec/{list}/{index}/env"), &mut patch);
+            plan.write(env, format_args!("/spec/{list}/{index}/env"), &mut patch);
             what.extend(plan.conflicts);
             if !what.is_empty() {
-                conflicts.push(Conflict { container: name, what });
+                conflicts.push(Conflict { container: name, what, without: false });
             }
         }
         match &injection.volume {
-            Some(wanted) if volume_needed => put_volume(spec, volume, wanted, &mut patch),
+            Some(wanted) if volume_needed => {
+                // No other container gets the credential by a mount that was meant for something else.
+                for (list, index, mount) in others.iter().rev() {
+                    patch.remove(format_args!("/spec/{list}/{index}/volumeMounts/{mount}"));
+                }
+                put_volume(spec, volume, wanted, &mut patch);
+            }
             None if injection.reads == Reads::Credential => drop_stale_volume(spec, &targets, volume, &mut patch),
             _ => {}
         }
@@ -155,17 +171,20 @@ impl Injector {
         &self,
         target: &Target<'_>,
         volume: VolumeState,
+        mounted_elsewhere: bool,
         wanted: &WantedVolume,
         patch: &mut Patch,
     ) -> Vec<&'static str> {
         let Target { list, index, container, .. } = *target;
         let mounts = &container.volume_mounts;
         let there = mounts.iter().find(|(_, mount)| mount.at_our_path());
+        let below: Vec<usize> =
+            mounts.iter().filter(|(_, mount)| mount.below_our_path()).map(|(place, _)| place).collect();
         let mut what = Vec::new();
-        if matches!(volume, VolumeState::Users(_)) {
+        if matches!(volume, VolumeState::Users(_)) || mounted_elsewhere {
             what.push(VOLUME_CONFLICT);
         }
-        if there.is_some_and(|(_, mount)| !mount.is_ours()) {
+        if there.is_some_and(|(_, mount)| !mount.is_ours()) || !below.is_empty() {
             what.push(MOUNT_CONFLICT);
         }
         if !what.is_empty() && self.on_conflict != OnConflict::Replace {
@@ -178,6 +197,9 @@ impl Injector {
             Some((place, _)) => patch.replace(format_args!("{at}/{place}"), mount),
             None if mounts.shape == Shape::Missing => patch.add(at, &format!("[{mount}]")),
             None => patch.add(format_args!("{at}/-"), mount),
+        }
+        for place in below.iter().rev() {
+            patch.remove(format_args!("{at}/{place}"));
         }
         what
     }
@@ -209,9 +231,11 @@ impl Injector {
             }
         }
         let kept = outcome == Outcome::ConflictKept;
-        let warnings = conflicts.iter().map(|Conflict { container, what }| {
+        let warnings = conflicts.iter().map(|Conflict { container, what, without }| {
             let what = what.join(", ");
-            if kept {
+            if *without {
+                format!("argocd-auth-webhook: {container} keeps its own {what} and got no credential (onConflict: keep)")
+            } else if kept {
                 format!("argocd-auth-webhook: {container} keeps its own {what}; the settings say otherwise (onConflict: keep)")
             } else {
                 format!("argocd-auth-webhook: {container}: its own {what} gave way to the settings (onConflict: replace)")
@@ -226,15 +250,34 @@ fn lists<'p>(spec: &'p Spec<'p>) -> [(&'static str, &'p List<Container<'p>>); 2]
 }
 
 fn targets<'p>(spec: &'p Spec<'p>, service: &Service) -> Vec<Target<'p>> {
+    let targets = named(spec, &service.containers);
+    if targets.is_empty() { named(spec, &service.or_containers) } else { targets }
+}
+
+fn named<'p>(spec: &'p Spec<'p>, names: &[String]) -> Vec<Target<'p>> {
     let mut targets = Vec::new();
     for (list, containers) in lists(spec) {
         for (index, container) in containers.iter() {
-            if let Some(name) = container.name.get().filter(|name| service.containers.iter().any(|c| c == name)) {
+            if let Some(name) = container.name.get().filter(|name| names.iter().any(|wanted| wanted == name)) {
                 targets.push(Target { list, index, name, container });
             }
         }
     }
     targets
+}
+
+/// Mounts of a volume of our name in containers that get no credential: list, container, mount.
+fn mounted_elsewhere(spec: &Spec<'_>, targets: &[Target<'_>]) -> Vec<(&'static str, usize, usize)> {
+    let mut found = Vec::new();
+    for (list, containers) in lists(spec) {
+        for (index, container) in containers.iter() {
+            if !targets.iter().any(|target| (target.list, target.index) == (list, index)) {
+                let ours = container.volume_mounts.iter().filter(|(_, mount)| mount.name.is(VOLUME_NAME));
+                found.extend(ours.map(|(mount, _)| (list, index, mount)));
+            }
+        }
+    }
+    found
 }
 
 fn put_volume(spec: &Spec<'_>, volume: VolumeState, wanted: &WantedVolume, patch: &mut Patch) {
@@ -270,7 +313,7 @@ fn drop_stale_volume(spec: &Spec<'_>, targets: &[Target<'_>], volume: VolumeStat
 
 /// Says what was looked for and what there is.
 fn not_found(spec: &Spec<'_>, service: &Service, unreadable: bool) -> String {
-    let wanted = service.containers.join(" or ");
+    let wanted = [service.containers.as_slice(), service.or_containers.as_slice()].concat().join(" or ");
     if unreadable {
         return shorten(format!(
             "argocd-auth-webhook: {}: {wanted}: env or volumes are not lists; nothing was injected",
@@ -294,7 +337,7 @@ fn not_found(spec: &Spec<'_>, service: &Service, unreadable: bool) -> String {
 
 fn refusal(service: &Service, conflicts: &[Conflict<'_>]) -> String {
     let each =
-        conflicts.iter().map(|Conflict { container, what }| format!("{container} has its own {}", what.join(", ")));
+        conflicts.iter().map(|Conflict { container, what, .. }| format!("{container} has its own {}", what.join(", ")));
     format!(
         "{}: {}, and onConflict is deny: remove it there, or label the pod {INJECT}: \"false\" to do without injection",
         service.name,

@@ -114,6 +114,12 @@ impl VolumeMount<'_> {
         self.mount_path.get().is_some_and(|path| path.trim_end_matches('/') == MOUNT_PATH)
     }
 
+    /// Whether it stands in the place of one of our files.
+    pub(crate) fn below_our_path(&self) -> bool {
+        let below = self.mount_path.get().and_then(|path| path.strip_prefix(MOUNT_PATH));
+        below.is_some_and(|rest| rest.starts_with('/') && !rest.trim_matches('/').is_empty())
+    }
+
     /// Whether it mounts the volume of our name, whole, where our files belong.
     pub(crate) fn is_ours(&self) -> bool {
         let whole = |path: &Str<'_>| path.get().is_none_or(str::is_empty);
@@ -123,7 +129,7 @@ impl VolumeMount<'_> {
 
 impl Keep for VolumeMount<'_> {
     fn keep(&self) -> bool {
-        self.name.is(VOLUME_NAME) || self.at_our_path()
+        self.name.is(VOLUME_NAME) || self.at_our_path() || self.below_our_path()
     }
 }
 

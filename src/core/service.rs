@@ -104,6 +104,8 @@ pub struct Service {
     /// Which containers of the pod, among its containers and init containers. Each of them that is
     /// there gets the credential; at least one must be.
     pub containers: Vec<String>,
+    /// What they may be called instead: looked for only where none of `containers` is there.
+    pub or_containers: Vec<String>,
     /// What it reads.
     pub reads: Reads,
     /// Delivery for this service alone.
@@ -118,34 +120,38 @@ pub(crate) const APP_PROXY: &str = "app-proxy";
 pub fn built_in_services() -> Vec<Service> {
     const NAME: &str = "app.kubernetes.io/name";
     const COMPONENT: &str = "app.kubernetes.io/component";
-    let service = |name: &str, labels: &[(&str, &str)], containers: &[&str], reads| Service {
+    let service = |name: &str, labels: &[(&str, &str)], container: &str, reads| Service {
         name: name.to_owned(),
         selector: LabelSelector::labels(labels),
-        containers: containers.iter().map(|&container| container.to_owned()).collect(),
+        containers: vec![container.to_owned()],
+        or_containers: Vec::new(),
         reads,
         delivery: None,
     };
     let extras = |component| [(NAME, "cf-argocd-extras"), (COMPONENT, component)];
     vec![
-        service(APP_PROXY, &[("app", "cap-app-proxy")], &["cap-app-proxy"], Reads::Credential),
-        // The chart's debug mode renames the container.
-        service("gitops-operator", &[("app", "gitops-operator")], &["manager", "debug"], Reads::Reference),
+        service(APP_PROXY, &[("app", "cap-app-proxy")], "cap-app-proxy", Reads::Credential),
+        Service {
+            // The chart's debug mode renames the container.
+            or_containers: vec!["debug".to_owned()],
+            ..service("gitops-operator", &[("app", "gitops-operator")], "manager", Reads::Reference)
+        },
         // Classic chart (0.1x to 0.25).
-        service("event-reporter", &extras("event-reporter"), &["event-reporter"], Reads::Reference),
-        service("sources-server", &extras("sources-server"), &["sources-server"], Reads::Reference),
+        service("event-reporter", &extras("event-reporter"), "event-reporter", Reads::Reference),
+        service("sources-server", &extras("sources-server"), "sources-server", Reads::Reference),
         // Current chart (0.26 on); argo-gateway is the sources-server under a new name.
         service(
             "runtime-event-reporter",
             &[(NAME, "runtime-event-reporter")],
-            &["runtime-event-reporter"],
+            "runtime-event-reporter",
             Reads::Reference,
         ),
         service(
             "cluster-event-reporter",
             &[(NAME, "cluster-event-reporter")],
-            &["cluster-event-reporter"],
+            "cluster-event-reporter",
             Reads::Reference,
         ),
-        service("argo-gateway", &[(NAME, "argo-gateway")], &["argo-gateway"], Reads::Reference),
+        service("argo-gateway", &[(NAME, "argo-gateway")], "argo-gateway", Reads::Reference),
     ]
 }

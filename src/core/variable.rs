@@ -47,6 +47,22 @@ impl Variable {
         }
     }
 
+    /// The variable that carries the same credential by the other delivery.
+    pub(crate) const fn delivered_otherwise(self) -> Option<Self> {
+        match self {
+            Self::Token => Some(Self::TokenFile),
+            Self::TokenFile => Some(Self::Token),
+            Self::Password => Some(Self::PasswordFile),
+            Self::PasswordFile => Some(Self::Password),
+            _ => None,
+        }
+    }
+
+    /// Whether its value is the path of a file with a credential.
+    pub(crate) const fn is_file(self) -> bool {
+        matches!(self, Self::TokenFile | Self::PasswordFile)
+    }
+
     /// The variable of that name.
     pub(crate) fn of(name: &str) -> Option<Self> {
         // Most variables of a pod are told apart by the prefix alone.

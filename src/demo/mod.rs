@@ -119,10 +119,14 @@ pub async fn run(out: &mut impl Write, colour: bool, stay: bool) -> Result<(), D
     page.closing(stay)?;
     if stay {
         let folder = keep(&certificate)?;
-        for server in &running {
-            page.serving(server.address, server.admin, &folder)?;
+        for (server, (title, _)) in running.iter().zip(MODES) {
+            page.serving(title, server.address, server.admin, &folder)?;
         }
-        wait_for_a_signal().await?;
+        page.waiting()?;
+        let waited = wait_for_a_signal().await;
+        // Only what was made here is in it; what remains of a failure is a temporary folder.
+        let _ = std::fs::remove_dir_all(&folder);
+        waited?;
     }
     for server in running {
         server.trigger.now();
@@ -160,7 +164,8 @@ async fn start(values: &str, certificate: &DevelopmentCertificate) -> Result<Run
 fn keep(certificate: &DevelopmentCertificate) -> Result<PathBuf, DemoError> {
     let failed = |error| DemoError::Io { what: "writing the files for requests of your own", error };
     let folder = std::env::temp_dir().join(format!("argocd-auth-webhook-demo-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).map_err(failed)?;
+    // A folder that is there already is somebody else's.
+    std::fs::create_dir(&folder).map_err(failed)?;
     std::fs::write(folder.join("ca.crt"), &certificate.ca_pem).map_err(failed)?;
     let review = api_server::review("11111111-2222-3333-4444-555555555555", &Sample::first().pod);
     std::fs::write(folder.join("review.json"), review.to_string()).map_err(failed)?;

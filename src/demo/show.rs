@@ -100,14 +100,26 @@ impl<'o, W: Write> Page<'o, W> {
         self.out.flush()
     }
 
-    pub(super) fn serving(&mut self, address: SocketAddr, admin: SocketAddr, folder: &Path) -> io::Result<()> {
+    pub(super) fn serving(
+        &mut self,
+        title: &str,
+        address: SocketAddr,
+        admin: SocketAddr,
+        folder: &Path,
+    ) -> io::Result<()> {
+        writeln!(self.out)?;
+        self.line(BOLD, title)?;
         writeln!(
             self.out,
-            "\n  curl --cacert {folder}/ca.crt -H 'Content-Type: application/json' \\\n       \
+            "  curl --cacert {folder}/ca.crt -H 'Content-Type: application/json' \\\n       \
              --data @{folder}/review.json https://{address}/mutate\n  curl http://{admin}/metrics",
             folder = folder.display()
         )?;
-        writeln!(self.out, "\n  Serving until Ctrl-C.")?;
+        Ok(())
+    }
+
+    pub(super) fn waiting(&mut self) -> io::Result<()> {
+        writeln!(self.out, "\nServing until Ctrl-C.")?;
         self.out.flush()
     }
 

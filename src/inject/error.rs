@@ -23,12 +23,12 @@ impl fmt::Display for Position {
 #[derive(Debug, thiserror::Error)]
 pub enum InjectError {
     /// A file or standard input can't be read.
-    #[error("{input}: can't be read: {source}")]
+    #[error("{input}: can't be read: {error}")]
     Unreadable {
         /// The input's name.
         input: String,
         /// Why.
-        source: io::Error,
+        error: io::Error,
     },
     /// The bytes are not UTF-8.
     #[error("{input}: {at}: not UTF-8 text; manifests must be UTF-8")]

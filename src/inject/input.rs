@@ -38,7 +38,7 @@ impl Input {
         let name = path.display().to_string();
         match std::fs::read(path) {
             Ok(content) => Ok(Self { name, content }),
-            Err(source) => Err(InjectError::Unreadable { input: name, source }),
+            Err(error) => Err(InjectError::Unreadable { input: name, error }),
         }
     }
 
@@ -50,7 +50,7 @@ impl Input {
         let (name, mut content) = ("<stdin>".to_owned(), Vec::new());
         match std::io::stdin().lock().read_to_end(&mut content) {
             Ok(_) => Ok(Self { name, content }),
-            Err(source) => Err(InjectError::Unreadable { input: name, source }),
+            Err(error) => Err(InjectError::Unreadable { input: name, error }),
         }
     }
 

@@ -11,8 +11,6 @@ use std::fmt;
 /// A value of a document.
 pub(super) struct Tree(pub Value);
 
-/// The message for a key that stands twice; without the key, which might be anything.
-pub(super) const DUPLICATE: &str = "a key stands twice in one mapping";
 const NOT_FINITE: &str = "a number that JSON can't hold (infinite, or not a number)";
 const BAD_KEY: &str = "a key that is not a string, number or boolean";
 
@@ -57,7 +55,7 @@ impl<'de> Deserialize<'de> for Tree {
                 while let Some(Key(key)) = map.next_key()? {
                     // Told before the value is read, so that the error's place is the key's.
                     if fields.contains_key(&key) {
-                        return Err(A::Error::custom(DUPLICATE));
+                        return Err(A::Error::custom(crate::yaml::DUPLICATE));
                     }
                     let Tree(value) = map.next_value()?;
                     fields.insert(key, value);

@@ -2,11 +2,11 @@
 
 use super::object::Treater;
 use super::split::{Chunk, is_marker, lines, split};
-use super::tree::{DUPLICATE, Tree, type_name};
+use super::tree::{Tree, type_name};
 use super::write::Writer;
 use super::{Format, InjectError, Input, Position, emit};
+use crate::yaml::{explain, options};
 use serde_json::Value;
-use serde_saphyr::Options;
 
 /// Injects into the documents of a stream and writes them.
 pub(super) fn treat(
@@ -80,52 +80,6 @@ fn value_of(chunk: &Chunk<'_>) -> Result<Value, serde_saphyr::Error> {
 /// Reads one document.
 pub(super) fn parse(text: &str) -> Result<Value, serde_saphyr::Error> {
     serde_saphyr::from_str_with_options::<Tree>(text, options()).map(|tree| tree.0)
-}
-
-/// The reader's options. Its limits are made for files from strangers; here a person reads files of
-/// their own, which may be large (a whole cluster's export) and use one anchor a thousand times.
-/// Depth stays bounded, because it costs stack, and so does what aliases expand to.
-fn options() -> Options {
-    serde_saphyr::options! {
-        legacy_octal_numbers: true,
-        with_snippet: false,
-        budget: serde_saphyr::budget! {
-            max_reader_input_bytes: None,
-            max_events: usize::MAX,
-            max_nodes: usize::MAX,
-            max_total_scalar_bytes: usize::MAX,
-            max_aliases: usize::MAX,
-            max_anchors: usize::MAX,
-            max_merge_keys: usize::MAX,
-            enforce_alias_anchor_ratio: false,
-            // Each level costs stack. The deepest objects known, definitions of custom resources,
-            // stay below half of it.
-            max_depth: 64,
-        },
-    }
-}
-
-/// What is wrong, in words that never hold the document's text.
-fn explain(error: &serde_saphyr::Error) -> String {
-    use serde_saphyr::Error as E;
-    match error.without_snippet() {
-        E::ExternalMessage { msg, .. } | E::Message { msg, .. } => msg.clone(),
-        E::DuplicateMappingKey { .. } => DUPLICATE.to_owned(),
-        E::UnknownAnchor { .. } => "an alias whose anchor isn't there".to_owned(),
-        E::RecursiveReferencesRequireWeakTypes { .. } => "an alias inside of what it stands for".to_owned(),
-        E::NonFiniteFloat { .. } => "a number that JSON can't hold (infinite, or not a number)".to_owned(),
-        E::InvalidBinaryBase64 { .. } | E::BinaryNotUtf8 { .. } => "!!binary that is not text in base64".to_owned(),
-        E::InvalidScalar { ty, .. } => format!("a value that is not of its tag's type ({ty})"),
-        E::MergeValueNotMapOrSeqOfMaps { .. } => "<< merges something that is not a mapping".to_owned(),
-        E::AliasError { error, .. } => explain(error),
-        E::Budget { .. } | E::AliasReplayLimitExceeded { .. } | E::AliasReplayStackDepthExceeded { .. } => {
-            "nested too deeply, or aliases that expand to too much".to_owned()
-        }
-        E::Unexpected { expected, .. } => format!("expected {expected}"),
-        E::Eof { .. } => "it ends too early".to_owned(),
-        E::MultipleDocuments { .. } => "something stands behind the document's end".to_owned(),
-        _ => "it can't be understood".to_owned(),
-    }
 }
 
 /// The document with new content, in the surroundings and with the line breaks that it had.

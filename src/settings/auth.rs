@@ -28,7 +28,10 @@ pub(super) struct Read<'v> {
 impl Read<'_> {
     /// Whether two blocks say the same, down to the credential.
     pub(super) fn says_the_same(&self, other: &Self) -> bool {
-        self.auth == other.auth && self.plain == other.plain
+        let (a, b) = (&self.auth, &other.auth);
+        // A token needs no user name, so two blocks don't differ by it.
+        let username = a.mode == Mode::Token || a.username == b.username;
+        a.mode == b.mode && a.credential == b.credential && username && self.plain == other.plain
     }
 
     /// Whether it says what the chart says without any block.
@@ -96,8 +99,13 @@ fn token_reference(block: &Block<'_>, report: &mut Report) -> Option<SecretKeyRe
     reference.only(&["name", "key", "optional"], report);
     let name = required(&reference, "name", names::object, report);
     let key = required(&reference, "key", names::key, report);
-    let optional = reference.boolean("optional", report);
+    let optional = optional(&reference, report);
     Some(SecretKeyRef { name: name?, key: key?, optional })
+}
+
+/// `optional: false` says what leaving it out says.
+fn optional(reference: &Block<'_>, report: &mut Report) -> Option<bool> {
+    reference.boolean("optional", report).filter(|optional| *optional)
 }
 
 /// Helm merges this one over its default.
@@ -106,7 +114,7 @@ fn password_reference(block: &Block<'_>, report: &mut Report) -> SecretKeyRef {
     reference.only(&["name", "key", "optional"], report);
     let name = checked(&reference, "name", names::object, report);
     let key = checked(&reference, "key", names::key, report);
-    let optional = reference.boolean("optional", report);
+    let optional = optional(&reference, report);
     SecretKeyRef {
         name: name.unwrap_or_else(|| INITIAL_PASSWORD.name.to_owned()),
         key: key.unwrap_or_else(|| INITIAL_PASSWORD.key.to_owned()),
@@ -131,7 +139,7 @@ fn username(block: &Block<'_>, mode: Mode, report: &mut Report) -> Username {
         reference.only(&["name", "key", "optional"], report);
         let name = required(&reference, "name", names::object, report);
         let key = required(&reference, "key", names::key, report);
-        let optional = reference.boolean("optional", report);
+        let optional = optional(&reference, report);
         if let (Some(name), Some(key)) = (name, key) {
             return Username::SecretKey(SecretKeyRef { name, key, optional });
         }

@@ -87,7 +87,7 @@ impl<'v> Block<'v> {
         }
     }
 
-    /// A string that must not be shown. Returns whether there is one.
+    /// A string that must not be shown.
     pub(super) fn secret(&self, key: &str, report: &mut Report) -> Option<&'v str> {
         match self.get(key)? {
             Value::String(text) => Some(text),

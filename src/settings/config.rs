@@ -9,7 +9,7 @@ use serde_json::Value;
 pub(super) const DELIVERIES: [(&str, Delivery); 2] = [("env", Delivery::Env), ("volume", Delivery::Volume)];
 
 /// What is ours beside `auth`: keys of our own file, and of our chart's values.
-const OPTIONS: [&str; 6] = ["argocd", "delivery", "onConflict", "legacyAppProxy", "services", "rollout"];
+pub(super) const OPTIONS: [&str; 6] = ["argocd", "delivery", "onConflict", "legacyAppProxy", "services", "rollout"];
 
 pub(super) fn read(root: &Value, report: &mut Report) -> Option<Settings> {
     let root = match root {

@@ -17,6 +17,7 @@ pub use argocd::{Address, ArgoCd, CertificateAuthority, Tls};
 pub use block::Problem;
 
 use crate::core::{Auth, Delivery, Engine, Injection, Injector, OnConflict, Service, built_in_services};
+use crate::yaml::{explain, options};
 use block::Report;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -83,12 +84,12 @@ pub struct Overrides {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The file can't be read.
-    #[error("reading the settings from {}: {source}", path.display())]
+    #[error("reading the settings from {}: {error}", path.display())]
     Unreadable {
         /// Which file.
         path: PathBuf,
         /// What came back.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// The file isn't YAML.
     #[error("{}: not YAML that can be read: {reason}", path.display())]
@@ -124,7 +125,7 @@ impl Settings {
         let Some(file) = file else { return Self::from_value(None, &Value::Null, overrides) };
         let path = file.path();
         let text = std::fs::read_to_string(path)
-            .map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })?;
+            .map_err(|error| SettingsError::Unreadable { path: path.to_owned(), error })?;
         Self::from_text(file, &text, overrides)
     }
 
@@ -142,7 +143,7 @@ impl Settings {
         let mut report = Report::new(matches!(file, Some(File::Config(_))));
         let read = match file {
             Some(File::Config(_)) => config::read(root, &mut report),
-            _ => values::read(root, &mut report),
+            _ => values::read(root, overrides.legacy_app_proxy, &mut report),
         };
         let path = || file.map(|file| file.path().to_owned());
         match read {
@@ -189,6 +190,8 @@ fn parse_yaml(text: &str) -> Result<Value, String> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#') || line.trim() == "---") {
         return Ok(Value::Null);
     }
-    let options = serde_saphyr::options! { legacy_octal_numbers: true, with_snippet: false };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())
+    serde_saphyr::from_str_with_options(text, options()).map_err(|error: serde_saphyr::Error| {
+        let place = error.location().map(|at| format!("line {}, column {}: ", at.line(), at.column()));
+        format!("{}{}", place.unwrap_or_default(), explain(&error))
+    })
 }

@@ -1,9 +1,10 @@
 //! Changes and additions to the built-in services.
 
 use super::auth::required;
-use super::block::{Block, Report, kind, shown};
+use super::block::{Block, Report, did_you_mean, kind, shown};
 use super::config::DELIVERIES;
 use super::names;
+use super::nearest::nearest;
 use crate::core::{LabelSelector, Operator, Reads, Requirement, Service, built_in_services};
 use serde_json::Value;
 
@@ -25,6 +26,12 @@ pub(super) fn read(root: &Block<'_>, report: &mut Report) -> Vec<Service> {
         };
         let block = Block { map, path };
         let Some(name) = required(&block, "name", names::label, report) else { continue };
+        if name == "none" {
+            report.problem::<()>(
+                &block.path_of("name"),
+                "\"none\" is what metrics call a pod of no service; choose another name",
+            );
+        }
         if seen.contains(&name) {
             report.problem::<()>(&block.path_of("name"), format!("{name:?} stands there twice"));
         }
@@ -48,11 +55,21 @@ pub(super) fn read(root: &Block<'_>, report: &mut Report) -> Vec<Service> {
 fn service(block: &Block<'_>, name: &str, known: Option<&Service>, report: &mut Report) -> Option<Service> {
     block.only(&["name", "selector", "containers", "reads", "delivery"], report);
     if known.is_none() {
-        for key in ["selector", "containers", "reads"].iter().filter(|key| block.get(key).is_none()) {
-            report.problem::<()>(
-                &block.path_of(key),
-                format!("must be given: {name:?} is not one of the built-in services, so nothing is known of it"),
-            );
+        let built_in = built_in_services();
+        let known_names: Vec<&str> = built_in.iter().map(|service| service.name.as_str()).collect();
+        let hint = nearest(name, &known_names).map(did_you_mean).unwrap_or_default();
+        let unknown = format!(
+            "{name:?} is not one of the built-in services ({}), so nothing is known of it{hint}",
+            known_names.join(", ")
+        );
+        for key in ["selector", "containers", "reads"].iter().filter(|key| !block.map.contains_key(**key)) {
+            report.problem::<()>(&block.path_of(key), format!("must be given: {unknown}"));
+        }
+    }
+    // What is there and empty is meant as little as an empty selector is.
+    for key in ["selector", "containers"] {
+        if block.map.contains_key(key) && block.get(key).is_none() {
+            report.problem::<()>(&block.path_of(key), "must not be empty; leave it out, and the built-in one holds");
         }
     }
     let selector = block.get("selector").map(|_| selector(block, report));
@@ -62,6 +79,10 @@ fn service(block: &Block<'_>, name: &str, known: Option<&Service>, report: &mut 
     Some(Service {
         name: name.to_owned(),
         selector: selector.unwrap_or_else(|| known.map(|service| service.selector.clone()))?,
+        or_containers: match (&containers, known) {
+            (None, Some(known)) => known.or_containers.clone(),
+            _ => Vec::new(),
+        },
         containers: containers.or_else(|| known.map(|service| service.containers.clone()))?,
         reads: reads.or_else(|| known.map(|service| service.reads))?,
         delivery: delivery.or_else(|| known.and_then(|service| service.delivery)),

@@ -1,6 +1,6 @@
 //! The Runtime's values: three spellings of one block, and our chart's own keys beside them.
 
-use super::block::{Block, Report, did_you_mean};
+use super::block::{Block, Report, did_you_mean, kind};
 use super::nearest::nearest;
 use super::{Address, ArgoCd, Settings, argocd, auth, config, names};
 use crate::core::{Auth, DEFAULT_USERNAME, Mode, Username};
@@ -28,13 +28,12 @@ const CHART: &str = "argocd-auth-webhook";
 /// The app-proxy's own key of older charts.
 const DEPRECATED_USERNAME: &str = "app-proxy.config.argoCdUsername";
 
-pub(super) fn read(root: &Value, report: &mut Report) -> Option<Settings> {
+/// Reads the values. `legacy` stands above the file's `legacyAppProxy`.
+pub(super) fn read(root: &Value, legacy: Option<bool>, report: &mut Report) -> Option<Settings> {
     let root = match root {
         Value::Null => return Some(Settings::new(auth::default(), ArgoCd::default())),
-        root => Block::new(root, String::new(), report),
-    };
-    let Some(root) = root else {
-        return if report.problems.is_empty() { Some(Settings::new(auth::default(), ArgoCd::default())) } else { None };
+        Value::Object(map) => Block { map, path: String::new() },
+        other => return report.problem("(the whole file)", format!("must be a mapping, but it is {}", kind(other))),
     };
     misspelt(&root, report);
     let mut found = Vec::new();
@@ -73,8 +72,11 @@ pub(super) fn read(root: &Value, report: &mut Report) -> Option<Settings> {
         }
         None => auth::default(),
     };
-    deprecated_username(&root, &mut auth, report);
     let settings = own(&root, report);
+    let needs_name = auth.mode == Mode::Password || legacy.unwrap_or(settings.legacy_app_proxy);
+    if needs_name {
+        deprecated_username(&root, &mut auth, report);
+    }
     let argocd =
         ArgoCd { address: settings.argocd.address.or_else(|| addresses.into_iter().next()), ..settings.argocd };
     if report.problems.is_empty() { Some(Settings { auth, argocd, ..settings }) } else { None }
@@ -103,24 +105,54 @@ fn descend<'v>(root: &Block<'v>, keys: &[&str], report: &mut Report) -> Option<B
 /// The chart takes this one first where both stand.
 fn deprecated_username(root: &Block<'_>, auth: &mut Auth, report: &mut Report) {
     let mut quiet = Report::new(false);
-    // The app-proxy's values are its own; anything odd in them is not for us to refuse.
+    // The app-proxy's values are its own; anything odd in their shape is not for us to refuse.
     let Some(config) = descend(root, &["app-proxy", "config"], &mut quiet) else { return };
     let Some(name) = auth::checked(&config, "argoCdUsername", names::username, report) else { return };
-    if auth.mode == Mode::Password && matches!(auth.username, Username::Plain(_)) {
+    if matches!(auth.username, Username::Plain(_)) {
         report.warn(DEPRECATED_USERNAME, "is deprecated and wins over auth.username; move it there");
         auth.username = Username::Plain(name);
         auth.chart_has_username = true;
     }
 }
 
-/// A block under a name that is nearly right would be passed over in silence.
+/// What stands beside the place where it is read would be passed over in silence: our blocks and
+/// keys under a name that is nearly right, or a level too high or too low.
 fn misspelt(root: &Block<'_>, report: &mut Report) {
-    const NAMES: [&str; 2] = ["external-argo-cd", "external-arg-cd"];
     let mut quiet = Report::new(false);
+    // The Runtime has root keys of its own that are near to our others (`argo-cd`).
+    near(root, &["delivery", "onConflict", "legacyAppProxy", "rollout"], report);
+    if root.get("auth").is_some_and(Value::is_object) {
+        report.warn("auth", "is not read here; it belongs under global.external-argo-cd");
+    }
+    if let Some(own) = root.block(CHART, &mut quiet) {
+        near(&own, &config::OPTIONS, report);
+    }
     let Some(global) = root.block("global", &mut quiet) else { return };
-    for key in global.map.keys().filter(|key| !NAMES.contains(&key.as_str())) {
-        if let Some(name) = nearest(key, &NAMES).filter(|_| key.to_lowercase().starts_with("external")) {
-            report.warn(&global.path_of(key), format!("is not read{}", did_you_mean(name)));
+    near(&global, &["external-argo-cd", "external-arg-cd", "integrations"], report);
+    if let Some(integrations) = global.block("integrations", &mut quiet) {
+        near(&integrations, &["argo-cd"], report);
+    }
+    for spelling in &SPELLINGS {
+        let Some(parent) = descend(root, spelling.parent, &mut quiet) else { continue };
+        near(&parent, &["server", "auth"], report);
+        let server = parent.block("server", &mut quiet);
+        let (wrong, right) = if spelling.auth_in_server {
+            (parent.get("auth").map(|_| parent.path_of("auth")), parent.path_of("server.auth"))
+        } else {
+            let inside = server.and_then(|server| server.get("auth").map(|_| server.path_of("auth")));
+            (inside, parent.path_of("auth"))
+        };
+        if let Some(wrong) = wrong {
+            report.warn(&wrong, format!("is not read here; it belongs to {right}"));
+        }
+    }
+}
+
+/// Warns of keys that are nearly one of these.
+fn near(block: &Block<'_>, names: &[&str], report: &mut Report) {
+    for key in block.map.keys().filter(|key| !names.contains(&key.as_str())) {
+        if let Some(name) = nearest(key, names) {
+            report.warn(&block.path_of(key), format!("is not read{}", did_you_mean(name)));
         }
     }
 }

@@ -9,15 +9,15 @@ pub struct Bounds {
     /// For the TLS handshake. Default 5 s: it takes milliseconds, and the API server's own limit
     /// for all of a call is at most 30 s.
     pub handshake_timeout: Duration,
-    /// From the first byte of a request to the end of its headers. Default 10 s: they come in one
-    /// packet, so only a lost one makes it last.
+    /// For the headers of a request, from its first byte, or from the handshake for the first one.
+    /// Default 10 s: they come in one packet, so only a lost one makes it last.
     pub header_timeout: Duration,
     /// From the end of the headers to the answer, and again for sending it. Default 10 s: what the
     /// API server waits for unless a configuration says otherwise.
     pub answer_timeout: Duration,
-    /// For a connection without a request, the first one included: clients open some in advance.
-    /// Default 120 s: the API server keeps idle connections for 90 s and doesn't repeat a POST on
-    /// one that was closed under it, so it has to be the one who closes.
+    /// For a connection between two requests. Default 120 s: the API server keeps idle connections
+    /// for 90 s and doesn't repeat a POST on one that was closed under it, so it has to be the one
+    /// who closes.
     pub idle_timeout: Duration,
     /// Open connections, counted for each listener. Default 1024: an API server opens tens, and as
     /// many as this stay small in memory. More wait in the kernel's queue.

@@ -32,13 +32,14 @@ pub(crate) struct Phase {
 }
 
 impl Phase {
-    /// A connection without a request.
+    /// A connection on which nothing has come yet. It has the time of a request's head: whoever opens
+    /// connections in silence must not hold their slots as long as one that was of use.
     pub(crate) fn new(bounds: &Bounds) -> Arc<Self> {
         let answer = bounds.answer_timeout;
         // Handling has twice its time, so that the handler's own answer (a 408) comes first.
         let limits = [bounds.idle_timeout, bounds.header_timeout, answer * 2, answer];
         let phase = Self { opened: Instant::now(), state: AtomicU8::new(IDLE), due: AtomicU64::new(0), limits };
-        phase.enter(IDLE);
+        phase.enter(HEAD);
         Arc::new(phase)
     }
 

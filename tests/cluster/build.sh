@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# build.sh: builds the test cluster's one binary (etcd, Kubernetes, kubectl) from Go modules, into
-# CLUSTER_BIN or target/cluster/bin. About 8 minutes on 2 cores the first time, nothing when its
-# sources are the same.
+# build.sh [node]: builds the test cluster's one binary (etcd, Kubernetes, kubectl) from Go modules,
+# into CLUSTER_BIN or target/cluster/bin. About 8 minutes on 2 cores the first time, nothing when its
+# sources are the same. With "node" also what a node needs besides: CoreDNS, built the same way, and
+# Debian's containerd, runc, network plug-ins and iptables, installed where they are missing.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 bin=${CLUSTER_BIN:-$here/../../target/cluster/bin}
@@ -26,6 +27,23 @@ if [[ ! -x $bin/kubernetes || $(cat "$bin/kubernetes.sources" 2>/dev/null) != "$
 fi
 
 # The binary is the program by whose name it is called.
-for name in etcd kube-apiserver kube-controller-manager kubectl; do
+for name in etcd kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl; do
   ln -sf kubernetes "$bin/$name"
 done
+[[ ${1:-} == node ]] || exit 0
+
+coredns=v1.15.0
+if [[ ! -x $bin/coredns || $(cat "$bin/coredns.version" 2>/dev/null) != "$coredns" ]]; then
+  echo "building CoreDNS $coredns for the tests: minutes the first time" >&2
+  GOFLAGS="" CGO_ENABLED=0 GOBIN=$bin go install "github.com/coredns/coredns@$coredns"
+  echo "$coredns" >"$bin/coredns.version"
+fi
+missing=()
+for tool in containerd:containerd runc:runc iptables:iptables ip:iproute2 /usr/lib/cni/bridge:containernetworking-plugins; do
+  command -v "${tool%%:*}" >/dev/null || missing+=("${tool#*:}")
+done
+if ((${#missing[@]})); then
+  echo "installing ${missing[*]}" >&2
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
+fi

@@ -3,7 +3,13 @@
 set -euo pipefail
 [[ $# == 1 ]] || { echo "usage: down.sh STATE" >&2; exit 2; }
 [[ -d $1/pids ]] || exit 0
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$1"
+if [[ -e containerd.toml ]]; then
+  # shellcheck source=tests/cluster/node.sh
+  source "$here/node.sh"
+  node_stop
+fi
 for file in pids/*; do
   [[ -e $file ]] || continue
   pid=$(cat "$file")
@@ -19,5 +25,6 @@ for file in pids/*; do
   fi
 done
 state=$PWD
+if [[ -e containerd.toml ]]; then node_clean; fi
 cd /
 rm -rf "$state"

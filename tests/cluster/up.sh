@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# up.sh STATE: starts a Kubernetes control plane (etcd, API server, controller manager) on
+# up.sh STATE [node]: starts a Kubernetes control plane (etcd, API server, controller manager) on
 # 127.0.0.1, as any user, with all its files in STATE. STATE/kubeconfig is the administrator's,
-# STATE/audit.log what the API server logged about each request.
+# STATE/audit.log what the API server logged about each request. With "node" there is a real node
+# too (root only): see node.sh.
 # Ports: CLUSTER_API_PORT (16443), CLUSTER_ETCD_PORT (12379), CLUSTER_ETCD_PEER_PORT (12380).
 set -euo pipefail
-[[ $# == 1 ]] || { echo "usage: up.sh STATE" >&2; exit 2; }
+[[ $# == 1 || ($# == 2 && $2 == node) ]] || { echo "usage: up.sh STATE [node]" >&2; exit 2; }
+level=${2:-control-plane}
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$(cd "${CLUSTER_BIN:-$here/../../target/cluster/bin}" && pwd) || exit 1
 api_port=${CLUSTER_API_PORT:-16443}
@@ -26,10 +28,12 @@ state=$PWD
 mkdir -p pids logs pki
 trap 'code=$?; if [[ $code != 0 ]]; then "$here/down.sh" "$state"; fi; exit $code' EXIT
 
-start() { # NAME ARGUMENT...: starts a component
-  local name=$1
+start() { # NAME ARGUMENT...: starts a component, ours or the system's
+  local name=$1 program
   shift
-  "$bin/$name" "$@" >"logs/$name.log" 2>&1 </dev/null &
+  program=$bin/$name
+  [[ -x $program ]] || program=$(command -v "$name") || fail "$name is not there; run tests/cluster/build.sh ${level/control-plane/}"
+  "$program" "$@" >"logs/$name.log" 2>&1 </dev/null &
   echo $! >"pids/$name"
 }
 wait_for() { # NAME WHAT COMMAND...: waits up to a minute for what a component is to bring about
@@ -44,6 +48,15 @@ wait_for() { # NAME WHAT COMMAND...: waits up to a minute for what a component i
   done
 }
 
+# Without a node everything stays on the loopback; pods need an address that they can reach.
+bind=127.0.0.1 address=127.0.0.1 endpoints=(--endpoint-reconciler-type=none)
+if [[ $level == node ]]; then
+  # shellcheck source=tests/cluster/node.sh
+  source "$here/node.sh"
+  node_network
+  bind=0.0.0.0 address=$node_address endpoints=(--kubelet-preferred-address-types=InternalIP)
+fi
+
 openssl genrsa -out pki/service-accounts.key 2048 2>/dev/null
 token=$(openssl rand -hex 16)
 echo "$token,admin,admin,system:masters" >pki/tokens.csv
@@ -55,8 +68,8 @@ start etcd --data-dir etcd --unsafe-no-fsync --log-level warn \
   --listen-peer-urls "http://127.0.0.1:$peer_port" --initial-advertise-peer-urls "http://127.0.0.1:$peer_port" \
   --initial-cluster "default=http://127.0.0.1:$peer_port"
 # The audit log is one file: where it rotates, a check would miss the older ones.
-start kube-apiserver --etcd-servers="http://127.0.0.1:$etcd_port" --endpoint-reconciler-type=none \
-  --bind-address=127.0.0.1 --advertise-address=127.0.0.1 --secure-port="$api_port" --cert-dir=pki/apiserver \
+start kube-apiserver --etcd-servers="http://127.0.0.1:$etcd_port" "${endpoints[@]}" \
+  --bind-address="$bind" --advertise-address="$address" --secure-port="$api_port" --cert-dir=pki/apiserver \
   --token-auth-file=pki/tokens.csv --authorization-mode=Node,RBAC --service-cluster-ip-range=10.96.0.0/16 \
   --service-account-issuer=https://kubernetes.default.svc \
   --service-account-key-file=pki/service-accounts.key --service-account-signing-key-file=pki/service-accounts.key \
@@ -84,4 +97,7 @@ start kube-controller-manager --kubeconfig=kubeconfig --leader-elect=false --sec
   --kube-api-qps=500 --kube-api-burst=1000 \
   --service-account-private-key-file=pki/service-accounts.key --root-ca-file=pki/apiserver/apiserver.crt
 wait_for kube-controller-manager "the default service account" "${kubectl[@]}" get serviceaccount default
+if [[ $level == node ]]; then
+  node_start
+fi
 echo "cluster ready: export KUBECONFIG=$state/kubeconfig" >&2

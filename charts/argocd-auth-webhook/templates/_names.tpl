@@ -1,0 +1,78 @@
+{{- define "argocd-auth-webhook.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* At most 50 characters, so that every suffix of ours fits into the 63 of a label. */}}
+{{- define "argocd-auth-webhook.fullname" -}}
+{{- $name := include "argocd-auth-webhook.name" . -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Cluster-scoped objects: two releases of one name may stand in two namespaces. */}}
+{{- define "argocd-auth-webhook.clusterName" -}}
+{{- printf "%s-%s" .Release.Name .Release.Namespace -}}
+{{- end -}}
+
+{{- define "argocd-auth-webhook.configName" -}}
+{{- printf "%s-config" (include "argocd-auth-webhook.fullname" .) -}}
+{{- end -}}
+
+{{- define "argocd-auth-webhook.controllerName" -}}
+{{- printf "%s-controller" (include "argocd-auth-webhook.fullname" .) -}}
+{{- end -}}
+
+{{- define "argocd-auth-webhook.testName" -}}
+{{- printf "%s-test" (include "argocd-auth-webhook.fullname" .) -}}
+{{- end -}}
+
+{{- define "argocd-auth-webhook.webhookAccount" -}}
+{{- .Values.webhook.serviceAccount.name | default (ternary (include "argocd-auth-webhook.fullname" .) "default" .Values.webhook.serviceAccount.create) -}}
+{{- end -}}
+
+{{- define "argocd-auth-webhook.controllerAccount" -}}
+{{- .Values.controller.serviceAccount.name | default (ternary (include "argocd-auth-webhook.controllerName" .) "default" .Values.controller.serviceAccount.create) -}}
+{{- end -}}
+
+{{/* The Secret that the webhook serves from. */}}
+{{- define "argocd-auth-webhook.servingSecret" -}}
+{{- .Values.certificates.secretName | default (printf "%s-serving" .Release.Name) -}}
+{{- end -}}
+
+{{- define "argocd-auth-webhook.image" -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* (dict "root" . "component" "webhook") */}}
+{{- define "argocd-auth-webhook.selector" -}}
+app.kubernetes.io/name: {{ include "argocd-auth-webhook.name" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- with .component }}
+app.kubernetes.io/component: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* (dict "root" . "component" "webhook" "labels" dict "annotations" dict), the last two if there are more */}}
+{{- define "argocd-auth-webhook.metadata" -}}
+labels:
+  helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+  app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+  app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+  {{- include "argocd-auth-webhook.selector" . | nindent 2 }}
+  {{- with merge (dict) (.labels | default dict) .root.Values.commonLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}

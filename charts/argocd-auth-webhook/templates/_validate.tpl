@@ -1,0 +1,55 @@
+{{/* What a schema can't say. Each message has the path and the fix. */}}
+{{- define "argocd-auth-webhook.validate" -}}
+{{- if kindIs "map" (get .Values "argocd-auth-webhook") -}}
+{{- fail "argocd-auth-webhook: these values are an umbrella chart's; this chart is installed by itself, so move what stands under argocd-auth-webhook to the root" -}}
+{{- end -}}
+{{- $ours := list "argoCdUsername" "argocd" "delivery" "onConflict" "legacyAppProxy" "rollout" "services" "credentials" "image" "imagePullSecrets" "nameOverride" "fullnameOverride" "commonLabels" "commonAnnotations" "log" "webhook" "controller" "certificates" "networkPolicy" "monitoring" "tests" -}}
+{{- /* `argo-cd` is a key of the Runtime's. */ -}}
+{{- $folded := dict -}}
+{{- range $ours }}{{ $_ := set $folded (lower .) . }}{{ end -}}
+{{- range $key, $value := .Values -}}
+{{- $name := get $folded (lower $key | replace "-" "" | replace "_" "") -}}
+{{- if and $name (ne $name $key) (ne $key "argo-cd") -}}
+{{- fail (printf "%s: is not read; did you mean %s?" $key $name) -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := include "argocd-auth-webhook.auth" . -}}
+{{- $_ := include "argocd-auth-webhook.services" . -}}
+{{- if and .Values.webhook.hostNetwork (eq (int .Values.webhook.port) 10250) -}}
+{{- fail "webhook.port: 10250 is the kubelet's on the node's network; with webhook.hostNetwork set webhook.port to another port that the API server may reach" -}}
+{{- end -}}
+{{- if eq (int .Values.webhook.port) 9090 -}}
+{{- fail "webhook.port: 9090 is the port of health and metrics; choose another" -}}
+{{- end -}}
+{{- if and .Values.argocd.url .Values.argocd.svc -}}
+{{- fail "argocd.url: stands beside argocd.svc; keep one of them" -}}
+{{- end -}}
+{{- $tls := .Values.argocd.tls | default dict -}}
+{{- if and $tls.caSecretKeyRef $tls.caConfigMapKeyRef -}}
+{{- fail "argocd.tls.caConfigMapKeyRef: stands beside argocd.tls.caSecretKeyRef; keep one of them" -}}
+{{- end -}}
+{{- $serving := printf "%s-serving" .Release.Name -}}
+{{- if and (eq .Values.certificates.source "secret") (ne (include "argocd-auth-webhook.servingSecret" .) $serving) (not .Values.certificates.caBundle) -}}
+{{- fail (printf "certificates.caBundle: must be given, because the controller takes ca.crt from a Secret named %s only; give it, or name the Secret so" $serving) -}}
+{{- end -}}
+{{- range $key := list "secretName" "caBundle" -}}
+{{- if and (ne $.Values.certificates.source "secret") (get $.Values.certificates $key) -}}
+{{- fail (printf "certificates.%s: is given, but certificates.source is %s; set certificates.source: secret" $key $.Values.certificates.source) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.certificates.caBundle (not (contains "-----BEGIN CERTIFICATE-----" .Values.certificates.caBundle)) -}}
+{{- fail "certificates.caBundle: must be PEM, with -----BEGIN CERTIFICATE-----" -}}
+{{- end -}}
+{{- range $process := list "webhook" "controller" -}}
+{{- $account := (get $.Values $process).serviceAccount -}}
+{{- if and (not $account.create) (not $account.name) -}}
+{{- fail (printf "%s.serviceAccount.name: must be given with %s.serviceAccount.create: false" $process $process) -}}
+{{- end -}}
+{{- end -}}
+{{- if eq (include "argocd-auth-webhook.webhookAccount" .) (include "argocd-auth-webhook.controllerAccount" .) -}}
+{{- fail "controller.serviceAccount.name: is the webhook's too; the webhook must not have the controller's permissions" -}}
+{{- end -}}
+{{- if and .Values.monitoring.podMonitor.enabled .Values.monitoring.serviceMonitor.enabled -}}
+{{- fail "monitoring.serviceMonitor.enabled: stands beside monitoring.podMonitor.enabled; each would count everything again, so keep one of them" -}}
+{{- end -}}
+{{- end -}}

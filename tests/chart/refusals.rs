@@ -1,0 +1,164 @@
+//! What is refused, with the path and the fix.
+
+use crate::common;
+use crate::helm::{Helm, chart, values_file};
+
+/// Values that the schema refuses, and what its message must hold.
+const BY_SCHEMA: [(&str, &[&str]); 33] = [
+    ("global: {external-arg-cd: {server: argocd}}", &["/global/external-arg-cd/server"]),
+    ("global: {external-arg-cd: {auth: {type: tokn}}}", &["/global/external-arg-cd/auth/type", "'token', 'password'"]),
+    ("global: {external-argo-cd: {auth: {type: Token}}}", &["/global/external-argo-cd/auth/type"]),
+    (
+        "global: {integrations: {argo-cd: {server: {auth: {type: none}}}}}",
+        &["/global/integrations/argo-cd/server/auth/type"],
+    ),
+    ("global: {external-arg-cd: {auth: {tokn: x}}}", &["/global/external-arg-cd/auth", "'tokn' not allowed"]),
+    ("global: {external-arg-cd: {auth: {token: 12345}}}", &["/global/external-arg-cd/auth/token", "got number"]),
+    ("global: {external-arg-cd: {auth: {password: true}}}", &["/global/external-arg-cd/auth/password", "got boolean"]),
+    ("global: {external-arg-cd: {auth: token}}", &["/global/external-arg-cd/auth"]),
+    ("global: {external-arg-cd: {auth: {username: 'a b'}}}", &["/global/external-arg-cd/auth/username"]),
+    ("global: {external-arg-cd: {auth: {username: '$(HOME)'}}}", &["/global/external-arg-cd/auth/username"]),
+    ("global: {external-arg-cd: {auth: {tokenSecretKeyRef: x}}}", &["/global/external-arg-cd/auth/tokenSecretKeyRef"]),
+    ("global: {external-arg-cd: {auth: {tokenSecretKeyRef: {nme: x}}}}", &["'nme' not allowed"]),
+    ("global: {external-arg-cd: {auth: {tokenSecretKeyRef: {name: My_Secret, key: a}}}}", &["tokenSecretKeyRef/name"]),
+    ("global: {external-arg-cd: {auth: {passwordSecretKeyRef: {key: 'a b'}}}}", &["passwordSecretKeyRef/key"]),
+    ("delivery: file", &["/delivery", "'env', 'volume'"]),
+    ("onConflict: ignore", &["/onConflict", "'keep', 'replace', 'deny'"]),
+    ("legacyAppProxy: 'yes'", &["/legacyAppProxy"]),
+    ("rollout: never", &["/rollout"]),
+    ("argoCdUsername: 'a:b'", &["/argoCdUsername"]),
+    ("argocd: {server: x}", &["/argocd", "'server' not allowed"]),
+    ("argocd: {url: argocd.example.com}", &["/argocd/url"]),
+    ("argocd: {tls: {caSecretKeyRef: {name: x}}}", &["/argocd/tls/caSecretKeyRef"]),
+    ("services: [{selector: {matchLabels: {a: b}}}]", &["/services/0", "name"]),
+    ("services: [{name: a, selectors: {}}]", &["/services/0", "'selectors' not allowed"]),
+    ("services: [{name: app-proxy, selector: {matchLabels: {a: 1}}}]", &["/services/0/selector/matchLabels/a"]),
+    ("services: [{name: app-proxy, selector: {matchExpressions: [{key: a, operator: Is}]}}]", &["operator"]),
+    ("webhook: {replica: 3}", &["/webhook", "'replica' not allowed"]),
+    ("webhook: {replicas: 0}", &["/webhook/replicas"]),
+    ("webhook: {failurePolicy: fail}", &["/webhook/failurePolicy"]),
+    ("webhook: {timeoutSeconds: 31}", &["/webhook/timeoutSeconds"]),
+    ("certificates: {source: vault}", &["/certificates/source", "'cert-manager'"]),
+    ("credentials: {createSecret: never}", &["/credentials/createSecret"]),
+    ("image: {pullPolicy: Sometimes}", &["/image/pullPolicy"]),
+];
+
+/// Values that the templates refuse: the path and the fix.
+const BY_TEMPLATE: [(&str, &str); 29] = [
+    (
+        "global: {external-arg-cd: {auth: {type: token}}}",
+        "global.external-arg-cd.auth: type is token, but no token is given; set global.external-arg-cd.auth.token, or",
+    ),
+    (
+        "global: {external-argo-cd: {auth: {type: token, token: '', tokenSecretKeyRef: {}, password: x}}}",
+        "global.external-argo-cd.auth: type is token, but no token is given",
+    ),
+    (
+        "global: {external-arg-cd: {auth: {type: token, tokenSecretKeyRef: {name: a, key: ''}}}}",
+        "global.external-arg-cd.auth.tokenSecretKeyRef.key: must be given",
+    ),
+    (
+        "global: {integrations: {argo-cd: {server: {auth: {type: token, tokenSecretKeyRef: {key: a}}}}}}",
+        "global.integrations.argo-cd.server.auth.tokenSecretKeyRef.name: must be given",
+    ),
+    (
+        "global: {external-arg-cd: {auth: {type: token, token: one}}, external-argo-cd: {auth: {type: token, token: two}}}",
+        "global.external-argo-cd.auth: differs from global.external-arg-cd.auth, and both are given; keep one of them",
+    ),
+    (
+        "global: {external-arg-cd: {auth: {username: robot}}, integrations: {argo-cd: {server: {auth: {password: p}}}}}",
+        "global.integrations.argo-cd.server.auth: differs from global.external-arg-cd.auth",
+    ),
+    (
+        "global: {external-arg-cd: {auth: {usernameSecretKeyRef: {name: a}}}}",
+        "global.external-arg-cd.auth.usernameSecretKeyRef: needs name and key",
+    ),
+    (
+        "global: {external-arg-cd: {auth: {usernameSecretKeyRef: {name: a, key: b}, usernameConfigMapKeyRef: {name: a, key: b}}}}",
+        "stands beside global.external-arg-cd.auth.usernameSecretKeyRef; keep one of them",
+    ),
+    ("argoCdUsername: a\napp-proxy: {config: {argoCdUsername: b}}", "argoCdUsername: differs from app-proxy.config"),
+    (
+        "services: [{name: mine, selector: {matchLabels: {a: b}}, reads: credential}]",
+        "services[0].containers: must be given",
+    ),
+    ("services: [{name: app-proxy}, {name: app-proxy}]", "services[1].name: \"app-proxy\" stands there twice"),
+    (
+        "services: [{name: app-proxy, selector: {matchLabels: {}, matchExpressions: []}}]",
+        "services[0].selector: must have",
+    ),
+    ("webhook: {hostNetwork: true}", "webhook.port: 10250 is the kubelet's on the node's network"),
+    ("webhook: {port: 9090}", "webhook.port: 9090 is the port of health and metrics"),
+    ("argocd: {url: 'http://a', svc: b}", "argocd.url: stands beside argocd.svc"),
+    (
+        "argocd: {tls: {caSecretKeyRef: {name: a, key: b}, caConfigMapKeyRef: {name: a, key: b}}}",
+        "argocd.tls.caConfigMapKeyRef: stands beside argocd.tls.caSecretKeyRef",
+    ),
+    ("certificates: {source: secret, secretName: mine}", "certificates.caBundle: must be given"),
+    ("services: [{name: none}]", "services[0].name: \"none\" is what metrics call"),
+    ("services: [{name: app-proxy, containers: []}]", "services[0].containers: must not be empty"),
+    ("services: [{name: app-proxy, selector: {}}]", "services[0].selector: must not be empty"),
+    ("app-proxy: {config: {argoCdUsername: 'a:b'}}", "app-proxy.config.argoCdUsername: is not allowed"),
+    ("certificates: {secretName: mine}", "certificates.secretName: is given, but certificates.source is self-managed"),
+    ("certificates: {source: secret, secretName: mine, caBundle: LS0t}", "certificates.caBundle: must be PEM"),
+    ("webhook: {serviceAccount: {create: false}}", "webhook.serviceAccount.name: must be given"),
+    (
+        "webhook: {serviceAccount: {name: same}}\ncontroller: {serviceAccount: {name: same}}",
+        "controller.serviceAccount.name: is the webhook's too",
+    ),
+    (
+        "monitoring: {podMonitor: {enabled: true}, serviceMonitor: {enabled: true}}",
+        "monitoring.serviceMonitor.enabled: stands beside monitoring.podMonitor.enabled",
+    ),
+    ("on-conflict: deny", "on-conflict: is not read; did you mean onConflict?"),
+    ("Webhook: {replicas: 3}", "Webhook: is not read; did you mean webhook?"),
+    ("argocd-auth-webhook: {delivery: volume}", "this chart is installed by itself, so move"),
+];
+
+#[test]
+fn the_schema_refuses_what_is_misspelt_or_of_another_type() {
+    for (values, parts) in BY_SCHEMA {
+        let error = Helm::four().render(values).expect_err(values);
+        assert!(error.contains("schema"), "{values}: {error}");
+        for part in parts {
+            assert!(error.contains(part), "{values}: {part} is not in: {error}");
+        }
+    }
+}
+
+#[test]
+fn what_the_schema_cannot_say_is_refused_with_the_path_and_the_fix() {
+    for (values, message) in BY_TEMPLATE {
+        let error = Helm::four().render(values).expect_err(values);
+        assert!(error.contains(message), "{values}: {error}");
+    }
+}
+
+#[test]
+fn the_templates_know_the_modes_without_the_schema_too() {
+    let file = values_file("global: {external-arg-cd: {auth: {type: tokn}}}");
+    let error = Helm::four().template(&chart(), file.path(), &["--skip-schema-validation"]).unwrap_err();
+    assert!(error.contains("global.external-arg-cd.auth.type: is not allowed; allowed: token, password"), "{error}");
+}
+
+#[test]
+fn no_refusal_shows_a_credential() {
+    for values in [
+        "global: {external-arg-cd: {auth: {type: token, token: plain-credential-1}}, external-argo-cd: {auth: {type: token, token: plain-credential-2}}}",
+        "global: {external-arg-cd: {auth: {token: [plain-credential-1]}}}",
+        "global: {external-arg-cd: {auth: {token: {plain: plain-credential-1}}}}",
+        "global: {external-arg-cd: {auth: {tipe: token, token: plain-credential-1}}}",
+    ] {
+        let error = Helm::four().render(values).expect_err(values);
+        assert!(!error.contains("plain-credential"), "{values}: {error}");
+    }
+}
+
+#[test]
+fn what_the_program_refuses_the_chart_refuses_too() {
+    for values in BY_SCHEMA.map(|(values, _)| values).into_iter().chain(BY_TEMPLATE.map(|(values, _)| values)) {
+        if common::values(values).is_err() {
+            assert!(Helm::four().render(values).is_err(), "{values}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The program reads the same from the rendered `ConfigMap` as from the values themselves.
+
+use crate::common::{BY_REFERENCE, inject, pod, values};
+use crate::helm::{Helm, objects, program_values, table};
+use argocd_auth_webhook::core::Engine;
+use argocd_auth_webhook::settings::Settings;
+use serde_json::{Value, json};
+
+/// Values that are accepted, beside the table.
+const MORE: [&str; 17] = [
+    "global: {external-arg-cd: {server: {svc: '{{ .Release.Name }}-server', port: 70000}, auth: {username: robot}}}",
+    "global: {external-arg-cd: {auth: {type: token, token: t, username: a}}, external-argo-cd: {auth: {type: token, token: t}}}",
+    "legacyAppProxy: true\nglobal: {external-arg-cd: {auth: {type: token, token: t}}}\napp-proxy: {config: {argoCdUsername: robot}}",
+    "global: {external-arg-cd: {auth: {type: token, token: t}}}",
+    "global: {external-argo-cd: {auth: {type: token, token: t}}}",
+    "global: {integrations: {argo-cd: {server: {auth: {type: token, token: t}}}}}",
+    "global: {external-arg-cd: {auth: {password: p}}, external-argo-cd: {auth: {type: password, password: p}}}",
+    "global: {external-arg-cd: {auth: {token: t, tokenSecretKeyRef: {name: a}}}}",
+    "global: {external-arg-cd: {auth: {type: token, username: '', tokenSecretKeyRef: {name: a, key: b}}}}",
+    "global: {external-arg-cd: {auth: {type: token, username: robot, token: t, tokenSecretKeyRef: {name: a, key: b}}}}",
+    "global: {external-arg-cd: {auth: {passwordSecretKeyRef: {name: a, optional: false}}}}",
+    "global: {external-arg-cd: {auth: {passwordSecretKeyRef: []}}, external-argo-cd: {auth: null}, integrations: ''}",
+    "global: {external-arg-cd: {auth: {username: robot}}, app: {x: 1}}\napp-proxy: {config: {argoCdUsername: robot-2}}",
+    "global: {integrations: {argo-cd: {server: {svc: a.b, port: 443, rootpath: x/y, other: z}}}}",
+    "global: {external-argo-cd: {server: {svc: first}}, integrations: {argo-cd: {server: {svc: second}}}}",
+    "delivery: ''\nonConflict: null\nrollout: report\nargocd: {svc: a, port: '8080'}",
+    "argo-cd: {enabled: false}\ninstaller: {skip: true}\ngitops-operator: {env: {A: b}}",
+];
+
+fn shown(settings: &Settings) -> String {
+    let Settings { auth, argocd, delivery, on_conflict, legacy_app_proxy, services, rollout, warnings: _ } = settings;
+    format!("{auth:#?}{argocd:#?}{delivery:?}{on_conflict:?}{legacy_app_proxy:?}{services:#?}{rollout:?}")
+}
+
+fn pods() -> Vec<Value> {
+    let chart_env = json!([
+        { "name": "ARGO_CD_USERNAME", "valueFrom": { "configMapKeyRef": { "name": "cap-app-proxy-cm", "key": "argoCdUsername" } } },
+        { "name": "ARGO_CD_PASSWORD", "valueFrom": { "secretKeyRef": { "name": "argocd-initial-admin-secret", "key": "password" } } },
+    ]);
+    let services = BY_REFERENCE.iter().chain(&["app-proxy"]);
+    services.flat_map(|name| [pod(name, &json!([])), pod(name, &chart_env)]).collect()
+}
+
+#[test]
+fn the_config_map_resolves_as_the_values_do() {
+    let table = table().into_iter().chain(MORE.iter().map(|&values| (values.to_owned(), values.to_owned())));
+    for (name, original) in table {
+        let rendered = Helm::four().render(&original).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let kept = program_values(&objects(&rendered));
+        // Our own key for what an umbrella's subchart can't see: the program reads the sibling's.
+        let original = original
+            .replace("argoCdUsername: robot\nservices", "app-proxy: {config: {argoCdUsername: robot}}\nservices");
+        let (ours, theirs) = (values(&kept).unwrap(), values(&original).unwrap());
+        assert_eq!(shown(&ours), shown(&theirs), "{name}\n{kept}");
+        for pod in pods() {
+            let after = |settings: &Settings| inject(&settings.injector(Engine::Webhook), &pod);
+            let (ours, theirs) = (after(&ours), after(&theirs));
+            assert_eq!((ours.pod, ours.outcome, ours.patch), (theirs.pod, theirs.outcome, theirs.patch), "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_role_names_the_secret_that_the_program_reads() {
+    for (name, original) in table() {
+        let objects = objects(&Helm::four().render(&original).unwrap());
+        let auth = values(&original).unwrap().auth;
+        let role = crate::helm::object(&objects, "Role", "argocd-auth-webhook-controller").unwrap();
+        let named: Vec<&str> = role["rules"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|rule| rule["resources"] == json!(["secrets"]))
+            .flat_map(|rule| rule["resourceNames"].as_array().unwrap())
+            .filter_map(Value::as_str)
+            .collect();
+        assert!(named.contains(&auth.credential.name.as_str()), "{name}: {named:?}");
+        if let argocd_auth_webhook::core::Username::SecretKey(reference) = auth.username {
+            assert!(named.contains(&reference.name.as_str()), "{name}: {named:?}");
+        }
+    }
+}

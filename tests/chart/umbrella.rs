@@ -1,0 +1,89 @@
+//! The chart as a dependency of another that holds the Runtime.
+
+use crate::common::values;
+use crate::helm::{Helm, NAMESPACE, RELEASE, chart, object, objects, program_values, values_file};
+use argocd_auth_webhook::core::Username;
+use serde_json::json;
+use std::path::Path;
+
+/// An umbrella with our chart and one that makes the Secret of a plain token for the spellings that
+/// it knows, as the Runtime's does.
+fn umbrella() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write(
+        "Chart.yaml",
+        "apiVersion: v2\nname: umbrella\nversion: 0.1.0\ndependencies:\n\
+         - {name: argocd-auth-webhook, version: 0.1.0}\n- {name: runtime, version: 0.1.0}\n",
+    );
+    write("charts/runtime/Chart.yaml", "apiVersion: v2\nname: runtime\nversion: 0.1.0\n");
+    write(
+        "charts/runtime/values.yaml",
+        "global: {integrations: {argo-cd: {server: {auth: {type: password, username: admin}}}}}\n",
+    );
+    write(
+        "charts/runtime/templates/secret.yaml",
+        "{{- with get .Values.global \"external-argo-cd\" }}\n\
+         {{- with .auth.token }}\napiVersion: v1\nkind: Secret\nmetadata:\n  name: gitops-runtime-argo-cd-token\n\
+         stringData:\n  token: {{ . }}\n{{- end }}\n{{- end }}\n",
+    );
+    copy(&chart(), &folder.path().join("charts/argocd-auth-webhook"));
+    folder
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_umbrella_gives_it_the_globals_and_its_own_keys() {
+    let umbrella = umbrella();
+    let text = "global: {external-arg-cd: {auth: {username: robot}}}\n\
+        argocd-auth-webhook: {delivery: volume, argoCdUsername: robot-2, webhook: {replicas: 3}}\n\
+        app-proxy: {config: {argoCdUsername: robot-2}}\n";
+    let file = values_file(text);
+    for helm in [Some(Helm::four()), Helm::three()].into_iter().flatten() {
+        let objects = objects(&helm.template(umbrella.path(), file.path(), &[]).unwrap());
+        let deployment = object(&objects, "Deployment", RELEASE).unwrap();
+        assert_eq!(deployment["spec"]["replicas"], json!(3));
+        assert!(object(&objects, "MutatingWebhookConfiguration", &format!("{RELEASE}-{NAMESPACE}")).is_some());
+        // The program reads the umbrella's own values the same.
+        let (ours, theirs) = (values(&program_values(&objects)).unwrap(), values(text).unwrap());
+        assert_eq!(ours.auth, theirs.auth);
+        assert_eq!(ours.auth.username, Username::Plain("robot-2".to_owned()));
+        assert_eq!(ours.delivery, theirs.delivery);
+    }
+}
+
+#[test]
+fn one_of_the_two_charts_makes_the_secret_and_never_both() {
+    let umbrella = umbrella();
+    for spelling in ["external-arg-cd", "external-argo-cd"] {
+        let file =
+            values_file(&format!("global: {{{spelling}: {{auth: {{type: token, token: plain-credential-1}}}}}}"));
+        let objects = objects(&Helm::four().template(umbrella.path(), file.path(), &[]).unwrap());
+        // `object` panics where there are two.
+        assert!(object(&objects, "Secret", "gitops-runtime-argo-cd-token").is_some(), "{spelling}");
+    }
+}
+
+#[test]
+fn the_schema_is_strict_in_an_umbrella_too() {
+    let umbrella = umbrella();
+    let file = values_file("argocd-auth-webhook: {webhook: {replica: 3}}");
+    let error = Helm::four().template(umbrella.path(), file.path(), &[]).unwrap_err();
+    assert!(error.contains("'replica' not allowed"), "{error}");
+}
