@@ -38,7 +38,7 @@ const POD: &str = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","lab
 #[test]
 fn help_teaches_each_command() {
     insta::assert_snapshot!("help", run(&["--help"], "").1);
-    for name in ["serve", "inject", "demo", "completions"] {
+    for name in ["serve", "controller", "inject", "doctor", "demo", "completions"] {
         let (code, help, _) = run(&[name, "--help"], "");
         assert_eq!(code, 0);
         assert!(help.contains("Example"), "{name}");

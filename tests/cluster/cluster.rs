@@ -104,6 +104,11 @@ impl Cluster {
         Self { client, kubeconfig }
     }
 
+    /// For processes that find the cluster themselves.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.kubeconfig.clone()
+    }
+
     /// One call. The error is the message that the API server gives.
     async fn call(&self, method: Method, path: &str, kind: &str, body: Option<&Value>) -> Result<Value, String> {
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();

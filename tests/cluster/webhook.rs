@@ -173,7 +173,7 @@ impl Drop for Webhook {
 }
 
 /// A plain GET, with head and body in the answer.
-fn get(address: &str, path: &str) -> String {
+pub fn get(address: &str, path: &str) -> String {
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(address)?;
         // HTTP/1.0: the answer ends with the connection, and is not chunked.

@@ -136,3 +136,92 @@ fn leaf(secret: Option<&Secret>, names: &[String], known: &BTreeMap<Id, Certific
     let signer = known.values().find(|ca| verifies(&chain, ca, name, at(ca))).map(|ca| ca.id);
     Slot::Holds(Leaf { id: leaf.id, validity: leaf.validity, signer, flaw })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pki::Pair;
+    use k8s_openapi::ByteString;
+
+    const NOW: Seconds = 1_800_000_000;
+
+    fn secret(entries: &[(&str, &str)]) -> Secret {
+        let data = entries.iter().map(|(key, text)| ((*key).to_owned(), ByteString(text.as_bytes().to_vec())));
+        Secret { data: Some(data.collect()), ..Secret::default() }
+    }
+
+    fn names() -> Vec<String> {
+        vec!["hook".to_owned(), "hook.codefresh.svc".to_owned()]
+    }
+
+    fn pairs() -> (Pair, Pair) {
+        let ca = Authority::make("hook/codefresh", 1000, NOW).unwrap();
+        let leaf = Authority::from_pem(&ca.cert, &ca.key).unwrap().sign(&names(), NOW, NOW + 500).unwrap();
+        (ca, leaf)
+    }
+
+    fn seen(ca: Option<Secret>, serving: Option<Secret>, now: Seconds) -> Snapshot {
+        let objects = Objects { ca, serving, configuration: None };
+        observe(&objects, None, &names(), "hook.codefresh.svc", now).snapshot
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_ca_is_told_apart() {
+        let (ca, leaf) = pairs();
+        let other = Authority::make("hook/codefresh", 1000, NOW).unwrap();
+        let current = |entries: &[(&str, &str)]| seen(Some(secret(entries)), None, NOW).current;
+        let flaw = |entries: &[(&str, &str)]| current(entries).held().unwrap().flaw;
+        assert_eq!(seen(None, None, NOW).current, Slot::Empty);
+        assert_eq!(current(&[]), Slot::Empty);
+        assert_eq!(current(&[("ca.crt", ""), ("ca.key", "")]), Slot::Empty);
+        assert_eq!(current(&[("ca.key", &ca.key)]), Slot::Broken(Flaw::Unreadable));
+        assert_eq!(current(&[("ca.crt", "garbage"), ("ca.key", &ca.key)]), Slot::Broken(Flaw::Unreadable));
+        assert_eq!(current(&[("ca.crt", &leaf.cert), ("ca.key", &leaf.key)]), Slot::Broken(Flaw::NotACa));
+        assert_eq!(flaw(&[("ca.crt", &ca.cert)]), Some(Flaw::NoKey));
+        assert_eq!(flaw(&[("ca.crt", &ca.cert), ("ca.key", "garbage")]), Some(Flaw::NoKey));
+        assert_eq!(flaw(&[("ca.crt", &ca.cert), ("ca.key", &other.key)]), Some(Flaw::WrongKey));
+        assert_eq!(flaw(&[("ca.crt", &ca.cert), ("ca.key", &ca.key)]), None);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_leaf_is_told_apart() {
+        let (ca, leaf) = pairs();
+        let authority = Authority::from_pem(&ca.cert, &ca.key).unwrap();
+        let few = authority.sign(&["hook".to_owned()], NOW, NOW + 500).unwrap();
+        let (other_ca, foreign) = pairs();
+        let serving = |cert: &str, key: &str, now| {
+            let kept = Some(secret(&[("ca.crt", &ca.cert), ("ca.key", &ca.key)]));
+            seen(kept, Some(secret(&[("tls.crt", cert), ("tls.key", key)])), now).serving
+        };
+        let held = |cert: &str, key: &str| *serving(cert, key, NOW).held().unwrap();
+        let id = Certificate::first_from_pem(ca.cert.as_bytes()).unwrap().id;
+        assert_eq!(serving("", "", NOW), Slot::Empty);
+        assert_eq!(serving("garbage", &leaf.key, NOW), Slot::Broken(Flaw::Unreadable));
+        assert_eq!((held(&leaf.cert, &leaf.key).flaw, held(&leaf.cert, &leaf.key).signer), (None, Some(id)));
+        assert_eq!(held(&leaf.cert, "").flaw, Some(Flaw::NoKey));
+        assert_eq!(held(&leaf.cert, &ca.key).flaw, Some(Flaw::WrongKey));
+        assert_eq!(held(&few.cert, &few.key).flaw, Some(Flaw::WrongNames));
+        assert_eq!(held(&foreign.cert, &foreign.key).signer, None);
+        // Over, it is still known whose it was.
+        let over = serving(&leaf.cert, &leaf.key, NOW + 501);
+        assert_eq!(over.held().unwrap().signer, Some(id));
+        assert_ne!(other_ca.cert, ca.cert);
+    }
+
+    #[test]
+    fn an_endpoint_is_known_by_the_ca_that_verifies_what_it_shows() {
+        let (ca, leaf) = pairs();
+        let (_, foreign) = pairs();
+        let chain = |pair: &Pair| Some(vec![Certificate::first_from_pem(pair.cert.as_bytes()).unwrap().der]);
+        let kept = Some(secret(&[("ca.crt", &ca.cert), ("ca.key", &ca.key)]));
+        let objects = Objects { ca: kept, serving: None, configuration: None };
+        let shown = [chain(&leaf), chain(&foreign), None];
+        let endpoints = |now| {
+            let observed = observe(&objects, Some(&shown), &names(), "hook.codefresh.svc", now);
+            let endpoints = observed.snapshot.endpoints.unwrap();
+            endpoints.iter().map(|endpoint| endpoint.verified_by.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(endpoints(NOW), [1, 0, 0]);
+        assert_eq!(endpoints(NOW + 501), [0, 0, 0], "expired");
+    }
+}

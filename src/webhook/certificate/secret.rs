@@ -158,3 +158,54 @@ impl Follower {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::metrics::CertificateMetrics;
+    use crate::webhook::certificate::development_certificate;
+    use k8s_openapi::ByteString;
+
+    fn follower() -> Follower {
+        let named = "codefresh/hook-serving".parse().unwrap();
+        let store = Arc::new(CertificateStore::new(CertificateMetrics::default()));
+        Follower { store, named, served: None, refused: None, failing: false }
+    }
+
+    fn secret(cert: &str, key: &str) -> Secret {
+        let data = [("tls.crt", cert), ("tls.key", key)];
+        let data = data.map(|(name, text)| (name.to_owned(), ByteString(text.as_bytes().to_vec())));
+        Secret { data: Some(data.into()), ..Secret::default() }
+    }
+
+    #[test]
+    fn a_good_pair_is_served_whatever_comes_after_it() {
+        let mut follower = follower();
+        let made = development_certificate(&[]).unwrap();
+        follower.there(secret("", ""));
+        let waiting = follower.store.waiting_for().unwrap();
+        assert_eq!(waiting, "Secret codefresh/hook-serving has no tls.crt and tls.key yet");
+        follower.there(secret(&made.cert_pem, &made.key_pem));
+        let served = follower.store.current().unwrap().fingerprint().to_owned();
+        let other = development_certificate(&[]).unwrap();
+        follower.there(secret(&made.cert_pem, &other.key_pem));
+        follower.there(secret("garbage", &made.key_pem));
+        follower.absent();
+        assert_eq!(follower.store.current().unwrap().fingerprint(), served);
+        follower.there(secret(&other.cert_pem, &other.key_pem));
+        assert_ne!(follower.store.current().unwrap().fingerprint(), served);
+    }
+
+    #[test]
+    fn what_is_refused_is_said_without_its_key() {
+        let mut follower = follower();
+        let (made, other) = (development_certificate(&[]).unwrap(), development_certificate(&[]).unwrap());
+        follower.there(secret(&made.cert_pem, &other.key_pem));
+        let why = follower.store.waiting_for().unwrap();
+        assert!(
+            why.contains("codefresh/hook-serving") && why.contains("not the one of the first certificate"),
+            "{why}"
+        );
+        assert!(follower.store.current().is_none());
+    }
+}
