@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # The node of the test cluster, for up.sh and down.sh to source: containerd, kubelet, kube-proxy,
 # scheduler and cluster DNS on this machine. Needs root. NetworkPolicies are not enforced by the
-# bridge plug-in.
+# bridge plug-in. CLUSTER_CGROUP names a control group (version 1) for its pods alone, so that the
+# kubelets of two clusters on one machine don't clear away each other's pods.
 
 node_bridge=cluster0
 node_address=10.244.0.1
@@ -73,6 +74,10 @@ YAML
   cache 5
 }
 DNS
+  if [[ -n ${CLUSTER_CGROUP:-} ]]; then
+    awk '$3 == "cgroup" {print $2}' /proc/mounts | while read -r hierarchy; do mkdir -p "$hierarchy/$CLUSTER_CGROUP"; done
+    echo "cgroupRoot: /$CLUSTER_CGROUP" >>kubelet.yaml
+  fi
   start containerd -c containerd.toml
   wait_for containerd "its socket" ctr -a containerd.sock version
   ctr -a containerd.sock -n k8s.io images import probe.tar >/dev/null
