@@ -177,8 +177,7 @@ fn logged_settings(args: &SettingsArgs, matches: Option<&ArgMatches>) -> Result<
 
 fn run_controller(args: cli::Controller, matches: Option<&ArgMatches>) -> Outcome {
     start_logs(&args.logs)?;
-    // Read for what is wrong with them: better said here than by nobody.
-    logged_settings(&args.settings, matches)?;
+    let settings = logged_settings(&args.settings, matches)?;
     let (service, webhook_configuration) = (args.place.service(), args.place.webhook_configuration());
     let options = controller::Options {
         namespace: args.place.namespace,
@@ -193,7 +192,7 @@ fn run_controller(args: cli::Controller, matches: Option<&ArgMatches>) -> Outcom
     runtime()?.block_on(async {
         let shutdown = Shutdown::by_signals().context("listening for signals")?;
         let client = cluster::client(None).await?;
-        controller::Controller::bind(client, options).await?.run(shutdown).await?;
+        controller::Controller::bind(client, options, settings).await?.run(shutdown).await?;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -24,6 +24,8 @@ pub enum Cause {
     Unavailable(String),
     /// The answer can't be read.
     Unreadable,
+    /// Another process holds the Lease, or nobody knows who does.
+    NotLeading,
 }
 
 impl Cause {
@@ -38,12 +40,13 @@ impl Cause {
             Self::Refused(_) => "refused",
             Self::Unavailable(_) => "unavailable",
             Self::Unreadable => "unreadable",
+            Self::NotLeading => "not_leading",
         }
     }
 
     /// Every label.
-    pub const KINDS: [&str; 7] =
-        ["setup", "not_found", "conflict", "forbidden", "refused", "unavailable", "unreadable"];
+    pub const KINDS: [&str; 8] =
+        ["setup", "not_found", "conflict", "forbidden", "refused", "unavailable", "unreadable", "not_leading"];
 }
 
 impl fmt::Display for Cause {
@@ -56,6 +59,7 @@ impl fmt::Display for Cause {
             Self::Refused(message) => write!(f, "refused: {message}"),
             Self::Unavailable(reason) => write!(f, "no answer from the API server: {reason}"),
             Self::Unreadable => f.write_str("the API server's answer can't be read"),
+            Self::NotLeading => f.write_str("this process does not hold the Lease now, so it writes nothing"),
         }
     }
 }

@@ -4,9 +4,17 @@
 //! holds the Lease; every process is ready without it.
 
 pub mod certificates;
+mod context;
+mod credential;
 mod metrics;
+mod pods;
 mod run;
+#[expect(dead_code, reason = "the parts that use it come next")]
+mod state;
+#[expect(dead_code, reason = "the parts that use it come next")]
+mod status;
 
+pub use context::{Consumers, Context};
 pub use metrics::ControllerMetrics;
 pub use run::{Certificates, Controller, ControllerError, Options};
 

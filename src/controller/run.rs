@@ -1,15 +1,19 @@
 //! The process: what it is made of, and how it ends.
 
 use super::LEASE;
-use super::certificates::{External, Keeping, SelfManaged, Terms};
+use super::certificates::{External, SelfManaged, Terms};
+use super::context::{Consumers, Context};
 use super::metrics::ControllerMetrics;
+use super::{credential, pods};
 use crate::cluster::lease::Keeper;
 use crate::cluster::owner_reference;
+use crate::settings::Settings;
 use crate::webhook::{AdminServer, ServeError, Shutdown};
 use kube::Client;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Who makes the webhook's certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +104,7 @@ pub enum ControllerError {
 pub struct Controller {
     client: Client,
     options: Options,
+    settings: Settings,
     metrics: Arc<ControllerMetrics>,
     admin: AdminServer,
 }
@@ -109,12 +114,12 @@ impl Controller {
     ///
     /// # Errors
     /// The address can't be bound.
-    pub async fn bind(client: Client, options: Options) -> Result<Self, ControllerError> {
+    pub async fn bind(client: Client, options: Options, settings: Settings) -> Result<Self, ControllerError> {
         let metrics = Arc::new(ControllerMetrics::default());
         let text = Arc::clone(&metrics);
         let ready = || Ok("controller".to_owned());
         let admin = AdminServer::bind(options.admin_listen, ready, move || text.text()).await?;
-        Ok(Self { client, options, metrics, admin })
+        Ok(Self { client, options, settings, metrics, admin })
     }
 
     /// Where health and metrics are.
@@ -128,7 +133,8 @@ impl Controller {
     /// # Errors
     /// A part of it ended by itself.
     pub async fn run(self, mut shutdown: Shutdown) -> Result<(), ControllerError> {
-        let Self { client, options, metrics, admin } = self;
+        let Self { client, options, settings, metrics, admin } = self;
+        let options = Arc::new(options);
         let identity = identity();
         tracing::info!(admin = %admin.address(), identity, namespace = options.namespace, "controller started");
         let mut metadata = options.metadata(LEASE);
@@ -137,11 +143,21 @@ impl Controller {
         }
         let (mut keeper, leadership) =
             Keeper::new(client.clone(), &options.namespace, LEASE, identity.clone(), metadata);
-        let keeping = Keeping { client, options: options.clone(), metrics, leadership, instance: identity };
+        let certificates = options.certificates;
+        let context = Context {
+            client,
+            options,
+            settings: Arc::new(settings),
+            metrics,
+            leadership,
+            instance: identity,
+            consumers: Arc::new(watch::Sender::new(Consumers::Unknown)),
+        };
+        let (credential, pods) = (credential::run(context.clone()), pods::run(context.clone()));
         let work = async move {
-            match options.certificates {
-                Certificates::SelfManaged(terms) => SelfManaged::new(keeping, terms).run().await,
-                Certificates::External => External::new(keeping).run().await,
+            match certificates {
+                Certificates::SelfManaged(terms) => SelfManaged::new(context, terms).run().await,
+                Certificates::External => External::new(context).run().await,
             }
         };
         let mut admin = tokio::spawn(admin.run());
@@ -149,6 +165,8 @@ impl Controller {
         let result = tokio::select! {
             () = shutdown.drain() => Ok(()),
             () = work => Err(ControllerError::Ended("keeping of certificates")),
+            () = credential => Err(ControllerError::Ended("keeping of the credential")),
+            () = pods => Err(ControllerError::Ended("keeping of pods in step")),
             () = keeper.keep() => Err(ControllerError::Ended("keeping of the Lease")),
             _ = &mut admin => Err(ControllerError::Ended("admin listener")),
         };

@@ -1,12 +1,12 @@
 //! Carrying out what the plan says: each action is one write.
 
 use super::action::{Action, Place, Why};
-use super::keep::Keeping;
 use super::marks;
 use super::observe::{CA, NEXT, Objects, Observed, SERVING, value};
 use super::snapshot::Marks;
 use super::terms::Terms;
 use crate::cluster::{ClusterError, Event, FIELD_MANAGER, apply, emit, ensure, merge_if};
+use crate::controller::Context;
 use crate::controller::metrics::What;
 use crate::pki::{Authority, AuthorityError, Certificate, Id, Seconds, text};
 use base64::Engine;
@@ -32,7 +32,7 @@ pub(super) enum ActError {
 
 /// One action with all that it needs.
 pub(super) struct Acting<'k> {
-    pub keeping: &'k Keeping,
+    pub context: &'k Context,
     pub terms: &'k Terms,
     pub objects: &'k Objects,
     pub observed: &'k Observed,
@@ -52,7 +52,7 @@ impl Acting<'_> {
     }
 
     async fn make_ca(&self, place: Place, why: Why) -> Result<(), ActError> {
-        let options = &self.keeping.options;
+        let options = &self.context.options;
         let name = format!("{}/{}", options.release, options.namespace);
         let made = Authority::make(&name, self.terms.ca, self.now)?;
         let ([cert, key], marks) = match place {
@@ -66,7 +66,7 @@ impl Acting<'_> {
             }
         }
         self.write_ca(json!({ "metadata": { "annotations": marks::write(&marks, true) }, "data": data })).await?;
-        self.keeping.metrics.rotated(What::Ca);
+        self.context.metrics.rotated(What::Ca);
         let which = describe(&made.cert);
         let note = match place {
             Place::Current => format!("made a CA ({why}): {which}"),
@@ -79,7 +79,7 @@ impl Acting<'_> {
     }
 
     async fn make_leaf(&self, place: Place, why: Why) -> Result<(), ActError> {
-        let options = &self.keeping.options;
+        let options = &self.context.options;
         let ca = self.objects.ca.as_ref();
         let keys = if place == Place::Current { CA } else { NEXT };
         let [cert, key] = keys.map(|key| value(ca, key).and_then(|pem| std::str::from_utf8(pem).ok()));
@@ -94,7 +94,7 @@ impl Acting<'_> {
         } });
         let name = options.serving_secret();
         self.write_secret(&name, self.objects.serving.as_ref(), patch).await?;
-        self.keeping.metrics.rotated(What::Leaf);
+        self.context.metrics.rotated(What::Leaf);
         let note = format!("made a serving certificate ({why}): {}", describe(&made.cert));
         self.tell(What::Leaf, why.is_repair(), "ServingCertificateMade", note).await;
         Ok(())
@@ -107,7 +107,7 @@ impl Acting<'_> {
         let held: Option<Vec<String>> =
             ids.iter().map(|id| self.observed.certificates.get(id).map(Certificate::pem)).collect();
         let bundle = held.ok_or(ActError::Missing("a CA"))?.concat();
-        publish(self.keeping, configuration, bundle.as_bytes()).await?;
+        publish(self.context, configuration, bundle.as_bytes()).await?;
         let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let repaired = if damaged { "repaired: somebody had removed or changed it; " } else { "" };
         let note = format!("wrote caBundle ({repaired}CAs: {})", names.join(", "));
@@ -141,14 +141,14 @@ impl Acting<'_> {
     }
 
     async fn write_ca(&self, patch: Value) -> Result<(), ActError> {
-        self.write_secret(&self.keeping.options.ca_secret(), self.objects.ca.as_ref(), patch).await
+        self.write_secret(&self.context.options.ca_secret(), self.objects.ca.as_ref(), patch).await
     }
 
     /// Changes a Secret that was read, if it is still as it was; makes an empty one where there is
     /// none, and leaves the rest to the next pass, so that two processes can't both fill it.
     async fn write_secret(&self, name: &str, read: Option<&Secret>, patch: Value) -> Result<(), ActError> {
-        let options = &self.keeping.options;
-        let api: Api<Secret> = Api::namespaced(self.keeping.client.clone(), &options.namespace);
+        let options = &self.context.options;
+        let api: Api<Secret> = Api::namespaced(self.context.client.clone(), &options.namespace);
         let what = format!("writing Secret {}/{name}", options.namespace);
         let made;
         let read = if let Some(secret) = read {
@@ -167,9 +167,9 @@ impl Acting<'_> {
     }
 
     async fn make_empty(&self, api: &Api<Secret>, what: &str, name: &str) -> Result<Secret, ClusterError> {
-        let options = &self.keeping.options;
+        let options = &self.context.options;
         let mut body = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": options.metadata(name) });
-        if let Some(owner) = self.keeping.owner().await {
+        if let Some(owner) = self.context.owner().await {
             body["metadata"]["ownerReferences"] = json!([owner]);
         }
         if name == options.serving_secret() {
@@ -181,13 +181,13 @@ impl Acting<'_> {
     }
 
     fn objects_lack(&self, name: &str) -> bool {
-        let ca = name == self.keeping.options.ca_secret();
+        let ca = name == self.context.options.ca_secret();
         if ca { self.objects.ca.is_none() } else { self.objects.serving.is_none() }
     }
 
     async fn tell(&self, what: What, repair: bool, reason: &'static str, note: String) {
         if repair {
-            self.keeping.metrics.repaired(what);
+            self.context.metrics.repaired(what);
             tracing::warn!(what = ?what, "{note}");
         } else {
             tracing::info!(what = ?what, "{note}");
@@ -197,7 +197,7 @@ impl Acting<'_> {
 
     /// An Event on the Secret that it is about. That it can't be created hinders nothing.
     async fn event(&self, what: What, warning: bool, reason: &'static str, note: String) {
-        let options = &self.keeping.options;
+        let options = &self.context.options;
         let (name, read) = match what {
             What::Leaf => (options.serving_secret(), &self.objects.serving),
             What::Ca | What::Bundle => (options.ca_secret(), &self.objects.ca),
@@ -211,8 +211,8 @@ impl Acting<'_> {
             ..ObjectReference::default()
         };
         let event = Event { reason, action: "Keep", note, warning };
-        if let Err(error) = emit(&self.keeping.client, about, &self.keeping.instance, event).await {
-            self.keeping.metrics.failed(Some(&error.cause));
+        if let Err(error) = emit(&self.context.client, about, &self.context.instance, event).await {
+            self.context.metrics.failed(Some(&error.cause));
             tracing::debug!(%error, "an Event is lost");
         }
     }
@@ -221,11 +221,11 @@ impl Acting<'_> {
 /// Writes `caBundle` of every entry, and nothing else, if the configuration is still the one that
 /// was read.
 pub(super) async fn publish(
-    keeping: &Keeping,
+    context: &Context,
     configuration: &MutatingWebhookConfiguration,
     bundle: &[u8],
 ) -> Result<(), ClusterError> {
-    let name = &keeping.options.webhook_configuration;
+    let name = &context.options.webhook_configuration;
     let entries = configuration.webhooks.iter().flatten();
     let entries: Vec<Value> =
         entries.map(|entry| json!({ "name": entry.name, "clientConfig": { "caBundle": encoded(bundle) } })).collect();
@@ -235,7 +235,7 @@ pub(super) async fn publish(
         "metadata": { "name": name, "resourceVersion": configuration.metadata.resource_version },
         "webhooks": entries,
     });
-    let api: Api<MutatingWebhookConfiguration> = Api::all(keeping.client.clone());
+    let api: Api<MutatingWebhookConfiguration> = Api::all(context.client.clone());
     let what = format!("writing caBundle of MutatingWebhookConfiguration {name} as {FIELD_MANAGER}");
     apply(&api, &what, name, &body).await.map(drop)
 }

@@ -6,20 +6,18 @@ use super::observe::{Objects, Observed, observe};
 use super::plan::plan;
 use super::snapshot::Snapshot;
 use super::terms::Terms;
-use crate::cluster::lease::Leadership;
 use crate::cluster::{Cause, ClusterError, call, endpoints, has_owner, merge_if, owner_reference, watch_named};
-use crate::controller::metrics::{ControllerMetrics, What};
-use crate::controller::run::Options;
+use crate::controller::Context;
+use crate::controller::metrics::What;
 use crate::pki::{self, Seconds, shown_by};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
+use kube::Api;
 use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
@@ -33,25 +31,7 @@ const RESYNC: Seconds = 60;
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(15);
 
-/// What every way of keeping certificates needs.
-pub struct Keeping {
-    /// The way to the cluster.
-    pub client: Client,
-    /// What to keep, and where.
-    pub options: Options,
-    /// What is counted.
-    pub metrics: Arc<ControllerMetrics>,
-    /// Whether this process may write.
-    pub leadership: Leadership,
-    /// Who we are, in Events.
-    pub instance: String,
-}
-
-impl Keeping {
-    pub(super) fn secrets(&self) -> Api<Secret> {
-        Api::namespaced(self.client.clone(), &self.options.namespace)
-    }
-
+impl Context {
     pub(super) fn configurations(&self) -> Api<MutatingWebhookConfiguration> {
         Api::all(self.client.clone())
     }
@@ -163,31 +143,31 @@ const POLL_LEASE: Duration = Duration::from_secs(1);
 
 /// Makes, renews and rotates the webhook's certificates.
 pub struct SelfManaged {
-    keeping: Keeping,
+    context: Context,
     terms: Terms,
 }
 
 impl SelfManaged {
     /// With these terms.
     #[must_use]
-    pub const fn new(keeping: Keeping, terms: Terms) -> Self {
-        Self { keeping, terms }
+    pub const fn new(context: Context, terms: Terms) -> Self {
+        Self { context, terms }
     }
 
     /// Keeps at it; never ends.
     pub async fn run(self) {
-        Box::pin(self.keeping.passes(|| Box::pin(self.pass()))).await;
+        Box::pin(self.context.passes(|| Box::pin(self.pass()))).await;
     }
 
     /// One look and at most one write. Says how long to sleep if nothing changes.
     async fn pass(&self) -> Result<Duration, ActError> {
-        let keeping = &self.keeping;
-        let options = &keeping.options;
+        let context = &self.context;
+        let options = &context.options;
         // One after the other, always fresh: a watch's copy could be behind what this process wrote.
         let objects = Objects {
-            ca: keeping.secret(&options.ca_secret()).await?,
-            serving: keeping.secret(&options.serving_secret()).await?,
-            configuration: keeping.configuration().await?,
+            ca: context.secret(&options.ca_secret()).await?,
+            serving: context.secret(&options.serving_secret()).await?,
+            configuration: context.configuration().await?,
         };
         // After the look: what is remembered as seen since then was there then.
         let now = pki::now();
@@ -202,21 +182,21 @@ impl SelfManaged {
             planned = plan(&observed.snapshot, &self.terms, now);
         }
         let Plan { step, next } = planned;
-        keeping.metrics.step(step);
-        keeping.metrics.unmoved(if step == Step::Proving { unmoved(&observed.snapshot) } else { 0 });
+        context.metrics.step(step);
+        context.metrics.unmoved(if step == Step::Proving { unmoved(&observed.snapshot) } else { 0 });
         tracing::debug!(?step, ?next, "planned");
         match next {
             Next::Do(action) => {
-                if keeping.leadership.may_write() {
+                if context.leadership.may_write() {
                     let terms = &self.terms;
                     let now = pki::now();
-                    Acting { keeping, terms, objects: &objects, observed: &observed, now }.carry_out(action).await?;
+                    Acting { context, terms, objects: &objects, observed: &observed, now }.carry_out(action).await?;
                 }
                 Ok(Duration::ZERO)
             }
             Next::Look => Ok(FIRST_DELAY),
             Next::Wait(until, poll) => {
-                keeping.adopt(&objects).await?;
+                context.adopt(&objects).await?;
                 let longest = if poll { POLL } else { RESYNC };
                 let seconds = (until.saturating_sub(pki::now())).clamp(0, longest);
                 // Not at once, should the clock not have moved on.
@@ -231,14 +211,14 @@ impl SelfManaged {
         shown: Option<&[Option<Vec<CertificateDer<'static>>>]>,
         now: Seconds,
     ) -> Observed {
-        let options = &self.keeping.options;
+        let options = &self.context.options;
         observe(objects, shown, &options.service_names(), &options.server_name(), now)
     }
 
     /// What every endpoint shows; nothing for one that can't be reached.
     async fn look(&self) -> Result<Vec<Option<Vec<CertificateDer<'static>>>>, ClusterError> {
-        let options = &self.keeping.options;
-        let found = endpoints(&self.keeping.client, &options.namespace, &options.service, options.service_port).await?;
+        let options = &self.context.options;
+        let found = endpoints(&self.context.client, &options.namespace, &options.service, options.service_port).await?;
         let name = options.server_name();
         let looking = found.iter().map(async |endpoint| match shown_by(endpoint.address, &name, HANDSHAKE).await {
             Ok(chain) => Some(chain),
@@ -251,7 +231,7 @@ impl SelfManaged {
     }
 
     fn count(&self, observed: &Observed) {
-        let metrics = &self.keeping.metrics;
+        let metrics = &self.context.metrics;
         let snapshot = &observed.snapshot;
         let ca = snapshot.next.held().or(snapshot.current.held()).map_or(0, |ca| ca.validity.to);
         metrics.expires(What::Ca, ca);

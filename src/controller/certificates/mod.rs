@@ -19,7 +19,7 @@ mod terms;
 
 pub use action::{Action, Next, Place, Plan, Step, Why};
 pub use external::External;
-pub use keep::{Keeping, SelfManaged};
+pub use keep::SelfManaged;
 pub use plan::plan;
 pub use snapshot::{Bundle, Ca, Endpoint, Leaf, Marks, Request, Slot, Snapshot};
 pub use terms::{Terms, TermsError};

@@ -1,0 +1,75 @@
+//! What every part of the controller works with.
+
+use super::metrics::ControllerMetrics;
+use super::run::Options;
+use crate::cluster::lease::Leadership;
+use crate::cluster::{Cause, ClusterError, Event, emit};
+use crate::settings::Settings;
+use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use kube::{Api, Client};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Whether containers run that hold a credential which has changed since. The pods' part says it,
+/// and the credential's part retires no key before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consumers {
+    /// Nobody has looked yet.
+    #[default]
+    Unknown,
+    /// All that run took up the credential as it is.
+    InStep,
+    /// So many pods still hold an earlier one.
+    Stale(usize),
+}
+
+/// What every part of the controller works with.
+#[derive(Clone)]
+pub struct Context {
+    /// The way to the cluster.
+    pub client: Client,
+    /// What to keep, and where.
+    pub options: Arc<Options>,
+    /// What the pods are to carry, and where Argo CD is.
+    pub settings: Arc<Settings>,
+    /// What is counted.
+    pub metrics: Arc<ControllerMetrics>,
+    /// Whether this process may write.
+    pub leadership: Leadership,
+    /// Who we are, in Events.
+    pub instance: String,
+    /// What the parts tell each other.
+    pub consumers: Arc<watch::Sender<Consumers>>,
+}
+
+impl Context {
+    /// The Secrets of the release's namespace.
+    pub(super) fn secrets(&self) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), &self.options.namespace)
+    }
+
+    /// Nothing if a write may begin now. To be asked right before each write.
+    ///
+    /// # Errors
+    /// Another process holds the Lease, or nobody knows who does.
+    pub(super) fn may_write(&self, what: &str) -> Result<(), ClusterError> {
+        if self.leadership.may_write() {
+            Ok(())
+        } else {
+            Err(ClusterError { what: what.to_owned(), cause: Cause::NotLeading })
+        }
+    }
+
+    #[expect(dead_code, reason = "the parts that use it come next")]
+    /// An Event about an object of ours. That it can't be made hinders nothing.
+    pub(super) async fn tell(&self, about: ObjectReference, event: Event) {
+        if event.warning {
+            tracing::warn!(reason = event.reason, "{}", event.note);
+        } else {
+            tracing::info!(reason = event.reason, "{}", event.note);
+        }
+        if let Err(error) = emit(&self.client, about, &self.instance, event).await {
+            tracing::warn!(%error, "nobody will see this as an Event");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The Secret `<release>-state`: what has to be remembered from one process to the next. It holds no
+//! credential, only keyed hashes of some; the key is in it too, random, and leaves it never.
+
+use super::Context;
+use crate::cluster::{Cause, ClusterError, call, ensure, merge_if};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::api::core::v1::Secret;
+use ring::hmac;
+use ring::rand::{SecureRandom, SystemRandom};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const HASH_KEY: &str = "hash-key";
+const HASH_KEY_LENGTH: usize = 32;
+
+/// What was read of it. A write that follows holds only if nobody else wrote meanwhile.
+pub(super) struct State {
+    version: String,
+    entries: BTreeMap<String, Vec<u8>>,
+    key: hmac::Key,
+}
+
+impl State {
+    /// Reads it, and makes it where it isn't there.
+    ///
+    /// # Errors
+    /// A call failed, or this process may not write where it would have to.
+    pub(super) async fn open(context: &Context) -> Result<Self, ClusterError> {
+        let name = format!("{}-state", context.options.release);
+        let place = format!("Secret {}/{name}", context.options.namespace);
+        let secrets = context.secrets();
+        let found = call(&format!("reading {place}"), secrets.get_opt(&name)).await?;
+        let secret = if let Some(secret) = found {
+            secret
+        } else {
+            context.may_write(&format!("making {place}"))?;
+            let mut metadata = context.options.metadata(&name);
+            if let Some(owner) = super::run::owner(&context.client, &context.options).await {
+                metadata["ownerReferences"] = json!([owner]);
+            }
+            let body = json!({ "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata });
+            ensure::<Secret>(&secrets, &format!("making {place}"), &name, &body).await?
+        };
+        let entries = entries(&secret);
+        match entries.get(HASH_KEY) {
+            Some(key) if key.len() == HASH_KEY_LENGTH => Ok(Self::new(&secret, entries)),
+            _ => Self::with_new_key(context, &name, &secret, &entries).await,
+        }
+    }
+
+    fn new(secret: &Secret, entries: BTreeMap<String, Vec<u8>>) -> Self {
+        let key = entries.get(HASH_KEY).map(Vec::as_slice).unwrap_or_default();
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+        Self { version: secret.metadata.resource_version.clone().unwrap_or_default(), entries, key }
+    }
+
+    /// Without its key the hashes mean nothing: they go with it.
+    async fn with_new_key(
+        context: &Context,
+        name: &str,
+        secret: &Secret,
+        entries: &BTreeMap<String, Vec<u8>>,
+    ) -> Result<Self, ClusterError> {
+        let what = format!("writing a new key into Secret {}/{name}", context.options.namespace);
+        let mut key = [0; HASH_KEY_LENGTH];
+        SystemRandom::new().fill(&mut key).map_err(|_| ClusterError {
+            what: what.clone(),
+            cause: Cause::Setup("there is no randomness".to_owned()),
+        })?;
+        let mut data: BTreeMap<&str, Value> = entries.keys().map(|old| (old.as_str(), Value::Null)).collect();
+        data.insert(HASH_KEY, STANDARD.encode(key).into());
+        context.may_write(&what)?;
+        let version = secret.metadata.resource_version.as_deref();
+        let written = merge_if::<Secret>(&context.secrets(), &what, name, version, json!({ "data": data })).await?;
+        let entries = self::entries(&written);
+        Ok(Self::new(&written, entries))
+    }
+
+    /// A keyed hash of these parts, in hexadecimal: equal for equal parts and of no use to anybody
+    /// who hasn't the key.
+    pub(super) fn digest(&self, parts: &[&[u8]]) -> String {
+        let mut context = hmac::Context::with_key(&self.key);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        context.sign().as_ref().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    }
+
+    /// What is remembered under this name. What can't be read counts as nothing.
+    pub(super) fn get<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        self.entries.get(name).and_then(|bytes| serde_json::from_slice(bytes).ok())
+    }
+
+    /// Remembers this under this name, or forgets it.
+    ///
+    /// # Errors
+    /// The call failed, with [`Cause::Conflict`] if the Secret has changed since it was read; or
+    /// this process may not write.
+    pub(super) async fn put<T: Serialize>(
+        &mut self,
+        context: &Context,
+        name: &str,
+        value: Option<&T>,
+    ) -> Result<(), ClusterError> {
+        let secret = format!("{}-state", context.options.release);
+        let what = format!("remembering {name} in Secret {}/{secret}", context.options.namespace);
+        let bytes = value.map(serde_json::to_vec).transpose();
+        let bytes = bytes.map_err(|_| ClusterError { what: what.clone(), cause: Cause::Unreadable })?;
+        if bytes.as_ref() == self.entries.get(name) {
+            return Ok(());
+        }
+        context.may_write(&what)?;
+        let patch = json!({ "data": { name: bytes.map(|bytes| STANDARD.encode(bytes)) } });
+        let written = merge_if::<Secret>(&context.secrets(), &what, &secret, Some(&self.version), patch).await?;
+        self.version = written.metadata.resource_version.clone().unwrap_or_default();
+        self.entries = entries(&written);
+        Ok(())
+    }
+}
+
+fn entries(secret: &Secret) -> BTreeMap<String, Vec<u8>> {
+    secret.data.iter().flatten().map(|(name, bytes)| (name.clone(), bytes.0.clone())).collect()
+}

@@ -1,0 +1,36 @@
+//! The ConfigMap `<release>-status`: what `status` shows. One key a part, each as JSON.
+
+use super::Context;
+use crate::cluster::{ClusterError, call, ensure, merge_if};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use serde_json::{Value, json};
+
+/// Writes a part, if it says something else than before. No secret value may be in it.
+///
+/// # Errors
+/// A call failed, or this process may not write.
+pub(super) async fn publish(context: &Context, part: &str, value: &Value) -> Result<(), ClusterError> {
+    let name = format!("{}-status", context.options.release);
+    let place = format!("ConfigMap {}/{name}", context.options.namespace);
+    let maps: Api<ConfigMap> = Api::namespaced(context.client.clone(), &context.options.namespace);
+    let key = format!("{part}.json");
+    let text = value.to_string();
+    let found = call(&format!("reading {place}"), maps.get_opt(&name)).await?;
+    let written = found.as_ref().and_then(|map| map.data.as_ref()).and_then(|data| data.get(&key));
+    if written == Some(&text) {
+        return Ok(());
+    }
+    let what = format!("writing {place}");
+    context.may_write(&what)?;
+    if found.is_none() {
+        let mut metadata = context.options.metadata(&name);
+        if let Some(owner) = super::run::owner(&context.client, &context.options).await {
+            metadata["ownerReferences"] = json!([owner]);
+        }
+        let body = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata });
+        ensure::<ConfigMap>(&maps, &what, &name, &body).await?;
+    }
+    // The parts have one key each, so that no version need hold.
+    merge_if::<ConfigMap>(&maps, &what, &name, None, json!({ "data": { key: text } })).await.map(drop)
+}
