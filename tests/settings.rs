@@ -3,8 +3,9 @@
 mod common;
 
 use argocd_auth_webhook::core::{Auth, Delivery, Mode, OnConflict, SecretKeyRef, Username};
-use argocd_auth_webhook::settings::{Address, File, Overrides, Settings};
+use argocd_auth_webhook::settings::{Address, ByName, File, Overrides, Rollout, Settings};
 use common::{config, values};
+use std::time::Duration;
 
 const SPELLINGS: [&str; 3] =
     ["global.external-arg-cd.auth", "global.external-argo-cd.auth", "global.integrations.argo-cd.server.auth"];
@@ -357,5 +358,31 @@ fn what_stands_beside_its_place_is_noticed() {
     }
     for yaml in ["{argo-cd: {}, argo-rollouts: {}, services: []}", "{global: {runtime: {}, codefresh: {}}}"] {
         assert_eq!(values(yaml).unwrap().warnings, [], "{yaml}");
+    }
+}
+
+#[test]
+fn how_credentials_and_pods_are_kept_is_read_from_either_file() {
+    let yaml = "{rollout: {mode: report, byName: restart}, credentials: {followAfter: 90s, createSecret: auto}}";
+    for settings in [config(yaml).unwrap(), values(yaml).unwrap()] {
+        assert_eq!((settings.rollout, settings.by_name), (Rollout::Report, ByName::Restart));
+        assert_eq!(settings.credentials.follow_after, Duration::from_secs(90));
+        assert_eq!(settings.credentials.check_interval, Duration::from_mins(5));
+    }
+    let by_default = config("{rollout: {byName: restart}}").unwrap();
+    assert_eq!((by_default.rollout, by_default.by_name), (Rollout::Automatic, ByName::Restart));
+    for (wrong, wanted) in [
+        ("{rollout: [report]}", "rollout: a list is not allowed; allowed: automatic, report, or a mapping"),
+        ("{rollout: {mod: report}}", "rollout.mod: unknown key; known here: mode, byName; did you mean mode?"),
+        ("{rollout: {byName: follows}}", "rollout.byName: \"follows\" is not allowed; allowed: follow, restart"),
+        ("{credentials: {followAfter: 10}}", "credentials.followAfter: must be a string, but it is a number (10)"),
+        ("{credentials: {followAfter: 2d}}", "credentials.followAfter: \"2d\" is no time; write it as 250ms, 10s"),
+        (
+            "{credentials: {checkInterval: 0s}}",
+            "credentials.checkInterval: \"0s\" is out of bounds; allowed: 1s to 24h",
+        ),
+    ] {
+        let said = error(config(wrong));
+        assert!(said.contains(wanted), "{said}");
     }
 }

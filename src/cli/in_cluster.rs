@@ -1,6 +1,7 @@
 //! Commands that look at a cluster: the controller and the doctor.
 
-use super::{LogArgs, SettingsArgs, duration};
+use super::{LogArgs, SettingsArgs};
+use argocd_auth_webhook::settings::duration;
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Our own configuration file.
 
 use super::block::{Block, Report, kind};
-use super::{ArgoCd, Rollout, Settings, argocd, auth, services};
+use super::{ArgoCd, Settings, argocd, auth, keeping, services};
 use crate::core::{Auth, Delivery, OnConflict, Username};
 use serde_json::Value;
 
@@ -9,7 +9,8 @@ use serde_json::Value;
 pub(super) const DELIVERIES: [(&str, Delivery); 2] = [("env", Delivery::Env), ("volume", Delivery::Volume)];
 
 /// What is ours beside `auth`: keys of our own file, and of our chart's values.
-pub(super) const OPTIONS: [&str; 6] = ["argocd", "delivery", "onConflict", "legacyAppProxy", "services", "rollout"];
+pub(super) const OPTIONS: [&str; 7] =
+    ["argocd", "delivery", "onConflict", "legacyAppProxy", "services", "rollout", "credentials"];
 
 pub(super) fn read(root: &Value, report: &mut Report) -> Option<Settings> {
     let root = match root {
@@ -33,14 +34,16 @@ pub(super) fn read(root: &Value, report: &mut Report) -> Option<Settings> {
 /// Reads the options of a mapping, whatever else stands in it.
 pub(super) fn options(root: &Block<'_>, report: &mut Report) -> Settings {
     let conflicts = [("keep", OnConflict::Keep), ("replace", OnConflict::Replace), ("deny", OnConflict::Deny)];
-    let rollouts = [("automatic", Rollout::Automatic), ("report", Rollout::Report)];
+    let (rollout, by_name) = keeping::rollout(root, report);
     let argocd = root.block("argocd", report).map(|block| argocd::from_config(&block, report)).unwrap_or_default();
     let defaults = Settings::new(auth::default(), argocd);
     Settings {
         delivery: root.one_of("delivery", &DELIVERIES, report).unwrap_or(defaults.delivery),
         on_conflict: root.one_of("onConflict", &conflicts, report).unwrap_or(defaults.on_conflict),
         legacy_app_proxy: root.boolean("legacyAppProxy", report).unwrap_or(defaults.legacy_app_proxy),
-        rollout: root.one_of("rollout", &rollouts, report).unwrap_or(defaults.rollout),
+        rollout,
+        by_name,
+        credentials: keeping::credentials(root, report),
         services: services::read(root, report),
         ..defaults
     }

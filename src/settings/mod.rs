@@ -8,6 +8,8 @@ mod argocd;
 mod auth;
 mod block;
 mod config;
+mod duration;
+mod keeping;
 mod names;
 mod nearest;
 mod services;
@@ -15,21 +17,14 @@ mod values;
 
 pub use argocd::{Address, ArgoCd, CertificateAuthority, Tls};
 pub use block::Problem;
+pub use duration::duration;
+pub use keeping::{ByName, Credentials, Rollout};
 
 use crate::core::{Auth, Delivery, Engine, Injection, Injector, OnConflict, Service, built_in_services};
 use crate::yaml::{explain, options};
 use block::Report;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-
-/// What a stale or missed pod's workload may expect of the controller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rollout {
-    /// Pods are replaced.
-    Automatic,
-    /// Pods are reported only.
-    Report,
-}
 
 /// Everything that decides, checked.
 #[derive(Clone, Debug)]
@@ -48,6 +43,10 @@ pub struct Settings {
     pub services: Vec<Service>,
     /// What happens to pods that are out of step.
     pub rollout: Rollout,
+    /// What services do that read a Secret by its name.
+    pub by_name: ByName,
+    /// How the credential is kept.
+    pub credentials: Credentials,
     /// What a person should look at, though it hinders nothing.
     pub warnings: Vec<Problem>,
 }
@@ -168,6 +167,8 @@ impl Settings {
             legacy_app_proxy: false,
             services: built_in_services(),
             rollout: Rollout::Automatic,
+            by_name: ByName::Follow,
+            credentials: Credentials::default(),
             warnings: Vec::new(),
         }
     }

@@ -4,7 +4,7 @@ use crate::common;
 use crate::helm::{Helm, chart, values_file};
 
 /// Values that the schema refuses, and what its message must hold.
-const BY_SCHEMA: [(&str, &[&str]); 33] = [
+const BY_SCHEMA: [(&str, &[&str]); 36] = [
     ("global: {external-arg-cd: {server: argocd}}", &["/global/external-arg-cd/server"]),
     ("global: {external-arg-cd: {auth: {type: tokn}}}", &["/global/external-arg-cd/auth/type", "'token', 'password'"]),
     ("global: {external-argo-cd: {auth: {type: Token}}}", &["/global/external-argo-cd/auth/type"]),
@@ -26,6 +26,9 @@ const BY_SCHEMA: [(&str, &[&str]); 33] = [
     ("onConflict: ignore", &["/onConflict", "'keep', 'replace', 'deny'"]),
     ("legacyAppProxy: 'yes'", &["/legacyAppProxy"]),
     ("rollout: never", &["/rollout"]),
+    ("rollout: {mode: never}", &["/rollout"]),
+    ("credentials: {followAfter: 10}", &["/credentials/followAfter"]),
+    ("credentials: {followAfter: 10 minutes}", &["/credentials/followAfter"]),
     ("argoCdUsername: 'a:b'", &["/argoCdUsername"]),
     ("argocd: {server: x}", &["/argocd", "'server' not allowed"]),
     ("argocd: {url: argocd.example.com}", &["/argocd/url"]),

@@ -178,9 +178,16 @@ fn no_object_may_touch_a_secret_that_is_not_named() {
 
 #[test]
 fn reports_only_means_that_nothing_may_be_replaced() {
-    let objects = objects(&Helm::four().render("rollout: report").unwrap());
-    let role = object(&objects, "Role", "argocd-auth-webhook-controller").unwrap().to_string();
+    let role = |values: &str| {
+        let objects = objects(&Helm::four().render(values).unwrap());
+        object(&objects, "Role", "argocd-auth-webhook-controller").unwrap().to_string()
+    };
     for word in ["eviction", "delete", "deployments", "statefulsets"] {
-        assert!(!role.contains(word), "{word}");
+        for values in ["rollout: report", "rollout: {mode: report, byName: restart}"] {
+            assert!(!role(values).contains(word), "{values}: {word}");
+        }
+        for values in ["rollout: automatic", "rollout: {byName: restart}", "rollout: ''"] {
+            assert!(role(values).contains(word), "{values}: {word}");
+        }
     }
 }

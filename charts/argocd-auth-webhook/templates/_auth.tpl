@@ -199,5 +199,13 @@ and our own keys.
 {{- $value := get $root $key -}}
 {{- if or (kindIs "bool" $value) $value }}{{ $_ := set $values $key $value }}{{ end -}}
 {{- end -}}
+{{- with omit .Values.credentials "createSecret" }}{{ $_ := set $values "credentials" . }}{{ end -}}
 {{- toYaml $values -}}
+{{- end -}}
+
+{{/* Whether pods are replaced: something if they are. `rollout` is a mode, or a mapping that holds one. */}}
+{{- define "argocd-auth-webhook.replacesPods" -}}
+{{- $mode := .Values.rollout -}}
+{{- if kindIs "map" $mode }}{{ $mode = $mode.mode }}{{ end -}}
+{{- if eq ($mode | default "automatic") "automatic" }}true{{ end -}}
 {{- end -}}

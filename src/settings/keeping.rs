@@ -1,0 +1,91 @@
+//! How the controller keeps credentials and pods.
+
+use super::block::{Block, Report, shown};
+use super::duration;
+use std::time::Duration;
+
+/// What a stale or missed pod's workload may expect of the controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rollout {
+    /// Pods are replaced.
+    Automatic,
+    /// Pods are reported only.
+    Report,
+}
+
+/// What services that read a Secret by its name do when it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByName {
+    /// They read it again.
+    Follow,
+    /// They read it at their start only, so that they have to be restarted.
+    Restart,
+}
+
+/// How the credential is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// How long services that read the Secret by name are given to read it again, before the key
+    /// that it held is retired. An assumption: the Runtime doesn't document it.
+    pub follow_after: Duration,
+    /// How often the credential is verified when nothing changes.
+    pub check_interval: Duration,
+}
+
+impl Default for Credentials {
+    fn default() -> Self {
+        Self { follow_after: Duration::from_mins(10), check_interval: Duration::from_mins(5) }
+    }
+}
+
+const A_DAY: Duration = Duration::from_hours(24);
+
+/// Reads `credentials`. What the chart alone reads stands there too.
+pub(super) fn credentials(root: &Block<'_>, report: &mut Report) -> Credentials {
+    let defaults = Credentials::default();
+    let Some(block) = root.block("credentials", report) else { return defaults };
+    block.only(&["createSecret", "followAfter", "checkInterval"], report);
+    let mut time = |key: &str, least: Duration, default: Duration| {
+        let Some(text) = block.string(key, report) else { return default };
+        match duration(text) {
+            Ok(time) if (least..=A_DAY).contains(&time) => time,
+            Ok(_) => {
+                let text = format!("{text:?} is out of bounds; allowed: {least:?} to 24h");
+                report.problem::<()>(&block.path_of(key), text);
+                default
+            }
+            Err(wrong) => {
+                report.problem::<()>(&block.path_of(key), wrong);
+                default
+            }
+        }
+    };
+    Credentials {
+        follow_after: time("followAfter", Duration::ZERO, defaults.follow_after),
+        check_interval: time("checkInterval", Duration::from_secs(1), defaults.check_interval),
+    }
+}
+
+/// Reads `rollout`: its mode alone, or a mapping of `mode` and `byName`.
+pub(super) fn rollout(root: &Block<'_>, report: &mut Report) -> (Rollout, ByName) {
+    const MODES: [(&str, Rollout); 2] = [("automatic", Rollout::Automatic), ("report", Rollout::Report)];
+    const BY_NAME: [(&str, ByName); 2] = [("follow", ByName::Follow), ("restart", ByName::Restart)];
+    let mode = |block: &Block<'_>, key: &str, report: &mut Report| {
+        block.one_of(key, &MODES, report).unwrap_or(Rollout::Automatic)
+    };
+    match root.get("rollout") {
+        Some(value) if value.is_object() => {
+            let Some(block) = root.block("rollout", report) else { return (Rollout::Automatic, ByName::Follow) };
+            block.only(&["mode", "byName"], report);
+            let by_name = block.one_of("byName", &BY_NAME, report).unwrap_or(ByName::Follow);
+            (mode(&block, "mode", report), by_name)
+        }
+        Some(value) if !value.is_string() => {
+            let text =
+                format!("{} is not allowed; allowed: automatic, report, or a mapping of mode and byName", shown(value));
+            report.problem::<()>(&root.path_of("rollout"), text);
+            (Rollout::Automatic, ByName::Follow)
+        }
+        _ => (mode(root, "rollout", report), ByName::Follow),
+    }
+}
