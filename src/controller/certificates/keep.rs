@@ -7,7 +7,7 @@ use super::plan::plan;
 use super::snapshot::Snapshot;
 use super::terms::Terms;
 use crate::cluster::lease::Leadership;
-use crate::cluster::{Cause, ClusterError, call, endpoints, has_owner, merge_if, owner_reference, watch_named};
+use crate::cluster::{Cause, ClusterError, call, disown, endpoints, has_owner, merge_if, owner_reference, watch_named};
 use crate::controller::metrics::{ControllerMetrics, What};
 use crate::controller::run::Options;
 use crate::pki::{self, Seconds, shown_by};
@@ -92,11 +92,22 @@ impl Keeping {
         Ok(())
     }
 
+    /// Gives up the ownership that writing `caBundle` brought, so that whoever applies the
+    /// configuration can remove an entry of it.
+    pub(super) async fn disown(&self, configuration: &MutatingWebhookConfiguration) -> Result<(), ClusterError> {
+        let name = &self.options.webhook_configuration;
+        let what = format!("giving up caBundle of MutatingWebhookConfiguration {name} to whoever applies it");
+        if self.leadership.may_write() && disown(&self.configurations(), &what, name, &configuration.metadata).await? {
+            tracing::debug!("caBundle stands there without an owner");
+        }
+        Ok(())
+    }
+
     /// Rings whenever one of the objects changes; never ends.
     pub(super) async fn watch(&self, bell: &Notify) {
-        let (ca, serving) = (self.options.ca_secret(), self.options.serving_secret());
+        let (ca, serving) = (self.options.ca_secret(), &self.options.serving_secret);
         let mut ca = pin!(watch_named(self.secrets(), &ca));
-        let mut serving = pin!(watch_named(self.secrets(), &serving));
+        let mut serving = pin!(watch_named(self.secrets(), serving));
         let mut configuration = pin!(watch_named(self.configurations(), &self.options.webhook_configuration));
         loop {
             let failed = tokio::select! {
@@ -186,7 +197,7 @@ impl SelfManaged {
         // One after the other, always fresh: a watch's copy could be behind what this process wrote.
         let objects = Objects {
             ca: keeping.secret(&options.ca_secret()).await?,
-            serving: keeping.secret(&options.serving_secret()).await?,
+            serving: keeping.secret(&options.serving_secret).await?,
             configuration: keeping.configuration().await?,
         };
         // After the look: what is remembered as seen since then was there then.
@@ -217,6 +228,9 @@ impl SelfManaged {
             Next::Look => Ok(FIRST_DELAY),
             Next::Wait(until, poll) => {
                 keeping.adopt(&objects).await?;
+                if let Some(configuration) = &objects.configuration {
+                    keeping.disown(configuration).await?;
+                }
                 let longest = if poll { POLL } else { RESYNC };
                 let seconds = (until.saturating_sub(pki::now())).clamp(0, longest);
                 // Not at once, should the clock not have moved on.
