@@ -180,6 +180,7 @@ fn run_controller(args: cli::Controller, matches: Option<&ArgMatches>) -> Outcom
     let settings = logged_settings(&args.settings, matches)?;
     let (service, webhook_configuration) = (args.place.service(), args.place.webhook_configuration());
     let options = controller::Options {
+        serving_secret: args.place.serving_secret(),
         namespace: args.place.namespace,
         release: args.place.release,
         service,
@@ -201,6 +202,7 @@ fn run_doctor(args: cli::Doctor, matches: Option<&ArgMatches>) -> Outcome {
     let given = args.settings.config.is_some() || args.settings.values.is_some();
     let settings = if given { Some(settings(&args.settings, matches)?) } else { None };
     let options = doctor::Options {
+        serving_secret: args.place.serving_secret(),
         service: args.place.service(),
         webhook_configuration: args.place.webhook_configuration(),
         config_map: args.config_map.unwrap_or_else(|| format!("{}-config", args.place.release)),
@@ -221,7 +223,7 @@ fn run_doctor(args: cli::Doctor, matches: Option<&ArgMatches>) -> Outcome {
 
 fn kept_certificates(args: &cli::KeptCertificatesArgs) -> Result<controller::Certificates, Failure> {
     if args.certificates == cli::CertificatesArg::External {
-        return Ok(controller::Certificates::External);
+        return Ok(controller::Certificates::External { publish: !args.leave_ca_bundle });
     }
     let seconds = |time: std::time::Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let terms = Terms {

@@ -42,9 +42,12 @@ pub struct PlaceArgs {
     /// Namespace of the release
     #[arg(short, long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_NAMESPACE")]
     pub namespace: String,
-    /// First part of the names of our Secrets: RELEASE-ca and RELEASE-serving
+    /// First part of the names of our Secrets, such as RELEASE-ca
     #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_RELEASE", default_value = "argocd-auth-webhook")]
     pub release: String,
+    /// The Secret with the serving certificate; by default RELEASE-serving
+    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_SERVING_SECRET")]
+    pub serving_secret: Option<String>,
     /// The webhook's Service; by default named as the release
     #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_SERVICE")]
     pub service: Option<String>,
@@ -61,6 +64,10 @@ impl PlaceArgs {
         self.service.clone().unwrap_or_else(|| self.release.clone())
     }
 
+    pub fn serving_secret(&self) -> String {
+        self.serving_secret.clone().unwrap_or_else(|| format!("{}-serving", self.release))
+    }
+
     pub fn webhook_configuration(&self) -> String {
         self.webhook_configuration.clone().unwrap_or_else(|| format!("{}-{}", self.release, self.namespace))
     }
@@ -72,6 +79,9 @@ pub struct KeptCertificatesArgs {
     /// Who makes them
     #[arg(long, value_enum, default_value = "self-managed", env = "ARGOCD_AUTH_WEBHOOK_CERTIFICATES")]
     pub certificates: CertificatesArg,
+    /// With certificates of somebody else, leave `caBundle` alone too
+    #[arg(long, env = "ARGOCD_AUTH_WEBHOOK_LEAVE_CA_BUNDLE")]
+    pub leave_ca_bundle: bool,
     /// How long a CA lasts; replaced at two thirds of it, or before it would cut a certificate short
     #[arg(long, value_name = "TIME", default_value = "8760h", value_parser = duration)]
     #[arg(env = "ARGOCD_AUTH_WEBHOOK_CA_LIFETIME")]
@@ -90,15 +100,16 @@ pub struct KeptCertificatesArgs {
 pub enum CertificatesArg {
     /// The controller
     SelfManaged,
-    /// Somebody else, in the Secret RELEASE-serving; a ca.crt in it becomes `caBundle`
+    /// Somebody else, in the serving Secret; a ca.crt in it becomes `caBundle`
     External,
 }
 
 /// Look whether the webhook is in order
 ///
 /// Compares what API servers trust with what each pod of the webhook serves, looks at the
-/// certificates' life, and creates a pod of each service and a foreign one as a dry run: they must
-/// come back as the settings say. Changes nothing. Each line says ok, warning, problem or not
+/// certificates' life, at the Secrets that pods refer to and at the pods that are there, and creates
+/// a pod of each service and a foreign one as a dry run: they must come back as the settings say.
+/// Changes nothing. Each line says ok, warning, problem or not
 /// checked, and what to do.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \

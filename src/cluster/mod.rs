@@ -18,7 +18,7 @@ pub use error::{Cause, ClusterError, call, call_within};
 pub use event::{Event, emit};
 pub use owner::{has_owner, owner_reference};
 pub use watch::{Seen, watch_named};
-pub use write::{FIELD_MANAGER, apply, ensure, merge_if};
+pub use write::{FIELD_MANAGER, apply, disown, ensure, merge_if};
 
 use std::fmt;
 use std::str::FromStr;

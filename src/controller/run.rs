@@ -20,8 +20,11 @@ use tokio::sync::watch;
 pub enum Certificates {
     /// This controller.
     SelfManaged(Terms),
-    /// Somebody else; the CA in the serving Secret is published all the same, if there is one.
-    External,
+    /// Somebody else.
+    External {
+        /// Whether the CA in the serving Secret, if there is one, becomes `caBundle`.
+        publish: bool,
+    },
 }
 
 /// What to keep, and where.
@@ -31,6 +34,8 @@ pub struct Options {
     pub namespace: String,
     /// The first part of the names of our Secrets.
     pub release: String,
+    /// The Secret with the serving certificate.
+    pub serving_secret: String,
     /// The webhook's Service.
     pub service: String,
     /// Its port.
@@ -50,12 +55,6 @@ impl Options {
     #[must_use]
     pub fn ca_secret(&self) -> String {
         format!("{}-ca", self.release)
-    }
-
-    /// The Secret with the serving certificate.
-    #[must_use]
-    pub fn serving_secret(&self) -> String {
-        format!("{}-serving", self.release)
     }
 
     /// The names that the serving certificate is for.
@@ -157,7 +156,7 @@ impl Controller {
         let work = async move {
             match certificates {
                 Certificates::SelfManaged(terms) => SelfManaged::new(context, terms).run().await,
-                Certificates::External => External::new(context).run().await,
+                Certificates::External { publish } => External::new(context, publish).run().await,
             }
         };
         let mut admin = tokio::spawn(admin.run());

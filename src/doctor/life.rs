@@ -47,10 +47,10 @@ pub(super) async fn probe(client: &Client, scene: &Scene, report: &mut Report) {
 
 /// The serving certificate from its Secret, where no endpoint shows one.
 async fn kept(client: &Client, scene: &Scene) -> Result<Certificate, String> {
-    let (namespace, name) = (&scene.options.namespace, format!("{}-serving", scene.options.release));
+    let (namespace, name) = (&scene.options.namespace, &scene.options.serving_secret);
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let what = format!("no endpoint shows one, and reading Secret {namespace}/{name}");
-    let secret = call(&what, secrets.get(&name)).await.map_err(|error| error.to_string())?;
+    let secret = call(&what, secrets.get(name)).await.map_err(|error| error.to_string())?;
     let pem = secret.data.as_ref().and_then(|data| data.get("tls.crt")).map(|bytes| bytes.0.as_slice());
     pem.and_then(Certificate::first_from_pem)
         .ok_or_else(|| format!("Secret {namespace}/{name} has no readable tls.crt"))

@@ -4,9 +4,11 @@
 
 mod admission;
 mod bundle;
+mod credential;
 mod life;
 mod pods;
 mod report;
+mod running;
 
 pub use report::{Check, Report, Verdict};
 
@@ -32,6 +34,8 @@ pub struct Options {
     pub namespace: String,
     /// The first part of the names of our Secrets.
     pub release: String,
+    /// The Secret with the serving certificate.
+    pub serving_secret: String,
     /// The webhook's Service.
     pub service: String,
     /// Its port.
@@ -89,7 +93,9 @@ pub async fn run(client: &Client, options: Options, settings: Option<Settings>) 
     let mut report = Report::default();
     bundle::probe(&scene, &mut report);
     life::probe(client, &scene, &mut report).await;
+    credential::probe(client, &scene, &settings, &mut report).await;
     admission::probe(client, &scene, &injector, &mut report).await;
+    running::probe(client, &scene, &injector, &mut report).await;
     Ok(report)
 }
 

@@ -47,7 +47,7 @@ const BY_SCHEMA: [(&str, &[&str]); 36] = [
 ];
 
 /// Values that the templates refuse: the path and the fix.
-const BY_TEMPLATE: [(&str, &str); 29] = [
+const BY_TEMPLATE: [(&str, &str); 28] = [
     (
         "global: {external-arg-cd: {auth: {type: token}}}",
         "global.external-arg-cd.auth: type is token, but no token is given; set global.external-arg-cd.auth.token, or",
@@ -97,7 +97,6 @@ const BY_TEMPLATE: [(&str, &str); 29] = [
         "argocd: {tls: {caSecretKeyRef: {name: a, key: b}, caConfigMapKeyRef: {name: a, key: b}}}",
         "argocd.tls.caConfigMapKeyRef: stands beside argocd.tls.caSecretKeyRef",
     ),
-    ("certificates: {source: secret, secretName: mine}", "certificates.caBundle: must be given"),
     ("services: [{name: none}]", "services[0].name: \"none\" is what metrics call"),
     ("services: [{name: app-proxy, containers: []}]", "services[0].containers: must not be empty"),
     ("services: [{name: app-proxy, selector: {}}]", "services[0].selector: must not be empty"),

@@ -26,7 +26,15 @@ pub struct Seen {
     pub stderr: String,
 }
 
-fn project() -> &'static Path {
+/// Why a call came to nothing.
+pub enum Failure {
+    /// The API server says so.
+    Refused(String),
+    /// There was no answer.
+    NoAnswer(String),
+}
+
+pub fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -111,13 +119,34 @@ impl Cluster {
 
     /// One call. The error is the message that the API server gives.
     async fn call(&self, method: Method, path: &str, kind: &str, body: Option<&Value>) -> Result<Value, String> {
+        match self.attempt(method.clone(), path, kind, body).await {
+            Ok(value) => Ok(value),
+            Err(Failure::Refused(message)) => Err(message),
+            Err(Failure::NoAnswer(error)) => panic!("{method} {path}: {error}"),
+        }
+    }
+
+    /// One call to an API server that may be away.
+    pub async fn attempt(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
-        let request = Request::builder().method(&method).uri(path).header("content-type", kind).body(body).unwrap();
+        let request = Request::builder().method(method).uri(path).header("content-type", kind).body(body).unwrap();
         match self.client.request::<Value>(request).await {
             Ok(value) => Ok(value),
-            Err(kube::Error::Api(status)) => Err(status.message.clone()),
-            Err(error) => panic!("{method} {path}: {error:?}"),
+            Err(kube::Error::Api(status)) => Err(Failure::Refused(status.message.clone())),
+            Err(error) => Err(Failure::NoAnswer(format!("{error:?}"))),
         }
+    }
+
+    /// What a path answers that isn't JSON.
+    pub async fn text(&self, path: &str) -> Result<String, String> {
+        let request = Request::get(path).body(Vec::new()).unwrap();
+        self.client.request_text(request).await.map_err(|error| error.to_string())
     }
 
     pub async fn get(&self, path: &str) -> Result<Value, String> {

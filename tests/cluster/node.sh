@@ -19,6 +19,8 @@ node_network() {
 node_start() {
   gcc -static -O2 -Wall -o probe "$here/probe.c"
   python3 "$here/image.py" cluster.local/probe:1 probe.tar '{"Entrypoint":["/probe"]}' /probe=probe
+  # What stands in for the Runtime's images, which don't run as root either.
+  python3 "$here/image.py" cluster.local/workload:1 workload.tar '{"Entrypoint":["/probe"],"User":"1000"}' /probe=probe
   mkdir -p cni
   cat >containerd.toml <<TOML
 version = 2
@@ -61,6 +63,7 @@ enforceNodeAllocatable: []
 evictionHard: {nodefs.available: "0%", imagefs.available: "0%", memory.available: "0%"}
 # The defaults would make a stream of pods a matter of minutes.
 registryPullQPS: 0
+crashLoopBackOff: {maxContainerRestartPeriod: 1s}
 eventRecordQPS: 0
 kubeAPIQPS: 200
 kubeAPIBurst: 400
@@ -80,7 +83,8 @@ DNS
   fi
   start containerd -c containerd.toml
   wait_for containerd "its socket" ctr -a containerd.sock version
-  ctr -a containerd.sock -n k8s.io images import probe.tar >/dev/null
+  local image
+  for image in probe workload; do ctr -a containerd.sock -n k8s.io images import $image.tar >/dev/null; done
   start kube-scheduler --kubeconfig=kubeconfig --leader-elect=false --bind-address=127.0.0.1 --kube-api-qps=500 --kube-api-burst=1000
   start kube-proxy --kubeconfig=kubeconfig --proxy-mode=iptables --hostname-override=node --masquerade-all \
     --conntrack-max-per-core=0 --conntrack-tcp-timeout-established=0 --conntrack-tcp-timeout-close-wait=0 \

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# up.sh STATE [node]: starts a Kubernetes control plane (etcd, API server, controller manager) on
+# up.sh STATE [node|old]: starts a Kubernetes control plane (etcd, API server, controller manager) on
 # 127.0.0.1, as any user, with all its files in STATE. STATE/kubeconfig is the administrator's,
 # STATE/audit.log what the API server logged about each request. With "node" there is a real node
-# too (root only): see node.sh.
+# too (root only): see node.sh. With "old" the control plane is the oldest Kubernetes of the tests.
 # Ports: CLUSTER_API_PORT (16443), CLUSTER_ETCD_PORT (12379), CLUSTER_ETCD_PEER_PORT (12380).
 set -euo pipefail
-[[ $# == 1 || ($# == 2 && $2 == node) ]] || { echo "usage: up.sh STATE [node]" >&2; exit 2; }
+[[ $# == 1 || ($# == 2 && $2 =~ ^(node|old)$) ]] || { echo "usage: up.sh STATE [node|old]" >&2; exit 2; }
 level=${2:-control-plane}
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$(cd "${CLUSTER_BIN:-$here/../../target/cluster/bin}" && pwd) || exit 1
@@ -15,6 +15,7 @@ peer_port=${CLUSTER_ETCD_PEER_PORT:-12380}
 
 fail() { echo "up.sh: $*" >&2; exit 1; }
 [[ -x $bin/kube-apiserver ]] || fail "$bin has no kube-apiserver; run tests/cluster/build.sh first"
+[[ $level != old || -x $bin/old/kube-apiserver ]] || fail "$bin has no old kube-apiserver; run tests/cluster/build.sh old first"
 [[ ! -e $1/pids ]] || fail "$1 belongs to a cluster already; run tests/cluster/down.sh $1 first"
 for port in CLUSTER_API_PORT=$api_port CLUSTER_ETCD_PORT=$etcd_port CLUSTER_ETCD_PEER_PORT=$peer_port; do
   if (exec 3<>"/dev/tcp/127.0.0.1/${port#*=}") 2>/dev/null; then
@@ -32,6 +33,7 @@ start() { # NAME ARGUMENT...: starts a component, ours or the system's
   local name=$1 program
   shift
   program=$bin/$name
+  [[ $level != old || ! -x $bin/old/$name ]] || program=$bin/old/$name
   [[ -x $program ]] || program=$(command -v "$name") || fail "$name is not there; run tests/cluster/build.sh ${level/control-plane/}"
   "$program" "$@" >"logs/$name.log" 2>&1 </dev/null &
   echo $! >"pids/$name"

@@ -15,6 +15,8 @@ annotations:
 
 {{- define "argocd-auth-webhook.podSpec" -}}
 serviceAccountName: {{ .account }}
+# The Service's name would make variables with the prefix of the program's own.
+enableServiceLinks: false
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}

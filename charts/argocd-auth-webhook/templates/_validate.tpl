@@ -28,10 +28,6 @@
 {{- if and $tls.caSecretKeyRef $tls.caConfigMapKeyRef -}}
 {{- fail "argocd.tls.caConfigMapKeyRef: stands beside argocd.tls.caSecretKeyRef; keep one of them" -}}
 {{- end -}}
-{{- $serving := printf "%s-serving" .Release.Name -}}
-{{- if and (eq .Values.certificates.source "secret") (ne (include "argocd-auth-webhook.servingSecret" .) $serving) (not .Values.certificates.caBundle) -}}
-{{- fail (printf "certificates.caBundle: must be given, because the controller takes ca.crt from a Secret named %s only; give it, or name the Secret so" $serving) -}}
-{{- end -}}
 {{- range $key := list "secretName" "caBundle" -}}
 {{- if and (ne $.Values.certificates.source "secret") (get $.Values.certificates $key) -}}
 {{- fail (printf "certificates.%s: is given, but certificates.source is %s; set certificates.source: secret" $key $.Values.certificates.source) -}}

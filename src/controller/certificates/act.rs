@@ -92,8 +92,8 @@ impl Acting<'_> {
             SERVING[1]: encoded(made.key.as_bytes()),
             "ca.crt": encoded(cert.as_bytes()),
         } });
-        let name = options.serving_secret();
-        self.write_secret(&name, self.objects.serving.as_ref(), patch).await?;
+        let name = &options.serving_secret;
+        self.write_secret(name, self.objects.serving.as_ref(), patch).await?;
         self.context.metrics.rotated(What::Leaf);
         let note = format!("made a serving certificate ({why}): {}", describe(&made.cert));
         self.tell(What::Leaf, why.is_repair(), "ServingCertificateMade", note).await;
@@ -172,7 +172,7 @@ impl Acting<'_> {
         if let Some(owner) = self.context.owner().await {
             body["metadata"]["ownerReferences"] = json!([owner]);
         }
-        if name == options.serving_secret() {
+        if name == options.serving_secret {
             // A Secret of this type has to have both keys.
             body["type"] = "kubernetes.io/tls".into();
             body["data"] = json!({ SERVING[0]: "", SERVING[1]: "" });
@@ -199,7 +199,7 @@ impl Acting<'_> {
     async fn event(&self, what: What, warning: bool, reason: &'static str, note: String) {
         let options = &self.context.options;
         let (name, read) = match what {
-            What::Leaf => (options.serving_secret(), &self.objects.serving),
+            What::Leaf => (options.serving_secret.clone(), &self.objects.serving),
             What::Ca | What::Bundle => (options.ca_secret(), &self.objects.ca),
         };
         let about = ObjectReference {

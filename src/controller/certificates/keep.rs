@@ -6,7 +6,7 @@ use super::observe::{Objects, Observed, observe};
 use super::plan::plan;
 use super::snapshot::Snapshot;
 use super::terms::Terms;
-use crate::cluster::{Cause, ClusterError, call, endpoints, has_owner, merge_if, owner_reference, watch_named};
+use crate::cluster::{Cause, ClusterError, call, disown, endpoints, has_owner, merge_if, owner_reference, watch_named};
 use crate::controller::Context;
 use crate::controller::metrics::What;
 use crate::pki::{self, Seconds, shown_by};
@@ -72,11 +72,22 @@ impl Context {
         Ok(())
     }
 
+    /// Gives up the ownership that writing `caBundle` brought, so that whoever applies the
+    /// configuration can remove an entry of it.
+    pub(super) async fn disown(&self, configuration: &MutatingWebhookConfiguration) -> Result<(), ClusterError> {
+        let name = &self.options.webhook_configuration;
+        let what = format!("giving up caBundle of MutatingWebhookConfiguration {name} to whoever applies it");
+        if self.leadership.may_write() && disown(&self.configurations(), &what, name, &configuration.metadata).await? {
+            tracing::debug!("caBundle stands there without an owner");
+        }
+        Ok(())
+    }
+
     /// Rings whenever one of the objects changes; never ends.
     pub(super) async fn watch(&self, bell: &Notify) {
-        let (ca, serving) = (self.options.ca_secret(), self.options.serving_secret());
+        let (ca, serving) = (self.options.ca_secret(), &self.options.serving_secret);
         let mut ca = pin!(watch_named(self.secrets(), &ca));
-        let mut serving = pin!(watch_named(self.secrets(), &serving));
+        let mut serving = pin!(watch_named(self.secrets(), serving));
         let mut configuration = pin!(watch_named(self.configurations(), &self.options.webhook_configuration));
         loop {
             let failed = tokio::select! {
@@ -166,7 +177,7 @@ impl SelfManaged {
         // One after the other, always fresh: a watch's copy could be behind what this process wrote.
         let objects = Objects {
             ca: context.secret(&options.ca_secret()).await?,
-            serving: context.secret(&options.serving_secret()).await?,
+            serving: context.secret(&options.serving_secret).await?,
             configuration: context.configuration().await?,
         };
         // After the look: what is remembered as seen since then was there then.
@@ -197,6 +208,9 @@ impl SelfManaged {
             Next::Look => Ok(FIRST_DELAY),
             Next::Wait(until, poll) => {
                 context.adopt(&objects).await?;
+                if let Some(configuration) = &objects.configuration {
+                    context.disown(configuration).await?;
+                }
                 let longest = if poll { POLL } else { RESYNC };
                 let seconds = (until.saturating_sub(pki::now())).clamp(0, longest);
                 // Not at once, should the clock not have moved on.

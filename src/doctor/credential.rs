@@ -1,0 +1,76 @@
+//! Whether the Secrets that pods refer to are there: without one a pod is created, and never starts.
+
+use super::{Report, Scene, Verdict};
+use crate::cluster::{Cause, call};
+use crate::core::{SecretKeyRef, Username};
+use crate::settings::Settings;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+
+const PROBE: &str = "credential";
+
+pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, report: &mut Report) {
+    let auth = &settings.auth;
+    let mut references = vec![&auth.credential];
+    if let Username::SecretKey(reference) = &auth.username {
+        references.push(reference);
+    }
+    let namespace = &scene.options.namespace;
+    // Where Argo CD's own Secrets are, if that is not where the pods look.
+    let elsewhere = settings.argocd.namespace.as_ref().filter(|argocd| *argocd != namespace);
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    for reference in references {
+        let SecretKeyRef { name, key, .. } = reference;
+        let what = format!("reading Secret {namespace}/{name}");
+        let found = call(&what, secrets.get_opt(name)).await;
+        let has_key = |secret: Secret| secret.data.is_some_and(|data| data.contains_key(key));
+        let verdict = match found.map(|secret| secret.map(has_key)) {
+            Ok(Some(true)) => Verdict::Ok(format!("has the key {key:?}")),
+            Ok(Some(false)) => lacking(reference, &format!("has no key {key:?}"), "put it there, or name another key"),
+            Ok(None) => lacking(reference, "is not there", &remedy(namespace, name, elsewhere)),
+            Err(error) if matches!(error.cause, Cause::Forbidden(_)) => Verdict::NotChecked(error.to_string()),
+            Err(error) => {
+                Verdict::Problem(error.to_string(), "make sure that the API server can be reached".to_owned())
+            }
+        };
+        report.add(PROBE, format!("Secret {namespace}/{name}"), verdict);
+    }
+}
+
+fn lacking(reference: &SecretKeyRef, what: &str, advice: &str) -> Verdict {
+    if reference.optional == Some(true) {
+        Verdict::Warning(format!("{what}; pods start without it, because it is optional"), advice.to_owned())
+    } else {
+        Verdict::Problem(format!("{what}: pods that refer to it can't start"), advice.to_owned())
+    }
+}
+
+fn remedy(namespace: &str, name: &str, elsewhere: Option<&String>) -> String {
+    let there = elsewhere.map_or_else(String::new, |argocd| {
+        format!("Argo CD stands in namespace {argocd}, and a pod can refer to its own namespace's Secrets only; ")
+    });
+    format!(
+        "{there}make Secret {name} in namespace {namespace}, or name one that is there (passwordSecretKeyRef, tokenSecretKeyRef)"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_a_problem_unless_it_is_optional() {
+        let reference = |optional| SecretKeyRef { name: "a".to_owned(), key: "b".to_owned(), optional };
+        let verdict = |optional| lacking(&reference(optional), "is not there", "make it");
+        assert!(matches!(verdict(None), Verdict::Problem(..)));
+        assert!(matches!(verdict(Some(false)), Verdict::Problem(..)));
+        assert!(matches!(verdict(Some(true)), Verdict::Warning(..)));
+    }
+
+    #[test]
+    fn the_advice_names_the_namespaces() {
+        let advice = remedy("codefresh", "argocd-initial-admin-secret", Some(&"argocd".to_owned()));
+        insta::assert_snapshot!(advice, @"Argo CD stands in namespace argocd, and a pod can refer to its own namespace's Secrets only; make Secret argocd-initial-admin-secret in namespace codefresh, or name one that is there (passwordSecretKeyRef, tokenSecretKeyRef)");
+        assert!(remedy("codefresh", "mine", None).starts_with("make Secret mine"));
+    }
+}

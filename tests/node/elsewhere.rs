@@ -1,0 +1,55 @@
+//! Argo CD in another namespace than the Runtime.
+
+use crate::cluster::{Namespaces, eventually, pods_path};
+use crate::helm::Helm;
+use crate::permissions::may;
+use crate::release::Place;
+use crate::runtime::{app_proxy_to_run, pod_runs, secret};
+use crate::umbrella::{doctor, problems};
+
+const SECRET: &str = "argocd-initial-admin-secret";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_is_there_only_is_a_problem_with_a_name_until_it_is_here_too() {
+    let place = Place::new("elsewhere").await;
+    let there = format!("{}-argocd", place.namespace());
+    let _argocd = Namespaces::create(&place.cluster, vec![there.clone()]).await;
+    secret(&place.cluster, &there, SECRET, "password", "of-argocd").await;
+    let release = place.install(Helm::Four, "auth", &format!("argocd: {{namespace: {there}}}"));
+    release.injects_anything().await;
+    let (cluster, namespace) = (release.cluster(), release.namespace());
+    let account = format!("system:serviceaccount:{namespace}:auth-argocd-auth-webhook-controller");
+    assert!(may(cluster, &account, &there, "get", "", "configmaps", "argocd-cm").await);
+    for (verb, resource, name) in
+        [("get", "configmaps", "argocd-rbac-cm"), ("patch", "configmaps", "argocd-cm"), ("get", "secrets", SECRET)]
+    {
+        assert!(!may(cluster, &account, &there, verb, "", resource, name).await, "{verb} {resource} {name}");
+    }
+    assert!(!may(cluster, &account, namespace, "get", "", "configmaps", "argocd-cm").await, "it is not here");
+
+    let pod = app_proxy_to_run("waiting");
+    cluster.create(&pods_path(namespace), &pod).await.unwrap();
+    let path = format!("{}/waiting", pods_path(namespace));
+    eventually("the kubelet says what is missing", async || {
+        let status = cluster.get(&path).await?["status"]["containerStatuses"][0]["state"]["waiting"].clone();
+        let message = status["message"].as_str().unwrap_or_default();
+        if message.contains(&format!("secret \"{SECRET}\" not found")) { Ok(()) } else { Err(status.to_string()) }
+    })
+    .await;
+    let (good, checks) = doctor(&release.place, "auth", &release.fullname());
+    assert!(!good);
+    let found = problems(&checks, "credential");
+    let [(subject, text)] = found.as_slice() else { panic!("{checks:#?}") };
+    assert_eq!(*subject, format!("Secret {namespace}/{SECRET}"));
+    for part in ["is not there", &format!("Argo CD stands in namespace {there}"), &format!("in namespace {namespace}")]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+
+    secret(cluster, namespace, SECRET, "password", "of-argocd").await;
+    pod_runs(cluster, namespace, "waiting").await;
+    let (good, checks) = doctor(&release.place, "auth", &release.fullname());
+    assert!(good, "{checks:#?}");
+    assert!(problems(&checks, "credential").is_empty());
+    cluster.delete(&path).await.unwrap();
+}

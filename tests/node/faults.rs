@@ -1,0 +1,102 @@
+//! What nobody planned: creations may fail meanwhile, but each says why, none goes without, and
+//! everything catches up by itself.
+
+use crate::cluster::{eventually, say, workloads_path};
+use crate::helm::Helm;
+use crate::machine::{kill, process, restart_api_server};
+use crate::release::{Place, Release, is_injected, token_values};
+use crate::runtime::app_proxies;
+use crate::stream::{Stream, Tally};
+use std::time::Duration;
+
+const REPLICAS: u32 = 20;
+
+/// Grows a set meanwhile, and sees to it that it gets all its pods without help, each injected.
+async fn catches_up(release: &Release, name: &str) {
+    let path = format!("{}/{name}", workloads_path(release.namespace(), "ReplicaSet"));
+    eventually("the set has all its pods", async || {
+        let status = release.cluster().get(&path).await?["status"].clone();
+        if status["replicas"] == REPLICAS { Ok(()) } else { Err(status.to_string()) }
+    })
+    .await;
+    let pods = release.cluster().pods(release.namespace()).await;
+    let of_set: Vec<_> = pods.iter().filter(|pod| pod["metadata"]["labels"]["set"] == name).collect();
+    assert_eq!(of_set.len(), REPLICAS as usize);
+    assert!(of_set.into_iter().all(is_injected), "a pod of {name} went without");
+}
+
+async fn grow(release: &Release, name: &str) {
+    let path = workloads_path(release.namespace(), "ReplicaSet");
+    release.cluster().create(&path, &app_proxies(name, REPLICAS)).await.unwrap();
+}
+
+fn judge(what: &str, tally: &Tally) {
+    let (answered, lost): (Vec<_>, Vec<_>) = tally.refused.iter().partition(|refusal| refusal.answered);
+    say(&format!(
+        "{what}: {} of {} creations failed, from first to last {:.2} s; at most {:.2} s without a success",
+        tally.refused.len(),
+        tally.created + tally.refused.len(),
+        tally.window().as_secs_f64(),
+        tally.longest.as_secs_f64()
+    ));
+    assert_eq!(tally.bare, 0, "{what}: created without a credential");
+    for refusal in answered {
+        assert!(
+            refusal.message.contains("failed calling webhook \"app-proxy.argocd-auth-webhook.io\""),
+            "{what}: {}",
+            refusal.message
+        );
+    }
+    assert!(lost.is_empty() || what.contains("API server"), "{what}: {}", lost[0].message);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_breaks_no_pod_goes_without_and_all_come() {
+    let place = Place::new("faults").await;
+    let release = place.install(Helm::Four, "auth", &token_values(""));
+    release.injects().await;
+    release.stands().await;
+    let before = release.settles().await;
+
+    let stream = Stream::start(release.cluster(), release.namespace());
+    stream.goes_on(500).await;
+    let name = release.pods("webhook").await[0]["metadata"]["name"].clone();
+    for turn in 0..5 {
+        let pid = eventually("the replica runs", async || {
+            let pods = release.pods("webhook").await;
+            let pod = pods.iter().find(|pod| pod["metadata"]["name"] == name).ok_or("it is gone")?;
+            process(release.cluster(), pod, "webhook").ok_or_else(|| pod["status"].to_string())
+        })
+        .await;
+        kill(pid);
+        if turn == 0 {
+            grow(&release, "killed").await;
+        }
+        stream.goes_on(200).await;
+    }
+    release.stands().await;
+    stream.goes_on(500).await;
+    catches_up(&release, "killed").await;
+    judge("a replica killed five times", &stream.end().await.0);
+
+    let stream = Stream::start(release.cluster(), release.namespace());
+    stream.goes_on(500).await;
+    grow(&release, "bundle").await;
+    release.upgrade(&token_values(""), &["--force-replace", "--server-side=false"]).unwrap();
+    assert_eq!(release.settles().await, before, "the same CA is back");
+    stream.goes_on(500).await;
+    catches_up(&release, "bundle").await;
+    let tally = stream.end().await.0;
+    judge("caBundle lost to --force-replace", &tally);
+    assert!(tally.window() < Duration::from_secs(20), "{:?}", tally.window());
+
+    let stream = Stream::start(release.cluster(), release.namespace());
+    stream.goes_on(500).await;
+    restart_api_server(release.cluster()).await;
+    eventually("the API server is back", async || release.cluster().text("/readyz").await.map(drop)).await;
+    grow(&release, "restarted").await;
+    stream.goes_on(500).await;
+    catches_up(&release, "restarted").await;
+    judge("the API server killed and started again", &stream.end().await.0);
+    release.stands().await;
+}

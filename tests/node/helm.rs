@@ -1,0 +1,41 @@
+//! Helm, as a person runs it.
+
+use crate::cluster::{Cluster, project};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Which of the two that people use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Helm {
+    Three,
+    Four,
+}
+
+impl Helm {
+    fn program(self) -> PathBuf {
+        let (variable, name) = match self {
+            Self::Three => ("HELM3", "helm3"),
+            Self::Four => ("HELM", "helm"),
+        };
+        let bin = std::env::var_os("CLUSTER_BIN").map_or_else(|| project().join("target/cluster/bin"), PathBuf::from);
+        let path = std::env::var_os(variable).map_or_else(|| bin.join(name), PathBuf::from);
+        assert!(path.exists(), "{} is not there: run tests/chart/build-helm.sh", path.display());
+        path
+    }
+
+    /// Runs it: everything that it printed, also as the error where it fails.
+    pub fn run(self, cluster: &Cluster, arguments: &[&str]) -> Result<String, String> {
+        tokio::task::block_in_place(|| {
+            let home = env!("CARGO_TARGET_TMPDIR");
+            let output = Command::new(self.program())
+                .args(arguments)
+                .env("KUBECONFIG", cluster.kubeconfig())
+                .envs([("HELM_CONFIG_HOME", home), ("HELM_CACHE_HOME", home), ("HELM_DATA_HOME", home)])
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            let printed = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+            if output.status.success() { Ok(printed) } else { Err(printed) }
+        })
+    }
+}

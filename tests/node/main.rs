@@ -1,0 +1,30 @@
+//! The chart on a real node: what Helm installs runs, and pods of the Runtime's services run with
+//! what they were given. What is asserted is what their processes hold, what the API server answers
+//! and what stands in the cluster.
+//!
+//! Needs root and a cluster with a node on this machine, so `make node-test` runs it; `README.md`
+//! beside this file says how else.
+
+#[expect(dead_code, reason = "the tests without a node use the rest")]
+#[path = "../cluster/cluster.rs"]
+mod cluster;
+#[expect(dead_code, reason = "the tests without a node use the rest")]
+#[path = "../cluster/fixtures.rs"]
+mod fixtures;
+
+mod certificates;
+mod helm;
+mod machine;
+mod release;
+mod runtime;
+mod stream;
+
+mod elsewhere;
+mod entries;
+mod faults;
+mod life;
+mod owners;
+mod permissions;
+mod planned;
+mod umbrella;
+mod values;

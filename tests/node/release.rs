@@ -1,0 +1,225 @@
+//! Releases of the chart, each with a namespace.
+
+use crate::cluster::{Cluster, Namespaces, eventually, output, pods_path, project, say};
+use crate::helm::Helm;
+use crate::runtime::app_proxy;
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A plain token and a plain password, which stand in values and must stand in Secrets alone.
+pub const SECRET_VALUES: &str = include_str!("../cluster/secret-values");
+
+pub fn plain_token() -> &'static str {
+    SECRET_VALUES.lines().next().unwrap()
+}
+
+pub fn plain_password() -> &'static str {
+    SECRET_VALUES.lines().nth(1).unwrap()
+}
+
+/// The values of most tests: a plain token, in the documentation's spelling.
+pub fn token_values(more: &str) -> String {
+    format!("global: {{external-arg-cd: {{auth: {{type: token, token: {}}}}}}}\n{more}\n", plain_token())
+}
+
+/// Where the chart is.
+pub fn chart() -> PathBuf {
+    project().join("charts/argocd-auth-webhook")
+}
+
+/// A namespace in which a release is or will be.
+pub struct Place {
+    pub cluster: Cluster,
+    _namespaces: Namespaces,
+    files: TempDir,
+    name: String,
+}
+
+impl Place {
+    pub async fn new(test: &str) -> Self {
+        let cluster = Cluster::connect().await;
+        let name = format!("{test}-{:x}", std::process::id());
+        let namespaces = Namespaces::create(&cluster, vec![name.clone()]).await;
+        Self { cluster, _namespaces: namespaces, files: TempDir::new().unwrap(), name }
+    }
+
+    pub fn namespace(&self) -> &str {
+        &self.name
+    }
+
+    /// Writes values where Helm reads them.
+    pub fn values(&self, text: &str) -> String {
+        let number = fs::read_dir(self.files.path()).unwrap().count();
+        let path = self.files.path().join(format!("values-{number}.yaml"));
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// `helm VERB RELEASE CHART` with these values, in this namespace.
+    pub fn helm(&self, helm: Helm, verb: &str, release: &str, values: &str, more: &[&str]) -> Result<String, String> {
+        self.helm_of(helm, verb, release, chart().to_str().unwrap(), values, more)
+    }
+
+    /// The same of another chart.
+    pub fn helm_of(
+        &self,
+        helm: Helm,
+        verb: &str,
+        release: &str,
+        chart: &str,
+        values: &str,
+        more: &[&str],
+    ) -> Result<String, String> {
+        let values = self.values(values);
+        let arguments = [verb, release, chart, "--namespace", self.namespace(), "--values", &values];
+        helm.run(&self.cluster, &[&arguments, more].concat())
+    }
+
+    /// Installs, and takes it down again with the result.
+    pub fn install(self, helm: Helm, name: &str, values: &str) -> Release {
+        let printed = self.helm(helm, "install", name, values, &[]).unwrap_or_else(|error| panic!("{error}"));
+        let leaked = SECRET_VALUES.lines().find(|value| printed.contains(*value));
+        assert_eq!(leaked, None, "Helm printed a secret value");
+        Release { helm, name: name.to_owned(), place: self, installed: true }
+    }
+}
+
+/// An installed release.
+pub struct Release {
+    pub helm: Helm,
+    pub name: String,
+    pub place: Place,
+    installed: bool,
+}
+
+impl Release {
+    pub fn cluster(&self) -> &Cluster {
+        &self.place.cluster
+    }
+
+    pub fn namespace(&self) -> &str {
+        self.place.namespace()
+    }
+
+    /// The name of the webhook's objects.
+    pub fn fullname(&self) -> String {
+        let chart = "argocd-auth-webhook";
+        if self.name.contains(chart) { self.name.clone() } else { format!("{}-{chart}", self.name) }
+    }
+
+    /// Where its registration is.
+    pub fn configuration(&self) -> String {
+        let (name, namespace) = (&self.name, self.namespace());
+        format!("/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{name}-{namespace}")
+    }
+
+    pub fn secret(&self, name: &str) -> String {
+        format!("/api/v1/namespaces/{}/secrets/{name}", self.namespace())
+    }
+
+    /// Waits until a pod comes back with the token, in a dry run. Says how long that took.
+    pub async fn injects(&self) -> Duration {
+        self.comes_back(is_injected).await
+    }
+
+    /// The same with whatever the settings say.
+    pub async fn injects_anything(&self) -> Duration {
+        self.comes_back(|pod| pod["metadata"]["annotations"]["argocd-auth-webhook/status"].is_string()).await
+    }
+
+    async fn comes_back(&self, right: impl Fn(&Value) -> bool) -> Duration {
+        let start = Instant::now();
+        let path = format!("{}?dryRun=All", pods_path(self.namespace()));
+        eventually("a pod is injected", async || {
+            let created = self.cluster().create(&path, &app_proxy("probe")).await?;
+            if right(&created) { Ok(()) } else { Err("it was left alone".to_owned()) }
+        })
+        .await;
+        start.elapsed()
+    }
+
+    /// The pods of one process (`webhook` or `controller`) that are not about to go.
+    pub async fn pods(&self, component: &str) -> Vec<Value> {
+        let selector = format!("app.kubernetes.io/instance%3D{},app.kubernetes.io/component%3D{component}", self.name);
+        let path = format!("{}?labelSelector={selector}", pods_path(self.namespace()));
+        let list = self.cluster().get(&path).await.unwrap();
+        let pods = list["items"].as_array().unwrap().iter();
+        pods.filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).cloned().collect()
+    }
+
+    /// Waits until both Deployments are as they should be and nothing of before is left.
+    pub async fn stands(&self) {
+        for (name, component) in
+            [(self.fullname(), "webhook"), (format!("{}-controller", self.fullname()), "controller")]
+        {
+            let path = format!("/apis/apps/v1/namespaces/{}/deployments/{name}", self.namespace());
+            eventually("the Deployment stands", async || {
+                let deployment = self.cluster().get(&path).await?;
+                let (wanted, status) = (&deployment["spec"]["replicas"], &deployment["status"]);
+                let seen = status["observedGeneration"] == deployment["metadata"]["generation"];
+                let all = ["replicas", "updatedReplicas", "availableReplicas"];
+                let there = all.iter().all(|count| status[count] == *wanted);
+                if seen && there { Ok(()) } else { Err(format!("{name}: {status}")) }
+            })
+            .await;
+            assert!(!self.pods(component).await.is_empty());
+        }
+    }
+
+    /// What a pod of ours answers at its admin port.
+    pub async fn admin(&self, pod: &Value, path: &str) -> Result<String, String> {
+        let name = pod["metadata"]["name"].as_str().unwrap();
+        self.cluster().text(&format!("{}/{name}:9090/proxy{path}", pods_path(self.namespace()))).await
+    }
+
+    pub fn upgrade(&self, values: &str, more: &[&str]) -> Result<String, String> {
+        self.place.helm(self.helm, "upgrade", &self.name, values, more)
+    }
+
+    pub fn run(&self, verb: &str, more: &[&str]) -> Result<String, String> {
+        let arguments = [verb, &self.name, "--namespace", self.namespace()];
+        self.helm.run(self.cluster(), &[&arguments, more].concat())
+    }
+
+    pub fn uninstall(&mut self) {
+        self.keep_logs();
+        self.run("uninstall", &[]).unwrap_or_else(|error| panic!("{error}"));
+        self.installed = false;
+    }
+
+    /// Keeps what its pods print, and fails where a call of theirs was refused.
+    fn keep_logs(&self) {
+        let selector = format!("app.kubernetes.io/instance={}", self.name);
+        let arguments = ["logs", "--namespace", self.namespace(), "--selector", &selector, "--prefix", "--tail=-1"];
+        let seen = self.cluster().kubectl(&arguments, None);
+        let folder = output(self.namespace());
+        let count = fs::read_dir(&folder).unwrap().count();
+        fs::write(folder.join(format!("{}-{count}.log", self.name)), &seen.stdout).unwrap();
+        let refused = seen.stdout.lines().find(|line| line.contains("forbidden"));
+        assert!(refused.is_none() || std::thread::panicking(), "a call was refused: {refused:?}");
+    }
+}
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        if self.installed {
+            self.keep_logs();
+            if let Err(error) = self.run("uninstall", &[]) {
+                say(&format!("left behind in the cluster: release {} of {}: {error}", self.name, self.namespace()));
+            }
+        }
+    }
+}
+
+/// Whether the pod's app-proxy takes the token from the Secret that the chart makes of a plain one.
+pub fn is_injected(pod: &Value) -> bool {
+    let containers = pod["spec"]["containers"].as_array().unwrap();
+    let container = containers.iter().find(|container| container["name"] == "cap-app-proxy").unwrap();
+    container["env"].as_array().into_iter().flatten().any(|variable| {
+        let reference = &variable["valueFrom"]["secretKeyRef"];
+        variable["name"] == "ARGO_CD_TOKEN" && reference["name"] == "gitops-runtime-argo-cd-token"
+    })
+}

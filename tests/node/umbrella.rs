@@ -1,0 +1,94 @@
+//! One chart that holds the Runtime and ours: Helm registers the webhook last, so that pods may be
+//! there before it.
+
+use crate::cluster::{project, say};
+use crate::fixtures::{self, Arrives};
+use crate::helm::Helm;
+use crate::machine::{environment, process};
+use crate::owners::umbrella_chart;
+use crate::release::{Place, plain_token};
+use crate::runtime::{runnable, running, surroundings};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// What `doctor` says: whether all is good, and its checks.
+pub fn doctor(place: &Place, release: &str, service: &str) -> (bool, Vec<Value>) {
+    let configuration = format!("{release}-{}", place.namespace());
+    let output = Command::new(env!("CARGO_BIN_EXE_argocd-auth-webhook"))
+        .args(["doctor", "--namespace", place.namespace(), "--release", release, "--service", service])
+        .args(["--webhook-configuration", &configuration, "--config-map", &format!("{service}-config")])
+        .args(["--output", "json"])
+        .env("KUBECONFIG", place.cluster.kubeconfig())
+        .current_dir(project())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let report: Value = serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)));
+    let good = report["good"].as_bool().unwrap();
+    assert_eq!(output.status.code(), Some(i32::from(!good)));
+    (good, report["checks"].as_array().unwrap().clone())
+}
+
+/// The subjects of a probe's problems, with their text.
+pub fn problems(checks: &[Value], probe: &str) -> Vec<(String, String)> {
+    let text = |check: &Value, key: &str| check[key].as_str().unwrap_or_default().to_owned();
+    let found = checks.iter().filter(|check| check["probe"] == probe && check["result"] == "problem");
+    found.map(|check| (text(check, "subject"), format!("{}; {}", text(check, "text"), text(check, "advice")))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pods_that_were_there_before_the_webhook_are_named_and_injected_when_they_come_again() {
+    let place = Place::new("umbrella").await;
+    let (cluster, namespace) = (&place.cluster, place.namespace());
+    let fixtures: Vec<_> = fixtures::all().into_iter().filter(|fixture| fixture.generation == "current").collect();
+    surroundings(cluster, namespace, &fixtures).await;
+    let workloads: Vec<String> =
+        fixtures.iter().map(|fixture| runnable(fixture, Arrives::Stripped).to_string()).collect();
+    let chart = TempDir::new().unwrap();
+    umbrella_chart(chart.path(), &workloads.join("\n---\n"));
+    let values = format!(
+        "global: {{external-argo-cd: {{auth: {{type: token, token: {}}}}}}}\nargocd-auth-webhook: {{webhook: {{replicas: 1}}}}",
+        plain_token()
+    );
+    place
+        .helm_of(Helm::Four, "install", "runtime", chart.path().to_str().unwrap(), &values, &["--wait"])
+        .unwrap_or_else(|error| panic!("{error}"));
+
+    let service = "runtime-argocd-auth-webhook";
+    let mut without = BTreeSet::new();
+    for fixture in &fixtures {
+        for pod in running(cluster, namespace, fixture).await {
+            let pid = process(cluster, &pod, fixture.container).unwrap();
+            if !environment(pid).keys().any(|name| name.starts_with("ARGO_CD_TOKEN")) {
+                without.insert(format!("pod {}", pod["metadata"]["name"].as_str().unwrap()));
+            }
+        }
+    }
+    let (_, checks) = doctor(&place, "runtime", service);
+    let missed = problems(&checks, "running pods");
+    assert!(missed.iter().all(|(_, text)| text.contains("was missed") && text.contains("kubectl delete pod")));
+    assert_eq!(missed.into_iter().map(|(subject, _)| subject).collect::<BTreeSet<_>>(), without);
+    say(&format!("umbrella: {} pods came before the webhook, and each was named", without.len()));
+
+    for pod in &without {
+        let name = pod.strip_prefix("pod ").unwrap();
+        cluster.delete(&format!("{}/{name}", crate::cluster::pods_path(namespace))).await.unwrap();
+    }
+    for fixture in &fixtures {
+        for pod in running(cluster, namespace, fixture).await {
+            let pid = process(cluster, &pod, fixture.container).unwrap();
+            assert!(
+                environment(pid).keys().any(|name| name.starts_with("ARGO_CD_TOKEN")),
+                "{}",
+                pod["metadata"]["name"]
+            );
+        }
+    }
+    let (good, checks) = doctor(&place, "runtime", service);
+    assert!(good, "{checks:#?}");
+    let arguments = ["uninstall", "runtime", "--namespace", namespace];
+    Helm::Four.run(cluster, &arguments).unwrap();
+}
