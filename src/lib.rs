@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+pub mod argocd;
 pub mod cluster;
 pub mod controller;
 pub mod core;

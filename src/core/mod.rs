@@ -1,7 +1,7 @@
 //! What a pod must carry, and the change that gets it there.
 //!
-//! Pure functions: no I/O, no clock, no async, no client. The only crates used here are serde and
-//! its JSON format. A review travels `review::Review::parse` → [`Injector::decide`] → [`Decision`];
+//! Pure functions: no I/O, no clock, no async, no client. The only crates used here are serde, its
+//! JSON format and base64. A review travels `review::Review::parse` → [`Injector::decide`] → [`Decision`];
 //! the rest of the crate only carries bytes to and from that path.
 
 mod auth;
@@ -15,6 +15,7 @@ mod patch;
 mod pod;
 pub mod review;
 mod service;
+pub mod token;
 mod variable;
 mod volume;
 

@@ -40,7 +40,7 @@ pub async fn shown_by(
         let tcp = TcpStream::connect(address).await.map_err(|error| Unreached::Connect(error.to_string()))?;
         let failed = |error: &dyn std::fmt::Display| Unreached::Tls(error.to_string());
         let name = ServerName::try_from(name.to_owned()).map_err(|error| failed(&error))?;
-        let config = config().map_err(|error| failed(&error))?;
+        let config = unchecked().map_err(|error| failed(&error))?;
         let stream = TlsConnector::from(config).connect(name, tcp).await.map_err(|error| failed(&error))?;
         let (_, connection) = stream.get_ref();
         let chain = connection.peer_certificates().unwrap_or_default();
@@ -49,7 +49,8 @@ pub async fn shown_by(
     timeout(limit, looking).await.unwrap_or(Err(Unreached::Timeout(limit)))
 }
 
-fn config() -> Result<Arc<ClientConfig>, Error> {
+/// A client's side of TLS that takes any certificate, for HTTP/1.1.
+pub(crate) fn unchecked() -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(default_provider());
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?

@@ -1,0 +1,218 @@
+//! Where Argo CD's API is: the part of its URLs that is the same for all.
+
+use crate::settings::Address;
+use hyper::Uri;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Scheme, host, port and the path before `/api`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    pub(super) https: bool,
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// With a slash before it and none after it; empty where there is none.
+    pub(super) root: String,
+}
+
+/// Why an address can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{address:?} is no address of Argo CD: {reason}")]
+pub struct BadAddress {
+    address: String,
+    reason: &'static str,
+}
+
+impl Base {
+    /// Reads `http://` or `https://`, a host, and perhaps a port and a path.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn parse(url: &str) -> Result<Self, BadAddress> {
+        let wrong = |reason| BadAddress {
+            // What stands before an @ may be a password.
+            address: url.rsplit_once('@').map_or_else(|| url.to_owned(), |(_, rest)| format!("…@{rest}")),
+            reason,
+        };
+        if url.contains(['@', '?', '#']) {
+            return Err(wrong("it has a user, a query or a fragment"));
+        }
+        let uri: Uri = url.parse().map_err(|_| wrong("it is no URL"))?;
+        let https = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(wrong("it begins with neither http:// nor https://")),
+        };
+        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("it has no host"))?;
+        let port = match uri.port() {
+            None if uri.authority().is_some_and(|all| all.as_str() != host) => {
+                return Err(wrong("its port is no number from 1 to 65535"));
+            }
+            None => None,
+            Some(port) => Some(
+                Some(port.as_u16())
+                    .filter(|port| *port != 0)
+                    .ok_or_else(|| wrong("its port is no number from 1 to 65535"))?,
+            ),
+        };
+        let root = uri.path().trim_matches('/');
+        Ok(Self {
+            https,
+            host: host.to_owned(),
+            port: port.unwrap_or(if https { 443 } else { 80 }),
+            root: if root.is_empty() { String::new() } else { format!("/{root}") },
+        })
+    }
+
+    /// The address that the settings name. A bare Service name is one of `namespace`. A Service is
+    /// spoken to in plain HTTP, except on port 443.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn of(address: &Address, namespace: &str) -> Result<Self, BadAddress> {
+        match address {
+            Address::Url(url) => Self::parse(url),
+            Address::Service { svc, port, rootpath } => {
+                let host = if svc.contains('.') { svc.clone() } else { format!("{svc}.{namespace}.svc") };
+                let scheme = if *port == 443 { "https" } else { "http" };
+                Self::parse(&format!("{scheme}://{host}:{port}/{rootpath}"))
+            }
+        }
+    }
+
+    /// The host, without port.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether it is spoken to over TLS.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.https
+    }
+
+    /// Whether it is in the cluster, as far as its name tells: no proxy stands on the way there.
+    #[must_use]
+    pub fn is_inside(&self) -> bool {
+        let host = self.host.trim_end_matches('.').to_ascii_lowercase();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        match bare.parse::<IpAddr>() {
+            Ok(IpAddr::V4(address)) => is_inside_v4(address),
+            Ok(IpAddr::V6(address)) => is_inside_v6(address),
+            Err(_) => {
+                !host.contains('.')
+                    || [".svc", ".cluster.local", ".localhost"].iter().any(|end| host.ends_with(end))
+                    || host.contains(".svc.")
+            }
+        }
+    }
+
+    /// What stands in `Host`.
+    pub(super) fn authority(&self) -> String {
+        match (self.https, self.port) {
+            (true, 443) | (false, 80) => self.host.clone(),
+            (_, port) => format!("{}:{port}", self.host),
+        }
+    }
+}
+
+fn is_inside_v4(address: Ipv4Addr) -> bool {
+    let [first, second, ..] = address.octets();
+    // 100.64.0.0/10 is what some clusters take their pods' and Services' addresses from.
+    let shared = first == 100 && (64..128).contains(&second);
+    address.is_loopback() || address.is_private() || address.is_link_local() || shared
+}
+
+fn is_inside_v6(address: Ipv6Addr) -> bool {
+    if let Some(address) = address.to_ipv4_mapped() {
+        return is_inside_v4(address);
+    }
+    address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+}
+
+impl fmt::Display for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.https { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority(), self.root)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_taken_apart_and_put_together() {
+        for (url, shown) in [
+            ("http://argocd", "http://argocd"),
+            ("http://argocd:80/", "http://argocd"),
+            ("https://argocd:443//argo//", "https://argocd/argo"),
+            ("https://a.example.com:8443/one/two", "https://a.example.com:8443/one/two"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(Base::parse(url).unwrap().to_string(), shown, "{url}");
+        }
+        for bad in [
+            "",
+            "argocd",
+            "argocd:80",
+            "ftp://a",
+            "http://",
+            "http:///x",
+            "http://a:0",
+            "http://a:99999",
+            "http://a:",
+            "http://a/?b",
+            "http://a b",
+        ] {
+            assert!(Base::parse(bad).is_err(), "{bad}");
+        }
+        let error = Base::parse("https://admin:hunter2@argocd").unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_bare_service_is_one_of_the_namespace_and_plain_http_but_for_443() {
+        let of = |svc: &str, port, rootpath: &str| {
+            let address = Address::Service { svc: svc.to_owned(), port, rootpath: rootpath.to_owned() };
+            Base::of(&address, "codefresh").unwrap().to_string()
+        };
+        assert_eq!(of("argo-cd-server", 80, ""), "http://argo-cd-server.codefresh.svc");
+        assert_eq!(of("argo-cd-server", 8080, "argo"), "http://argo-cd-server.codefresh.svc:8080/argo");
+        assert_eq!(of("argo-cd-server.argocd", 443, ""), "https://argo-cd-server.argocd");
+    }
+
+    #[test]
+    fn what_is_inside_is_told_by_its_name() {
+        let inside = |host: &str| Base::parse(&format!("https://{host}")).unwrap().is_inside();
+        for host in [
+            "argo-cd-server",
+            "a.b.svc",
+            "a.b.svc.",
+            "A.B.SVC",
+            "a.b.svc.cluster.local",
+            "a.b.svc.corp.example",
+            "localhost",
+            "127.0.0.1",
+            "10.1.2.3",
+            "100.64.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.1.1",
+            "[::1]",
+            "[fd00::1]",
+        ] {
+            assert!(inside(host), "{host}");
+        }
+        for host in ["argocd.example.com", "8.8.8.8", "100.128.0.1", "[2001:db8::1]", "svc.example.com"] {
+            assert!(!inside(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! What goes wrong with a call, so that a person can mend it and a program can branch on it.
+
+use super::message::Message;
+use std::fmt;
+use std::time::Duration;
+
+/// A call that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {cause}{}", advice(cause))]
+pub struct ArgoCdError {
+    /// What was tried, and where.
+    pub what: String,
+    /// What came back.
+    pub cause: Cause,
+}
+
+fn advice(cause: &Cause) -> String {
+    cause.advice().map(|advice| format!("; to do: {advice}")).unwrap_or_default()
+}
+
+/// Why a call failed. Only what Argo CD itself answered, as JSON, counts as its word; anything else
+/// may come from whatever stands before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// 401: it does not take the credential now. It may be its own configuration that is broken.
+    Unauthorized(Message),
+    /// 403: the account may not do this.
+    Forbidden(Message),
+    /// 404: it has no such thing. A server whose configuration is broken says that too.
+    NotFound(Message),
+    /// 409: somebody else wrote at the same time.
+    Conflict(Message),
+    /// 429.
+    TooManyRequests {
+        /// How long it asks to wait, where it does.
+        retry_after: Option<Duration>,
+    },
+    /// 400: it can't be asked like this.
+    Invalid(Message),
+    /// 500, code 2, of a token's creation: the account may have no API keys.
+    NoApiKeys(Message),
+    /// 500, code 2, of a token's creation: the id is taken.
+    IdTaken(Message),
+    /// Any other 5xx, whoever said it.
+    Server {
+        /// The status.
+        status: u16,
+        /// What was said, where it was Argo CD.
+        message: Message,
+    },
+    /// It is elsewhere. Nothing was sent there.
+    Redirect {
+        /// Where.
+        to: String,
+        /// What differs.
+        kind: RedirectKind,
+    },
+    /// An answer that isn't Argo CD's: a page, or text.
+    NotArgoCd {
+        /// Its status.
+        status: u16,
+        /// Its content type; may be empty.
+        content_type: String,
+    },
+    /// 415: something on the way changes the content type.
+    UnsupportedMedia,
+    /// A status that no call answers with.
+    UnexpectedStatus(u16),
+    /// The answer began as it should and can't be read; why.
+    Unreadable(&'static str),
+    /// No answer in time. A write may have been done, or be done later.
+    TimedOut(Duration),
+    /// The connection broke before an answer. A write may have been done.
+    Broken(String),
+    /// No connection: nothing was sent.
+    Unreachable(String),
+    /// No connection through the proxy: nothing was sent.
+    Proxy(String),
+    /// TLS failed: nothing was sent.
+    Tls(TlsFailure),
+    /// Nothing was sent, for a reason on this side.
+    Setup(String),
+}
+
+/// In which part another address differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RedirectKind {
+    /// TLS is on.
+    Tls,
+    /// The path.
+    Path,
+    /// Another host.
+    Host,
+}
+
+/// Why TLS failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TlsFailure {
+    /// Nothing that is trusted signed the certificate.
+    UnknownIssuer,
+    /// The certificate is for other names.
+    WrongName(String),
+    /// The certificate has expired, or isn't valid yet.
+    OutOfTime(String),
+    /// The other side speaks no TLS.
+    NoTls,
+    /// Anything else.
+    Other(String),
+}
+
+impl Cause {
+    /// A label for metrics.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unauthorized(_) => "unauthorized",
+            Self::Forbidden(_) => "forbidden",
+            Self::NotFound(_) => "not_found",
+            Self::Conflict(_) => "conflict",
+            Self::TooManyRequests { .. } => "too_many_requests",
+            Self::Invalid(_) => "invalid",
+            Self::NoApiKeys(_) => "no_api_keys",
+            Self::IdTaken(_) => "id_taken",
+            Self::Server { .. } => "server",
+            Self::Redirect { .. } => "redirect",
+            Self::NotArgoCd { .. } => "not_argocd",
+            Self::UnsupportedMedia => "unsupported_media",
+            Self::UnexpectedStatus(_) => "unexpected_status",
+            Self::Unreadable(_) => "unreadable",
+            Self::TimedOut(_) => "timed_out",
+            Self::Broken(_) => "broken",
+            Self::Unreachable(_) => "unreachable",
+            Self::Proxy(_) => "proxy",
+            Self::Tls(_) => "tls",
+            Self::Setup(_) => "setup",
+        }
+    }
+
+    /// Every label.
+    pub const KINDS: [&str; 20] = [
+        "unauthorized",
+        "forbidden",
+        "not_found",
+        "conflict",
+        "too_many_requests",
+        "invalid",
+        "no_api_keys",
+        "id_taken",
+        "server",
+        "redirect",
+        "not_argocd",
+        "unsupported_media",
+        "unexpected_status",
+        "unreadable",
+        "timed_out",
+        "broken",
+        "unreachable",
+        "proxy",
+        "tls",
+        "setup",
+    ];
+
+    /// Whether a write that failed so may have been done all the same, or may still be.
+    #[must_use]
+    pub const fn may_have_been_done(&self) -> bool {
+        matches!(
+            self,
+            Self::Server { .. } | Self::TimedOut(_) | Self::Broken(_) | Self::Unreadable(_) | Self::NotArgoCd { .. }
+        ) || matches!(self, Self::UnexpectedStatus(_))
+    }
+
+    /// What to do about it, where there is something.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Forbidden(_) => "give the account what it needs in argocd-rbac-cm",
+            Self::NoApiKeys(_) => "give the account `apiKey` in argocd-cm (account enable does it)",
+            Self::Redirect { kind: RedirectKind::Tls, .. } => {
+                "Argo CD speaks TLS here: set argocd.url to its https address, with tls.caSecretKeyRef where its \
+                 certificate is of a private CA"
+            }
+            Self::Redirect { kind: RedirectKind::Path, .. } => "set the root path (server.rootpath) as in the address",
+            Self::Redirect { kind: RedirectKind::Host, .. } => {
+                "set the address of Argo CD itself, not of what stands before it"
+            }
+            Self::NotArgoCd { .. } => {
+                "look whether the address and the root path are those of Argo CD, and what stands before it"
+            }
+            Self::UnsupportedMedia => "look at what stands before Argo CD: it changes the header Content-Type",
+            Self::Server { status: 502..=504, .. } | Self::TimedOut(_) => "look whether Argo CD's server is ready",
+            Self::Server { .. } => "look at the log of Argo CD's server",
+            Self::Unreachable(_) => "look whether the address is right, and whether a network policy is in the way",
+            Self::Proxy(_) => "look at HTTPS_PROXY and NO_PROXY",
+            Self::Tls(failure) => failure.advice(),
+            _ => return None,
+        })
+    }
+}
+
+impl TlsFailure {
+    const fn advice(&self) -> &'static str {
+        match self {
+            Self::UnknownIssuer => {
+                "give the certificate of its CA in argocd.tls.caSecretKeyRef or caConfigMapKeyRef (Argo CD's own \
+                 default certificate is tls.crt of Secret argocd-server-tls, or argocd-secret)"
+            }
+            Self::WrongName(_) => "use one of the certificate's names as the address",
+            Self::OutOfTime(_) => "renew Argo CD's certificate, or set the clocks right",
+            Self::NoTls => "use an http address: Argo CD runs with --insecure",
+            Self::Other(_) => "look at Argo CD's certificate and at its log",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unauthorized(message) => write!(f, "Argo CD says no (401){message}"),
+            Self::Forbidden(message) => write!(f, "not allowed (403){message}"),
+            Self::NotFound(message) => write!(f, "not there (404){message}"),
+            Self::Conflict(message) => write!(f, "somebody else wrote meanwhile (409){message}"),
+            Self::TooManyRequests { retry_after: None } => f.write_str("too many requests (429)"),
+            Self::TooManyRequests { retry_after: Some(wait) } => {
+                write!(f, "too many requests (429), again in {} s", wait.as_secs())
+            }
+            Self::Invalid(message) => write!(f, "Argo CD doesn't take this (400){message}"),
+            Self::NoApiKeys(message) => write!(f, "the account may have no API keys{message}"),
+            Self::IdTaken(message) => write!(f, "the id is taken{message}"),
+            Self::Server { status, message } => write!(f, "Argo CD can't answer now ({status}){message}"),
+            Self::Redirect { to, .. } => write!(f, "it is at {to} (a redirect, not followed)"),
+            Self::NotArgoCd { status, content_type } if content_type.is_empty() => {
+                write!(f, "the answer ({status}) isn't Argo CD's")
+            }
+            Self::NotArgoCd { status, content_type } => {
+                write!(f, "the answer ({status}, {content_type}) isn't Argo CD's, which speaks JSON")
+            }
+            Self::UnsupportedMedia => f.write_str("Argo CD doesn't take the content type (415)"),
+            Self::UnexpectedStatus(status) => write!(f, "an answer with the status {status}"),
+            Self::Unreadable(why) => write!(f, "the answer can't be read: {why}"),
+            Self::TimedOut(limit) => write!(f, "no answer within {limit:?}"),
+            Self::Broken(reason) => write!(f, "the connection broke: {reason}"),
+            Self::Unreachable(reason) => write!(f, "no connection: {reason}"),
+            Self::Proxy(reason) => write!(f, "no connection through the proxy: {reason}"),
+            Self::Tls(failure) => write!(f, "TLS failed: {failure}"),
+            Self::Setup(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl fmt::Display for TlsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownIssuer => f.write_str("nobody who is trusted has signed its certificate"),
+            Self::WrongName(reason) | Self::OutOfTime(reason) | Self::Other(reason) => f.write_str(reason),
+            Self::NoTls => f.write_str("the other side speaks no TLS"),
+        }
+    }
+}

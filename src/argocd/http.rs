@@ -1,0 +1,189 @@
+//! One request and its answer.
+
+use super::base::Base;
+use super::connect::{Connector, Sender, innermost};
+use super::error::{ArgoCdError, Cause, RedirectKind};
+use super::message::Message;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
+};
+use hyper::{Method, Request, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::Mutex;
+
+/// An account's list of tokens fills a Secret of 1 MiB at most; with its spelling over HTTP that is
+/// less than this.
+const MOST: usize = 8 << 20;
+/// A connection that idled longer is not used again: the other side may be about to close it, and
+/// then nobody could say whether a write was done.
+const IDLE: Duration = Duration::from_secs(10);
+/// A header's value that is shown is cut here.
+const SHOWN: usize = 120;
+
+/// What is asked.
+pub(super) struct Call<'a> {
+    /// For people.
+    pub(super) what: &'a str,
+    pub(super) method: Method,
+    /// Below the root path, with its slash.
+    pub(super) path: &'a str,
+    pub(super) body: Option<Value>,
+    pub(super) token: Option<&'a SecretString>,
+    /// What else of it must not be quoted.
+    pub(super) secret: Option<&'a SecretString>,
+    pub(super) limit: Duration,
+}
+
+/// Calls go over one connection as long as it lasts, one after the other: behind a load balancer
+/// that keeps them at one replica, so that answers can be compared.
+#[derive(Debug)]
+pub(super) struct Http {
+    base: Base,
+    connector: Connector,
+    idle: Mutex<Option<(Sender, Instant)>>,
+}
+
+impl Http {
+    pub(super) fn new(base: Base, connector: Connector) -> Self {
+        Self { base, connector, idle: Mutex::new(None) }
+    }
+
+    pub(super) async fn call(&self, call: &Call<'_>) -> Result<Value, ArgoCdError> {
+        let answer = tokio::time::timeout(call.limit, self.exchange(call)).await;
+        answer.unwrap_or(Err(Cause::TimedOut(call.limit))).map_err(|cause| {
+            let method = &call.method;
+            ArgoCdError { what: format!("{} ({method} {}{})", call.what, self.base, call.path), cause }
+        })
+    }
+
+    async fn exchange(&self, call: &Call<'_>) -> Result<Value, Cause> {
+        let request = self.request(call)?;
+        let kept = self.idle.lock().await.take().filter(|(sender, since)| since.elapsed() < IDLE && sender.is_ready());
+        let mut sender = match kept {
+            Some((sender, _)) => sender,
+            None => self.connector.connect().await?,
+        };
+        let response = match sender.try_send_request(request).await {
+            Ok(response) => response,
+            Err(mut error) => match error.take_message() {
+                // It was closed meanwhile, and not a byte was sent.
+                Some(request) => {
+                    sender = self.connector.connect().await?;
+                    sender.send_request(request).await.map_err(|error| broken(&error))?
+                }
+                None => return Err(broken(error.error())),
+            },
+        };
+        let (head, body) = response.into_parts();
+        let body = match Limited::new(body, MOST).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => return Err(Cause::Unreadable("it is too long")),
+            Err(_) if head.status.is_success() => return Err(Cause::Unreadable("it ends early")),
+            Err(_) => Bytes::new(),
+        };
+        if sender.ready().await.is_ok() {
+            *self.idle.lock().await = Some((sender, Instant::now()));
+        }
+        let secrets: Vec<&str> =
+            [call.token, call.secret].into_iter().flatten().map(ExposeSecret::expose_secret).collect();
+        self.read(head.status, &head.headers, &body, &secrets)
+    }
+
+    fn request(&self, call: &Call<'_>) -> Result<Request<Full<Bytes>>, Cause> {
+        let mut request = Request::builder()
+            .method(call.method.clone())
+            .uri(format!("{}{}", self.base.root, call.path))
+            .header(HOST, self.base.authority())
+            .header(USER_AGENT, concat!("argocd-auth-webhook/", env!("CARGO_PKG_VERSION")))
+            .header(ACCEPT, "application/json");
+        if call.method != Method::GET {
+            // Exactly this: with a charset it is refused.
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        if let Some(token) = call.token {
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
+                .map_err(|_| Cause::Setup("the token has characters that no header can have".to_owned()))?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        let body = call.body.as_ref().map(Value::to_string).unwrap_or_default();
+        request
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| Cause::Setup(format!("no request can be made of this: {error}")))
+    }
+
+    fn read(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], secrets: &[&str]) -> Result<Value, Cause> {
+        let content_type = header(headers, &CONTENT_TYPE);
+        let is_json = content_type.split(';').next().is_some_and(|kind| kind.trim() == "application/json");
+        let json: Option<Value> = if is_json { serde_json::from_slice(body).ok() } else { None };
+        if status.is_success() {
+            return match json {
+                Some(value @ Value::Object(_)) => Ok(value),
+                Some(_) => Err(Cause::Unreadable("it is no JSON object")),
+                None if is_json => Err(Cause::Unreadable("it is no JSON")),
+                None => Err(Cause::NotArgoCd { status: status.as_u16(), content_type }),
+            };
+        }
+        if status.is_redirection() {
+            let to = header(headers, &LOCATION);
+            // What follows may be a ticket of a login page.
+            return Err(self.redirect(to.split(['?', '#']).next().unwrap_or_default()));
+        }
+        let said = json.as_ref().and_then(|json| json.get("message").or_else(|| json.get("error")));
+        let said = said.and_then(Value::as_str);
+        let message = Message::new(said.unwrap_or_default(), secrets);
+        Err(match status.as_u16() {
+            429 => Cause::TooManyRequests { retry_after: retry_after(headers) },
+            415 => Cause::UnsupportedMedia,
+            status @ 500.. => Cause::Server { status, message },
+            // From here on only Argo CD's own word counts.
+            status if said.is_none() => Cause::NotArgoCd { status, content_type },
+            401 => Cause::Unauthorized(message),
+            403 => Cause::Forbidden(message),
+            404 => Cause::NotFound(message),
+            409 => Cause::Conflict(message),
+            400 => Cause::Invalid(message),
+            status => Cause::UnexpectedStatus(status),
+        })
+    }
+
+    /// An address that is given whole and is elsewhere is told from a path of this server.
+    fn redirect(&self, to: &str) -> Cause {
+        let kind = match Base::parse(to) {
+            Ok(there) if there.host != self.base.host => RedirectKind::Host,
+            Ok(there) if there.https && !self.base.https => RedirectKind::Tls,
+            Ok(there) if there.https != self.base.https || there.port != self.base.port => RedirectKind::Host,
+            Ok(_) | Err(_) => RedirectKind::Path,
+        };
+        let to = if to.is_empty() { "an address that it doesn't name" } else { to };
+        Cause::Redirect { to: to.to_owned(), kind }
+    }
+}
+
+/// What hyper says when the connection ends in the middle.
+fn broken(error: &hyper::Error) -> Cause {
+    if error.is_parse() {
+        return Cause::Unreadable("it is no HTTP: perhaps TLS is spoken there");
+    }
+    Cause::Broken(innermost(error))
+}
+
+/// A header for people.
+fn header(headers: &HeaderMap, name: &hyper::header::HeaderName) -> String {
+    let text = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    text.chars().take(SHOWN).collect()
+}
+
+/// In seconds, or as a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = httpdate::parse_http_date(text).ok()?;
+    Some(at.duration_since(SystemTime::now()).unwrap_or_default())
+}

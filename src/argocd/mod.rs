@@ -1,0 +1,21 @@
+//! Argo CD's REST API: logins, accounts, API keys. Knows no Kubernetes.
+//!
+//! HTTP/1.1 over a connection of its own; redirects are not followed; every call has a time limit
+//! and every answer a bound. Errors hold what Argo CD says to people, and nothing that could be a
+//! credential. Tokens and passwords are `SecretString`s, in and out.
+
+mod base;
+mod connect;
+mod error;
+mod http;
+mod message;
+mod server;
+mod tls;
+pub mod verify;
+
+pub use base::{BadAddress, Base};
+pub use connect::Proxies;
+pub use error::{ArgoCdError, Cause, RedirectKind, TlsFailure};
+pub use message::Message;
+pub use server::{Account, Limits, ListedToken, Server, Target, UserInfo};
+pub use tls::TlsTrust;

@@ -1,0 +1,84 @@
+//! Whose certificate is believed.
+
+use super::error::{Cause, TlsFailure};
+use crate::pki::unchecked;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{CertificateError, ClientConfig, Error, RootCertStore};
+use std::sync::Arc;
+
+/// Whose certificate is believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TlsTrust {
+    /// What the system's roots have signed.
+    #[default]
+    SystemRoots,
+    /// What these CAs have signed: PEM, one or more.
+    Ca(Vec<u8>),
+    /// Any. Who sits on the way can read the password.
+    Insecure,
+}
+
+impl TlsTrust {
+    pub(super) fn config(&self) -> Result<Arc<ClientConfig>, Cause> {
+        let roots = match self {
+            Self::Insecure => return unchecked().map_err(|error| Cause::Setup(format!("setting up TLS: {error}"))),
+            Self::SystemRoots => system_roots()?,
+            Self::Ca(pem) => roots(pem)?,
+        };
+        let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Cause::Setup(format!("setting up TLS: {error}")))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+fn system_roots() -> Result<RootCertStore, Cause> {
+    let mut store = RootCertStore::empty();
+    let loaded = rustls_native_certs::load_native_certs();
+    store.add_parsable_certificates(loaded.certs);
+    if store.is_empty() {
+        return Err(Cause::Setup(
+            "this machine has no root certificates: name a file with SSL_CERT_FILE, or give Argo CD's CA".to_owned(),
+        ));
+    }
+    Ok(store)
+}
+
+fn roots(pem: &[u8]) -> Result<RootCertStore, Cause> {
+    let mut store = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|_| Cause::Setup("the CA is no PEM certificate".to_owned()))?;
+        store.add(certificate).map_err(|_| Cause::Setup("the CA is a certificate that can't be read".to_owned()))?;
+    }
+    if store.is_empty() {
+        return Err(Cause::Setup("the CA holds no PEM certificate".to_owned()));
+    }
+    Ok(store)
+}
+
+/// What a handshake failed for.
+pub(super) fn failure(error: &std::io::Error) -> TlsFailure {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    match inner {
+        Some(Error::InvalidCertificate(reason)) => match reason {
+            // The second: a CA of the same name signed it, with another key.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFailure::UnknownIssuer,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                TlsFailure::WrongName(reason.to_string())
+            }
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. } => TlsFailure::OutOfTime(reason.to_string()),
+            other => TlsFailure::Other(other.to_string()),
+        },
+        Some(Error::InvalidMessage(_)) => TlsFailure::NoTls,
+        Some(other) => TlsFailure::Other(other.to_string()),
+        None => TlsFailure::Other(error.to_string()),
+    }
+}
