@@ -1,0 +1,182 @@
+//! What comes out of a plan.
+
+use super::marks::Marks;
+use super::snapshot::Trouble;
+use crate::pki::Seconds;
+use std::fmt;
+
+/// Why a key is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The Secret holds none.
+    Absent,
+    /// What it holds is no key for this.
+    WrongKind(String),
+    /// Argo CD knows us and not it.
+    Refused,
+    /// It will expire.
+    Expires,
+}
+
+impl Why {
+    /// A label for the metric.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::WrongKind(_) => "wrong_kind",
+            Self::Refused => "refused",
+            Self::Expires => "expires",
+        }
+    }
+
+    /// Every label.
+    pub const LABELS: [&str; 4] = ["absent", "wrong_kind", "refused", "expires"];
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => f.write_str("there was none"),
+            Self::WrongKind(what) => write!(f, "what stood there is {what}"),
+            Self::Refused => f.write_str("Argo CD refused the one before, while it accepted our own session"),
+            Self::Expires => f.write_str("the one before expires"),
+        }
+    }
+}
+
+/// Why a key is deleted in Argo CD.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// A newer one works, and everybody had the time to take it.
+    Superseded,
+    /// There are more than are kept.
+    TooMany,
+    /// Nobody ever had it.
+    Unused,
+}
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Superseded => "a newer one has taken over",
+            Self::TooMany => "not more than two superseded ones are kept",
+            Self::Unused => "it was never used",
+        })
+    }
+}
+
+/// Something that changes what is somewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Log in, for the time that it takes to replace a key.
+    Login,
+    /// Make a key.
+    Mint(Why),
+    /// Put the fresh key into the Secret.
+    Store,
+    /// Give the fresh key up.
+    Discard,
+    /// Delete this account's key.
+    Retire(String, String, Gone),
+    /// Remember this.
+    Remember(Marks),
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// This.
+    Do(Action),
+    /// Look again in a moment, with the same session.
+    Soon,
+    /// Look again after a while, which grows from time to time.
+    Later,
+    /// Nothing until then, unless something changes.
+    Wait(Seconds),
+}
+
+/// How things are, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The key works.
+    Valid,
+    /// It works, and ends then.
+    Expires(Seconds),
+    /// A key is being made.
+    Replacing(Why),
+    /// There is no key, or nothing to make one with. The text says what is missing.
+    Missing(String),
+    /// What stands there is no key for this.
+    WrongKind(String),
+    /// Argo CD refused user name and password; they are not tried again before then.
+    LoginRefused(Seconds, String),
+    /// Nobody knows what Argo CD said to a login; it is not tried again before then.
+    LoginUnknown(Seconds),
+    /// The account is disabled.
+    AccountDisabled,
+    /// The account may not have API keys.
+    NoApiKey,
+    /// Argo CD refuses its own fresh session.
+    ServerBroken(String),
+    /// Argo CD refused the key, and there is nothing beside it to tell whether the key is bad.
+    Refused(String),
+    /// Accepted, but not as it should be.
+    Odd(String),
+    /// It can't be asked.
+    Unavailable(Trouble),
+}
+
+impl State {
+    /// Its name in the status, in metrics and in `docs/credentials.md`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Expires(_) => "expires",
+            Self::Replacing(_) => "replacing",
+            Self::Missing(_) => "missing",
+            Self::WrongKind(_) => "wrong_kind",
+            Self::LoginRefused(..) => "login_refused",
+            Self::LoginUnknown(_) => "login_unknown",
+            Self::AccountDisabled => "account_disabled",
+            Self::NoApiKey => "no_api_key",
+            Self::ServerBroken(_) => "server_broken",
+            Self::Refused(_) => "refused",
+            Self::Odd(_) => "odd",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+
+    /// Every name.
+    pub const NAMES: [&str; 13] = [
+        "valid",
+        "expires",
+        "replacing",
+        "missing",
+        "wrong_kind",
+        "login_refused",
+        "login_unknown",
+        "account_disabled",
+        "no_api_key",
+        "server_broken",
+        "refused",
+        "odd",
+        "unavailable",
+    ];
+
+    /// Whether the credential was seen to work.
+    #[must_use]
+    pub const fn works(&self) -> bool {
+        matches!(self, Self::Valid | Self::Expires(_))
+    }
+}
+
+/// What comes out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// For people.
+    pub state: State,
+    /// What to do.
+    pub next: Next,
+}

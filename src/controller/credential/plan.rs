@@ -1,0 +1,202 @@
+//! From what stands in the cluster and in Argo CD to the one thing to do next.
+//!
+//! Pure: no I/O and no clock. At most one change comes out, and after it everything is looked at
+//! again; so a process that is killed between two changes leaves nothing that its successor can't
+//! carry on from: at the most a key that nobody has, which is retired like any other.
+//!
+//! The rules behind all of it: a key that works is left alone, whoever made it; a key is replaced
+//! only on a definite no, which is a no to the key beside a yes to a fresh session of our own; what is
+//! replaced is retired later, and only if it is ours. `docs/credentials.md` tells the whole life.
+
+use super::action::{Action, Gone, Next, Plan, State, Why};
+use super::marks::Marks;
+use super::snapshot::{Check, Fresh, Key, Left, Login, Session, Snapshot};
+use crate::controller::Consumers;
+use crate::core::Mode;
+use crate::pki::Seconds;
+
+/// How many superseded keys of ours are kept.
+const MOST_LEFT: usize = 2;
+/// How old a key is, at least, that is taken for refused at once. A younger one may be unknown to a
+/// replica yet, or be of a clock that is ahead.
+const YOUNG: Seconds = 60;
+/// How long a young key has to be refused before it counts.
+const PATIENCE: Seconds = 5;
+/// How long a fresh key may take to be accepted.
+const SETTLING: Seconds = 10;
+/// The longest time without asking whether a key is accepted again.
+const POLL: Seconds = 30;
+
+/// What the settings say about time, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Services that read the Secret by name are taken to have read it again after this.
+    pub follow_after: Seconds,
+    /// Time between two looks at a key that works.
+    pub check: Seconds,
+}
+
+/// Decides what to do next.
+#[must_use]
+pub fn plan(seen: &Snapshot, terms: Terms, now: Seconds) -> Plan {
+    let view = View { seen, terms, now };
+    let (state, next) = view.next();
+    // A request is answered by the look that has just been had, whatever it showed.
+    let asked = seen.request.is_some() && seen.request != seen.marks.answered;
+    let next = match next {
+        Next::Do(action) => Next::Do(action),
+        _ if asked => {
+            Next::Do(Action::Remember(Marks { answered: seen.request.clone(), ..seen.marks.clone() }))
+        }
+        other => other,
+    };
+    Plan { state, next }
+}
+
+struct View<'s> {
+    seen: &'s Snapshot,
+    terms: Terms,
+    now: Seconds,
+}
+
+impl View<'_> {
+    fn next(&self) -> (State, Next) {
+        if let Some(fresh) = &self.seen.fresh {
+            return self.deliver(fresh);
+        }
+        match (&self.seen.key, self.seen.mode) {
+            (Key::Unknown(trouble), _) => (State::Unavailable(trouble.clone()), Next::Later),
+            (Key::Odd(how), _) => (State::Odd(how.clone()), Next::Later),
+            (Key::Works { id, expires: None }, _) => (State::Valid, self.keep(id)),
+            (Key::Works { id, expires: Some(when) }, Mode::Token) => (State::Expires(*when), self.keep(id)),
+            (Key::Works { expires: Some(_), .. }, Mode::Password) => self.replace(Why::Expires),
+            (Key::Absent(_), Mode::Password) => self.replace(Why::Absent),
+            (Key::WrongKind(what), Mode::Password) => self.replace(Why::WrongKind(what.clone())),
+            (Key::Refused { .. }, Mode::Password) => self.replace(Why::Refused),
+            // Nobody but a person can do anything about these.
+            (Key::Absent(what), Mode::Token) => (State::Missing(what.clone()), self.check_again()),
+            (Key::WrongKind(what), Mode::Token) => (State::WrongKind(what.clone()), self.check_again()),
+            (Key::Refused { said, .. }, Mode::Token) => (State::Refused(said.clone()), Next::Later),
+        }
+    }
+
+    const fn check_again(&self) -> Next {
+        Next::Wait(self.now.saturating_add(self.terms.check))
+    }
+
+    /// Brings a fresh key into the Secret, if it is any good and still needed.
+    fn deliver(&self, fresh: &Fresh) -> (State, Next) {
+        let why = match &self.seen.key {
+            Key::Unknown(trouble) => return (State::Unavailable(trouble.clone()), Next::Later),
+            Key::Odd(how) => return (State::Odd(how.clone()), Next::Later),
+            // Somebody else was faster. Theirs is as good.
+            Key::Works { expires: None, .. } => return (State::Valid, Next::Do(Action::Discard)),
+            Key::Works { .. } => Why::Expires,
+            Key::Absent(_) => Why::Absent,
+            Key::WrongKind(what) => Why::WrongKind(what.clone()),
+            Key::Refused { .. } => Why::Refused,
+        };
+        let next = match &fresh.check {
+            Check::Works => Next::Do(Action::Store),
+            Check::NotKnown if self.now < fresh.since.saturating_add(SETTLING) => Next::Soon,
+            Check::NotKnown => Next::Do(Action::Discard),
+            Check::Unknown(trouble) => return (State::Unavailable(trouble.clone()), Next::Later),
+        };
+        (State::Replacing(why), next)
+    }
+
+    /// A key has to be made, if that can be done and is sure to be right.
+    fn replace(&self, why: Why) -> (State, Next) {
+        let Some(session) = &self.seen.session else { return self.log_in(why) };
+        match session {
+            Session::Unknown(trouble) => (State::Unavailable(trouble.clone()), Next::Later),
+            Session::NotAccepted(how) => (State::ServerBroken(how.clone()), Next::Later),
+            Session::Accepted { enabled: false, .. } => (State::AccountDisabled, Next::Later),
+            Session::Accepted { api_key: false, .. } => (State::NoApiKey, Next::Later),
+            Session::Accepted { .. } => {
+                // With the one that is held: it is superseded as soon as there is another.
+                let to_be = self.seen.left.len() + usize::from(self.seen.held_is_ours);
+                let next = if self.may_be_a_moments_no() {
+                    Next::Soon
+                } else if let Some(oldest) = self.oldest().filter(|_| to_be > MOST_LEFT) {
+                    // Before, so that there never are more.
+                    Self::retire(oldest, Gone::TooMany)
+                } else {
+                    Next::Do(Action::Mint(why.clone()))
+                };
+                (State::Replacing(why), next)
+            }
+        }
+    }
+
+    /// Whether another replica may know a young key that this one doesn't.
+    fn may_be_a_moments_no(&self) -> bool {
+        let Key::Refused { issued, since, .. } = &self.seen.key else { return false };
+        let young = self.now.abs_diff(*issued) < YOUNG.unsigned_abs();
+        young && self.now < since.saturating_add(PATIENCE)
+    }
+
+    fn log_in(&self, why: Why) -> (State, Next) {
+        match &self.seen.login {
+            Login::Missing(what) => (State::Missing(what.clone()), self.check_again()),
+            Login::Free => (State::Replacing(why), Next::Do(Action::Login)),
+            Login::Tried { until, said } => {
+                let state = said
+                    .as_ref()
+                    .map_or(State::LoginUnknown(*until), |said| State::LoginRefused(*until, said.clone()));
+                // The key may be accepted again before: then no login is needed.
+                (state, Next::Wait((*until).min(self.now.saturating_add(POLL))))
+            }
+        }
+    }
+
+    /// The key works: what it superseded is retired, and remembered until then.
+    fn keep(&self, id: &str) -> Next {
+        let marks = self.marks(id);
+        if marks != self.seen.marks {
+            return Next::Do(Action::Remember(marks));
+        }
+        if let Some(unused) = self.seen.left.iter().find(|left| left.unused) {
+            return Self::retire(unused, Gone::Unused);
+        }
+        let check = self.now.saturating_add(self.terms.check);
+        let Some(oldest) = self.oldest() else { return Next::Wait(check) };
+        if self.seen.left.len() > MOST_LEFT {
+            return Self::retire(oldest, Gone::TooMany);
+        }
+        if self.seen.consumers != Consumers::InStep {
+            return Next::Wait(check);
+        }
+        let since = marks.superseded.get(&oldest.id).copied().unwrap_or(self.now);
+        let due = since.saturating_add(self.terms.follow_after);
+        if due <= self.now { Self::retire(oldest, Gone::Superseded) } else { Next::Wait(due.min(check)) }
+    }
+
+    /// What there is to remember while a key works.
+    fn marks(&self, id: &str) -> Marks {
+        let before = &self.seen.marks;
+        let valid = before.valid.clone().filter(|(known, since)| known == id && *since <= self.now);
+        let superseded = |left: &Left| {
+            // A time in the future is a clock's mistake.
+            let since = before.superseded.get(&left.id).copied().filter(|since| *since <= self.now);
+            (left.id.clone(), since.unwrap_or(self.now))
+        };
+        let holding = self.seen.left.iter().map(|left| &left.account);
+        Marks {
+            valid: Some(valid.unwrap_or_else(|| (id.to_owned(), self.now))),
+            superseded: self.seen.left.iter().map(superseded).collect(),
+            accounts: holding.chain(&self.seen.unseen).chain(&self.seen.account).cloned().collect(),
+            answered: self.seen.request.clone().or_else(|| before.answered.clone()),
+        }
+    }
+
+    /// Of the keys that are left over, the one that goes first.
+    fn oldest(&self) -> Option<&Left> {
+        let since = |left: &Left| self.seen.marks.superseded.get(&left.id).copied().unwrap_or(Seconds::MAX);
+        self.seen.left.iter().min_by_key(|left| (!left.unused, since(left), left.issued))
+    }
+
+    fn retire(left: &Left, gone: Gone) -> Next {
+        Next::Do(Action::Retire(left.account.clone(), left.id.clone(), gone))
+    }
+}

@@ -1,0 +1,458 @@
+//! The world of the simulation: an Argo CD, a cluster, and two controllers of which one holds the
+//! Lease.
+
+use super::super::action::{Action, Next};
+use super::super::marks::{Attempt, Marks};
+use super::super::plan::{Terms, plan};
+use super::super::snapshot::{Check, Fresh, Key, Left, Login, Session, Snapshot, Trouble};
+use crate::controller::Consumers;
+use crate::core::Mode;
+use crate::pki::Seconds;
+use proptest::prelude::*;
+
+pub(super) const TERMS: Terms = Terms { follow_after: 100, check: 50 };
+pub(super) const WAIT: Seconds = 310;
+const START: Seconds = 1_800_000_000;
+
+/// A key as Argo CD lists it.
+#[derive(Clone, Debug, PartialEq)]
+struct Token {
+    id: u64,
+    ours: bool,
+    issued: Seconds,
+}
+
+/// What the Secret holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Held {
+    Nothing,
+    Rubbish,
+    Key { id: u64, ours: bool, issued: Seconds },
+}
+
+/// What a controller's process knows; gone when it is killed.
+#[derive(Clone, Debug, Default)]
+struct Memory {
+    session: bool,
+    fresh: Option<(Token, Seconds)>,
+    discarded: Vec<u64>,
+    refused: Option<(u64, Seconds)>,
+    /// The next call of this process goes wrong in this way.
+    fault: u8,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub(super) now: Seconds,
+    // Argo CD.
+    tokens: Vec<Token>,
+    /// Creations whose client has left, and which are stored later.
+    stalled: Vec<Token>,
+    password: u32,
+    changed: Seconds,
+    enabled: bool,
+    capable: bool,
+    broken: bool,
+    away: bool,
+    // The cluster.
+    held: Held,
+    secret_password: u32,
+    marks: Marks,
+    attempt: Option<Attempt>,
+    stale: bool,
+    // The controllers.
+    memories: [Memory; 2],
+    leader: usize,
+    // What is counted.
+    next: u64,
+    pub(super) minted: usize,
+    pub(super) refused_logins: usize,
+    pub(super) foreign_lost: usize,
+    foreign: usize,
+    refused_at: Vec<(u32, Seconds)>,
+    kills: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Happening {
+    /// A controller is up for so many steps.
+    Steps(usize, usize),
+    /// Its next call goes wrong.
+    Fault(usize, u8),
+    Time(Seconds),
+    /// It forgets everything, between two steps.
+    Kill(usize),
+    /// Somebody deletes the state Secret.
+    LoseState,
+    Empty,
+    Rubbish,
+    /// Somebody else makes a key of their own and writes it.
+    ForeignKey,
+    /// Argo CD forgets the key that is held.
+    Revoke,
+    /// The account's password changes, with the Secret or without.
+    Password(bool),
+    UpdatePassword,
+    Capability(bool),
+    Enabled(bool),
+    Broken(bool),
+    Away(bool),
+    Stale(bool),
+    /// What was stalled is stored now.
+    StalledCreates,
+}
+
+/// The call gives no answer and does nothing.
+const LOST: u8 = 1;
+/// It gives no answer and is done all the same.
+const DONE: u8 = 2;
+/// It gives no answer and is done later.
+const LATER: u8 = 3;
+/// It answers 200 and does nothing.
+const FORGOTTEN: u8 = 4;
+
+fn trouble() -> Trouble {
+    Trouble { kind: "timed_out", text: String::new(), leave_alone: None }
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self {
+            now: START,
+            tokens: vec![Token { id: 900, ours: false, issued: START - 9000 }],
+            stalled: Vec::new(),
+            password: 1,
+            changed: START - 10_000,
+            enabled: true,
+            capable: true,
+            broken: false,
+            away: false,
+            held: Held::Nothing,
+            secret_password: 1,
+            marks: Marks::default(),
+            attempt: None,
+            stale: false,
+            memories: [Memory::default(), Memory::default()],
+            leader: 0,
+            next: 1,
+            minted: 0,
+            refused_logins: 0,
+            foreign_lost: 0,
+            foreign: 1,
+            refused_at: Vec::new(),
+            kills: 0,
+        }
+    }
+
+    fn id(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// Whether Argo CD takes a key, were its configuration in order.
+    fn is_good(&self, id: u64, issued: Seconds) -> bool {
+        let listed = self.tokens.iter().any(|token| token.id == id);
+        listed && self.enabled && self.capable && issued >= self.changed
+    }
+
+    pub(super) fn held_works(&self) -> bool {
+        matches!(self.held, Held::Key { id, issued, .. } if self.is_good(id, issued) && !self.broken)
+    }
+
+    pub(super) fn held_id(&self) -> Option<u64> {
+        if let Held::Key { id, .. } = self.held { Some(id) } else { None }
+    }
+
+    pub(super) fn ours(&self) -> usize {
+        self.tokens.iter().filter(|token| token.ours).count()
+    }
+
+    fn key(&mut self, who: usize) -> Key {
+        let (id, issued) = match self.held {
+            Held::Nothing => return Key::Absent(String::new()),
+            Held::Rubbish => return Key::WrongKind(String::new()),
+            Held::Key { id, issued, .. } => (id, issued),
+        };
+        if self.away {
+            return Key::Unknown(trouble());
+        }
+        if self.is_good(id, issued) && !self.broken {
+            self.memories[who].refused = None;
+            return Key::Works { id: id.to_string(), expires: None };
+        }
+        let before = self.memories[who].refused.filter(|(known, _)| *known == id);
+        let since = before.map_or(self.now, |(_, since)| since);
+        self.memories[who].refused = Some((id, since));
+        Key::Refused { id: id.to_string(), issued, since, said: String::new() }
+    }
+
+    pub(super) fn look(&mut self, who: usize) -> Snapshot {
+        let key = self.key(who);
+        let memory = &self.memories[who];
+        let session = memory.session.then(|| {
+            if self.away {
+                Session::Unknown(trouble())
+            } else if self.broken {
+                Session::NotAccepted(String::new())
+            } else {
+                Session::Accepted { enabled: self.enabled, api_key: self.capable }
+            }
+        });
+        let fresh = memory.fresh.as_ref().map(|(token, since)| {
+            let check = if self.away {
+                Check::Unknown(trouble())
+            } else if self.is_good(token.id, token.issued) && !self.broken {
+                Check::Works
+            } else {
+                Check::NotKnown
+            };
+            Fresh { id: token.id.to_string(), since: *since, check }
+        });
+        let can_list = matches!(key, Key::Works { .. }) || matches!(session, Some(Session::Accepted { .. }));
+        let held = self.held_id();
+        let fresh_id = memory.fresh.as_ref().map(|(token, _)| token.id);
+        let is_left = |token: &&Token| token.ours && Some(token.id) != held && Some(token.id) != fresh_id;
+        let left = |token: &Token| Left {
+            account: "admin".to_owned(),
+            id: token.id.to_string(),
+            issued: token.issued,
+            unused: memory.discarded.contains(&token.id),
+        };
+        let listed = self.tokens.iter().filter(is_left).filter(|_| can_list).map(left).collect();
+        let credential = self.secret_password.to_string();
+        let login = match self.attempt.as_ref().and_then(|attempt| Some((attempt, attempt.blocks(&credential, WAIT, self.now)?))) {
+            Some((attempt, until)) => Login::Tried { until, said: attempt.said.clone() },
+            None => Login::Free,
+        };
+        Snapshot {
+            mode: Mode::Password,
+            key,
+            account: Some("admin".to_owned()),
+            left: listed,
+            held_is_ours: can_list && self.tokens.iter().any(|token| token.ours && Some(token.id) == held),
+            unseen: Vec::new(),
+            login,
+            session,
+            fresh,
+            marks: self.marks.clone(),
+            request: None,
+            consumers: if self.stale { Consumers::Stale(1) } else { Consumers::InStep },
+        }
+    }
+
+    /// One look and one action of a controller. Says whether it did something.
+    pub(super) fn step(&mut self, who: usize) -> bool {
+        if self.leader != who {
+            return false;
+        }
+        let seen = self.look(who);
+        let planned = plan(&seen, TERMS, self.now);
+        match planned.next {
+            Next::Do(action) => {
+                let fault = std::mem::take(&mut self.memories[who].fault);
+                self.act(who, &seen, action, fault);
+                true
+            }
+            Next::Soon => {
+                self.now += 1;
+                true
+            }
+            Next::Later | Next::Wait(_) => {
+                self.memories[who].session = false;
+                false
+            }
+        }
+    }
+
+    fn act(&mut self, who: usize, seen: &Snapshot, action: Action, fault: u8) {
+        match action {
+            Action::Login => self.log_in(who, fault),
+            Action::Mint(_) => self.mint(who, seen, fault),
+            Action::Store => {
+                if fault != LOST
+                    && let Some((token, _)) = &self.memories[who].fresh
+                {
+                    assert!(self.is_good(token.id, token.issued), "a key that doesn't work goes nowhere");
+                    self.held = Held::Key { id: token.id, ours: true, issued: token.issued };
+                }
+                if fault != LOST && fault != DONE {
+                    self.memories[who].fresh = None;
+                }
+                // It isn't known whether it was written: the look says so.
+                if fault == DONE {
+                    self.memories[who].fresh = None;
+                }
+            }
+            Action::Discard => {
+                let fresh = self.memories[who].fresh.take().expect("there is one");
+                self.memories[who].discarded.push(fresh.0.id);
+            }
+            Action::Retire(account, id, _) => {
+                assert_eq!(account, "admin");
+                let id: u64 = id.parse().unwrap();
+                assert_ne!(Some(id), self.held_id(), "the key that is held is never deleted");
+                let token = self.tokens.iter().find(|token| token.id == id).expect("it is listed");
+                assert!(token.ours, "only keys of ours are deleted");
+                if fault != LOST {
+                    self.tokens.retain(|token| token.id != id);
+                }
+            }
+            Action::Remember(marks) => {
+                if fault != LOST {
+                    self.marks = marks;
+                }
+            }
+        }
+    }
+
+    fn log_in(&mut self, who: usize, fault: u8) {
+        let credential = self.secret_password.to_string();
+        let attempt = Attempt::next(credential, self.now, self.attempt.as_ref());
+        self.attempt = Some(attempt.clone());
+        if fault == 5 {
+            // Killed right after.
+            self.memories[who] = Memory::default();
+            return;
+        }
+        if self.away || fault == LOST {
+            // No connection: nothing was tried.
+            self.attempt = None;
+            return;
+        }
+        let good = self.secret_password == self.password && self.enabled && (!self.broken || fault == 6);
+        if !good {
+            self.refused_logins += 1;
+            self.refused_at.push((self.secret_password, self.now));
+        }
+        if fault == DONE {
+            // The answer came too late.
+            self.attempt = Some(attempt.unheard());
+        } else if fault == LATER {
+            // Killed before the answer.
+            self.memories[who] = Memory::default();
+        } else if good {
+            self.attempt = None;
+            self.memories[who].session = true;
+        } else {
+            self.attempt = Some(Attempt { said: Some("no".to_owned()), ..attempt });
+        }
+    }
+
+    fn mint(&mut self, who: usize, seen: &Snapshot, fault: u8) {
+        assert!(!self.held_works(), "a key that works is left alone");
+        assert!(!self.broken, "a server that refuses good keys makes nobody mint");
+        if let Key::Refused { id, .. } = &seen.key {
+            assert_eq!(Some(id.clone()), self.held_id().map(|id| id.to_string()));
+        }
+        self.minted += 1;
+        let token = Token { id: self.id(), ours: true, issued: self.now };
+        match fault {
+            LOST => self.memories[who].discarded.push(token.id),
+            DONE => {
+                self.memories[who].discarded.push(token.id);
+                self.tokens.push(token);
+            }
+            LATER => {
+                self.memories[who].discarded.push(token.id);
+                self.stalled.push(token);
+            }
+            FORGOTTEN => self.memories[who].fresh = Some((token, self.now)),
+            5 => {
+                self.tokens.push(token);
+                self.memories[who] = Memory::default();
+                self.kills += 1;
+            }
+            _ => {
+                self.tokens.push(token.clone());
+                self.memories[who].fresh = Some((token, self.now));
+            }
+        }
+    }
+
+    pub(super) fn advance(&mut self, by: Seconds) {
+        self.now += by;
+    }
+
+    /// The rules that hold at every moment.
+    pub(super) fn check(&self) -> Result<(), TestCaseError> {
+        let foreign = self.tokens.iter().filter(|token| !token.ours).count();
+        prop_assert_eq!(foreign, self.foreign, "somebody else's key was deleted");
+        for (place, (password, at)) in self.refused_at.iter().enumerate() {
+            let within = |(other, then): &&(u32, Seconds)| other == password && *then < at + 300;
+            let tries = self.refused_at.iter().skip(place).filter(within).count();
+            prop_assert!(tries <= 2, "{} refused logins within 300 s", tries);
+        }
+        Ok(())
+    }
+
+    pub(super) fn happen(&mut self, what: &Happening) -> Result<(), TestCaseError> {
+        match what {
+            Happening::Steps(who, steps) => {
+                self.leader = *who;
+                for _ in 0..*steps {
+                    self.step(*who);
+                    self.check()?;
+                }
+            }
+            Happening::Fault(who, fault) => self.memories[*who].fault = *fault,
+            Happening::Time(by) => self.advance(*by),
+            Happening::Kill(who) => self.memories[*who] = Memory::default(),
+            Happening::LoseState => self.marks = Marks::default(),
+            Happening::Empty => self.held = Held::Nothing,
+            Happening::Rubbish => self.held = Held::Rubbish,
+            Happening::ForeignKey => {
+                let id = self.id();
+                self.tokens.push(Token { id, ours: false, issued: self.now });
+                self.foreign += 1;
+                self.held = Held::Key { id, ours: false, issued: self.now };
+            }
+            Happening::Revoke => {
+                if let Held::Key { id, ours, .. } = self.held {
+                    let listed = self.tokens.iter().any(|token| token.id == id);
+                    self.tokens.retain(|token| token.id != id);
+                    self.foreign -= usize::from(!ours && listed);
+                }
+            }
+            Happening::Password(with_secret) => {
+                self.password += 1;
+                self.changed = self.now;
+                // Keys of this very second go as well.
+                self.now += 1;
+                self.changed += 1;
+                if *with_secret {
+                    self.secret_password = self.password;
+                }
+            }
+            Happening::UpdatePassword => self.secret_password = self.password,
+            Happening::Capability(capable) => self.capable = *capable,
+            Happening::Enabled(enabled) => self.enabled = *enabled,
+            Happening::Broken(broken) => self.broken = *broken,
+            Happening::Away(away) => self.away = *away,
+            Happening::Stale(stale) => self.stale = *stale,
+            Happening::StalledCreates => self.tokens.append(&mut self.stalled),
+        }
+        Ok(())
+    }
+
+    /// Everything around the controllers is in order again, and all the waits are over.
+    pub(super) fn mend(&mut self) {
+        self.tokens.append(&mut self.stalled);
+        (self.enabled, self.capable, self.broken, self.away, self.stale) = (true, true, false, false, false);
+        self.secret_password = self.password;
+        self.memories.iter_mut().for_each(|memory| memory.fault = 0);
+        self.leader = 0;
+        self.advance(WAIT + 1);
+    }
+
+    /// Lets everything come to rest.
+    pub(super) fn settle(&mut self) -> Result<(), TestCaseError> {
+        let mut steps = 0;
+        while self.step(self.leader) {
+            steps += 1;
+            self.check()?;
+            prop_assert!(steps < 80, "steps without an end: {:?}", self);
+        }
+        prop_assert!(self.held_works(), "it rests without a key: {:?}", self);
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+//! What a plan is made from. No secret value is in it.
+
+use super::marks::Marks;
+use crate::controller::Consumers;
+use crate::core::Mode;
+use crate::pki::Seconds;
+
+/// What came of a call that says nothing about the credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// For the metric.
+    pub kind: &'static str,
+    /// What was tried, what came back, what to do.
+    pub text: String,
+    /// How long the server asks to be left alone.
+    pub leave_alone: Option<Seconds>,
+}
+
+/// What stands where the key belongs: in `argocd-token` in password mode, in the Secret that the
+/// settings name in token mode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// Nothing. The text says what is missing.
+    Absent(String),
+    /// Something that is no key for this: the text says what it is. It needs no server to tell.
+    WrongKind(String),
+    /// It could not be asked about.
+    Unknown(Trouble),
+    /// Argo CD doesn't know it.
+    Refused {
+        /// Its id.
+        id: String,
+        /// When it was made, by what it says itself.
+        issued: Seconds,
+        /// Since when it has been refused, one look after the other.
+        since: Seconds,
+        /// What Argo CD said.
+        said: String,
+    },
+    /// Accepted, but the account's list doesn't show it as it should. The text says how.
+    Odd(String),
+    /// Accepted, of the right account and listed.
+    Works {
+        /// Its id.
+        id: String,
+        /// When it expires, if it does.
+        expires: Option<Seconds>,
+    },
+}
+
+/// A key of ours that an account lists and that stands in no Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The account.
+    pub account: String,
+    /// The key's id.
+    pub id: String,
+    /// When it was made.
+    pub issued: Seconds,
+    /// Whether this process made it and knows that nobody ever had it.
+    pub unused: bool,
+}
+
+/// Whether a login may be tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// There is nothing to log in with. The text says what is missing.
+    Missing(String),
+    /// It may.
+    Free,
+    /// It was tried with this very credential.
+    Tried {
+        /// Not again before then.
+        until: Seconds,
+        /// What Argo CD said; nothing where nobody lived to hear it.
+        said: Option<String>,
+    },
+}
+
+/// What a session of our own sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Session {
+    /// It could not be asked.
+    Unknown(Trouble),
+    /// Argo CD doesn't know its own fresh session: its configuration is broken.
+    NotAccepted(String),
+    /// Accepted under our own name, and the account can be read.
+    Accepted {
+        /// Whether the account is enabled.
+        enabled: bool,
+        /// Whether it may have API keys.
+        api_key: bool,
+    },
+}
+
+/// A key that was made and stands in no Secret yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fresh {
+    /// Its id.
+    pub id: String,
+    /// Since when it has been there.
+    pub since: Seconds,
+    /// What Argo CD makes of it.
+    pub check: Check,
+}
+
+/// What Argo CD makes of a fresh key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Accepted and listed, without an end.
+    Works,
+    /// Not yet, or never: another replica may not know it yet, or an update was lost.
+    NotKnown,
+    /// It could not be asked about.
+    Unknown(Trouble),
+}
+
+/// All of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Whether keys are made or only watched.
+    pub mode: Mode,
+    /// What the Secret holds.
+    pub key: Key,
+    /// The account that the credential is for; nothing where it can't be known.
+    pub account: Option<String>,
+    /// Keys of ours that could be listed, without the one in the Secret and the fresh one.
+    pub left: Vec<Left>,
+    /// Whether the key in the Secret is one of ours and listed as well.
+    pub held_is_ours: bool,
+    /// Accounts that may have some, and whose list can't be read.
+    pub unseen: Vec<String>,
+    /// Whether a login may be tried.
+    pub login: Login,
+    /// Our own session, while there is one.
+    pub session: Option<Session>,
+    /// The key that is on its way into the Secret.
+    pub fresh: Option<Fresh>,
+    /// What is remembered.
+    pub marks: Marks,
+    /// What a person's request came as, if there is one.
+    pub request: Option<String>,
+    /// Whether pods hold an earlier credential.
+    pub consumers: Consumers,
+}

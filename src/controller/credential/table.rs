@@ -1,0 +1,270 @@
+//! The table of cases: what is seen, and what comes out.
+
+use super::action::{Action, Gone, Next, Plan, State, Why};
+use super::marks::Marks;
+use super::plan::{Terms, plan};
+use super::snapshot::{Check, Fresh, Key, Left, Login, Session, Snapshot, Trouble};
+use crate::controller::Consumers;
+use crate::core::Mode;
+use crate::pki::Seconds;
+use std::collections::{BTreeMap, BTreeSet};
+
+const NOW: Seconds = 1_800_000_000;
+const TERMS: Terms = Terms { follow_after: 600, check: 300 };
+
+fn trouble() -> Trouble {
+    Trouble { kind: "timed_out", text: "no answer".to_owned(), leave_alone: None }
+}
+
+fn works() -> Key {
+    Key::Works { id: "held".to_owned(), expires: None }
+}
+
+fn refused(issued: Seconds, since: Seconds) -> Key {
+    Key::Refused { id: "held".to_owned(), issued, since, said: "no".to_owned() }
+}
+
+fn left(id: &str, issued: Seconds) -> Left {
+    Left { account: "admin".to_owned(), id: id.to_owned(), issued, unused: false }
+}
+
+fn superseded(ids: &[(&str, Seconds)]) -> BTreeMap<String, Seconds> {
+    ids.iter().map(|(id, since)| ((*id).to_owned(), *since)).collect()
+}
+
+const ACCEPTED: Session = Session::Accepted { enabled: true, api_key: true };
+
+/// A key that works, and nothing to do.
+fn idle() -> Snapshot {
+    Snapshot {
+        mode: Mode::Password,
+        key: works(),
+        account: Some("admin".to_owned()),
+        left: Vec::new(),
+        held_is_ours: true,
+        unseen: Vec::new(),
+        login: Login::Free,
+        session: None,
+        fresh: None,
+        marks: Marks {
+            valid: Some(("held".to_owned(), NOW - 1000)),
+            accounts: BTreeSet::from(["admin".to_owned()]),
+            ..Marks::default()
+        },
+        request: None,
+        consumers: Consumers::InStep,
+    }
+}
+
+fn with(key: Key) -> Snapshot {
+    Snapshot { key, ..idle() }
+}
+
+fn does(seen: &Snapshot) -> Action {
+    match plan(seen, TERMS, NOW) {
+        Plan { next: Next::Do(action), .. } => action,
+        other => panic!("does nothing: {other:?}"),
+    }
+}
+
+fn rests(seen: &Snapshot) -> (State, Next) {
+    let Plan { state, next } = plan(seen, TERMS, NOW);
+    assert!(!matches!(next, Next::Do(_)), "{next:?}");
+    (state, next)
+}
+
+#[test]
+fn a_key_that_works_is_left_alone_whoever_made_it() {
+    assert_eq!(rests(&idle()), (State::Valid, Next::Wait(NOW + 300)));
+    let seen = Snapshot { held_is_ours: false, login: Login::Missing("x".to_owned()), ..idle() };
+    assert_eq!(rests(&seen), (State::Valid, Next::Wait(NOW + 300)));
+    let seen = Snapshot { mode: Mode::Token, ..idle() };
+    assert_eq!(rests(&seen), (State::Valid, Next::Wait(NOW + 300)));
+}
+
+#[test]
+fn a_first_key_is_a_login_a_key_and_a_secret() {
+    let mut seen = with(Key::Absent("no Secret".to_owned()));
+    assert_eq!(does(&seen), Action::Login);
+    seen.session = Some(ACCEPTED);
+    assert_eq!(does(&seen), Action::Mint(Why::Absent));
+    seen.fresh = Some(Fresh { id: "new".to_owned(), since: NOW, check: Check::NotKnown });
+    assert_eq!(rests(&seen), (State::Replacing(Why::Absent), Next::Soon));
+    seen.fresh = Some(Fresh { id: "new".to_owned(), since: NOW, check: Check::Works });
+    // Also without the session: a process has forgotten it, or it was given up.
+    seen.session = None;
+    assert_eq!(does(&seen), Action::Store);
+}
+
+#[test]
+fn whatever_is_no_key_is_replaced_and_named() {
+    let what = "a session of the account \"admin\"";
+    let seen = Snapshot { session: Some(ACCEPTED), ..with(Key::WrongKind(what.to_owned())) };
+    assert_eq!(does(&seen), Action::Mint(Why::WrongKind(what.to_owned())));
+    let seen = Snapshot { key: Key::Works { id: "held".to_owned(), expires: Some(NOW + 1000) }, ..seen };
+    assert_eq!(does(&seen), Action::Mint(Why::Expires));
+}
+
+#[test]
+fn a_key_is_replaced_on_a_definite_no_and_on_nothing_less() {
+    let mut seen = with(refused(NOW - 5000, NOW));
+    assert_eq!(does(&seen), Action::Login, "a session of our own has to say yes beside it");
+    seen.session = Some(ACCEPTED);
+    assert_eq!(does(&seen), Action::Mint(Why::Refused));
+    for (session, state) in [
+        (Session::NotAccepted("{}".to_owned()), State::ServerBroken("{}".to_owned())),
+        (Session::Unknown(trouble()), State::Unavailable(trouble())),
+        (Session::Accepted { enabled: false, api_key: true }, State::AccountDisabled),
+        (Session::Accepted { enabled: true, api_key: false }, State::NoApiKey),
+    ] {
+        for key in [refused(NOW - 5000, NOW), Key::Absent(String::new()), Key::WrongKind(String::new())] {
+            let seen = Snapshot { session: Some(session.clone()), ..with(key) };
+            assert_eq!(rests(&seen), (state.clone(), Next::Later));
+        }
+    }
+    for session in [None, Some(ACCEPTED)] {
+        let seen = Snapshot { session, ..with(Key::Unknown(trouble())) };
+        assert_eq!(rests(&seen), (State::Unavailable(trouble()), Next::Later));
+        let seen = Snapshot { key: Key::Odd("unlisted".to_owned()), ..seen };
+        assert_eq!(rests(&seen), (State::Odd("unlisted".to_owned()), Next::Later));
+    }
+}
+
+#[test]
+fn a_young_key_is_given_some_seconds() {
+    let seen = |issued, since| Snapshot { session: Some(ACCEPTED), ..with(refused(issued, since)) };
+    for issued in [NOW, NOW - 59, NOW + 59] {
+        assert_eq!(rests(&seen(issued, NOW)).1, Next::Soon, "{issued}");
+        assert_eq!(rests(&seen(issued, NOW - 4)).1, Next::Soon);
+        assert_eq!(does(&seen(issued, NOW - 5)), Action::Mint(Why::Refused));
+    }
+    for issued in [NOW - 60, NOW + 60, 0] {
+        assert_eq!(does(&seen(issued, NOW)), Action::Mint(Why::Refused), "{issued}");
+    }
+}
+
+#[test]
+fn a_login_is_not_tried_again_too_soon() {
+    let tried = |until, said: Option<&str>| {
+        let login = Login::Tried { until, said: said.map(str::to_owned) };
+        rests(&Snapshot { login, ..with(refused(NOW - 5000, NOW)) })
+    };
+    let refused = State::LoginRefused(NOW + 200, "no".to_owned());
+    assert_eq!(tried(NOW + 200, Some("no")), (refused, Next::Wait(NOW + 30)), "the key may be good again before");
+    assert_eq!(tried(NOW + 7, None), (State::LoginUnknown(NOW + 7), Next::Wait(NOW + 7)));
+    let missing = Snapshot { login: Login::Missing("no Secret x".to_owned()), ..with(Key::Absent(String::new())) };
+    assert_eq!(rests(&missing), (State::Missing("no Secret x".to_owned()), Next::Wait(NOW + 300)));
+}
+
+#[test]
+fn a_fresh_key_goes_into_the_secret_only_when_it_works_and_is_needed() {
+    let fresh = |check, since| Some(Fresh { id: "new".to_owned(), since, check });
+    let seen = |key, check, since| Snapshot { fresh: fresh(check, since), ..with(key) };
+    let absent = || Key::Absent(String::new());
+    assert_eq!(does(&seen(works(), Check::Works, NOW)), Action::Discard, "somebody else was faster");
+    assert_eq!(does(&seen(absent(), Check::NotKnown, NOW - 10)), Action::Discard, "a lost update");
+    assert_eq!(rests(&seen(absent(), Check::NotKnown, NOW - 9)).1, Next::Soon);
+    assert_eq!(rests(&seen(absent(), Check::Unknown(trouble()), NOW - 99)), (State::Unavailable(trouble()), Next::Later));
+    assert_eq!(rests(&seen(Key::Unknown(trouble()), Check::Works, NOW)).1, Next::Later);
+    assert_eq!(rests(&seen(Key::Odd(String::new()), Check::Works, NOW)).1, Next::Later);
+    let expires = Key::Works { id: "held".to_owned(), expires: Some(NOW + 9) };
+    assert_eq!(does(&seen(expires, Check::Works, NOW)), Action::Store);
+}
+
+#[test]
+fn a_superseded_key_is_retired_after_its_time() {
+    let mut seen = Snapshot { left: vec![left("a", NOW - 5000)], ..idle() };
+    let first = Marks { superseded: superseded(&[("a", NOW)]), ..idle().marks };
+    assert_eq!(does(&seen), Action::Remember(first));
+    let since = |since| Marks { superseded: superseded(&[("a", since)]), ..idle().marks };
+    seen.marks = since(NOW - 500);
+    assert_eq!(rests(&seen), (State::Valid, Next::Wait(NOW + 100)));
+    seen.marks = since(NOW - 100);
+    assert_eq!(rests(&seen).1, Next::Wait(NOW + 300));
+    seen.marks = since(NOW - 600);
+    let retire = Action::Retire("admin".to_owned(), "a".to_owned(), Gone::Superseded);
+    assert_eq!(does(&seen), retire);
+    for consumers in [Consumers::Unknown, Consumers::Stale(1)] {
+        assert_eq!(rests(&Snapshot { consumers, ..seen.clone() }).1, Next::Wait(NOW + 300));
+    }
+    for key in [refused(NOW - 5000, NOW), Key::Unknown(trouble()), Key::Absent(String::new())] {
+        let Plan { next, .. } = plan(&Snapshot { key, ..seen.clone() }, TERMS, NOW);
+        assert!(!matches!(next, Next::Do(Action::Retire(..))), "only once the newer one works: {next:?}");
+    }
+    seen.mode = Mode::Token;
+    assert_eq!(does(&seen), retire, "a Runtime that has gone over to a token needs none of ours");
+    seen.marks = since(NOW + 50);
+    assert_eq!(does(&seen), Action::Remember(since(NOW)), "a clock was set back");
+}
+
+#[test]
+fn not_more_than_two_superseded_ones_are_kept() {
+    let all = vec![left("a", NOW - 3), left("b", NOW - 2), left("c", NOW - 1)];
+    let since = superseded(&[("a", NOW - 30), ("b", NOW - 40), ("c", NOW - 20)]);
+    let marks = Marks { superseded: since, ..idle().marks };
+    let mut seen = Snapshot { left: all.clone(), marks, consumers: Consumers::Stale(1), ..idle() };
+    let oldest = Action::Retire("admin".to_owned(), "b".to_owned(), Gone::TooMany);
+    assert_eq!(does(&seen), oldest);
+    seen.left.remove(1);
+    assert_eq!(does(&seen), Action::Remember(Marks { superseded: superseded(&[("a", NOW - 30), ("c", NOW - 20)]), ..idle().marks }));
+
+    // Before a new one is made: the one that is held becomes superseded by it.
+    seen.key = refused(NOW - 5000, NOW);
+    seen.session = Some(ACCEPTED);
+    assert_eq!(does(&seen), Action::Retire("admin".to_owned(), "a".to_owned(), Gone::TooMany));
+    seen.held_is_ours = false;
+    assert_eq!(does(&seen), Action::Mint(Why::Refused));
+    seen.left = all;
+    assert_eq!(does(&seen), oldest);
+}
+
+#[test]
+fn a_key_that_nobody_had_goes_first_and_at_once() {
+    let unused = Left { unused: true, ..left("c", NOW) };
+    let marks = Marks { superseded: superseded(&[("a", NOW - 5000), ("c", NOW)]), ..idle().marks };
+    let seen = Snapshot { left: vec![left("a", NOW - 3), unused], marks, consumers: Consumers::Stale(1), ..idle() };
+    assert_eq!(does(&seen), Action::Retire("admin".to_owned(), "c".to_owned(), Gone::Unused));
+}
+
+#[test]
+fn an_account_is_remembered_as_long_as_it_may_have_keys_of_ours() {
+    let mut seen = Snapshot { account: Some("ops".to_owned()), unseen: vec!["admin".to_owned()], ..idle() };
+    let both = Marks { accounts: BTreeSet::from(["admin".to_owned(), "ops".to_owned()]), ..idle().marks };
+    assert_eq!(does(&seen), Action::Remember(both.clone()));
+    (seen.marks, seen.unseen) = (both, Vec::new());
+    let one = Marks { accounts: BTreeSet::from(["ops".to_owned()]), ..idle().marks };
+    assert_eq!(does(&seen), Action::Remember(one));
+}
+
+#[test]
+fn a_request_is_answered_once_whatever_the_answer() {
+    let request = Some("hash".to_owned());
+    let answered = Marks { answered: request.clone(), ..idle().marks };
+    for key in [works(), Key::Unknown(trouble()), Key::Odd(String::new())] {
+        let mut seen = Snapshot { request: request.clone(), ..with(key) };
+        assert_eq!(does(&seen), Action::Remember(answered.clone()));
+        seen.marks = answered.clone();
+        rests(&seen);
+        seen.request = None;
+        rests(&seen);
+    }
+}
+
+#[test]
+fn in_token_mode_nothing_is_ever_made() {
+    for (key, state, next) in [
+        (Key::Absent("x".to_owned()), State::Missing("x".to_owned()), Next::Wait(NOW + 300)),
+        (Key::WrongKind("x".to_owned()), State::WrongKind("x".to_owned()), Next::Wait(NOW + 300)),
+        (refused(NOW - 5000, NOW), State::Refused("no".to_owned()), Next::Later),
+        (Key::Unknown(trouble()), State::Unavailable(trouble()), Next::Later),
+        (Key::Odd("x".to_owned()), State::Odd("x".to_owned()), Next::Later),
+        (
+            Key::Works { id: "held".to_owned(), expires: Some(NOW + 9) },
+            State::Expires(NOW + 9),
+            Next::Wait(NOW + 300),
+        ),
+    ] {
+        let seen = Snapshot { mode: Mode::Token, session: Some(ACCEPTED), ..with(key) };
+        assert_eq!(rests(&seen), (state, next));
+    }
+}
