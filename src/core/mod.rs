@@ -15,6 +15,7 @@ mod patch;
 mod pod;
 pub mod review;
 mod service;
+mod traces;
 mod variable;
 mod volume;
 

@@ -5,7 +5,6 @@
 mod admission;
 mod bundle;
 mod life;
-mod pods;
 mod report;
 
 pub use report::{Check, Report, Verdict};
