@@ -14,6 +14,8 @@ pub mod demo;
 pub mod doctor;
 pub mod inject;
 pub mod pki;
+pub mod pods;
+pub mod proof;
 pub mod settings;
 pub mod telemetry;
 pub mod webhook;

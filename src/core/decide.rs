@@ -58,11 +58,11 @@ impl Decision<'_> {
 }
 
 /// A container that gets the credential, with its place.
-struct Target<'p> {
+pub(super) struct Target<'p> {
     list: &'static str,
     index: usize,
     name: &'p str,
-    container: &'p Container<'p>,
+    pub container: &'p Container<'p>,
 }
 
 /// What of a container is the user's own where ours belongs.
@@ -87,6 +87,17 @@ impl Injector {
     #[must_use]
     pub fn services(&self) -> impl ExactSizeIterator<Item = &Service> {
         self.services.iter().map(|(service, _)| service)
+    }
+
+    /// The services with what each of their pods must carry.
+    pub fn injections(&self) -> impl Iterator<Item = (&Service, &Injection)> {
+        self.services.iter().map(|(service, injection)| (service, injection))
+    }
+
+    /// The service whose pod it is, and what that must carry.
+    pub(super) fn service_of(&self, pod: &Pod<'_>) -> Option<(&Service, &Injection)> {
+        let labels = &pod.metadata.value.labels.entries;
+        self.injections().find(|(service, _)| service.selector.matches(labels))
     }
 
     /// Decides about one pod.
@@ -249,7 +260,7 @@ fn lists<'p>(spec: &'p Spec<'p>) -> [(&'static str, &'p List<Container<'p>>); 2]
     [("containers", &spec.containers), ("initContainers", &spec.init_containers)]
 }
 
-fn targets<'p>(spec: &'p Spec<'p>, service: &Service) -> Vec<Target<'p>> {
+pub(super) fn targets<'p>(spec: &'p Spec<'p>, service: &Service) -> Vec<Target<'p>> {
     let targets = named(spec, &service.containers);
     if targets.is_empty() { named(spec, &service.or_containers) } else { targets }
 }

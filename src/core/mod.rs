@@ -16,6 +16,7 @@ mod pod;
 pub mod review;
 mod service;
 pub mod token;
+mod traces;
 mod variable;
 mod volume;
 

@@ -1,5 +1,6 @@
 //! The API server's part: one keep-alive connection over TLS, HTTP/1.1, a review for each creation.
 
+use crate::proof::{patched, review};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
@@ -8,7 +9,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -49,27 +50,6 @@ pub(super) struct Reviewed {
 pub(super) struct ApiServer {
     sender: SendRequest<Full<Bytes>>,
     reviews: u32,
-}
-
-/// A review as the API server writes it for the creation of a pod by a controller.
-pub(super) fn review(uid: &str, pod: &Value) -> Value {
-    let pod_kind = json!({ "group": "", "version": "v1", "kind": "Pod" });
-    let pods = json!({ "group": "", "version": "v1", "resource": "pods" });
-    json!({
-        "kind": "AdmissionReview",
-        "apiVersion": "admission.k8s.io/v1",
-        "request": {
-            "uid": uid,
-            "kind": pod_kind, "resource": pods, "requestKind": pod_kind, "requestResource": pods,
-            "namespace": pod["metadata"]["namespace"],
-            "operation": "CREATE",
-            "userInfo": { "username": "system:serviceaccount:kube-system:replicaset-controller" },
-            "object": pod,
-            "oldObject": null,
-            "dryRun": false,
-            "options": { "kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1" },
-        },
-    })
 }
 
 impl ApiServer {
@@ -119,18 +99,8 @@ impl ApiServer {
         if answer["response"]["uid"] != uid {
             return Err(CallError::Answer(format!("the answer is to {}, not to {uid}", answer["response"]["uid"])));
         }
-        let mut changed = pod.clone();
-        let patch = match answer["response"]["patch"].as_str() {
-            None => None,
-            Some(text) => {
-                use base64::Engine;
-                let text = base64::engine::general_purpose::STANDARD.decode(text).map_err(wrong)?;
-                let patch: json_patch::Patch = serde_json::from_slice(&text).map_err(wrong)?;
-                json_patch::patch(&mut changed, &patch).map_err(wrong)?;
-                Some(serde_json::from_slice(&text).map_err(wrong)?)
-            }
-        };
-        Ok(Reviewed { review, answer, patch, pod: changed, took })
+        let (pod, patch) = patched(pod, &answer).map_err(CallError::Answer)?;
+        Ok(Reviewed { review, answer, patch, pod, took })
     }
 }
 

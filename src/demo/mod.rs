@@ -167,7 +167,7 @@ fn keep(certificate: &DevelopmentCertificate) -> Result<PathBuf, DemoError> {
     // A folder that is there already is somebody else's.
     std::fs::create_dir(&folder).map_err(failed)?;
     std::fs::write(folder.join("ca.crt"), &certificate.ca_pem).map_err(failed)?;
-    let review = api_server::review("11111111-2222-3333-4444-555555555555", &Sample::first().pod);
+    let review = crate::proof::review("11111111-2222-3333-4444-555555555555", &Sample::first().pod);
     std::fs::write(folder.join("review.json"), review.to_string()).map_err(failed)?;
     Ok(folder)
 }

@@ -1,8 +1,9 @@
 //! The way of a pod through the API server and the webhook, as a dry run.
 
-use super::{Report, Scene, Verdict, pods};
+use super::{Report, Scene, Verdict};
 use crate::cluster::{Cause, ClusterError, call_within};
 use crate::core::{Injector, Outcome, Pod, STATUS, VOLUME_NAME, Variable};
+use crate::proof::sample;
 use k8s_openapi::api::core::v1::Pod as KubernetesPod;
 use kube::api::{ApiResource, DynamicObject, PostParams};
 use kube::{Api, Client};
@@ -18,13 +19,13 @@ pub(super) async fn probe(client: &Client, scene: &Scene, injector: &Injector, r
     let pods_of = ApiResource::erase::<KubernetesPod>(&());
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &pods_of);
     for service in injector.services() {
-        let verdict = match create(&api, namespace, pods::of(service)).await {
+        let verdict = match create(&api, namespace, sample::of(service)).await {
             Ok(created) => judge(injector, &created),
             Err(error) => refused(&error),
         };
         report.add(PROBE, format!("pod of {}", service.name), verdict);
     }
-    let verdict = match create(&api, namespace, pods::foreign()).await {
+    let verdict = match create(&api, namespace, sample::foreign()).await {
         Ok(created) => match touched(&created) {
             None => Verdict::Ok("came back without anything of ours".to_owned()),
             Some(what) => Verdict::Problem(

@@ -1,8 +1,8 @@
 //! Whether what API servers trust vouches for what each endpoint serves.
 
 use super::{Asked, Report, Scene, Verdict, failed};
-use crate::pki::{Certificate, Unreached, now, verifies};
-use k8s_openapi::api::admissionregistration::v1::MutatingWebhook;
+use crate::pki::{Certificate, Unreached, now};
+use crate::proof::Trust;
 
 const PROBE: &str = "caBundle";
 
@@ -29,7 +29,7 @@ pub(super) fn probe(scene: &Scene, report: &mut Report) {
         let text = "no pod is behind the Service, so that matching pods can't be created";
         return report.add(PROBE, &scene.options.service, Verdict::Problem(text.to_owned(), advice.to_owned()));
     }
-    let entries: Vec<Entry> = configuration.webhooks.iter().flatten().map(Entry::new).collect();
+    let entries: Vec<Trust> = configuration.webhooks.iter().flatten().map(Trust::of).collect();
     if entries.is_empty() {
         let advice = "install the chart again";
         return report.add(PROBE, name, Verdict::Problem("it has no webhooks".to_owned(), advice.to_owned()));
@@ -45,7 +45,7 @@ pub(super) fn probe(scene: &Scene, report: &mut Report) {
             Ok(chain) => {
                 let bad: Vec<&str> = entries
                     .iter()
-                    .filter(|entry| !entry.cas.iter().any(|ca| verifies(chain, ca, &entry.server, now())))
+                    .filter(|entry| !entry.takes(chain, now()))
                     .map(|entry| entry.name.as_str())
                     .collect();
                 let leaf = chain.first().and_then(|der| Certificate::from_der(der));
@@ -59,29 +59,5 @@ pub(super) fn probe(scene: &Scene, report: &mut Report) {
             }
         };
         report.add(PROBE, endpoint.name(), verdict);
-    }
-}
-
-/// What an API server trusts, for one entry of the configuration.
-struct Entry {
-    name: String,
-    /// The name that it asks for.
-    server: String,
-    cas: Vec<Certificate>,
-}
-
-impl Entry {
-    fn new(entry: &MutatingWebhook) -> Self {
-        let client = &entry.client_config;
-        let pem = client.ca_bundle.as_ref().map(|bytes| bytes.0.as_slice()).unwrap_or_default();
-        let service = client.service.as_ref().map(|service| format!("{}.{}.svc", service.name, service.namespace));
-        // By URL it asks for the URL's host.
-        let host = client.url.as_deref().and_then(|url| url.split("://").nth(1)).unwrap_or_default();
-        let host = host.split(['/', ':', '?']).next().unwrap_or_default();
-        Self {
-            name: entry.name.clone(),
-            server: service.unwrap_or_else(|| host.to_owned()),
-            cas: Certificate::all_from_pem(pem).0,
-        }
     }
 }

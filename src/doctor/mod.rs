@@ -6,7 +6,6 @@ mod admission;
 mod bundle;
 mod credential;
 mod life;
-mod pods;
 mod report;
 mod running;
 

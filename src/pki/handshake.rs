@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// Why nothing was shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,17 +37,30 @@ pub async fn shown_by(
     name: &str,
     limit: Duration,
 ) -> Result<Vec<CertificateDer<'static>>, Unreached> {
-    let looking = async {
+    connect(address, name, limit).await.map(|stream| chain(&stream))
+}
+
+/// A connection to whoever is at `address`, as an API server makes it; whether [`chain`] is to be
+/// trusted is left open.
+///
+/// # Errors
+/// Nobody there, or no TLS, within `limit`.
+pub async fn connect(address: SocketAddr, name: &str, limit: Duration) -> Result<TlsStream<TcpStream>, Unreached> {
+    let connecting = async {
         let tcp = TcpStream::connect(address).await.map_err(|error| Unreached::Connect(error.to_string()))?;
         let failed = |error: &dyn std::fmt::Display| Unreached::Tls(error.to_string());
         let name = ServerName::try_from(name.to_owned()).map_err(|error| failed(&error))?;
         let config = unchecked().map_err(|error| failed(&error))?;
-        let stream = TlsConnector::from(config).connect(name, tcp).await.map_err(|error| failed(&error))?;
-        let (_, connection) = stream.get_ref();
-        let chain = connection.peer_certificates().unwrap_or_default();
-        Ok(chain.iter().map(|der| der.clone().into_owned()).collect())
+        TlsConnector::from(config).connect(name, tcp).await.map_err(|error| failed(&error))
     };
-    timeout(limit, looking).await.unwrap_or(Err(Unreached::Timeout(limit)))
+    timeout(limit, connecting).await.unwrap_or(Err(Unreached::Timeout(limit)))
+}
+
+/// The chain that the other side showed, leaf first.
+#[must_use]
+pub fn chain(stream: &TlsStream<TcpStream>) -> Vec<CertificateDer<'static>> {
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    chain.iter().map(|der| der.clone().into_owned()).collect()
 }
 
 /// A client's side of TLS that takes any certificate, for HTTP/1.1.

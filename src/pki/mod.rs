@@ -10,7 +10,7 @@ mod verify;
 pub use authority::{Authority, AuthorityError, BACKDATED, Pair};
 pub use certificate::{Certificate, Flaw, Id, Validity, key_fits};
 pub(crate) use handshake::unchecked;
-pub use handshake::{Unreached, shown_by};
+pub use handshake::{Unreached, chain, connect, shown_by};
 pub use verify::verifies;
 
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -45,9 +45,7 @@ pub fn plan(seen: &Snapshot, terms: Terms, now: Seconds) -> Plan {
     let asked = seen.request.is_some() && seen.request != seen.marks.answered;
     let next = match next {
         Next::Do(action) => Next::Do(action),
-        _ if asked => {
-            Next::Do(Action::Remember(Marks { answered: seen.request.clone(), ..seen.marks.clone() }))
-        }
+        _ if asked => Next::Do(Action::Remember(Marks { answered: seen.request.clone(), ..seen.marks.clone() })),
         other => other,
     };
     Plan { state, next }
@@ -141,9 +139,8 @@ impl View<'_> {
             Login::Missing(what) => (State::Missing(what.clone()), self.check_again()),
             Login::Free => (State::Replacing(why), Next::Do(Action::Login)),
             Login::Tried { until, said } => {
-                let state = said
-                    .as_ref()
-                    .map_or(State::LoginUnknown(*until), |said| State::LoginRefused(*until, said.clone()));
+                let state =
+                    said.as_ref().map_or(State::LoginUnknown(*until), |said| State::LoginRefused(*until, said.clone()));
                 // The key may be accepted again before: then no login is needed.
                 (state, Next::Wait((*until).min(self.now.saturating_add(POLL))))
             }

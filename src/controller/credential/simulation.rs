@@ -44,7 +44,11 @@ fn a_hundred_rotations_leave_at_most_three_keys_of_ours() {
     let mut world = World::new();
     world.settle().unwrap();
     for turn in 0..100 {
-        if turn % 2 == 0 { world.happen(&Happening::Revoke).unwrap() } else { world.happen(&Happening::Empty).unwrap() }
+        if turn % 2 == 0 {
+            world.happen(&Happening::Revoke).unwrap()
+        } else {
+            world.happen(&Happening::Empty).unwrap()
+        }
         for _ in 0..40 {
             if !world.step(0) {
                 world.advance(1);

@@ -164,7 +164,10 @@ fn a_fresh_key_goes_into_the_secret_only_when_it_works_and_is_needed() {
     assert_eq!(does(&seen(works(), Check::Works, NOW)), Action::Discard, "somebody else was faster");
     assert_eq!(does(&seen(absent(), Check::NotKnown, NOW - 10)), Action::Discard, "a lost update");
     assert_eq!(rests(&seen(absent(), Check::NotKnown, NOW - 9)).1, Next::Soon);
-    assert_eq!(rests(&seen(absent(), Check::Unknown(trouble()), NOW - 99)), (State::Unavailable(trouble()), Next::Later));
+    assert_eq!(
+        rests(&seen(absent(), Check::Unknown(trouble()), NOW - 99)),
+        (State::Unavailable(trouble()), Next::Later)
+    );
     assert_eq!(rests(&seen(Key::Unknown(trouble()), Check::Works, NOW)).1, Next::Later);
     assert_eq!(rests(&seen(Key::Odd(String::new()), Check::Works, NOW)).1, Next::Later);
     let expires = Key::Works { id: "held".to_owned(), expires: Some(NOW + 9) };
@@ -206,7 +209,10 @@ fn not_more_than_two_superseded_ones_are_kept() {
     let oldest = Action::Retire("admin".to_owned(), "b".to_owned(), Gone::TooMany);
     assert_eq!(does(&seen), oldest);
     seen.left.remove(1);
-    assert_eq!(does(&seen), Action::Remember(Marks { superseded: superseded(&[("a", NOW - 30), ("c", NOW - 20)]), ..idle().marks }));
+    assert_eq!(
+        does(&seen),
+        Action::Remember(Marks { superseded: superseded(&[("a", NOW - 30), ("c", NOW - 20)]), ..idle().marks })
+    );
 
     // Before a new one is made: the one that is held becomes superseded by it.
     seen.key = refused(NOW - 5000, NOW);
@@ -258,11 +264,7 @@ fn in_token_mode_nothing_is_ever_made() {
         (refused(NOW - 5000, NOW), State::Refused("no".to_owned()), Next::Later),
         (Key::Unknown(trouble()), State::Unavailable(trouble()), Next::Later),
         (Key::Odd("x".to_owned()), State::Odd("x".to_owned()), Next::Later),
-        (
-            Key::Works { id: "held".to_owned(), expires: Some(NOW + 9) },
-            State::Expires(NOW + 9),
-            Next::Wait(NOW + 300),
-        ),
+        (Key::Works { id: "held".to_owned(), expires: Some(NOW + 9) }, State::Expires(NOW + 9), Next::Wait(NOW + 300)),
     ] {
         let seen = Snapshot { mode: Mode::Token, session: Some(ACCEPTED), ..with(key) };
         assert_eq!(rests(&seen), (state, next));

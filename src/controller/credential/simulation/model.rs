@@ -220,7 +220,11 @@ impl World {
         };
         let listed = self.tokens.iter().filter(is_left).filter(|_| can_list).map(left).collect();
         let credential = self.secret_password.to_string();
-        let login = match self.attempt.as_ref().and_then(|attempt| Some((attempt, attempt.blocks(&credential, WAIT, self.now)?))) {
+        let login = match self
+            .attempt
+            .as_ref()
+            .and_then(|attempt| Some((attempt, attempt.blocks(&credential, WAIT, self.now)?)))
+        {
             Some((attempt, until)) => Login::Tried { until, said: attempt.said.clone() },
             None => Login::Free,
         };

@@ -1,10 +1,10 @@
-//! The pods that are created as a dry run.
+//! Pods that stand for those of a service.
 
 use crate::core::{LabelSelector, Operator, Service};
 use serde_json::{Value, json};
 
 /// A label that no service selects.
-pub(super) const FOREIGN: &str = "argocd-auth-webhook-doctor";
+pub(crate) const FOREIGN: &str = "argocd-auth-webhook-doctor";
 
 /// A pod that no rule of a restricted namespace, no quota and no limit range refuses.
 fn pod(name: &str, labels: &Value, container: &str) -> Value {
@@ -32,13 +32,15 @@ fn pod(name: &str, labels: &Value, container: &str) -> Value {
 }
 
 /// A pod of this service.
-pub(super) fn of(service: &Service) -> Value {
+#[must_use]
+pub fn of(service: &Service) -> Value {
     let container = service.containers.first().map_or("main", String::as_str);
     pod(&service.name, &labels(&service.selector), container)
 }
 
 /// A pod of nobody that we know.
-pub(super) fn foreign() -> Value {
+#[must_use]
+pub fn foreign() -> Value {
     pod("foreign", &json!({ "app.kubernetes.io/name": FOREIGN }), "main")
 }
 
