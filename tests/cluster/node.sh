@@ -13,6 +13,8 @@ node_network() {
   ip link show "$node_bridge" >/dev/null 2>&1 || ip link add "$node_bridge" type bridge
   ip addr show dev "$node_bridge" | grep -qF "$node_address/24" || ip addr add "$node_address/24" dev "$node_bridge"
   ip link set "$node_bridge" up
+  # Where nothing leads out, the addresses of Services need a way too, before they are replaced.
+  ip route get 10.96.0.1 >/dev/null 2>&1 || ip route add 10.96.0.0/16 dev "$node_bridge"
   sysctl -qw net.ipv4.ip_forward=1
 }
 

@@ -3,10 +3,11 @@
 
 use crate::cluster::{eventually, say, workloads_path};
 use crate::helm::Helm;
-use crate::machine::{kill, process, restart_api_server};
+use crate::machine::{container_status, kill, process, restart_api_server};
 use crate::release::{Place, Release, is_injected, token_values};
 use crate::runtime::app_proxies;
 use crate::stream::{Stream, Tally};
+use serde_json::Value;
 use std::time::Duration;
 
 const REPLICAS: u32 = 20;
@@ -28,6 +29,26 @@ async fn catches_up(release: &Release, name: &str) {
 async fn grow(release: &Release, name: &str) {
     let path = workloads_path(release.namespace(), "ReplicaSet");
     release.cluster().create(&path, &app_proxies(name, REPLICAS)).await.unwrap();
+}
+
+/// Waits until every replica is ready after so many restarts of all of them. The process of the one
+/// whose turn it is.
+async fn taking_part(release: &Release, turn: u64) -> u32 {
+    eventually("the replicas take part", async || {
+        let pods = release.pods("webhook").await;
+        let statuses: Vec<_> = pods.iter().filter_map(|pod| container_status(pod, "webhook")).collect();
+        let restarts: u64 = statuses.iter().filter_map(|status| status["restartCount"].as_u64()).sum();
+        let ready = statuses.len() == 2 && statuses.iter().all(|status| status["ready"] == true);
+        // The one that has been there longest.
+        let started = |pod: &&Value| {
+            let state = &container_status(pod, "webhook").unwrap()["state"]["running"]["startedAt"];
+            state.as_str().unwrap_or_default().to_owned()
+        };
+        let oldest = pods.iter().filter(|_| ready && restarts == turn).min_by_key(started);
+        let pid = oldest.and_then(|pod| process(release.cluster(), pod, "webhook"));
+        pid.ok_or_else(|| format!("{statuses:?}"))
+    })
+    .await
 }
 
 fn judge(what: &str, tally: &Tally) {
@@ -53,31 +74,25 @@ fn judge(what: &str, tally: &Tally) {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_breaks_no_pod_goes_without_and_all_come() {
     let place = Place::new("faults").await;
-    let release = place.install(Helm::Four, "auth", &token_values(""));
+    let mut release = place.install(Helm::Four, "auth", &token_values(""));
     release.injects().await;
     release.stands().await;
     let before = release.settles().await;
 
     let stream = Stream::start(release.cluster(), release.namespace());
     stream.goes_on(500).await;
-    let name = release.pods("webhook").await[0]["metadata"]["name"].clone();
-    for turn in 0..5 {
-        let pid = eventually("the replica runs", async || {
-            let pods = release.pods("webhook").await;
-            let pod = pods.iter().find(|pod| pod["metadata"]["name"] == name).ok_or("it is gone")?;
-            process(release.cluster(), pod, "webhook").ok_or_else(|| pod["status"].to_string())
-        })
-        .await;
-        kill(pid);
+    for turn in 0..6 {
+        // One and the other: the API server's connections are with the one that was there last.
+        kill(taking_part(&release, turn).await);
         if turn == 0 {
             grow(&release, "killed").await;
         }
         stream.goes_on(200).await;
     }
-    release.stands().await;
+    taking_part(&release, 6).await;
     stream.goes_on(500).await;
     catches_up(&release, "killed").await;
-    judge("a replica killed five times", &stream.end().await.0);
+    judge("replicas killed six times, one after the other", &stream.end().await.0);
 
     let stream = Stream::start(release.cluster(), release.namespace());
     stream.goes_on(500).await;
@@ -92,6 +107,7 @@ async fn whatever_breaks_no_pod_goes_without_and_all_come() {
 
     let stream = Stream::start(release.cluster(), release.namespace());
     stream.goes_on(500).await;
+    release.may_be_refused = true;
     restart_api_server(release.cluster()).await;
     eventually("the API server is back", async || release.cluster().text("/readyz").await.map(drop)).await;
     grow(&release, "restarted").await;

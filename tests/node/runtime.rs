@@ -84,7 +84,11 @@ pub async fn run(cluster: &Cluster, namespace: &str, fixture: &Fixture, workload
 pub async fn running(cluster: &Cluster, namespace: &str, fixture: &Fixture) -> Vec<Value> {
     eventually("the workload runs", async || {
         let pods = cluster.pods(namespace).await;
-        let there = |pod: &Value| fixture.owns(pod) && pod["metadata"]["deletionTimestamp"].is_null();
+        let there = |pod: &Value| {
+            fixture.owns(pod)
+                && pod["metadata"]["deletionTimestamp"].is_null()
+                && pod["metadata"]["ownerReferences"].is_array()
+        };
         let pods: Vec<Value> = pods.into_iter().filter(there).collect();
         let ready = |pod: &&Value| {
             let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
