@@ -74,6 +74,10 @@ fn paths(value: &Value, at: &str, found: &mut BTreeSet<String>) {
     found.insert(at.to_owned());
     match value {
         Value::Object(map) => map.iter().for_each(|(key, value)| {
+            // Written as null by older API servers, and left out by newer ones.
+            if key == "creationTimestamp" && value.is_null() {
+                return;
+            }
             // The managed fields name an owner by its uid, which is another one each time.
             let key = if key.starts_with("k:{\"uid\"") { "k:{uid}" } else { key };
             paths(value, &format!("{at}/{key}"), found);

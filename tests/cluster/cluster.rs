@@ -143,12 +143,6 @@ impl Cluster {
         }
     }
 
-    /// What a path answers that isn't JSON.
-    pub async fn text(&self, path: &str) -> Result<String, String> {
-        let request = Request::get(path).body(Vec::new()).unwrap();
-        self.client.request_text(request).await.map_err(|error| error.to_string())
-    }
-
     pub async fn get(&self, path: &str) -> Result<Value, String> {
         self.call(Method::GET, path, "application/json", None).await
     }

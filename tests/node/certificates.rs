@@ -47,7 +47,7 @@ impl Release {
         .await;
         let mut ids: Vec<String> = Vec::new();
         for pod in self.pods("webhook").await {
-            let text = eventually("it is ready", async || self.admin(&pod, "/readyz").await).await;
+            let text = eventually("it is ready", async || self.admin(&pod, "/readyz")).await;
             ids.push(text);
         }
         ids.dedup();

@@ -109,7 +109,11 @@ async fn whatever_breaks_no_pod_goes_without_and_all_come() {
     stream.goes_on(500).await;
     release.may_be_refused = true;
     restart_api_server(release.cluster()).await;
-    eventually("the API server is back", async || release.cluster().text("/readyz").await.map(drop)).await;
+    eventually("the API server is back", async || {
+        let seen = release.cluster().kubectl(&["get", "--raw", "/readyz"], None);
+        if seen.success { Ok(()) } else { Err(seen.stderr) }
+    })
+    .await;
     grow(&release, "restarted").await;
     stream.goes_on(500).await;
     catches_up(&release, "restarted").await;
