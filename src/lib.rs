@@ -6,6 +6,8 @@
 
 #![warn(missing_docs)]
 
+pub mod access;
+pub mod account;
 pub mod argocd;
 pub mod cluster;
 pub mod controller;
@@ -14,7 +16,11 @@ pub mod demo;
 pub mod doctor;
 pub mod inject;
 pub mod pki;
+pub mod report;
 pub mod settings;
+pub mod status;
 pub mod telemetry;
+pub mod terminal;
+pub mod token;
 pub mod webhook;
 mod yaml;
