@@ -1,8 +1,10 @@
 //! The command line: flags as they are typed. What they mean together is worked out in `main`.
 
 mod in_cluster;
+mod people;
 
 pub use in_cluster::{CertificatesArg, Controller, Doctor, KeptCertificatesArgs, ReportFormat};
+pub use people::{AccessArgs, Account, AccountAction, Status, Token, TokenAction};
 
 use argocd_auth_webhook::cluster::Named;
 use argocd_auth_webhook::core::{Delivery, OnConflict};
@@ -29,6 +31,9 @@ pub enum Command {
     Controller(Box<Controller>),
     Inject(Inject),
     Doctor(Doctor),
+    Status(Status),
+    Account(Box<Account>),
+    Token(Box<Token>),
     Demo(Demo),
     Completions(Completions),
 }

@@ -6,6 +6,8 @@
 
 #![warn(missing_docs)]
 
+pub mod access;
+pub mod account;
 pub mod argocd;
 pub mod cluster;
 pub mod controller;
@@ -16,7 +18,11 @@ pub mod inject;
 pub mod pki;
 pub mod pods;
 pub mod proof;
+pub mod report;
 pub mod settings;
+pub mod status;
 pub mod telemetry;
+pub mod terminal;
+pub mod token;
 pub mod webhook;
 mod yaml;

@@ -1,6 +1,7 @@
 //! Arguments in, exit code out. What is done is done in the library.
 
 mod cli;
+mod people;
 
 use anyhow::Context;
 use argocd_auth_webhook::cluster;
@@ -20,6 +21,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use cli::{Cli, Command, LogFormat, ManifestFormat, ReportFormat, SettingsArgs};
 use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -29,14 +31,20 @@ const PROBLEM: u8 = 1;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
+    let matches = command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let chosen = matches.subcommand().map(|(_, matches)| matches);
+    let mut chosen = matches.subcommand().map(|(_, matches)| matches);
+    while let Some((_, deeper)) = chosen.and_then(ArgMatches::subcommand) {
+        chosen = Some(deeper);
+    }
     let result = match cli.command {
         Command::Serve(args) => serve(*args, chosen),
         Command::Controller(args) => run_controller(*args, chosen),
         Command::Inject(args) => run_inject(&args, chosen),
         Command::Doctor(args) => run_doctor(args, chosen),
+        Command::Status(args) => people::status(args),
+        Command::Account(args) => people::account(*args, chosen),
+        Command::Token(args) => people::token(*args, chosen),
         Command::Demo(args) => run_demo(&args),
         Command::Completions(args) => {
             let mut script = Vec::new();
@@ -48,6 +56,25 @@ fn main() -> ExitCode {
         say(&format!("error: {:#}", failure.error));
         ExitCode::from(failure.code)
     })
+}
+
+/// The command line, under the name by which it was called: `kubectl` runs `kubectl-argocd_auth` for
+/// `kubectl argocd-auth`.
+fn command() -> clap::Command {
+    const NAME: &str = "argocd-auth-webhook";
+    const PLUGIN: &str = "kubectl argocd-auth";
+    let called = std::env::args_os().next().map(PathBuf::from);
+    let called = called.as_deref().and_then(Path::file_stem);
+    if called.is_none_or(|name| name != "kubectl-argocd_auth") {
+        return Cli::command();
+    }
+    fn renamed(mut command: clap::Command) -> clap::Command {
+        if let Some(help) = command.get_after_help().map(|help| help.to_string().replace(NAME, PLUGIN)) {
+            command = command.after_help(help);
+        }
+        command.mut_subcommands(renamed)
+    }
+    renamed(Cli::command()).display_name(PLUGIN).bin_name(PLUGIN)
 }
 
 /// What ends a command early.

@@ -104,8 +104,7 @@ impl Base {
         let host = self.host.trim_end_matches('.').to_ascii_lowercase();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         match bare.parse::<IpAddr>() {
-            Ok(IpAddr::V4(address)) => is_inside_v4(address),
-            Ok(IpAddr::V6(address)) => is_inside_v6(address),
+            Ok(address) => is_inside(address),
             Err(_) => {
                 !host.contains('.')
                     || [".svc", ".cluster.local", ".localhost"].iter().any(|end| host.ends_with(end))
@@ -120,6 +119,15 @@ impl Base {
             (true, 443) | (false, 80) => self.host.clone(),
             (_, port) => format!("{}:{port}", self.host),
         }
+    }
+}
+
+/// Whether an address is one that is not of the Internet: a cluster's are such.
+#[must_use]
+pub fn is_inside(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_inside_v4(address),
+        IpAddr::V6(address) => is_inside_v6(address),
     }
 }
 

@@ -13,7 +13,7 @@ mod server;
 mod tls;
 pub mod verify;
 
-pub use base::{BadAddress, Base};
+pub use base::{BadAddress, Base, is_inside};
 pub use connect::Proxies;
 pub use error::{ArgoCdError, Cause, RedirectKind, TlsFailure};
 pub use message::Message;

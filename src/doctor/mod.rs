@@ -6,21 +6,19 @@ mod admission;
 mod bundle;
 mod credential;
 mod life;
-mod report;
 mod running;
 
-pub use report::{Check, Report, Verdict};
+pub use crate::report::{Check, Report, Verdict};
 
+use crate::access::{SettingsOfError, settings_of};
 use crate::cluster::{Cause, ClusterError, ServiceEndpoint, call, endpoints};
 use crate::core::Engine;
 use crate::pki::{Unreached, shown_by};
-use crate::settings::{File, Overrides, Settings, SettingsError};
+use crate::settings::{Settings, SettingsError};
 use futures_util::future::join_all;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
-use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client};
 use rustls::pki_types::CertificateDer;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// For the handshake with an endpoint.
@@ -79,7 +77,7 @@ struct Scene {
 pub async fn run(client: &Client, options: Options, settings: Option<Settings>) -> Result<Report, DoctorError> {
     let settings = match settings {
         Some(settings) => settings,
-        None => settings_of(client, &options).await?,
+        None => settings_in_cluster(client, &options).await?,
     };
     let injector = settings.injector(Engine::Webhook);
     let configurations: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
@@ -98,19 +96,13 @@ pub async fn run(client: &Client, options: Options, settings: Option<Settings>) 
     Ok(report)
 }
 
-async fn settings_of(client: &Client, options: &Options) -> Result<Settings, DoctorError> {
-    let name = format!("{}/{}", options.namespace, options.config_map);
-    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &options.namespace);
-    let map = call(&format!("reading the settings from ConfigMap {name}"), maps.get(&options.config_map)).await;
-    let map = map.map_err(DoctorError::Cluster)?;
-    let data = map.data.unwrap_or_default();
-    let path = |key: &str| PathBuf::from(format!("ConfigMap {name}, {key}"));
-    let (file, text) = match (data.get("values.yaml"), data.get("config.yaml")) {
-        (Some(text), _) => (File::Values(path("values.yaml")), text),
-        (None, Some(text)) => (File::Config(path("config.yaml")), text),
-        (None, None) => return Err(DoctorError::NoSettings(name)),
-    };
-    Ok(Settings::from_text(&file, text, Overrides::default())?)
+async fn settings_in_cluster(client: &Client, options: &Options) -> Result<Settings, DoctorError> {
+    match settings_of(client, &options.namespace, &options.config_map).await {
+        Ok(Some(settings)) => Ok(settings),
+        Ok(None) => Err(DoctorError::NoSettings(format!("{}/{}", options.namespace, options.config_map))),
+        Err(SettingsOfError::Cluster(error)) => Err(DoctorError::Cluster(error)),
+        Err(SettingsOfError::Settings(error)) => Err(error.into()),
+    }
 }
 
 async fn ask(client: &Client, options: &Options) -> Result<Vec<Asked>, ClusterError> {

@@ -1,4 +1,4 @@
-//! What a person or a machine reads.
+//! Checks, one after the other: what a person or a machine reads.
 
 use serde_json::{Value, json};
 use std::fmt;
@@ -23,6 +23,16 @@ impl Verdict {
             Self::Warning(..) => "warning",
             Self::Problem(..) => "problem",
             Self::NotChecked(_) => "not checked",
+        }
+    }
+
+    /// Of a terminal.
+    const fn colour(&self) -> &'static str {
+        match self {
+            Self::Ok(_) => "32",
+            Self::Warning(..) => "33",
+            Self::Problem(..) => "31",
+            Self::NotChecked(_) => "2",
         }
     }
 
@@ -53,7 +63,8 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn add(&mut self, probe: &'static str, subject: impl Into<String>, verdict: Verdict) {
+    /// Adds one.
+    pub fn add(&mut self, probe: &'static str, subject: impl Into<String>, verdict: Verdict) {
         self.checks.push(Check { probe, subject: subject.into(), verdict });
     }
 
@@ -80,17 +91,25 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Report {
+    /// As text, a line a check; with colours or without.
+    #[must_use]
+    pub fn text(&self, colour: bool) -> String {
+        let mut out = String::new();
         for Check { probe, subject, verdict } in &self.checks {
             let (text, advice) = verdict.parts();
-            write!(f, "{:<11}  {probe}: {subject}: {text}", verdict.word())?;
-            match advice {
-                Some(advice) => writeln!(f, "; to do: {advice}")?,
-                None => writeln!(f)?,
-            }
+            let word = format!("{:<11}", verdict.word());
+            let word = if colour { format!("\x1b[{}m{word}\x1b[0m", verdict.colour()) } else { word };
+            let advice = advice.map(|advice| format!("; to do: {advice}")).unwrap_or_default();
+            out.extend([word.as_str(), "  ", probe, ": ", subject, ": ", text, &advice, "\n"]);
         }
-        Ok(())
+        out
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(false))
     }
 }
 
@@ -113,6 +132,7 @@ mod tests {
         not checked  bundle: pod: far away
         problem      admission: app-proxy: no; to do: yes
         ");
+        assert!(report.text(true).starts_with("\x1b[32mok         \x1b[0m  certificates: CA: good\n"));
         assert_eq!(report.json()["good"], false);
         assert_eq!(report.json()["checks"][3]["advice"], "yes");
     }

@@ -1,0 +1,131 @@
+//! Who else looks after an object: what it undoes or flags is not ours to edit.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::fmt;
+
+/// Who looks after an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// A Helm release.
+    Helm {
+        /// Its name, where it is known.
+        release: Option<String>,
+    },
+    /// An Application of Argo CD.
+    ArgoCd {
+        /// Its name, where it is known.
+        application: Option<String>,
+    },
+    /// Flux.
+    Flux,
+    /// Somebody else who applies it.
+    Other(String),
+}
+
+/// Who manages the fields of objects that nobody looks after.
+const PEOPLE: [&str; 6] = ["kubectl", "argocd-server", "argocd-auth-webhook", "kubectl-", "before-first-apply", "k9s"];
+
+impl Owner {
+    /// Whoever the object's labels, annotations and field managers name. Argo CD and Flux come before
+    /// Helm: what they render from a chart has Helm's labels too.
+    #[must_use]
+    pub fn of(metadata: &ObjectMeta) -> Option<Self> {
+        let label = |name: &str| metadata.labels.as_ref().and_then(|labels| labels.get(name)).cloned();
+        let annotation = |name: &str| metadata.annotations.as_ref().and_then(|all| all.get(name)).cloned();
+        let managers = || metadata.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
+        let is_manager = |name: &str| managers().any(|manager| manager == name);
+        if let Some(tracking) = annotation("argocd.argoproj.io/tracking-id") {
+            let application = tracking.split(':').next().filter(|name| !name.is_empty()).map(str::to_owned);
+            return Some(Self::ArgoCd { application });
+        }
+        let helm_label = label("app.kubernetes.io/managed-by").as_deref() == Some("Helm");
+        let helm_release = annotation("meta.helm.sh/release-name");
+        if is_manager("argocd-controller") || label("argocd.argoproj.io/instance").is_some() {
+            let application = label("argocd.argoproj.io/instance").or_else(|| label("app.kubernetes.io/instance"));
+            return Some(Self::ArgoCd { application });
+        }
+        let is_flux = ["kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name"]
+            .iter()
+            .any(|name| label(name).is_some());
+        if is_flux || is_manager("kustomize-controller") || is_manager("helm-controller") {
+            return Some(Self::Flux);
+        }
+        if helm_label || helm_release.is_some() || is_manager("helm") {
+            return Some(Self::Helm { release: helm_release.or_else(|| label("app.kubernetes.io/instance")) });
+        }
+        managers()
+            .find(|manager| {
+                !PEOPLE.iter().any(|known| manager == known || known.ends_with('-') && manager.starts_with(known))
+            })
+            .map(|manager| Self::Other(manager.to_owned()))
+    }
+
+    /// Whether what it does undoes a change in place.
+    #[must_use]
+    pub fn undoes(&self) -> bool {
+        // Somebody who once wrote a field may be a person's tool: that is said, and no hindrance.
+        !matches!(self, Self::Other(_))
+    }
+
+    /// A label.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Helm { .. } => "Helm",
+            Self::ArgoCd { .. } => "Argo CD",
+            Self::Flux => "Flux",
+            Self::Other(_) => "other",
+        }
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Helm { release: Some(release) } => write!(f, "Helm (release {release})"),
+            Self::Helm { release: None } => f.write_str("Helm"),
+            Self::ArgoCd { application: Some(application) } => write!(f, "Argo CD (application {application})"),
+            Self::ArgoCd { application: None } => f.write_str("Argo CD"),
+            Self::Flux => f.write_str("Flux"),
+            Self::Other(manager) => write!(f, "{manager:?}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn owner(metadata: Value) -> Option<String> {
+        Owner::of(&serde_json::from_value(metadata).unwrap()).map(|owner| owner.to_string())
+    }
+
+    #[test]
+    fn each_one_who_looks_after_it_is_recognised() {
+        let managed = |by: &str| json!({"managedFields": [{"manager": "kubectl"}, {"manager": by}]});
+        let label = |name: &str, value: &str| json!({"labels": {name: value}});
+        let cases = [
+            (json!({}), None),
+            (json!({"labels": {"app.kubernetes.io/part-of": "argocd", "app.kubernetes.io/instance": "x"}}), None),
+            (managed("argocd-server"), None),
+            (managed("kubectl-client-side-apply"), None),
+            (managed("argocd-auth-webhook"), None),
+            (label("app.kubernetes.io/managed-by", "Helm"), Some("Helm")),
+            (json!({"annotations": {"meta.helm.sh/release-name": "argo"}}), Some("Helm (release argo)")),
+            (managed("helm"), Some("Helm")),
+            (
+                json!({"annotations": {"argocd.argoproj.io/tracking-id": "cd:/ConfigMap:a/argocd-cm", "meta.helm.sh/release-name": "x"}}),
+                Some("Argo CD (application cd)"),
+            ),
+            (managed("argocd-controller"), Some("Argo CD")),
+            (label("argocd.argoproj.io/instance", "cd"), Some("Argo CD (application cd)")),
+            (label("kustomize.toolkit.fluxcd.io/name", "x"), Some("Flux")),
+            (managed("helm-controller"), Some("Flux")),
+            (managed("terraform"), Some("\"terraform\"")),
+        ];
+        for (metadata, expected) in cases {
+            assert_eq!(owner(metadata.clone()).as_deref(), expected, "{metadata}");
+        }
+    }
+}
