@@ -62,6 +62,8 @@ clusterDomain: cluster.local
 resolvConf: ""
 maxPods: 200
 enforceNodeAllocatable: []
+# No image that went could be pulled again.
+imageGCHighThresholdPercent: 100
 evictionHard: {nodefs.available: "0%", imagefs.available: "0%", memory.available: "0%"}
 # The defaults would make a stream of pods a matter of minutes.
 registryPullQPS: 0

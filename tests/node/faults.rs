@@ -74,7 +74,7 @@ fn judge(what: &str, tally: &Tally) {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_breaks_no_pod_goes_without_and_all_come() {
     let place = Place::new("faults").await;
-    let mut release = place.install(Helm::Four, "auth", &token_values(""));
+    let release = place.install(Helm::Four, "auth", &token_values(""));
     release.injects().await;
     release.stands().await;
     let before = release.settles().await;
@@ -104,6 +104,15 @@ async fn whatever_breaks_no_pod_goes_without_and_all_come() {
     let tally = stream.end().await.0;
     judge("caBundle lost to --force-replace", &tally);
     assert!(tally.window() < Duration::from_secs(20), "{:?}", tally.window());
+}
+
+/// Alone: every other test would notice.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_server_that_was_killed_admits_no_pod_without() {
+    let place = Place::new("api-server").await;
+    let mut release = place.install(Helm::Four, "auth", &token_values(""));
+    release.injects().await;
+    release.stands().await;
 
     let stream = Stream::start(release.cluster(), release.namespace());
     stream.goes_on(500).await;

@@ -32,7 +32,23 @@ pub fn process(cluster: &Cluster, pod: &Value, container: &str) -> Option<u32> {
         let (task, pid, status) = (words.next()?, words.next()?, words.next()?);
         (task == id && status == "RUNNING").then(|| pid.parse().unwrap())
     });
-    words.next()
+    words.next().filter(|pid| is_the_containers(*pid))
+}
+
+/// Waits for it.
+pub async fn running_process(cluster: &Cluster, pod: &Value, container: &str) -> u32 {
+    eventually("the container has its process", async || {
+        process(cluster, pod, container).ok_or_else(|| format!("{}, {container}", pod["metadata"]["name"]))
+    })
+    .await
+}
+
+/// Whether a process is what the container runs, and no longer `runc init`, which becomes it.
+fn is_the_containers(pid: u32) -> bool {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let mut words = line.split(|byte| *byte == 0);
+    let program = words.next().unwrap_or_default();
+    !program.is_empty() && !program.ends_with(b"runc") && program != b"/proc/self/exe"
 }
 
 /// What stands in the environment of a process.

@@ -12,6 +12,10 @@ mod cluster;
 #[path = "../cluster/fixtures.rs"]
 mod fixtures;
 
+#[expect(dead_code, reason = "the tests without a node use the rest")]
+#[path = "../cluster/certificates.rs"]
+mod authority;
+
 mod certificates;
 mod helm;
 mod machine;
@@ -23,6 +27,7 @@ mod elsewhere;
 mod entries;
 mod faults;
 mod life;
+mod own;
 mod owners;
 mod permissions;
 mod planned;

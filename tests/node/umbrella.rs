@@ -4,7 +4,7 @@
 use crate::cluster::{project, say};
 use crate::fixtures::{self, Arrives};
 use crate::helm::Helm;
-use crate::machine::{environment, process};
+use crate::machine::{environment, running_process};
 use crate::owners::umbrella_chart;
 use crate::release::{Place, plain_token};
 use crate::runtime::{app_proxy_to_run, runnable, running, surroundings};
@@ -63,7 +63,7 @@ async fn pods_that_were_there_before_the_webhook_are_named_and_injected_when_the
     let mut without = BTreeSet::from(["pod early".to_owned()]);
     for fixture in &fixtures {
         for pod in running(cluster, namespace, fixture).await {
-            let pid = process(cluster, &pod, fixture.container).unwrap();
+            let pid = running_process(cluster, &pod, fixture.container).await;
             if !environment(pid).keys().any(|name| name.starts_with("ARGO_CD_TOKEN")) {
                 without.insert(format!("pod {}", pod["metadata"]["name"].as_str().unwrap()));
             }
@@ -81,7 +81,7 @@ async fn pods_that_were_there_before_the_webhook_are_named_and_injected_when_the
     }
     for fixture in &fixtures {
         for pod in running(cluster, namespace, fixture).await {
-            let pid = process(cluster, &pod, fixture.container).unwrap();
+            let pid = running_process(cluster, &pod, fixture.container).await;
             assert!(
                 environment(pid).keys().any(|name| name.starts_with("ARGO_CD_TOKEN")),
                 "{}",

@@ -3,7 +3,7 @@
 use crate::cluster::say;
 use crate::fixtures::{self, Arrives, Fixture};
 use crate::helm::Helm;
-use crate::machine::{container_status, environment, memory, process};
+use crate::machine::{container_status, environment, memory, running_process};
 use crate::release::{Place, Release, plain_password, plain_token};
 use crate::runtime::{run, runnable, secret, secret_value, surroundings};
 use serde_json::{Value, json};
@@ -82,7 +82,7 @@ async fn holds(release: &Release, set: &Set, fixture: &Fixture, pod: &Value) {
     for container in containers {
         let name = container["name"].as_str().unwrap();
         assert!(container_status(pod, name).is_some(), "{context}: {name}");
-        let pid = process(cluster, pod, name).unwrap_or_else(|| panic!("{context}: {name} has no process"));
+        let pid = running_process(cluster, pod, name).await;
         let holds = environment(pid);
         let of_argocd = |known: &[&str]| -> Vec<(String, String)> {
             let all = holds.iter().filter(|(name, _)| known.contains(&name.as_str()));
@@ -134,7 +134,10 @@ async fn say_memory(release: &Release) {
     let mut said = Vec::new();
     for component in ["webhook", "controller"] {
         for pod in release.pods(component).await {
-            let pid = process(release.cluster(), &pod, component).unwrap();
+            let pid = running_process(release.cluster(), &pod, component).await;
+            // No variables that a Service's name made.
+            let links = environment(pid).into_keys().filter(|name| name.ends_with("_SERVICE_HOST"));
+            assert_eq!(links.collect::<Vec<_>>(), ["KUBERNETES_SERVICE_HOST"]);
             said.push(format!("{component} {:.1} MB", memory(pid)));
         }
     }

@@ -7,8 +7,8 @@ use super::plan::plan;
 use super::snapshot::Snapshot;
 use super::terms::Terms;
 use crate::cluster::{Cause, ClusterError, call, disown, endpoints, has_owner, merge_if, owner_reference, watch_named};
-use crate::controller::Context;
 use crate::controller::metrics::What;
+use crate::controller::{Certificates, Context};
 use crate::pki::{self, Seconds, shown_by};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -89,9 +89,11 @@ impl Context {
         let mut ca = pin!(watch_named(self.secrets(), &ca));
         let mut serving = pin!(watch_named(self.secrets(), serving));
         let mut configuration = pin!(watch_named(self.configurations(), &self.options.webhook_configuration));
+        // Where somebody else makes the certificates there is no CA of ours, and no permission to look.
+        let ours = matches!(self.options.certificates, Certificates::SelfManaged(_));
         loop {
             let failed = tokio::select! {
-                Some(seen) = ca.next() => seen.err(),
+                Some(seen) = ca.next(), if ours => seen.err(),
                 Some(seen) = serving.next() => seen.err(),
                 Some(seen) = configuration.next() => seen.err(),
                 else => return,
