@@ -52,7 +52,7 @@ async fn pods_that_were_there_before_the_webhook_are_named_and_injected_when_the
     let chart = TempDir::new().unwrap();
     umbrella_chart(chart.path(), &workloads.join("\n---\n"));
     let values = format!(
-        "global: {{external-argo-cd: {{auth: {{type: token, token: {}}}}}}}\nargocd-auth-webhook: {{webhook: {{replicas: 1}}}}",
+        "global: {{external-argo-cd: {{auth: {{type: token, token: {}}}}}}}\nargocd-auth-webhook: {{rollout: report, webhook: {{replicas: 1}}}}",
         plain_token()
     );
     place
