@@ -58,23 +58,26 @@ fn main() -> ExitCode {
     })
 }
 
+const NAME: &str = "argocd-auth-webhook";
+const PLUGIN: &str = "kubectl argocd-auth";
+
 /// The command line, under the name by which it was called: `kubectl` runs `kubectl-argocd_auth` for
 /// `kubectl argocd-auth`.
 fn command() -> clap::Command {
-    const NAME: &str = "argocd-auth-webhook";
-    const PLUGIN: &str = "kubectl argocd-auth";
     let called = std::env::args_os().next().map(PathBuf::from);
     let called = called.as_deref().and_then(Path::file_stem);
     if called.is_none_or(|name| name != "kubectl-argocd_auth") {
         return Cli::command();
     }
-    fn renamed(mut command: clap::Command) -> clap::Command {
-        if let Some(help) = command.get_after_help().map(|help| help.to_string().replace(NAME, PLUGIN)) {
-            command = command.after_help(help);
-        }
-        command.mut_subcommands(renamed)
-    }
     renamed(Cli::command()).display_name(PLUGIN).bin_name(PLUGIN)
+}
+
+/// Examples show the name that a person types.
+fn renamed(mut command: clap::Command) -> clap::Command {
+    if let Some(help) = command.get_after_help().map(|help| help.to_string().replace(NAME, PLUGIN)) {
+        command = command.after_help(help);
+    }
+    command.mut_subcommands(renamed)
 }
 
 /// What ends a command early.

@@ -38,12 +38,44 @@ const POD: &str = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","lab
 #[test]
 fn help_teaches_each_command() {
     insta::assert_snapshot!("help", run(&["--help"], "").1);
-    for name in ["serve", "controller", "inject", "doctor", "demo", "completions"] {
-        let (code, help, _) = run(&[name, "--help"], "");
+    for name in [
+        "serve",
+        "controller",
+        "inject",
+        "doctor",
+        "status",
+        "account",
+        "account verify",
+        "account enable",
+        "token",
+        "token generate",
+        "token verify",
+        "token revoke",
+        "demo",
+        "completions",
+    ] {
+        let arguments: Vec<&str> = name.split(' ').chain(["--help"]).collect();
+        let (code, help, _) = run(&arguments, "");
         assert_eq!(code, 0);
         assert!(help.contains("Example"), "{name}");
-        insta::assert_snapshot!(format!("help-{name}"), help);
+        insta::assert_snapshot!(format!("help-{}", name.replace(' ', "-")), help);
     }
+}
+
+#[test]
+fn as_a_plugin_of_kubectl_it_goes_by_that_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("kubectl-argocd_auth");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_argocd-auth-webhook"), &link).unwrap();
+    let run = |arguments: &[&str]| {
+        let output = Command::new(&link).args(arguments).env("NO_COLOR", "1").env("COLUMNS", "100").output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let help = run(&["token", "generate", "--help"]);
+    assert!(help.contains("Usage: kubectl argocd-auth token generate"), "{help}");
+    assert!(help.contains("\n  kubectl argocd-auth token generate --password-stdin"), "{help}");
+    assert!(!help.contains("argocd-auth-webhook token"), "{help}");
+    assert!(run(&["--version"]).starts_with("kubectl argocd-auth "));
 }
 
 #[test]
@@ -149,5 +181,55 @@ fn completions_are_there_for_each_shell() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let (code, script, _) = run(&["completions", shell], "");
         assert!(code == 0 && script.contains("argocd-auth-webhook"), "{shell}");
+    }
+}
+
+/// Without a cluster: neither the kubeconfig nor a pod's ServiceAccount is there.
+fn without_cluster(arguments: &[&str], input: &str) -> (i32, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = command();
+    command.env("KUBECONFIG", folder.path().join("none")).env("HOME", folder.path());
+    command.env_remove("KUBERNETES_SERVICE_HOST");
+    let output = run_with(command, arguments, input);
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_token_is_judged_without_a_cluster_and_never_quoted() {
+    let url = ["--argocd-url", "http://127.0.0.1:9"];
+    for token in ["hunter2-hunter2", "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJvdGhlciIsInN1YiI6ImEifQ.c2ln", " "] {
+        let (code, out, said) = without_cluster(&[&["token", "verify", "--file", "-"], &url[..]].concat(), token);
+        assert_eq!(code, 1, "{out} {said}");
+        assert!(out.starts_with("problem      token: standard input: it "), "{out}");
+        assert!(out.contains("not checked  Argo CD: key: it can't be an API key"), "{out}");
+        assert!(!out.contains("hunter2") && !out.contains("eyJ") && said.is_empty(), "{out} {said}");
+    }
+}
+
+#[test]
+fn a_password_that_was_not_taken_anywhere_is_in_no_output() {
+    let arguments = ["token", "generate", "--to-stdout", "--password-stdin", "--argocd-url", "http://127.0.0.1:9"];
+    let (code, out, said) = without_cluster(&arguments, "hunter2-hunter2\n");
+    assert_eq!((code, out.as_str()), (1, ""), "{said}");
+    assert!(said.contains("no connection") && !said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn what_is_needed_and_not_given_is_said() {
+    for (arguments, expected) in [
+        (&["token", "generate"][..], "--to-secret"),
+        (&["token", "revoke"], "<ID|--secret"),
+        (&["token", "generate", "--to-stdout", "-o", "json"], "cannot be used with"),
+        (&["token", "generate", "--to-stdout", "--expires-in", "1ms"], "from 1s"),
+        (&["token", "verify", "--account", "a b"], "no name of an account"),
+        (&["account"], "Usage: argocd-auth-webhook account <COMMAND>"),
+        (&["status"], "finding the cluster"),
+        (&["account", "verify", "--argocd-url", "http://a b"], "no URL"),
+    ] {
+        let (code, out, said) = without_cluster(arguments, "");
+        let found = format!("{out}{said}");
+        assert!(found.contains(expected), "{arguments:?}: {found}");
+        assert_eq!(code, if expected == "no URL" { 1 } else { 2 }, "{arguments:?}: {found}");
     }
 }

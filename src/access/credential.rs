@@ -57,15 +57,15 @@ impl Access {
     /// # Errors
     /// It can't be read, or nobody can be asked.
     pub async fn password(&self, from: &PasswordFrom, account: &str) -> Result<SecretString, AccessError> {
+        let credential = &self.settings().auth;
         match from {
             PasswordFrom::Secret(place) => self.secret_text(place).await,
-            PasswordFrom::Stdin => read_secret_line(&mut std::io::stdin().lock(), "a password"),
-            PasswordFrom::Terminal => ask(account).await,
-            PasswordFrom::Settings if self.settings().auth.mode == Mode::Password => {
-                let place = &self.settings().auth.credential;
+            PasswordFrom::Stdin => read_secret_line(&mut std::io::stdin().lock(), "password"),
+            PasswordFrom::Settings if credential.mode == Mode::Password => {
+                let place = &credential.credential;
                 self.secret_text(&SecretKey { name: place.name.clone(), key: place.key.clone() }).await
             }
-            PasswordFrom::Settings => ask(account).await,
+            PasswordFrom::Settings | PasswordFrom::Terminal => ask(account).await,
         }
     }
 
@@ -93,13 +93,12 @@ async fn ask(account: &str) -> Result<SecretString, AccessError> {
     })
 }
 
-/// All of it, but for one newline at its end. `name` says what it is to be, with its article.
+/// All of it, but for one newline at its end. `name` says what it is to be.
 ///
 /// # Errors
 /// It can't be read, is empty, too long, or no text.
 pub fn read_secret_line(input: &mut impl Read, name: &str) -> Result<SecretString, AccessError> {
-    let wrong =
-        |why: &str| AccessError::Said(format!("standard input holds no {}: {why}", name.trim_start_matches("a ")));
+    let wrong = |why: &str| AccessError::Said(format!("standard input holds no {}: {why}", name));
     let mut bytes = Vec::new();
     input.take(MOST + 1).read_to_end(&mut bytes).map_err(|error| wrong(&error.to_string()))?;
     if bytes.len() as u64 > MOST {
@@ -117,10 +116,10 @@ mod tests {
 
     #[test]
     fn one_newline_at_the_end_is_not_the_passwords() {
-        let read = |text: &[u8]| read_secret_line(&mut &*text, "a password").map(|s| s.expose_secret().to_owned());
+        let read = |text: &[u8]| read_secret_line(&mut &*text, "password").map(|s| s.expose_secret().to_owned());
         assert_eq!(read(b"pass word \n").unwrap(), "pass word ");
         assert_eq!(read(b"two\nlines\r\n").unwrap(), "two\nlines");
-        for bad in [&b""[..], b"\n", b"\xff", &[b'a'; 70_000]] {
+        for bad in [&b""[..], b"\n", b"\xff", &"a".repeat(70_000).into_bytes()] {
             assert!(read(bad).is_err());
         }
         assert!(is_account("admin") && is_account("a-b_c.D9"));

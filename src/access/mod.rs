@@ -11,7 +11,7 @@ mod settings;
 pub use credential::{PasswordFrom, is_account, read_secret_line};
 pub use forward::Forward;
 pub use route::Route;
-pub use secret::{SecretKey, Written, write_secret};
+pub use secret::{SecretKey, Written};
 pub use settings::{SettingsOfError, settings_of};
 
 use crate::argocd::BadAddress;

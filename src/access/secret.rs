@@ -92,43 +92,65 @@ pub enum Written {
     Changed,
 }
 
-/// Puts a value into a Secret of the Runtime's namespace. One that has another value there is left
-/// alone unless `replace`.
-///
-/// # Errors
-/// It can't be read or written, or holds another value.
-pub async fn write_secret(
-    access: &Access,
-    place: &SecretKey,
-    value: &SecretString,
-    replace: bool,
-) -> Result<Written, AccessError> {
-    let (client, namespace) = (access.client()?, access.namespace());
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let name = &place.name;
-    let found = call(&format!("reading Secret {namespace}/{name}"), secrets.get_opt(name)).await?;
-    let what = format!("writing Secret {namespace}/{name}");
-    let Some(found) = found else {
-        let mut secret = Secret { type_: Some("Opaque".to_owned()), ..Secret::default() };
-        secret.metadata.name = Some(name.clone());
-        secret.string_data = Some(BTreeMap::from([(place.key.clone(), value.expose_secret().to_owned())]));
-        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        call(&what, secrets.create(&parameters, &secret)).await?;
-        return Ok(Written::Created);
-    };
-    let held = found.data.as_ref().and_then(|data| data.get(&place.key)).map(|bytes| bytes.0.as_slice());
-    if held.is_some_and(|held| !held.is_empty() && held != value.expose_secret().as_bytes()) && !replace {
-        return Err(AccessError::Said(format!(
-            "Secret {namespace}/{name} already has a value at {}; give --replace to overwrite it",
-            place.key
-        )));
+impl Access {
+    fn secrets(&self) -> Result<Api<Secret>, AccessError> {
+        Ok(Api::namespaced(self.client()?.clone(), self.namespace()))
     }
-    let Some(version) = found.metadata.resource_version.as_deref() else {
-        return Err(ClusterError { what, cause: Cause::Unreadable }.into());
-    };
-    let patch = json!({ "data": { &place.key: STANDARD.encode(value.expose_secret()) } });
-    merge_if::<Secret>(&secrets, &what, name, Some(version), patch).await?;
-    Ok(Written::Changed)
+
+    async fn found(&self, place: &SecretKey) -> Result<Option<Secret>, AccessError> {
+        let what = format!("reading Secret {}/{}", self.namespace(), place.name);
+        Ok(call(&what, self.secrets()?.get_opt(&place.name)).await?)
+    }
+
+    /// Nothing, if a value can be put there: nothing stands there, or it may be replaced.
+    ///
+    /// # Errors
+    /// Another value stands there, or it can't be read.
+    pub async fn check_free(&self, place: &SecretKey, replace: bool) -> Result<(), AccessError> {
+        let found = self.found(place).await?;
+        if replace || !found.is_some_and(|secret| has_value(&secret, place)) {
+            return Ok(());
+        }
+        let namespace = self.namespace();
+        Err(AccessError::Said(format!(
+            "Secret {namespace}/{} already has a value at {}; give --replace to overwrite it",
+            place.name, place.key
+        )))
+    }
+
+    /// Puts a value into a Secret of the Runtime's namespace. One that has another value there is left
+    /// alone unless `replace`.
+    ///
+    /// # Errors
+    /// It can't be read or written, or holds another value.
+    pub async fn write_secret(
+        &self,
+        place: &SecretKey,
+        value: &SecretString,
+        replace: bool,
+    ) -> Result<Written, AccessError> {
+        let (secrets, name) = (self.secrets()?, &place.name);
+        let what = format!("writing Secret {}/{name}", self.namespace());
+        self.check_free(place, replace).await?;
+        let Some(found) = self.found(place).await? else {
+            let mut secret = Secret { type_: Some("Opaque".to_owned()), ..Secret::default() };
+            secret.metadata.name = Some(name.clone());
+            secret.string_data = Some(BTreeMap::from([(place.key.clone(), value.expose_secret().to_owned())]));
+            let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+            call(&what, secrets.create(&parameters, &secret)).await?;
+            return Ok(Written::Created);
+        };
+        let Some(version) = found.metadata.resource_version.as_deref() else {
+            return Err(ClusterError { what, cause: Cause::Unreadable }.into());
+        };
+        let patch = json!({ "data": { &place.key: STANDARD.encode(value.expose_secret()) } });
+        merge_if::<Secret>(&secrets, &what, name, Some(version), patch).await?;
+        Ok(Written::Changed)
+    }
+}
+
+fn has_value(secret: &Secret, place: &SecretKey) -> bool {
+    secret.data.as_ref().and_then(|data| data.get(&place.key)).is_some_and(|bytes| !bytes.0.is_empty())
 }
 
 #[cfg(test)]

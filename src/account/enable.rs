@@ -8,7 +8,7 @@ use crate::cluster::{call, merge_if};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use serde_json::{Value, json};
-use std::fmt::{self, Write};
+use std::fmt;
 
 /// What was done, or is to be done.
 #[derive(Clone, Debug)]
@@ -110,42 +110,32 @@ impl Enabled {
     }
 
     fn advise(&self, f: &mut fmt::Formatter<'_>, owner: &Owner) -> fmt::Result {
-        let mut text = String::new();
-        match owner {
-            Owner::Helm { .. } => {
-                writeln!(
-                    f,
-                    "It is managed by {owner}, whose next upgrade would undo a change in place. Set in its values:\n"
-                )?;
-                text.push_str("  configs:\n    cm:\n");
-                for (key, value) in self.values() {
-                    writeln!(text, "      {key}: {value:?}")?;
-                }
-                let flags: Vec<String> = self
-                    .values()
-                    .iter()
-                    .map(|(key, value)| {
-                        format!("--set-string 'configs.cm.{}={}'", key.replace('.', "\\."), value.replace(',', "\\,"))
-                    })
-                    .collect();
-                writeln!(text, "\nor with {}", flags.join(" "))?;
-                text.push_str("(below the chart's name where Argo CD's chart is a part of another one).\n");
+        if let Owner::Helm { .. } = owner {
+            self.advise_helm(f, owner)?;
+        } else {
+            writeln!(f, "It is managed by {owner}, which would undo or flag a change in place. Set at its source:\n")?;
+            writeln!(f, "  data:")?;
+            for (key, value) in &self.change.set {
+                writeln!(f, "    {key}: {value}")?;
             }
-            _ => {
-                writeln!(
-                    f,
-                    "It is managed by {owner}, which would undo or flag a change in place. Set at its source:\n"
-                )?;
-                text.push_str("  data:\n");
-                for (key, value) in &self.change.set {
-                    writeln!(text, "    {key}: {value}")?;
-                }
-                for key in &self.change.remove {
-                    writeln!(text, "    # without {key}")?;
-                }
+            for key in &self.change.remove {
+                writeln!(f, "    # without {key}")?;
             }
         }
-        writeln!(f, "{text}\nOr in place, until then:\n\n  {}", self.kubectl())
+        writeln!(f, "\nOr in place, until then:\n\n  {}", self.kubectl())
+    }
+
+    fn advise_helm(&self, f: &mut fmt::Formatter<'_>, owner: &Owner) -> fmt::Result {
+        writeln!(f, "It is managed by {owner}, whose next upgrade would undo a change in place. Set in its values:\n")?;
+        writeln!(f, "  configs:\n    cm:")?;
+        let mut flags = Vec::new();
+        for (key, value) in self.values() {
+            writeln!(f, "      {key}: {value:?}")?;
+            let (key, value) = (key.replace('.', "\\."), value.replace(',', "\\,"));
+            flags.push(format!("--set-string 'configs.cm.{key}={value}'"));
+        }
+        writeln!(f, "\nor with {}", flags.join(" "))?;
+        writeln!(f, "(below the chart's name where Argo CD's chart is a part of another one).")
     }
 }
 

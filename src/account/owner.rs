@@ -23,7 +23,8 @@ pub enum Owner {
 }
 
 /// Who manages the fields of objects that nobody looks after.
-const PEOPLE: [&str; 6] = ["kubectl", "argocd-server", "argocd-auth-webhook", "kubectl-", "before-first-apply", "k9s"];
+const PEOPLE: [&str; 7] =
+    ["kubectl", "unknown", "argocd-server", "argocd-auth-webhook", "kubectl-", "before-first-apply", "k9s"];
 
 impl Owner {
     /// Whoever the object's labels, annotations and field managers name. Argo CD and Flux come before

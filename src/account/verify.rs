@@ -254,7 +254,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn config(labels: Value, data: Value) -> Verdict {
+    fn config(labels: &Value, data: &Value) -> Verdict {
         judge_config(&serde_json::from_value(json!({"metadata": {"labels": labels}, "data": data})).unwrap(), "admin")
     }
 
@@ -262,11 +262,11 @@ mod tests {
     fn what_argocd_cm_says_is_judged() {
         let label = || json!({"app.kubernetes.io/part-of": "argocd"});
         let verdicts = [
-            config(label(), json!({"accounts.admin": "apiKey"})),
-            config(label(), json!({})),
-            config(label(), json!({"admin.enabled": "false"})),
-            config(label(), json!({"accounts.admin": "apiKey", "accounts.bob.enabled": ""})),
-            config(json!({}), json!({"accounts.admin": "apiKey"})),
+            config(&label(), &json!({"accounts.admin": "apiKey"})),
+            config(&label(), &json!({})),
+            config(&label(), &json!({"admin.enabled": "false"})),
+            config(&label(), &json!({"accounts.admin": "apiKey", "accounts.bob.enabled": ""})),
+            config(&json!({}), &json!({"accounts.admin": "apiKey"})),
         ];
         let mut report = Report::default();
         for verdict in verdicts {

@@ -34,13 +34,13 @@ pub enum AccountAction {
     argocd-auth-webhook account verify --namespace codefresh\n  \
     argocd-auth-webhook account verify --argocd-url https://argocd.example.com --ask-password")]
 pub struct AccountVerify {
+    /// Format of the output
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub output: ReportFormat,
     #[command(flatten)]
     pub access: AccessArgs,
     #[command(flatten)]
     pub password: PasswordArgs,
-    /// Format of the output
-    #[arg(short, long, value_enum, default_value = "text")]
-    pub output: ReportFormat,
 }
 
 /// Enable the account, and let it log in and have API keys
@@ -53,14 +53,14 @@ pub struct AccountVerify {
     argocd-auth-webhook account enable --namespace codefresh --dry-run\n  \
     argocd-auth-webhook account enable --argocd-namespace argocd --account admin")]
 pub struct AccountEnable {
-    #[command(flatten)]
-    pub access: AccessArgs,
     /// Say what would be changed, and change nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Format of the output
     #[arg(short, long, value_enum, default_value = "text")]
     pub output: ReportFormat,
+    #[command(flatten)]
+    pub access: AccessArgs,
 }
 
 /// Make, judge and revoke API keys
@@ -93,10 +93,6 @@ pub enum TokenAction {
     argocd-auth-webhook token generate --argocd-url https://argocd.example.com --ask-password --to-file key\n  \
     argocd-auth-webhook token generate --password-stdin --to-stdout < password > key")]
 pub struct TokenGenerate {
-    #[command(flatten)]
-    pub access: AccessArgs,
-    #[command(flatten)]
-    pub password: PasswordArgs,
     /// Write it into this Secret of the Runtime's namespace, under token if no key is named
     #[arg(long, value_name = "NAME[/KEY]")]
     pub to_secret: Option<SecretKey>,
@@ -118,6 +114,10 @@ pub struct TokenGenerate {
     /// Format of the output
     #[arg(short, long, value_enum, default_value = "text")]
     pub output: ReportFormat,
+    #[command(flatten)]
+    pub access: AccessArgs,
+    #[command(flatten)]
+    pub password: PasswordArgs,
 }
 
 impl TokenGenerate {
@@ -142,14 +142,14 @@ impl TokenGenerate {
     echo \"$KEY\" | argocd-auth-webhook token verify --namespace codefresh --file -")]
 pub struct TokenVerify {
     #[command(flatten)]
-    pub access: AccessArgs,
-    #[command(flatten)]
     pub source: SourceArgs,
-    #[command(flatten)]
-    pub password: PasswordArgs,
     /// Format of the output
     #[arg(short, long, value_enum, default_value = "text")]
     pub output: ReportFormat,
+    #[command(flatten)]
+    pub access: AccessArgs,
+    #[command(flatten)]
+    pub password: PasswordArgs,
 }
 
 /// Revoke an API key
@@ -162,20 +162,20 @@ pub struct TokenVerify {
     argocd-auth-webhook token revoke --namespace codefresh argocd-auth-by-hand-…\n  \
     argocd-auth-webhook token revoke --argocd-url https://argocd.example.com --file key")]
 pub struct TokenRevoke {
-    #[command(flatten)]
-    pub access: AccessArgs,
     /// Its id
     pub id: Option<String>,
     #[command(flatten)]
     pub source: SourceArgs,
-    #[command(flatten)]
-    pub password: PasswordArgs,
     /// Revoke it even if the Runtime uses it
     #[arg(long)]
     pub force: bool,
     /// Format of the output
     #[arg(short, long, value_enum, default_value = "text")]
     pub output: ReportFormat,
+    #[command(flatten)]
+    pub access: AccessArgs,
+    #[command(flatten)]
+    pub password: PasswordArgs,
 }
 
 impl TokenRevoke {

@@ -121,7 +121,7 @@ impl Status {
         Ok(())
     }
 
-    fn pods(&self, f: &mut fmt::Formatter<'_>, part: &Map<String, Value>) -> fmt::Result {
+    fn pods(f: &mut fmt::Formatter<'_>, part: &Map<String, Value>) -> fmt::Result {
         let counts = part.get("counts").and_then(Value::as_object);
         let counts: Vec<String> = counts
             .into_iter()
@@ -181,7 +181,7 @@ impl fmt::Display for Status {
             )?,
         }
         if let Some(part) = &self.pods {
-            self.pods(f, part)?;
+            Self::pods(f, part)?;
         }
         match &self.events {
             Ok(lines) if lines.is_empty() => {}

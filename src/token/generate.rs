@@ -1,7 +1,7 @@
 //! `token generate`.
 
 use super::log_in;
-use crate::access::{Access, AccessError, PasswordFrom, Route, SecretKey, Written, write_secret};
+use crate::access::{Access, AccessError, PasswordFrom, Route, SecretKey, Written};
 use crate::argocd::Account;
 use crate::argocd::verify::{Verdict, ask, claims, judge};
 use crate::pki::{now, text};
@@ -84,7 +84,7 @@ pub async fn generate(access: &Access, order: &Order) -> Result<Generated, Acces
     let found = route.server.account(&session, &account).await.map_err(|error| route.explain(error))?;
     fit(&found, &id)?;
     // Before there is a key: a place that can't be had is no reason to make one.
-    let opened = Opened::new(&order.sink)?;
+    let opened = Opened::new(access, &order.sink).await?;
     let made = Maker { access, route: &route, session: &session, account: &account, id: &id };
     progress.say("making the key");
     let token = made.create(order.expires_in).await?;
@@ -152,7 +152,7 @@ impl Maker<'_> {
     ) -> Result<(String, Option<String>), AccessError> {
         match (sink, opened) {
             (Sink::Secret { place, replace }, _) => {
-                let written = write_secret(self.access, place, token, *replace).await?;
+                let written = self.access.write_secret(place, token, *replace).await?;
                 let verb = if written == Written::Created { "created" } else { "changed" };
                 let name = format!("{}/{}", self.access.namespace(), place.name);
                 Ok((format!("Secret {name}, key {}: {verb}", place.key), Some(name)))
@@ -189,10 +189,11 @@ enum Opened {
 }
 
 impl Opened {
-    fn new(sink: &Sink) -> Result<Self, AccessError> {
+    async fn new(access: &Access, sink: &Sink) -> Result<Self, AccessError> {
         match sink {
             Sink::File(path) => NewFile::create(path).map(Self::File),
-            Sink::Secret { .. } | Sink::Stdout => Ok(Self::None),
+            Sink::Secret { place, replace } => access.check_free(place, *replace).await.map(|()| Self::None),
+            Sink::Stdout => Ok(Self::None),
         }
     }
 }

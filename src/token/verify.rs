@@ -135,15 +135,15 @@ mod tests {
 
     const NOW: i64 = 1_800_000_000;
 
-    fn claims(subject: Subject, expires_at: Option<i64>) -> Result<Claims, Flaw> {
-        Ok(Claims {
+    fn claims(subject: Subject, expires_at: Option<i64>) -> Claims {
+        Claims {
             issuer: Some("argocd".to_owned()),
             subject,
             id: Some("id-1".to_owned()),
             issued_at: Some(NOW),
             not_before: None,
             expires_at,
-        })
+        }
     }
 
     #[test]
@@ -151,10 +151,10 @@ mod tests {
         let key = || Subject::ApiKey { account: "admin".to_owned() };
         let mut report = Report::default();
         for read in [
-            claims(key(), None),
-            claims(key(), Some(NOW + 1)),
-            claims(key(), Some(NOW - 1)),
-            claims(Subject::Session { account: "admin".to_owned() }, Some(NOW + 1)),
+            Ok(claims(key(), None)),
+            Ok(claims(key(), Some(NOW + 1))),
+            Ok(claims(key(), Some(NOW - 1))),
+            Ok(claims(Subject::Session { account: "admin".to_owned() }, Some(NOW + 1))),
             Err(Flaw::SpaceAround),
         ] {
             report.add(TOKEN, "Secret argocd-token, key token", shape(&read, NOW));
