@@ -1,0 +1,107 @@
+//! What is counted of the credential.
+
+use super::action::{State, Why};
+use crate::argocd::Cause;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use std::time::Duration;
+
+type Label = [(&'static str, &'static str); 1];
+
+/// The calls to Argo CD.
+const CALLS: [&str; 5] = ["login", "userinfo", "account", "create", "delete"];
+/// Upper edges in seconds: from a call on the node to the longest time a login may take.
+const EDGES: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
+
+/// Labels come from this code only.
+#[derive(Debug)]
+pub struct CredentialMetrics {
+    success: Gauge,
+    valid: Gauge,
+    expiry: Gauge,
+    state: Family<Label, Gauge>,
+    superseded: Gauge,
+    regenerations: Family<Label, Counter>,
+    retired: Counter,
+    errors: Family<Label, Counter>,
+    calls: Family<Label, Histogram, fn() -> Histogram>,
+}
+
+impl CredentialMetrics {
+    /// All of them, in this registry.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            success: Gauge::default(),
+            valid: Gauge::default(),
+            expiry: Gauge::default(),
+            state: Family::default(),
+            superseded: Gauge::default(),
+            regenerations: Family::default(),
+            retired: Counter::default(),
+            errors: Family::default(),
+            calls: Family::new_with_constructor(|| Histogram::new(EDGES)),
+        };
+        for name in State::NAMES {
+            drop(metrics.state.get_or_create(&[("state", name)]));
+        }
+        for reason in Why::LABELS {
+            drop(metrics.regenerations.get_or_create(&[("reason", reason)]));
+        }
+        for kind in Cause::KINDS {
+            drop(metrics.errors.get_or_create(&[("kind", kind)]));
+        }
+        for call in CALLS {
+            drop(metrics.calls.get_or_create(&[("call", call)]));
+        }
+        let success = "When the credential was last seen to work, in seconds since 1970; 0 for never";
+        registry.register("credential_last_success_timestamp_seconds", success, metrics.success.clone());
+        let valid = "Whether the credential worked at the last look";
+        registry.register("credential_valid", valid, metrics.valid.clone());
+        let expiry = "When the key expires, in seconds since 1970; 0 where it doesn't";
+        registry.register("credential_expiry_timestamp_seconds", expiry, metrics.expiry.clone());
+        let state = "1 for the state that the credential is in";
+        registry.register("credential_state", state, metrics.state.clone());
+        let superseded = "Keys of ours in Argo CD that stand in no Secret";
+        registry.register("credential_superseded_keys", superseded, metrics.superseded.clone());
+        let regenerations = "Keys that were made and written, by what was wrong before";
+        registry.register("credential_regenerations", regenerations, metrics.regenerations.clone());
+        registry.register("credential_retired_keys", "Keys that were deleted in Argo CD", metrics.retired.clone());
+        registry.register("argocd_errors", "Calls to Argo CD that failed, by kind", metrics.errors.clone());
+        let calls = "Calls to Argo CD, with the time until their answer";
+        registry.register("argocd_call_duration_seconds", calls, metrics.calls.clone());
+        metrics
+    }
+
+    pub(super) fn called(&self, call: &'static str, took: Duration, failed: Option<&Cause>) {
+        self.calls.get_or_create(&[("call", call)]).observe(took.as_secs_f64());
+        if let Some(cause) = failed {
+            self.errors.get_or_create(&[("kind", cause.kind())]).inc();
+        }
+    }
+
+    pub(super) fn made(&self, why: &Why) {
+        self.regenerations.get_or_create(&[("reason", why.label())]).inc();
+    }
+
+    pub(super) fn retired(&self) {
+        self.retired.inc();
+    }
+
+    pub(super) fn is(&self, state: &State, now: i64) {
+        self.valid.set(i64::from(state.works()));
+        if state.works() {
+            self.success.set(now);
+            self.expiry.set(if let State::Expires(when) = state { *when } else { 0 });
+        }
+        for name in State::NAMES {
+            self.state.get_or_create(&[("state", name)]).set(i64::from(name == state.name()));
+        }
+    }
+
+    pub(super) fn superseded(&self, keys: usize) {
+        self.superseded.set(i64::try_from(keys).unwrap_or(i64::MAX));
+    }
+}

@@ -1,0 +1,108 @@
+//! What stands in the cluster: the key, the user name and the password.
+
+use crate::cluster::{ClusterError, call};
+use crate::controller::Context;
+use crate::core::{GENERATED_TOKEN, Mode, SecretKeyRef, Username};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::Api;
+use secrecy::SecretString;
+
+/// The annotation with which a person asks for a check, on the credential's Secret.
+pub(super) const CHECK: &str = "argocd-auth-webhook/check";
+
+/// What was read, each with what is missing where it isn't there.
+pub(super) struct Sources {
+    /// The Secret that holds the key, as it was read.
+    pub key_secret: Option<Secret>,
+    /// The key's bytes.
+    pub key: Result<Vec<u8>, String>,
+    /// Whose key it is to be; only in password mode.
+    pub username: Result<String, String>,
+    /// The password; only in password mode.
+    pub password: Result<SecretString, String>,
+    /// What a person wrote into the annotation.
+    pub request: Option<String>,
+}
+
+/// Which Secret and key hold the key.
+pub(super) fn key_place(context: &Context) -> SecretKeyRef {
+    let auth = &context.settings.auth;
+    match auth.mode {
+        Mode::Password => GENERATED_TOKEN.into(),
+        Mode::Token => auth.credential.clone(),
+    }
+}
+
+/// Reads all of it, always fresh: a watch's copy could be behind what this process wrote.
+pub(super) async fn read(context: &Context) -> Result<Sources, ClusterError> {
+    let auth = &context.settings.auth;
+    let place = key_place(context);
+    let key_secret = secret(context, &place.name).await?;
+    let key = value(context, key_secret.as_ref(), &place.name, &place.key);
+    let (credential, username, password) = match auth.mode {
+        Mode::Token => (key_secret.clone(), Err(String::new()), Err(String::new())),
+        Mode::Password => {
+            let SecretKeyRef { name, key, .. } = &auth.credential;
+            let credential = secret(context, name).await?;
+            let password = value(context, credential.as_ref(), name, key).and_then(|bytes| {
+                let text = String::from_utf8(bytes);
+                text.map(SecretString::from).map_err(|_| format!("{key} in Secret {name} is not text"))
+            });
+            (credential, username(context).await?, password)
+        }
+    };
+    let annotations = credential.and_then(|secret| secret.metadata.annotations);
+    let request = annotations.and_then(|mut annotations| annotations.remove(CHECK));
+    Ok(Sources { key_secret, key, username, password, request })
+}
+
+pub(super) async fn secret(context: &Context, name: &str) -> Result<Option<Secret>, ClusterError> {
+    let what = format!("reading Secret {}/{name}", context.options.namespace);
+    call(&what, context.secrets().get_opt(name)).await
+}
+
+pub(super) async fn config_map(context: &Context, name: &str) -> Result<Option<ConfigMap>, ClusterError> {
+    let maps: Api<ConfigMap> = Api::namespaced(context.client.clone(), &context.options.namespace);
+    let what = format!("reading ConfigMap {}/{name}", context.options.namespace);
+    call(&what, maps.get_opt(name)).await
+}
+
+/// One key of a Secret. An empty one counts as none.
+pub(super) fn value(context: &Context, secret: Option<&Secret>, name: &str, key: &str) -> Result<Vec<u8>, String> {
+    let namespace = &context.options.namespace;
+    let Some(secret) = secret else { return Err(format!("there is no Secret {namespace}/{name}")) };
+    let found = secret.data.as_ref().and_then(|data| data.get(key));
+    match found {
+        Some(bytes) if !bytes.0.is_empty() => Ok(bytes.0.clone()),
+        Some(_) => Err(format!("{key} in Secret {namespace}/{name} is empty")),
+        None => Err(format!("Secret {namespace}/{name} has no key {key}")),
+    }
+}
+
+async fn username(context: &Context) -> Result<Result<String, String>, ClusterError> {
+    let (text, place) = match &context.settings.auth.username {
+        Username::Plain(name) => return Ok(Ok(name.clone())),
+        Username::SecretKey(SecretKeyRef { name, key, .. }) => {
+            let secret = secret(context, name).await?;
+            let bytes = value(context, secret.as_ref(), name, key);
+            let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            (text, format!("{key} in Secret {name}"))
+        }
+        Username::ConfigMapKey(reference) => {
+            let (name, key) = (&reference.name, &reference.key);
+            let map = config_map(context, name).await?;
+            let text = map.and_then(|map| map.data).and_then(|mut data| data.remove(key));
+            let place = format!("{key} in ConfigMap {name}");
+            (text.filter(|text| !text.is_empty()).ok_or_else(|| format!("there is no {place}")), place)
+        }
+    };
+    // Its text isn't said: it may be a password in the wrong place.
+    Ok(text.and_then(|text| {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        if !text.is_empty() && text.len() <= 32 && text.chars().all(allowed) {
+            Ok(text)
+        } else {
+            Err(format!("{place} is no user name: letters, digits, '-', '_' and '.', at most 32"))
+        }
+    }))
+}
