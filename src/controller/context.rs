@@ -60,7 +60,6 @@ impl Context {
         }
     }
 
-    #[expect(dead_code, reason = "the parts that use it come next")]
     /// An Event about an object of ours. That it can't be made hinders nothing.
     pub(super) async fn tell(&self, about: ObjectReference, event: Event) {
         if event.warning {

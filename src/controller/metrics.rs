@@ -2,6 +2,7 @@
 
 use crate::cluster::Cause;
 use crate::controller::certificates::Step;
+use crate::controller::credential::CredentialMetrics;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -46,6 +47,8 @@ pub struct ControllerMetrics {
     step: Gauge,
     unmoved: Gauge,
     lease: Gauge,
+    /// The credential's own.
+    pub credential: CredentialMetrics,
 }
 
 impl Default for ControllerMetrics {
@@ -59,6 +62,7 @@ impl Default for ControllerMetrics {
             step: Gauge::default(),
             unmoved: Gauge::default(),
             lease: Gauge::default(),
+            credential: CredentialMetrics::register(&mut registry),
             registry: Registry::default(),
         };
         for what in [What::Ca, What::Leaf, What::Bundle] {

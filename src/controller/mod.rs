@@ -9,9 +9,7 @@ mod credential;
 mod metrics;
 mod pods;
 mod run;
-#[expect(dead_code, reason = "the parts that use it come next")]
 mod state;
-#[expect(dead_code, reason = "the parts that use it come next")]
 mod status;
 
 pub use context::{Consumers, Context};

@@ -30,11 +30,18 @@ pub struct Credentials {
     pub follow_after: Duration,
     /// How often the credential is verified when nothing changes.
     pub check_interval: Duration,
+    /// How long a login that was not seen to succeed is not tried again with the same user name and
+    /// password. Argo CD counts failures for 300 seconds, and locks the account after five.
+    pub login_wait: Duration,
 }
 
 impl Default for Credentials {
     fn default() -> Self {
-        Self { follow_after: Duration::from_mins(10), check_interval: Duration::from_mins(5) }
+        Self {
+            follow_after: Duration::from_mins(10),
+            check_interval: Duration::from_mins(5),
+            login_wait: Duration::from_secs(310),
+        }
     }
 }
 
@@ -44,7 +51,7 @@ const A_DAY: Duration = Duration::from_hours(24);
 pub(super) fn credentials(root: &Block<'_>, report: &mut Report) -> Credentials {
     let defaults = Credentials::default();
     let Some(block) = root.block("credentials", report) else { return defaults };
-    block.only(&["createSecret", "followAfter", "checkInterval"], report);
+    block.only(&["createSecret", "followAfter", "checkInterval", "loginWait"], report);
     let mut time = |key: &str, least: Duration, default: Duration| {
         let Some(text) = block.string(key, report) else { return default };
         match duration(text) {
@@ -63,6 +70,7 @@ pub(super) fn credentials(root: &Block<'_>, report: &mut Report) -> Credentials 
     Credentials {
         follow_after: time("followAfter", Duration::ZERO, defaults.follow_after),
         check_interval: time("checkInterval", Duration::from_secs(1), defaults.check_interval),
+        login_wait: time("loginWait", Duration::from_secs(1), defaults.login_wait),
     }
 }
 

@@ -117,6 +117,11 @@ impl Cluster {
         self.kubeconfig.clone()
     }
 
+    /// For tests that call it in their own way.
+    pub fn client(&self) -> kube::Client {
+        self.client.clone()
+    }
+
     /// One call. The error is the message that the API server gives.
     async fn call(&self, method: Method, path: &str, kind: &str, body: Option<&Value>) -> Result<Value, String> {
         match self.attempt(method.clone(), path, kind, body).await {

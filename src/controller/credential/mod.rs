@@ -3,20 +3,28 @@
 //! [`plan`] decides, from a [`Snapshot`]; the loop looks, does the one thing that it says, and looks
 //! again.
 
-#[allow(dead_code)]
+mod act;
 mod action;
 mod id;
+mod keep;
+mod look;
 mod marks;
+mod metrics;
 mod plan;
+mod reach;
+mod report;
 #[cfg(test)]
 mod simulation;
 mod snapshot;
+mod source;
 #[cfg(test)]
 mod table;
+
+pub use metrics::CredentialMetrics;
 
 use super::Context;
 
 /// Keeps at it; never ends.
-pub(super) async fn run(_context: Context) {
-    std::future::pending::<()>().await;
+pub(super) async fn run(context: Context) {
+    keep::Keep::new(context).run().await;
 }

@@ -138,6 +138,7 @@ impl View<'_> {
         match &self.seen.login {
             Login::Missing(what) => (State::Missing(what.clone()), self.check_again()),
             Login::Free => (State::Replacing(why), Next::Do(Action::Login)),
+            Login::NoWay(trouble) => (State::Unavailable(trouble.clone()), Next::Later),
             Login::Tried { until, said } => {
                 let state =
                     said.as_ref().map_or(State::LoginUnknown(*until), |said| State::LoginRefused(*until, said.clone()));

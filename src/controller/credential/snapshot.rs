@@ -68,6 +68,8 @@ pub enum Login {
     Missing(String),
     /// It may.
     Free,
+    /// It may, and there is no way to the server.
+    NoWay(Trouble),
     /// It was tried with this very credential.
     Tried {
         /// Not again before then.

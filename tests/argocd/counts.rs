@@ -1,0 +1,69 @@
+//! A hundred rotations, with a client that uses the Secret's key all the while.
+
+use crate::account::id_of;
+use crate::cluster::{eventually, say};
+use crate::scene::{PASSWORD_MODE, Scene};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::time::{MissedTickBehavior, interval};
+
+const ROTATIONS: usize = 100;
+const TIMES: &str = "credentials: {followAfter: 10m, checkInterval: 1s}\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_rotations_leave_three_keys_and_no_client_is_refused() {
+    let scene = Arc::new(Scene::new("counts").await);
+    let session = scene.argocd.session().await;
+    for name in ["one", "two", "three"] {
+        scene.argocd.make(&session, &format!("somebody-elses-{name}"), 0);
+    }
+    let _controller = scene.controller(&format!("{PASSWORD_MODE}{TIMES}")).await;
+    let mut key = scene.works().await;
+
+    let (used, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let client = {
+        let (scene, used, ended) = (Arc::clone(&scene), Arc::clone(&used), Arc::clone(&ended));
+        tokio::spawn(async move {
+            let mut beat = interval(Duration::from_millis(50));
+            beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            while !ended.load(Ordering::Relaxed) {
+                beat.tick().await;
+                // A client that reads the Secret and then uses what it read.
+                let Some(key) = scene.stored().await.filter(|key| !key.is_empty()) else { continue };
+                assert!(scene.argocd.accepts(&key), "a client was refused with {}", id_of(&key));
+                used.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    };
+    let begun = Instant::now();
+    let mut most = 0;
+    for turn in 0..ROTATIONS {
+        // Not by revocation: a key that Argo CD itself has revoked is refused to every client.
+        if turn % 2 == 0 {
+            scene.cluster.delete(&scene.path("secret", "argocd-token")).await.unwrap();
+        } else {
+            scene.store("").await;
+        }
+        key = scene.replaced(&key).await;
+        most = most.max(scene.argocd.ours(&session).len());
+    }
+    ended.store(true, Ordering::Relaxed);
+    client.await.unwrap();
+    let ours = eventually("at most three", async || match scene.argocd.ours(&session) {
+        ours if ours.len() <= 3 => Ok(ours),
+        ours => Err(format!("{ours:?}")),
+    })
+    .await;
+    assert!(most <= 3, "{most}");
+    assert!(ours.contains(&id_of(&key)));
+    assert_eq!(scene.argocd.keys(&session).len(), ours.len() + 3, "everybody else's are there");
+    let used = used.load(Ordering::Relaxed);
+    say(&format!(
+        "{ROTATIONS} rotations in {:?}: {} keys of ours are listed, never more than {most}; a client used the Secret's \
+         key {used} times and was never refused",
+        begun.elapsed(),
+        ours.len()
+    ));
+    assert!(used > 5 * ROTATIONS, "{used}");
+}

@@ -1,0 +1,148 @@
+//! A key is made, and left alone as long as it works.
+
+use crate::account::{claims, id_of};
+use crate::cluster::{eventually, say};
+use crate::proxy::Proxy;
+use crate::scene::{PASSWORD_MODE, QUICK, Scene};
+use serde_json::json;
+use std::time::Instant;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_nothing_to_a_key_that_answers() {
+    let scene = Scene::new("first-key").await;
+    let session = scene.argocd.session().await;
+    scene.argocd.make(&session, "somebody-elses", 0);
+    let begun = Instant::now();
+    let controller = scene.controller(PASSWORD_MODE).await;
+    let key = scene.works().await;
+    say(&format!("a first key: {:?} after the controller's start", begun.elapsed()));
+    let said = claims(&key);
+    assert_eq!((&said["sub"], &said["exp"]), (&json!("admin:apiKey"), &json!(null)), "{said}");
+    assert_eq!(scene.argocd.ours(&session), [id_of(&key)]);
+    assert_eq!(scene.argocd.keys(&session).len(), 2, "the other one is still there");
+
+    let secret = scene.cluster.get(&scene.path("secret", "argocd-token")).await.unwrap();
+    assert_eq!(secret["metadata"]["ownerReferences"], json!(null), "it outlives this program");
+    let status = scene.is("valid").await;
+    assert_eq!(status["keyId"], id_of(&key).as_str());
+    assert_eq!(status["keys"].as_array().unwrap().len(), 1, "{status}");
+    assert_eq!(
+        (&status["mode"], &status["secret"], &status["key"]),
+        (&json!("password"), &json!("argocd-token"), &json!("token"))
+    );
+    assert_eq!(controller.metric("argocd_auth_webhook_credential_valid"), 1);
+    assert_eq!(controller.metric("argocd_auth_webhook_credential_regenerations_total{reason=\"absent\"}"), 1);
+    assert_eq!(scene.events("CredentialReplaced").await.len(), 1);
+    // A session is used and thrown away.
+    let state = scene.cluster.get(&scene.path("secret", "hook-state")).await.unwrap();
+    assert_eq!(state["data"]["login"], json!(null), "the attempt that succeeded is forgotten");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_works_is_left_alone_whoever_made_it() {
+    let scene = Scene::new("left-alone").await;
+    let session = scene.argocd.session().await;
+    let theirs = scene.argocd.make(&session, "app-proxy-made-it", 0);
+    scene.store(&theirs).await;
+    let proxy = Proxy::before(scene.argocd.port).await;
+    let controller = scene.controller_at(&proxy.url(), &format!("{PASSWORD_MODE}{QUICK}")).await;
+    scene.is("valid").await;
+    let looks = proxy.count("GET /api/v1/session/userinfo");
+    eventually("some more looks", async || match proxy.count("GET /api/v1/session/userinfo") {
+        now if now >= looks + 3 => Ok(()),
+        now => Err(format!("{now} looks")),
+    })
+    .await;
+    assert_eq!(scene.stored().await.unwrap(), theirs);
+    assert_eq!(proxy.count("POST"), 0, "no login is needed to look: {:?}", proxy.seen());
+    assert_eq!(scene.argocd.keys(&session).len(), 1);
+    assert_eq!(controller.metric("argocd_auth_webhook_credential_valid"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_else_stands_in_its_place_is_replaced() {
+    let scene = Scene::new("replaced").await;
+    let session = scene.argocd.session().await;
+    let controller = scene.quick().await;
+    let mut key = scene.works().await;
+    let revoked = scene.argocd.make(&session, "revoked", 0);
+    scene.argocd.revoke(&session, "revoked");
+    let expires = scene.argocd.make(&session, "expires", 600);
+    let others = scene.argocd.make_of(&session, "other", "others", 0);
+    let good = scene.argocd.make(&session, "good", 0);
+    for (what, put) in [
+        ("deleted", None),
+        ("emptied", Some(String::new())),
+        ("rubbish", Some("rubbish".to_owned())),
+        ("a key of a revoked id", Some(revoked)),
+        ("a session", Some(session.clone())),
+        ("an expiring key", Some(expires)),
+        ("another account's key", Some(others)),
+        ("a key with a newline after it", Some(format!("{good}\n"))),
+    ] {
+        let begun = Instant::now();
+        match &put {
+            None => drop(scene.cluster.delete(&scene.path("secret", "argocd-token")).await.unwrap()),
+            Some(text) => scene.store(text).await,
+        }
+        let before = put.unwrap_or(key);
+        key = scene.replaced(&before).await;
+        say(&format!("{what}: a new key after {:?}", begun.elapsed()));
+        assert!(id_of(&key).starts_with(&format!("argocd-auth-webhook-{}-", scene.namespace())));
+        assert!(scene.argocd.ours(&session).len() <= 3);
+    }
+    let ids: Vec<String> = scene.argocd.keys(&session).into_iter().map(|key| key.id).collect();
+    assert!(ids.contains(&"expires".to_owned()) && ids.contains(&"good".to_owned()), "{ids:?}");
+    assert_eq!(scene.argocd.keys_of(&session, "other").len(), 1);
+    assert_eq!(controller.metric("argocd_auth_webhook_credential_regenerations_total{reason=\"refused\"}"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_key_is_replaced() {
+    let scene = Scene::new("revoked").await;
+    let session = scene.argocd.session().await;
+    let controller = scene.quick().await;
+    let mut key = scene.works().await;
+    scene.is("valid").await;
+    for _ in 0..2 {
+        let begun = Instant::now();
+        scene.argocd.revoke(&session, &id_of(&key));
+        key = scene.replaced(&key).await;
+        say(&format!("a revoked key: a new one after {:?}, with a look every 2 s", begun.elapsed()));
+    }
+    assert_eq!(controller.metric("argocd_auth_webhook_credential_regenerations_total{reason=\"refused\"}"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_asks_for_a_look_and_gets_an_answer_once() {
+    let scene = Scene::new("asked").await;
+    let controller = scene.controller(PASSWORD_MODE).await;
+    let key = scene.works().await;
+    scene.is("valid").await;
+    let session = scene.argocd.session().await;
+    scene.argocd.revoke(&session, &id_of(&key));
+    // The next look by itself is minutes away.
+    let begun = Instant::now();
+    let asked = json!({ "metadata": { "annotations": { "argocd-auth-webhook/check": "now" } } });
+    let path = scene.path("secret", "argocd-initial-admin-secret");
+    scene.cluster.merge(&path, &asked).await.unwrap();
+    scene.replaced(&key).await;
+    say(&format!("asked for a look at a revoked key: a new one after {:?}", begun.elapsed()));
+    let answers = eventually("an answer", async || match scene.events("CredentialChecked").await {
+        none if none.is_empty() => Err(String::new()),
+        some => Ok(some),
+    })
+    .await;
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    let secret = scene.cluster.get(&path).await.unwrap();
+    assert_eq!(secret["metadata"]["annotations"]["argocd-auth-webhook/check"], "now", "it isn't ours to edit");
+    controller.kill();
+    scene.free_lease().await;
+    let controller = scene.controller(PASSWORD_MODE).await;
+    eventually("the next process looks", async || match controller.metric("argocd_auth_webhook_credential_valid") {
+        1 => Ok(()),
+        _ => Err(String::new()),
+    })
+    .await;
+    assert_eq!(scene.events("CredentialChecked").await.len(), 1, "a request is answered once");
+}

@@ -1,0 +1,20 @@
+//! The controller's credential loop and the commands, at a real Argo CD and a real API server.
+//!
+//! Needs both, so `make argocd-test` runs it; `README.md` beside this file says how else.
+
+#[allow(dead_code, reason = "the cluster tests use the rest of it")]
+#[path = "../cluster/cluster.rs"]
+mod cluster;
+
+mod account;
+mod controller;
+mod proxy;
+mod scene;
+mod server;
+
+mod counts;
+mod faults;
+mod first_key;
+mod kills;
+mod reaching;
+mod token_mode;
