@@ -3,8 +3,8 @@
 use crate::account::id_of;
 use crate::cluster::{eventually, say};
 use crate::scene::{PASSWORD_MODE, Scene};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -22,28 +22,35 @@ async fn a_hundred_rotations_leave_three_keys_and_no_client_is_refused() {
     let mut key = scene.works().await;
 
     let (used, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let revoked: Arc<Mutex<Vec<String>>> = Arc::default();
     let client = {
         let (scene, used, ended) = (Arc::clone(&scene), Arc::clone(&used), Arc::clone(&ended));
+        let (revoked, mut held) = (Arc::clone(&revoked), key.clone());
         tokio::spawn(async move {
             let mut beat = interval(Duration::from_millis(50));
             beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while !ended.load(Ordering::Relaxed) {
                 beat.tick().await;
-                // A client that reads the Secret and then uses what it read.
-                let Some(key) = scene.stored().await.filter(|key| !key.is_empty()) else { continue };
-                assert!(scene.argocd.accepts(&key), "a client was refused with {}", id_of(&key));
-                used.fetch_add(1, Ordering::Relaxed);
+                // What is in the Secret now, and while that is nothing, what was there before.
+                held = scene.stored().await.filter(|key| !key.is_empty()).unwrap_or(held);
+                let accepted = scene.argocd.accepts(&held);
+                let id = id_of(&held);
+                assert!(accepted || revoked.lock().unwrap().contains(&id), "a client was refused with {id}");
+                used.fetch_add(usize::from(accepted), Ordering::Relaxed);
             }
         })
     };
     let begun = Instant::now();
     let mut most = 0;
     for turn in 0..ROTATIONS {
-        // Not by revocation: a key that Argo CD itself has revoked is refused to every client.
-        if turn % 2 == 0 {
-            scene.cluster.delete(&scene.path("secret", "argocd-token")).await.unwrap();
-        } else {
-            scene.store("").await;
+        match turn % 20 {
+            19 => {
+                // Refused to everybody from here on, by Argo CD itself.
+                revoked.lock().unwrap().push(id_of(&key));
+                scene.argocd.revoke(&session, &id_of(&key));
+            }
+            even if even % 2 == 0 => drop(scene.cluster.delete(&scene.path("secret", "argocd-token")).await.unwrap()),
+            _ => scene.store("").await,
         }
         key = scene.replaced(&key).await;
         most = most.max(scene.argocd.ours(&session).len());
@@ -61,9 +68,11 @@ async fn a_hundred_rotations_leave_three_keys_and_no_client_is_refused() {
     let used = used.load(Ordering::Relaxed);
     say(&format!(
         "{ROTATIONS} rotations in {:?}: {} keys of ours are listed, never more than {most}; a client used the Secret's \
-         key {used} times and was never refused",
+         key {used} times ({:.0} a second) and was refused with none but the {} that Argo CD had revoked",
         begun.elapsed(),
-        ours.len()
+        ours.len(),
+        f64::from(u32::try_from(used).unwrap()) / begun.elapsed().as_secs_f64(),
+        revoked.lock().unwrap().len(),
     ));
     assert!(used > 5 * ROTATIONS, "{used}");
 }

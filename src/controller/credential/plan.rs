@@ -143,7 +143,8 @@ impl View<'_> {
                 let state =
                     said.as_ref().map_or(State::LoginUnknown(*until), |said| State::LoginRefused(*until, said.clone()));
                 // The key may be accepted again before: then no login is needed.
-                (state, Next::Wait((*until).min(self.now.saturating_add(POLL))))
+                let poll = self.now.saturating_add(self.terms.check.min(POLL));
+                (state, Next::Wait((*until).min(poll)))
             }
         }
     }
