@@ -1,6 +1,6 @@
 //! The account in Argo CD, as an administrator sees it.
 
-use crate::server::ArgoCd;
+use crate::server::{ArgoCd, secret_value};
 use serde_json::{Value, json};
 
 /// A key as Argo CD lists it.
@@ -44,7 +44,7 @@ impl ArgoCd {
         let body = json!({ "id": id, "expiresIn": lasts });
         let answer = self.call("POST", &format!("/api/v1/account/{account}/token"), Some(session), Some(&body));
         assert_eq!(answer.status, 200, "{answer:?}");
-        answer.body["token"].as_str().unwrap().to_owned()
+        secret_value(answer.body["token"].as_str().unwrap().to_owned())
     }
 
     /// Revokes a key of `admin`.

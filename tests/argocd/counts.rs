@@ -6,6 +6,7 @@ use crate::scene::{PASSWORD_MODE, Scene};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 const ROTATIONS: usize = 100;
@@ -23,21 +24,38 @@ async fn a_hundred_rotations_leave_three_keys_and_no_client_is_refused() {
 
     let (used, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let revoked: Arc<Mutex<Vec<String>>> = Arc::default();
+    let last: Arc<Mutex<String>> = Arc::default();
     let client = {
         let (scene, used, ended) = (Arc::clone(&scene), Arc::clone(&used), Arc::clone(&ended));
-        let (revoked, mut held) = (Arc::clone(&revoked), key.clone());
+        let (revoked, last) = (Arc::clone(&revoked), Arc::clone(&last));
+        let held = Arc::new(Mutex::new(key.clone()));
         tokio::spawn(async move {
             let mut beat = interval(Duration::from_millis(50));
             beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut calls = JoinSet::new();
             while !ended.load(Ordering::Relaxed) {
                 beat.tick().await;
-                // What is in the Secret now, and while that is nothing, what was there before.
-                held = scene.stored().await.filter(|key| !key.is_empty()).unwrap_or(held);
-                let accepted = scene.argocd.accepts(&held);
-                let id = id_of(&held);
-                assert!(accepted || revoked.lock().unwrap().contains(&id), "a client was refused with {id}");
-                used.fetch_add(usize::from(accepted), Ordering::Relaxed);
+                let (scene, held, revoked) = (Arc::clone(&scene), Arc::clone(&held), Arc::clone(&revoked));
+                let (used, last) = (Arc::clone(&used), Arc::clone(&last));
+                // A slow answer doesn't hold up the next call.
+                calls.spawn(async move {
+                    // What is in the Secret now, and while that is nothing, what was there before.
+                    let now = scene.stored().await.filter(|key| !key.is_empty());
+                    let key = {
+                        let mut held = held.lock().unwrap();
+                        *held = now.unwrap_or_else(|| held.clone());
+                        held.clone()
+                    };
+                    let (accepted, id) = (scene.argocd.accepts(&key), id_of(&key));
+                    assert!(accepted || revoked.lock().unwrap().contains(&id), "a client was refused with {id}");
+                    used.fetch_add(usize::from(accepted), Ordering::Relaxed);
+                    *last.lock().unwrap() = id;
+                });
+                while let Some(ended) = calls.try_join_next() {
+                    ended.unwrap();
+                }
             }
+            calls.join_all().await;
         })
     };
     let begun = Instant::now();
@@ -53,6 +71,12 @@ async fn a_hundred_rotations_leave_three_keys_and_no_client_is_refused() {
             _ => scene.store("").await,
         }
         key = scene.replaced(&key).await;
+        // A key that no client ever saw in the Secret is none that it could be refused with.
+        eventually("the client takes the new key", async || {
+            let last = last.lock().unwrap().clone();
+            if last == id_of(&key) || client.is_finished() { Ok(()) } else { Err(last) }
+        })
+        .await;
         most = most.max(scene.argocd.ours(&session).len());
     }
     ended.store(true, Ordering::Relaxed);

@@ -18,3 +18,4 @@ mod first_key;
 mod kills;
 mod reaching;
 mod token_mode;
+mod writes;

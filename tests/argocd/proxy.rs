@@ -15,12 +15,21 @@ use std::future::pending;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
 /// What becomes of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub enum Fate {
     Pass,
+    /// It is passed on, and this is done before the answer is.
+    PassThen(Arc<dyn Fn() + Send + Sync>),
+    /// It is passed on, and its answer breaks off in the middle.
+    Cut,
+    /// It is passed on, and answered with this status all the same.
+    DoneBut(u16),
+    /// It is answered with this status, and passed on later.
+    LateBut(Duration, u16),
     /// Nobody answers, and nothing is passed on.
     Lost,
     /// It is passed on, and nobody answers.
@@ -121,6 +130,29 @@ async fn pass(inner: Arc<Inner>, request: Request) -> Response<Body> {
     let fate = (inner.rule.lock().unwrap())(&method, &uri);
     match fate {
         Fate::Pass => forward(&inner.behind, request).await,
+        Fate::PassThen(then) => {
+            let answer = forward(&inner.behind, request).await;
+            tokio::task::block_in_place(|| then());
+            answer
+        }
+        Fate::Cut => {
+            let (mut parts, body) = forward(&inner.behind, request).await.into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            parts.headers.remove("content-length");
+            Response::from_parts(parts, Body::from(body.slice(..body.len() / 2)))
+        }
+        Fate::DoneBut(status) => {
+            drop(forward(&inner.behind, request).await.into_body().collect().await);
+            failed(status)
+        }
+        Fate::LateBut(after, status) => {
+            let inner = Arc::clone(&inner);
+            tokio::spawn(async move {
+                tokio::time::sleep(after).await;
+                forward(&inner.behind, request).await.into_body().collect().await.map(drop)
+            });
+            failed(status)
+        }
         Fate::Lost => pending().await,
         Fate::Unanswered => {
             // To its end, though nobody waits: as a server does whose client has left.
@@ -136,6 +168,12 @@ async fn pass(inner: Arc<Inner>, request: Request) -> Response<Body> {
             answer.body(Body::from(body)).unwrap()
         }
     }
+}
+
+/// As Argo CD fails.
+fn failed(status: u16) -> Response<Body> {
+    let body = r#"{"error":"the tests","code":2,"message":"the tests"}"#;
+    Response::builder().status(status).header("content-type", "application/json").body(Body::from(body)).unwrap()
 }
 
 async fn forward(behind: &Behind, request: Request) -> Response<Body> {

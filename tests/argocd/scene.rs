@@ -3,7 +3,7 @@
 use crate::account::id_of;
 use crate::cluster::{Cluster, Namespaces, eventually, output};
 use crate::controller::Controller;
-use crate::server::{ArgoCd, Options, decoded, encoded};
+use crate::server::{ArgoCd, Options, decoded, encoded, secret_value};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -107,7 +107,7 @@ impl Scene {
             if !key.starts_with("eyJ") {
                 return Err("it is no key".to_owned());
             }
-            if self.argocd.accepts(&key) { Ok(key) } else { Err(format!("{} is refused", id_of(&key))) }
+            if self.argocd.accepts(&key) { Ok(secret_value(key)) } else { Err(format!("{} is refused", id_of(&key))) }
         })
         .await
     }
@@ -115,7 +115,7 @@ impl Scene {
     /// Waits for another key than this, which works.
     pub async fn replaced(&self, before: &str) -> String {
         eventually("another key", async || match self.stored().await {
-            Some(now) if now != before && self.argocd.accepts(&now) => Ok(now),
+            Some(now) if now != before && self.argocd.accepts(&now) => Ok(secret_value(now)),
             _ => Err("not yet".to_owned()),
         })
         .await
@@ -143,5 +143,14 @@ impl Scene {
         let path = format!("/apis/events.k8s.io/v1/namespaces/{}/events", self.namespace());
         let events = self.cluster.get(&path).await.unwrap();
         events["items"].as_array().unwrap().iter().filter(|event| event["reason"] == reason).cloned().collect()
+    }
+}
+
+impl Drop for Scene {
+    /// What was stored outside of Secrets is kept, to be looked through.
+    fn drop(&mut self) {
+        let kinds = "configmaps,events.v1.events.k8s.io,leases";
+        let seen = self.cluster.kubectl(&["-n", self.namespace(), "get", kinds, "-o", "yaml"], None);
+        std::fs::write(self.output.join(format!("objects-{}.yaml", self.namespace())), seen.stdout).unwrap();
     }
 }
