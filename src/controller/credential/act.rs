@@ -68,7 +68,7 @@ impl Acting<'_> {
             Action::Discard => {
                 if let Some(fresh) = self.memory.fresh.take() {
                     tracing::info!(id = fresh.id, "a fresh API key is given up");
-                    self.memory.discarded.insert(fresh.id);
+                    self.memory.discard(fresh.id);
                 }
                 Ok(())
             }
@@ -148,7 +148,7 @@ impl Acting<'_> {
             Err(error) => {
                 // It may be there now, or later: the list is looked through for it from now on.
                 if error.cause.may_have_been_done() {
-                    self.memory.discarded.insert(id);
+                    self.memory.discard(id);
                 }
                 Err(ActError::ArgoCd(trouble(&error)))
             }
@@ -248,7 +248,7 @@ pub(super) fn about(context: &Context, name: &str, secret: Option<&Secret>) -> O
     }
 }
 
-/// Whether a failure of the cluster's is nothing but somebody else's write.
+/// Whether a failure of the cluster's is nothing but somebody else's write, or their deletion.
 pub(super) fn is_conflict(error: &ClusterError) -> bool {
-    error.cause == cluster::Cause::Conflict
+    matches!(error.cause, cluster::Cause::Conflict | cluster::Cause::NotFound)
 }

@@ -125,6 +125,8 @@ pub enum State {
     Odd(String),
     /// It can't be asked.
     Unavailable(Trouble),
+    /// The cluster doesn't let us.
+    Hindered(String),
 }
 
 impl State {
@@ -145,11 +147,12 @@ impl State {
             Self::Refused(_) => "refused",
             Self::Odd(_) => "odd",
             Self::Unavailable(_) => "unavailable",
+            Self::Hindered(_) => "hindered",
         }
     }
 
     /// Every name.
-    pub const NAMES: [&str; 13] = [
+    pub const NAMES: [&str; 14] = [
         "valid",
         "expires",
         "replacing",
@@ -163,6 +166,7 @@ impl State {
         "refused",
         "odd",
         "unavailable",
+        "hindered",
     ];
 
     /// Whether the credential was seen to work.

@@ -10,7 +10,7 @@ use crate::argocd::{Account, ArgoCdError, Cause, Server};
 use crate::core::token::{Claims, Flaw};
 use crate::pki::{Seconds, text};
 use secrecy::{ExposeSecret, SecretString};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 /// A key that was made and stands in no Secret yet.
@@ -29,13 +29,26 @@ pub(super) struct Memory {
     pub fresh: Option<FreshKey>,
     /// Ids that this process asked for and that nobody ever had. They may appear in the list later:
     /// Argo CD goes on with a call whose client has left.
-    pub discarded: BTreeSet<String>,
+    discarded: VecDeque<String>,
     /// Ids of ours that this account may not delete.
     pub beyond: BTreeSet<String>,
     /// The key that was refused at the last look, and since when it has been.
     pub refused: Option<(String, Seconds)>,
     /// Whether a login has succeeded whose attempt still stands in the state.
     pub succeeded: bool,
+}
+
+/// So many discarded ids are remembered. The rest is retired like what a killed process leaves.
+const MOST_DISCARDED: usize = 256;
+
+impl Memory {
+    /// Nobody has this key, and nobody will.
+    pub(super) fn discard(&mut self, id: String) {
+        if self.discarded.len() >= MOST_DISCARDED {
+            self.discarded.pop_front();
+        }
+        self.discarded.push_back(id);
+    }
 }
 
 /// Calls to one server, counted.
@@ -60,8 +73,8 @@ impl Asking<'_> {
     /// Who a token is taken for, and its account.
     pub(super) async fn about(&self, token: &SecretString, account: &str) -> Answers {
         let userinfo = self.timed("userinfo", self.server.userinfo(token)).await;
-        let taken = userinfo.as_ref().is_ok_and(|user| user.logged_in);
-        let account = if taken { Some(self.account(token, account).await) } else { None };
+        let known = userinfo.as_ref().is_ok_and(|user| user.logged_in);
+        let account = if known { Some(self.account(token, account).await) } else { None };
         Answers { userinfo, account }
     }
 

@@ -13,12 +13,15 @@ mod metrics;
 mod plan;
 mod reach;
 mod report;
+mod see;
 #[cfg(test)]
 mod simulation;
 mod snapshot;
 mod source;
 #[cfg(test)]
 mod table;
+mod tell;
+mod watch;
 
 pub use metrics::CredentialMetrics;
 

@@ -65,7 +65,7 @@ pub(super) fn message(state: &State) -> String {
         State::Valid => "the key works and never expires".to_owned(),
         State::Expires(when) => format!("the key works, and expires at {}", text(*when)),
         State::Replacing(why) => format!("a key is being made: {why}"),
-        State::Missing(what) | State::Odd(what) => what.clone(),
+        State::Missing(what) | State::Odd(what) | State::Hindered(what) => what.clone(),
         State::WrongKind(what) => format!("what stands in the Secret is of no use: {what}"),
         State::LoginRefused(until, said) => format!(
             "{said}. A wrong password, or others have locked the account: after five failures Argo CD refuses a \
@@ -95,7 +95,9 @@ pub(super) fn message(state: &State) -> String {
 pub(super) fn advice(state: &State, auth: &Auth) -> Option<String> {
     let SecretKeyRef { name, key, .. } = &auth.credential;
     let text = match (state, auth.mode) {
-        (State::Valid | State::Replacing(_) | State::Odd(_) | State::Unavailable(_), _) => return None,
+        (State::Valid | State::Replacing(_) | State::Odd(_) | State::Unavailable(_) | State::Hindered(_), _) => {
+            return None;
+        }
         (State::Expires(_), _) => format!("make an API key without an end and put it into {key} of Secret {name}"),
         (State::Missing(_), Mode::Password) => format!("put the account's password into {key} of Secret {name}"),
         (State::Missing(_) | State::WrongKind(_), _) => {
@@ -130,7 +132,7 @@ pub(super) fn advice(state: &State, auth: &Auth) -> Option<String> {
 pub(super) fn kind(state: &State) -> (&'static str, &str) {
     let detail = match state {
         State::Unavailable(trouble) => trouble.kind,
-        State::Missing(text) | State::WrongKind(text) => text,
+        State::Missing(text) | State::WrongKind(text) | State::Hindered(text) => text,
         _ => "",
     };
     (state.name(), detail)
@@ -152,5 +154,6 @@ pub(super) const fn reason(state: &State) -> &'static str {
         State::Refused(_) => "CredentialRefused",
         State::Odd(_) => "CredentialOdd",
         State::Unavailable(_) => "ArgoCdUnavailable",
+        State::Hindered(_) => "CredentialHindered",
     }
 }

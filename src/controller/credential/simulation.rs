@@ -2,6 +2,7 @@
 //! everything around it happens at the worst moment.
 
 mod model;
+mod steps;
 
 use super::snapshot::Key;
 use model::{Happening, TERMS, WAIT, World};
@@ -45,9 +46,9 @@ fn a_hundred_rotations_leave_at_most_three_keys_of_ours() {
     world.settle().unwrap();
     for turn in 0..100 {
         if turn % 2 == 0 {
-            world.happen(&Happening::Revoke).unwrap()
+            world.happen(&Happening::Revoke).unwrap();
         } else {
-            world.happen(&Happening::Empty).unwrap()
+            world.happen(&Happening::Empty).unwrap();
         }
         for _ in 0..40 {
             if !world.step(0) {

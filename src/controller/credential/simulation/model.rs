@@ -1,7 +1,7 @@
 //! The world of the simulation: an Argo CD, a cluster, and two controllers of which one holds the
 //! Lease.
 
-use super::super::action::{Action, Next};
+use super::super::action::Next;
 use super::super::marks::{Attempt, Marks};
 use super::super::plan::{Terms, plan};
 use super::super::snapshot::{Check, Fresh, Key, Left, Login, Session, Snapshot, Trouble};
@@ -16,15 +16,15 @@ const START: Seconds = 1_800_000_000;
 
 /// A key as Argo CD lists it.
 #[derive(Clone, Debug, PartialEq)]
-struct Token {
-    id: u64,
-    ours: bool,
-    issued: Seconds,
+pub(super) struct Token {
+    pub(super) id: u64,
+    pub(super) ours: bool,
+    pub(super) issued: Seconds,
 }
 
 /// What the Secret holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Held {
+pub(super) enum Held {
     Nothing,
     Rubbish,
     Key { id: u64, ours: bool, issued: Seconds },
@@ -32,45 +32,45 @@ enum Held {
 
 /// What a controller's process knows; gone when it is killed.
 #[derive(Clone, Debug, Default)]
-struct Memory {
-    session: bool,
-    fresh: Option<(Token, Seconds)>,
-    discarded: Vec<u64>,
-    refused: Option<(u64, Seconds)>,
+pub(super) struct Memory {
+    pub(super) session: bool,
+    pub(super) fresh: Option<(Token, Seconds)>,
+    pub(super) discarded: Vec<u64>,
+    pub(super) refused: Option<(u64, Seconds)>,
     /// The next call of this process goes wrong in this way.
-    fault: u8,
+    pub(super) fault: u8,
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the world's own")]
 pub(super) struct World {
     pub(super) now: Seconds,
     // Argo CD.
-    tokens: Vec<Token>,
+    pub(super) tokens: Vec<Token>,
     /// Creations whose client has left, and which are stored later.
-    stalled: Vec<Token>,
-    password: u32,
-    changed: Seconds,
-    enabled: bool,
-    capable: bool,
-    broken: bool,
-    away: bool,
+    pub(super) stalled: Vec<Token>,
+    pub(super) password: u32,
+    pub(super) changed: Seconds,
+    pub(super) enabled: bool,
+    pub(super) capable: bool,
+    pub(super) broken: bool,
+    pub(super) away: bool,
     // The cluster.
-    held: Held,
-    secret_password: u32,
-    marks: Marks,
-    attempt: Option<Attempt>,
-    stale: bool,
+    pub(super) held: Held,
+    pub(super) secret_password: u32,
+    pub(super) marks: Marks,
+    pub(super) attempt: Option<Attempt>,
+    pub(super) stale: bool,
     // The controllers.
-    memories: [Memory; 2],
-    leader: usize,
+    pub(super) memories: [Memory; 2],
+    pub(super) leader: usize,
     // What is counted.
-    next: u64,
+    pub(super) next: u64,
     pub(super) minted: usize,
     pub(super) refused_logins: usize,
     pub(super) foreign_lost: usize,
-    foreign: usize,
-    refused_at: Vec<(u32, Seconds)>,
-    kills: usize,
+    pub(super) foreign: usize,
+    pub(super) refused_at: Vec<(u32, Seconds)>,
 }
 
 #[derive(Clone, Debug)]
@@ -103,13 +103,15 @@ pub(super) enum Happening {
 }
 
 /// The call gives no answer and does nothing.
-const LOST: u8 = 1;
+pub(super) const LOST: u8 = 1;
 /// It gives no answer and is done all the same.
-const DONE: u8 = 2;
+pub(super) const DONE: u8 = 2;
 /// It gives no answer and is done later.
-const LATER: u8 = 3;
+pub(super) const LATER: u8 = 3;
 /// It answers 200 and does nothing.
-const FORGOTTEN: u8 = 4;
+pub(super) const FORGOTTEN: u8 = 4;
+/// The process is killed before the answer.
+pub(super) const KILLED: u8 = 5;
 
 fn trouble() -> Trouble {
     Trouble { kind: "timed_out", text: String::new(), leave_alone: None }
@@ -140,17 +142,16 @@ impl World {
             foreign_lost: 0,
             foreign: 1,
             refused_at: Vec::new(),
-            kills: 0,
         }
     }
 
-    fn id(&mut self) -> u64 {
+    pub(super) fn id(&mut self) -> u64 {
         self.next += 1;
         self.next
     }
 
     /// Whether Argo CD takes a key, were its configuration in order.
-    fn is_good(&self, id: u64, issued: Seconds) -> bool {
+    pub(super) fn is_good(&self, id: u64, issued: Seconds) -> bool {
         let listed = self.tokens.iter().any(|token| token.id == id);
         listed && self.enabled && self.capable && issued >= self.changed
     }
@@ -188,6 +189,11 @@ impl World {
 
     pub(super) fn look(&mut self, who: usize) -> Snapshot {
         let key = self.key(who);
+        let held = self.held_id();
+        if self.memories[who].fresh.as_ref().is_some_and(|(token, _)| Some(token.id) == held) {
+            // It was written, though nobody said so.
+            self.memories[who].fresh = None;
+        }
         let memory = &self.memories[who];
         let session = memory.session.then(|| {
             if self.away {
@@ -264,111 +270,6 @@ impl World {
             Next::Later | Next::Wait(_) => {
                 self.memories[who].session = false;
                 false
-            }
-        }
-    }
-
-    fn act(&mut self, who: usize, seen: &Snapshot, action: Action, fault: u8) {
-        match action {
-            Action::Login => self.log_in(who, fault),
-            Action::Mint(_) => self.mint(who, seen, fault),
-            Action::Store => {
-                if fault != LOST
-                    && let Some((token, _)) = &self.memories[who].fresh
-                {
-                    assert!(self.is_good(token.id, token.issued), "a key that doesn't work goes nowhere");
-                    self.held = Held::Key { id: token.id, ours: true, issued: token.issued };
-                }
-                if fault != LOST && fault != DONE {
-                    self.memories[who].fresh = None;
-                }
-                // It isn't known whether it was written: the look says so.
-                if fault == DONE {
-                    self.memories[who].fresh = None;
-                }
-            }
-            Action::Discard => {
-                let fresh = self.memories[who].fresh.take().expect("there is one");
-                self.memories[who].discarded.push(fresh.0.id);
-            }
-            Action::Retire(account, id, _) => {
-                assert_eq!(account, "admin");
-                let id: u64 = id.parse().unwrap();
-                assert_ne!(Some(id), self.held_id(), "the key that is held is never deleted");
-                let token = self.tokens.iter().find(|token| token.id == id).expect("it is listed");
-                assert!(token.ours, "only keys of ours are deleted");
-                if fault != LOST {
-                    self.tokens.retain(|token| token.id != id);
-                }
-            }
-            Action::Remember(marks) => {
-                if fault != LOST {
-                    self.marks = marks;
-                }
-            }
-        }
-    }
-
-    fn log_in(&mut self, who: usize, fault: u8) {
-        let credential = self.secret_password.to_string();
-        let attempt = Attempt::next(credential, self.now, self.attempt.as_ref());
-        self.attempt = Some(attempt.clone());
-        if fault == 5 {
-            // Killed right after.
-            self.memories[who] = Memory::default();
-            return;
-        }
-        if self.away || fault == LOST {
-            // No connection: nothing was tried.
-            self.attempt = None;
-            return;
-        }
-        let good = self.secret_password == self.password && self.enabled && (!self.broken || fault == 6);
-        if !good {
-            self.refused_logins += 1;
-            self.refused_at.push((self.secret_password, self.now));
-        }
-        if fault == DONE {
-            // The answer came too late.
-            self.attempt = Some(attempt.unheard());
-        } else if fault == LATER {
-            // Killed before the answer.
-            self.memories[who] = Memory::default();
-        } else if good {
-            self.attempt = None;
-            self.memories[who].session = true;
-        } else {
-            self.attempt = Some(Attempt { said: Some("no".to_owned()), ..attempt });
-        }
-    }
-
-    fn mint(&mut self, who: usize, seen: &Snapshot, fault: u8) {
-        assert!(!self.held_works(), "a key that works is left alone");
-        assert!(!self.broken, "a server that refuses good keys makes nobody mint");
-        if let Key::Refused { id, .. } = &seen.key {
-            assert_eq!(Some(id.clone()), self.held_id().map(|id| id.to_string()));
-        }
-        self.minted += 1;
-        let token = Token { id: self.id(), ours: true, issued: self.now };
-        match fault {
-            LOST => self.memories[who].discarded.push(token.id),
-            DONE => {
-                self.memories[who].discarded.push(token.id);
-                self.tokens.push(token);
-            }
-            LATER => {
-                self.memories[who].discarded.push(token.id);
-                self.stalled.push(token);
-            }
-            FORGOTTEN => self.memories[who].fresh = Some((token, self.now)),
-            5 => {
-                self.tokens.push(token);
-                self.memories[who] = Memory::default();
-                self.kills += 1;
-            }
-            _ => {
-                self.tokens.push(token.clone());
-                self.memories[who].fresh = Some((token, self.now));
             }
         }
     }

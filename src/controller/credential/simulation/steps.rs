@@ -1,0 +1,108 @@
+//! What the controllers of the simulation do.
+
+use super::super::action::Action;
+use super::super::marks::Attempt;
+use super::super::snapshot::{Key, Snapshot};
+use super::model::{DONE, FORGOTTEN, Held, KILLED, LATER, LOST, Memory, Token, World};
+
+impl World {
+    pub(super) fn act(&mut self, who: usize, seen: &Snapshot, action: Action, fault: u8) {
+        match action {
+            Action::Login => self.log_in(who, fault),
+            Action::Mint(_) => self.mint(who, seen, fault),
+            Action::Store => {
+                if fault != LOST
+                    && let Some((token, _)) = &self.memories[who].fresh
+                {
+                    assert!(self.is_good(token.id, token.issued), "a key that doesn't work goes nowhere");
+                    self.held = Held::Key { id: token.id, ours: true, issued: token.issued };
+                }
+                if fault != LOST && fault != DONE {
+                    self.memories[who].fresh = None;
+                }
+            }
+            Action::Discard => {
+                let fresh = self.memories[who].fresh.take().expect("there is one");
+                self.memories[who].discarded.push(fresh.0.id);
+            }
+            Action::Retire(account, id, _) => {
+                assert_eq!(account, "admin");
+                let id: u64 = id.parse().unwrap();
+                assert_ne!(Some(id), self.held_id(), "the key that is held is never deleted");
+                let token = self.tokens.iter().find(|token| token.id == id).expect("it is listed");
+                assert!(token.ours, "only keys of ours are deleted");
+                if fault != LOST {
+                    self.tokens.retain(|token| token.id != id);
+                }
+            }
+            Action::Remember(marks) => {
+                if fault != LOST {
+                    self.marks = marks;
+                }
+            }
+        }
+    }
+
+    fn log_in(&mut self, who: usize, fault: u8) {
+        let credential = self.secret_password.to_string();
+        let attempt = Attempt::next(credential, self.now, self.attempt.as_ref());
+        self.attempt = Some(attempt.clone());
+        if fault == KILLED {
+            // Killed right after.
+            self.memories[who] = Memory::default();
+            return;
+        }
+        if self.away || fault == LOST {
+            // No connection: nothing was tried.
+            self.attempt = None;
+            return;
+        }
+        let good = self.secret_password == self.password && self.enabled && (!self.broken || fault == 6);
+        if !good {
+            self.refused_logins += 1;
+            self.refused_at.push((self.secret_password, self.now));
+        }
+        if fault == DONE {
+            // The answer came too late.
+            self.attempt = Some(attempt.unheard());
+        } else if fault == LATER {
+            // Killed before the answer.
+            self.memories[who] = Memory::default();
+        } else if good {
+            self.attempt = None;
+            self.memories[who].session = true;
+        } else {
+            self.attempt = Some(Attempt { said: Some("no".to_owned()), ..attempt });
+        }
+    }
+
+    fn mint(&mut self, who: usize, seen: &Snapshot, fault: u8) {
+        assert!(!self.held_works(), "a key that works is left alone");
+        assert!(!self.broken, "a server that refuses good keys makes nobody mint");
+        if let Key::Refused { id, .. } = &seen.key {
+            assert_eq!(Some(id.clone()), self.held_id().map(|id| id.to_string()));
+        }
+        self.minted += 1;
+        let token = Token { id: self.id(), ours: true, issued: self.now };
+        match fault {
+            LOST => self.memories[who].discarded.push(token.id),
+            DONE => {
+                self.memories[who].discarded.push(token.id);
+                self.tokens.push(token);
+            }
+            LATER => {
+                self.memories[who].discarded.push(token.id);
+                self.stalled.push(token);
+            }
+            FORGOTTEN => self.memories[who].fresh = Some((token, self.now)),
+            KILLED => {
+                self.tokens.push(token);
+                self.memories[who] = Memory::default();
+            }
+            _ => {
+                self.tokens.push(token.clone());
+                self.memories[who].fresh = Some((token, self.now));
+            }
+        }
+    }
+}

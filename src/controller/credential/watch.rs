@@ -1,0 +1,63 @@
+//! Noticing what changes.
+
+use super::source::key_place;
+use crate::cluster::{ClusterError, Seen, watch_named};
+use crate::controller::context::{Consumers, Context};
+use crate::core::{Mode, Username};
+use futures_util::stream::{BoxStream, select_all};
+use futures_util::{Stream, StreamExt};
+use std::future::ready;
+use tokio::sync::Notify;
+
+/// Rings whenever something changes that a plan depends on; never ends.
+pub(super) async fn watch(context: &Context, bell: &Notify) {
+    let auth = &context.settings.auth;
+    let mut names = vec![key_place(context).name, auth.credential.name.clone()];
+    if let (Mode::Password, Username::SecretKey(reference)) = (auth.mode, &auth.username) {
+        names.push(reference.name.clone());
+    }
+    names.sort();
+    names.dedup();
+    let streams: Vec<BoxStream<'_, Option<ClusterError>>> =
+        names.iter().map(|name| changes(context, name).boxed()).collect();
+    let mut changes = select_all(streams);
+    let mut consumers = context.consumers.subscribe();
+    loop {
+        tokio::select! {
+            Some(failed) = changes.next() => match failed {
+                // Passes read by themselves, so that nothing is missed for long.
+                Some(error) => {
+                    context.metrics.failed(Some(&error.cause));
+                    tracing::debug!(%error, "a watch broke; trying on");
+                }
+                None => bell.notify_one(),
+            },
+            Ok(()) = consumers.changed() => {
+                if *consumers.borrow_and_update() != Consumers::Unknown {
+                    bell.notify_one();
+                }
+            }
+            else => return,
+        }
+    }
+}
+
+/// What happens to a Secret: nothing for a change, or why the watch broke. A watch that begins anew
+/// says what is known already.
+fn changes(context: &Context, name: &str) -> impl Stream<Item = Option<ClusterError>> + Send + use<> {
+    let mut before = None;
+    watch_named(context.secrets(), name).filter_map(move |seen| {
+        let change = match seen {
+            Err(error) => Some(Some(error)),
+            Ok(seen) => {
+                let version = match seen {
+                    Seen::There(secret) => secret.metadata.resource_version,
+                    Seen::Absent => None,
+                };
+                let changed = before.replace(version.clone()) != Some(version);
+                changed.then_some(None)
+            }
+        };
+        ready(change)
+    })
+}
