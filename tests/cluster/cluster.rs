@@ -118,6 +118,7 @@ impl Cluster {
     }
 
     /// For tests that call it in their own way.
+    #[allow(dead_code, reason = "not every program of the tests uses it")]
     pub fn client(&self) -> kube::Client {
         self.client.clone()
     }

@@ -73,6 +73,7 @@ pub fn kill(pid: u32) {
 }
 
 /// Kills the API server and starts it again as it was.
+#[expect(clippy::zombie_processes, reason = "it outlives this program; `down.sh` ends it")]
 pub async fn restart_api_server(cluster: &Cluster) {
     let state = state(cluster);
     let pid_file = state.join("pids/kube-apiserver");
@@ -98,6 +99,5 @@ pub async fn restart_api_server(cluster: &Cluster) {
         .stderr(log)
         .spawn()
         .unwrap();
-    // `down.sh` ends it.
     fs::write(&pid_file, format!("{}\n", child.id())).unwrap();
 }
