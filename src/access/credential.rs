@@ -98,7 +98,7 @@ async fn ask(account: &str) -> Result<SecretString, AccessError> {
 /// # Errors
 /// It can't be read, is empty, too long, or no text.
 pub fn read_secret_line(input: &mut impl Read, name: &str) -> Result<SecretString, AccessError> {
-    let wrong = |why: &str| AccessError::Said(format!("standard input holds no {}: {why}", name));
+    let wrong = |why: &str| AccessError::Said(format!("standard input holds no {name}: {why}"));
     let mut bytes = Vec::new();
     input.take(MOST + 1).read_to_end(&mut bytes).map_err(|error| wrong(&error.to_string()))?;
     if bytes.len() as u64 > MOST {

@@ -2,6 +2,8 @@
 
 use super::AccessError;
 use crate::cluster::{Cause, ClusterError, call_within};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -29,19 +31,20 @@ impl Forward {
     /// # Errors
     /// This account may not, or the pod can't be reached.
     pub async fn open(client: &Client, namespace: &str, pod: &str, port: u16) -> Result<Self, AccessError> {
+        let trouble = Arc::new(Mutex::new(None));
         let way = Way {
             pods: Api::namespaced(client.clone(), namespace),
             namespace: namespace.to_owned(),
             pod: pod.to_owned(),
             port,
+            trouble: Arc::clone(&trouble),
         };
         // Once before anybody connects: what is wrong is said here, and not by a connection that breaks.
-        let first = way.stream().await?;
+        let first = way.open().await?;
         let file = |error| AccessError::Said(format!("listening on 127.0.0.1 for port-forwarding: {error}"));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(file)?;
         let address = listener.local_addr().map_err(file)?;
-        let trouble = Arc::new(Mutex::new(None));
-        let task = tokio::spawn(serve(listener, way, first, Arc::clone(&trouble)));
+        let task = tokio::spawn(serve(listener, way, first));
         Ok(Self { address, trouble, task })
     }
 
@@ -70,48 +73,73 @@ struct Way {
     namespace: String,
     pod: String,
     port: u16,
+    trouble: Arc<Mutex<Option<String>>>,
+}
+
+/// One connection to the pod, and what the kubelet says if it comes to nothing.
+struct Opened<S> {
+    stream: S,
+    said: BoxFuture<'static, Option<String>>,
 }
 
 impl Way {
-    async fn stream(&self) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + use<>, ClusterError> {
+    async fn open(&self) -> Result<Opened<impl AsyncRead + AsyncWrite + Unpin + Send + use<>>, ClusterError> {
         let (namespace, pod, port) = (&self.namespace, &self.pod, self.port);
         let what = format!("port-forwarding to {port} of pod {namespace}/{pod}");
         let forwarded = call_within(LIMIT, &what, self.pods.portforward(pod, &[port])).await;
         let mut forwarded = forwarded.map_err(|error| match error.cause {
             Cause::Forbidden(message) => {
-                let needed = format!(
-                    "{message}; it needs get and create on pods/portforward in namespace {namespace}, or an address of \
-                     Argo CD that can be reached from here (--argocd-url)"
-                );
+                let needed = format!("{message}; needed: get and create on pods/portforward in namespace {namespace}");
                 ClusterError { cause: Cause::Forbidden(needed), ..error }
             }
             _ => error,
         })?;
-        forwarded.take_stream(port).ok_or(ClusterError { what, cause: Cause::Unreadable })
+        match (forwarded.take_stream(port), forwarded.take_error(port)) {
+            (Some(stream), Some(said)) => Ok(Opened { stream, said: said.boxed() }),
+            _ => Err(ClusterError { what, cause: Cause::Unreadable }),
+        }
+    }
+
+    /// How it ends is seen by both ends; why, by whoever asks.
+    async fn bridge<S>(&self, mut tcp: TcpStream, opened: Opened<S>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Opened { mut stream, said } = opened;
+        let said = async {
+            match said.await {
+                Some(said) => said,
+                None => std::future::pending().await,
+            }
+        };
+        // What the kubelet says is noted before the connection breaks.
+        tokio::select! {
+            biased;
+            said = said => self.note(format!("port {} of pod {}/{}: {said}", self.port, self.namespace, self.pod)),
+            _ = copy_bidirectional(&mut tcp, &mut stream) => {}
+        }
+    }
+
+    fn note(&self, trouble: String) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
     }
 }
 
-async fn serve<S>(listener: TcpListener, way: Way, first: S, trouble: Arc<Mutex<Option<String>>>)
+async fn serve<S>(listener: TcpListener, way: Way, first: Opened<S>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut first = Some(first);
     while let Ok((tcp, _)) = listener.accept().await {
-        if let Some(stream) = first.take() {
-            tokio::spawn(bridge(tcp, stream));
-            continue;
-        }
-        let (way, trouble) = (way.clone(), Arc::clone(&trouble));
+        let (way, opened) = (way.clone(), first.take());
         tokio::spawn(async move {
-            match way.stream().await {
-                Ok(stream) => bridge(tcp, stream).await,
-                Err(error) => *trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string()),
+            if let Some(opened) = opened {
+                return way.bridge(tcp, opened).await;
+            }
+            match way.open().await {
+                Ok(opened) => way.bridge(tcp, opened).await,
+                Err(error) => way.note(error.to_string()),
             }
         });
     }
-}
-
-/// How it ends is seen by both ends.
-async fn bridge(mut tcp: TcpStream, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
-    let _ = copy_bidirectional(&mut tcp, &mut stream).await;
 }

@@ -2,7 +2,7 @@
 
 use super::forward::Forward;
 use super::{Access, AccessError, SecretKey};
-use crate::argocd::{ArgoCdError, Base, Cause, Server, Target, TlsTrust, is_inside};
+use crate::argocd::{ArgoCdError, Base, Cause, Server, Target, TlsFailure, TlsTrust, is_inside};
 use crate::cluster::{ServiceEndpoint, endpoints};
 use crate::settings::{Address, CertificateAuthority};
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl Route {
     pub fn explain(&self, error: ArgoCdError) -> ArgoCdError {
         let trouble = self.forward.as_ref().and_then(|(_, forward)| forward.trouble());
         match (trouble, &error.cause) {
-            (Some(trouble), Cause::Broken(_) | Cause::Unreachable(_) | Cause::Tls(_)) => {
+            (Some(trouble), Cause::Broken(_) | Cause::Unreachable(_) | Cause::Tls(TlsFailure::Other(_))) => {
                 ArgoCdError { cause: Cause::Unreachable(trouble), ..error }
             }
             _ => error,
@@ -134,14 +134,15 @@ impl Access {
         choose(found).ok_or_else(|| {
             AccessError::Said(format!(
                 "Argo CD's Service {namespace}/{service} can't be reached from here, and none of its endpoints on port \
-                 {port} is a pod to port-forward to; give an address that can be reached with --argocd-url"
+                 {port} is a pod to port-forward to"
             ))
         })
     }
 }
 
-/// The first endpoint that is a pod.
-fn choose(found: Vec<ServiceEndpoint>) -> Option<(String, u16)> {
+/// The first endpoint that is a pod. One that isn't ready is better than none: it may tell why.
+fn choose(mut found: Vec<ServiceEndpoint>) -> Option<(String, u16)> {
+    found.sort_by_key(|endpoint| !endpoint.ready);
     found.into_iter().find_map(|endpoint| Some((endpoint.pod?, endpoint.address.port())))
 }
 
@@ -179,13 +180,17 @@ mod tests {
     }
 
     #[test]
-    fn only_a_pod_can_be_forwarded_to() {
-        let endpoint = |address: &str, pod: Option<&str>| ServiceEndpoint {
+    fn only_a_pod_can_be_forwarded_to_and_a_ready_one_is_chosen() {
+        let endpoint = |address: &str, pod: Option<&str>, ready: bool| ServiceEndpoint {
             address: address.parse().unwrap(),
             pod: pod.map(str::to_owned),
+            ready,
         };
-        let found = vec![endpoint("10.0.0.1:8080", None), endpoint("10.0.0.2:8081", Some("argocd-server-1"))];
-        assert_eq!(choose(found), Some(("argocd-server-1".to_owned(), 8081)));
-        assert_eq!(choose(vec![endpoint("10.0.0.1:8080", None)]), None);
+        let nobody = endpoint("10.0.0.1:8080", None, true);
+        let (ending, there) =
+            (endpoint("10.0.0.2:8080", Some("old"), false), endpoint("10.0.0.3:8081", Some("new"), true));
+        assert_eq!(choose(vec![nobody.clone(), ending.clone(), there]), Some(("new".to_owned(), 8081)));
+        assert_eq!(choose(vec![nobody.clone(), ending]), Some(("old".to_owned(), 8080)));
+        assert_eq!(choose(vec![nobody]), None);
     }
 }

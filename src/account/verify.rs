@@ -41,7 +41,7 @@ pub async fn verify(access: &Access, password: Option<&PasswordFrom>) -> Result<
         Ok(route) => route,
         Err(error) => {
             drop(progress);
-            let advice = "look at the address, or give one with --argocd-url";
+            let advice = "mend that, or give an address that can be reached from here with --argocd-url";
             report.add(ARGO_CD, "server", Verdict::Problem(error.to_string(), advice.to_owned()));
             return Ok(report);
         }

@@ -15,6 +15,8 @@ pub struct ServiceEndpoint {
     pub address: SocketAddr,
     /// The pod, if it is one.
     pub pod: Option<String>,
+    /// Whether it takes new connections.
+    pub ready: bool,
 }
 
 impl ServiceEndpoint {
@@ -62,9 +64,11 @@ pub async fn endpoints(
         for endpoint in slice.endpoints.unwrap_or_default() {
             let pod = endpoint.target_ref.filter(|target| target.kind.as_deref() == Some("Pod"));
             let pod = pod.and_then(|target| target.name);
+            // Unknown counts as ready, says the API.
+            let ready = endpoint.conditions.and_then(|conditions| conditions.ready).unwrap_or(true);
             // All addresses of one endpoint are the same pod's; the API says to use the first.
             if let Some(address) = endpoint.addresses.first().and_then(|text| text.parse::<IpAddr>().ok()) {
-                found.insert(ServiceEndpoint { address: SocketAddr::new(address, number), pod });
+                found.insert(ServiceEndpoint { address: SocketAddr::new(address, number), pod, ready });
             }
         }
     }

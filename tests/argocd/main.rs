@@ -7,6 +7,7 @@
 mod cluster;
 
 mod account;
+mod commands;
 mod controller;
 mod proxy;
 mod scene;

@@ -4,12 +4,24 @@ use crate::cluster::{Cluster, eventually};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The folder with everything of the cluster.
 fn state(cluster: &Cluster) -> PathBuf {
     cluster.kubeconfig().parent().unwrap().to_owned()
+}
+
+/// Gives the node an image.
+pub fn import_image(cluster: &Cluster, tar: &Path) {
+    let output = Command::new("ctr")
+        .arg("--address")
+        .arg(state(cluster).join("containerd.sock"))
+        .args(["--namespace", "k8s.io", "images", "import"])
+        .arg(tar)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// A container of a pod.

@@ -31,5 +31,6 @@ mod own;
 mod owners;
 mod permissions;
 mod planned;
+mod port_forward;
 mod umbrella;
 mod values;

@@ -20,6 +20,7 @@ rm -rf "$TEST_OUTPUT"
 mkdir -p "$TEST_OUTPUT"
 cd "$root"
 "$cluster/build.sh" node
+"$root/tests/argocd/build.sh"
 "$root/tests/chart/build-helm.sh" >&2
 "$root/tests/image/build.sh"
 # Built before the cluster is there: compiling takes the processors that it needs.
