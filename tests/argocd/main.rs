@@ -18,5 +18,6 @@ mod faults;
 mod first_key;
 mod kills;
 mod reaching;
+mod roles;
 mod token_mode;
 mod writes;
