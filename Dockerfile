@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# A static binary on an empty file system.
+# A static binary and the public CAs on an empty file system.
 #
 #   docker build --build-arg VERSION=0.1.0 -t argocd-auth-webhook:0.1.0 .
 
@@ -23,6 +23,8 @@ LABEL org.opencontainers.image.title="argocd-auth-webhook" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION"
 COPY --from=build --chmod=0555 /argocd-auth-webhook /argocd-auth-webhook
+# For an Argo CD over https whose certificate is of a public CA.
+COPY --from=build --chmod=0444 /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 USER 65532:65532
 EXPOSE 10250 9090
 ENTRYPOINT ["/argocd-auth-webhook"]

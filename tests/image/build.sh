@@ -37,6 +37,12 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/build" "$work/context"
 cp "$binary" "$work/build/argocd-auth-webhook"
+# This machine's public CAs, wherever it has them.
+mkdir -p "$work/build/etc/ssl/certs"
+for bundle in "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do
+    [ -f "$bundle" ] && break
+done
+cp "$bundle" "$work/build/etc/ssl/certs/ca-certificates.crt"
 buildah() {
     command buildah --root "$work/storage" --runroot "$work/run" --storage-driver vfs "$@"
 }
