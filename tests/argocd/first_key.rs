@@ -136,6 +136,13 @@ async fn a_person_asks_for_a_look_and_gets_an_answer_once() {
     assert_eq!(answers.len(), 1, "{answers:?}");
     let secret = scene.cluster.get(&path).await.unwrap();
     assert_eq!(secret["metadata"]["annotations"]["argocd-auth-webhook/check"], "now", "it isn't ours to edit");
+    // On the key's own Secret as well.
+    scene.cluster.merge(&scene.path("secret", "argocd-token"), &asked).await.unwrap();
+    eventually("another answer", async || match scene.events("CredentialChecked").await.len() {
+        2 => Ok(()),
+        other => Err(other.to_string()),
+    })
+    .await;
     controller.kill();
     scene.free_lease().await;
     let controller = scene.controller(PASSWORD_MODE).await;
@@ -144,7 +151,7 @@ async fn a_person_asks_for_a_look_and_gets_an_answer_once() {
         _ => Err(String::new()),
     })
     .await;
-    assert_eq!(scene.events("CredentialChecked").await.len(), 1, "a request is answered once");
+    assert_eq!(scene.events("CredentialChecked").await.len(), 2, "a request is answered once");
 }
 
 #[tokio::test(flavor = "multi_thread")]
