@@ -23,11 +23,12 @@ async fn a_hundred_rotations_leave_three_keys_and_no_client_is_refused() {
     let mut key = scene.works().await;
 
     let (used, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let refused = Arc::new(AtomicUsize::new(0));
     let revoked: Arc<Mutex<Vec<String>>> = Arc::default();
     let last: Arc<Mutex<String>> = Arc::default();
     let client = {
         let (scene, used, ended) = (Arc::clone(&scene), Arc::clone(&used), Arc::clone(&ended));
-        let (revoked, last) = (Arc::clone(&revoked), Arc::clone(&last));
+        let (revoked, last, refused) = (Arc::clone(&revoked), Arc::clone(&last), Arc::clone(&refused));
         let held = Arc::new(Mutex::new(key.clone()));
         tokio::spawn(async move {
             let mut beat = interval(Duration::from_millis(50));
@@ -36,7 +37,7 @@ async fn a_hundred_rotations_leave_three_keys_and_no_client_is_refused() {
             while !ended.load(Ordering::Relaxed) {
                 beat.tick().await;
                 let (scene, held, revoked) = (Arc::clone(&scene), Arc::clone(&held), Arc::clone(&revoked));
-                let (used, last) = (Arc::clone(&used), Arc::clone(&last));
+                let (used, last, refused) = (Arc::clone(&used), Arc::clone(&last), Arc::clone(&refused));
                 // A slow answer doesn't hold up the next call.
                 calls.spawn(async move {
                     // What is in the Secret now, and while that is nothing, what was there before.
@@ -48,7 +49,8 @@ async fn a_hundred_rotations_leave_three_keys_and_no_client_is_refused() {
                     };
                     let (accepted, id) = (scene.argocd.accepts(&key), id_of(&key));
                     assert!(accepted || revoked.lock().unwrap().contains(&id), "a client was refused with {id}");
-                    used.fetch_add(usize::from(accepted), Ordering::Relaxed);
+                    used.fetch_add(1, Ordering::Relaxed);
+                    refused.fetch_add(usize::from(!accepted), Ordering::Relaxed);
                     *last.lock().unwrap() = id;
                 });
                 while let Some(ended) = calls.try_join_next() {
@@ -92,10 +94,12 @@ async fn a_hundred_rotations_leave_three_keys_and_no_client_is_refused() {
     let used = used.load(Ordering::Relaxed);
     say(&format!(
         "{ROTATIONS} rotations in {:?}: {} keys of ours are listed, never more than {most}; a client used the Secret's \
-         key {used} times ({:.0} a second) and was refused with none but the {} that Argo CD had revoked",
+         key {used} times ({:.0} a second) and was refused {} times, always with one of the {} that \
+         Argo CD had revoked",
         begun.elapsed(),
         ours.len(),
         f64::from(u32::try_from(used).unwrap()) / begun.elapsed().as_secs_f64(),
+        refused.load(Ordering::Relaxed),
         revoked.lock().unwrap().len(),
     ));
     assert!(used > 5 * ROTATIONS, "{used}");

@@ -8,7 +8,7 @@ use crate::proxy::{Fate, Proxy};
 use crate::scene::{PASSWORD_MODE, QUICK, Scene};
 use hyper::Method;
 use serde_json::{Value, json};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A controller that has made its key.
 async fn settled(scene: &Scene) -> (Controller, String) {
@@ -133,6 +133,7 @@ async fn an_argocd_that_is_away_or_answers_nonsense_changes_nothing() {
         ("429 with Retry-After", wait),
         ("429 without", error(429)),
         ("a body that is cut off", cut),
+        ("no answer at all", Fate::Lost),
     ] {
         proxy.rule(move |_, _| fate.clone());
         let status = scene.is("unavailable").await;
@@ -227,4 +228,33 @@ async fn a_refused_login_is_not_tried_again_by_the_next_process() {
     scene.works().await;
     say(&format!("killed in a login, with a wait of 8 s: a key after {:?}", begun.elapsed()));
     assert_eq!(proxy.count("POST /api/v1/session"), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_argocd_is_waited_for() {
+    let scene = Scene::new("slow").await;
+    let proxy = Proxy::before(scene.argocd.port).await;
+    proxy.rule(|_, _| Fate::Slow(Duration::from_secs(2)));
+    let begun = Instant::now();
+    let controller = scene.controller_at(&proxy.url(), &format!("{PASSWORD_MODE}{QUICK}")).await;
+    scene.works().await;
+    scene.is("valid").await;
+    say(&format!("every answer takes 2 s longer: a first key after {:?}", begun.elapsed()));
+    let session = scene.argocd.session().await;
+    assert_eq!(scene.argocd.keys(&session).len(), 1);
+    assert_eq!(controller.metric("argocd_auth_webhook_argocd_errors_total{kind=\"timed_out\"}"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_password_nothing_is_tried() {
+    let scene = Scene::new("no-password").await;
+    let auth = "auth: {type: password, passwordSecretKeyRef: {name: own, key: password}}\n";
+    let proxy = Proxy::before(scene.argocd.port).await;
+    let _controller = scene.controller_at(&proxy.url(), auth).await;
+    let status = scene.is("missing").await;
+    say(&format!("no password: {} ({})", status["message"], status["advice"]));
+    assert_eq!(proxy.count("POST"), 0);
+    let password = scene.argocd.password().await;
+    scene.put("own", "password", &password).await;
+    scene.works().await;
 }

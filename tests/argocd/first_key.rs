@@ -136,6 +136,13 @@ async fn a_person_asks_for_a_look_and_gets_an_answer_once() {
     assert_eq!(answers.len(), 1, "{answers:?}");
     let secret = scene.cluster.get(&path).await.unwrap();
     assert_eq!(secret["metadata"]["annotations"]["argocd-auth-webhook/check"], "now", "it isn't ours to edit");
+    // On the key's own Secret as well.
+    scene.cluster.merge(&scene.path("secret", "argocd-token"), &asked).await.unwrap();
+    eventually("another answer", async || match scene.events("CredentialChecked").await.len() {
+        2 => Ok(()),
+        other => Err(other.to_string()),
+    })
+    .await;
     controller.kill();
     scene.free_lease().await;
     let controller = scene.controller(PASSWORD_MODE).await;
@@ -144,5 +151,37 @@ async fn a_person_asks_for_a_look_and_gets_an_answer_once() {
         _ => Err(String::new()),
     })
     .await;
-    assert_eq!(scene.events("CredentialChecked").await.len(), 1, "a request is answered once");
+    assert_eq!(scene.events("CredentialChecked").await.len(), 2, "a request is answered once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_superseded_key_is_retired_after_its_time_and_no_earlier() {
+    let scene = Scene::new("retired").await;
+    let session = scene.argocd.session().await;
+    let theirs = scene.argocd.make(&session, "somebody-elses", 0);
+    let controller =
+        scene.controller(&format!("{PASSWORD_MODE}credentials: {{followAfter: 5s, checkInterval: 1s}}\n")).await;
+    let before = scene.works().await;
+    scene.is("valid").await;
+    scene.cluster.delete(&scene.path("secret", "argocd-token")).await.unwrap();
+    let begun = Instant::now();
+    let key = scene.replaced(&before).await;
+    eventually("the superseded key is gone", async || match scene.argocd.ours(&session) {
+        ours if ours == [id_of(&key)] => Ok(()),
+        ours => {
+            assert!(scene.argocd.accepts(&before) || begun.elapsed().as_secs() >= 5, "it was retired too early");
+            Err(format!("{ours:?}"))
+        }
+    })
+    .await;
+    let took = begun.elapsed();
+    say(&format!("with followAfter: 5s a superseded key was retired after {took:?}"));
+    assert!(took.as_secs() >= 4, "{took:?}");
+    assert!(!scene.argocd.accepts(&before) && scene.argocd.accepts(&key) && scene.argocd.accepts(&theirs));
+    assert_eq!(controller.metric("argocd_auth_webhook_credential_retired_keys_total"), 1);
+    eventually("the status shows one key", async || match scene.status().await {
+        Ok(status) if status["keys"].as_array().unwrap().len() == 1 => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
 }

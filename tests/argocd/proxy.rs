@@ -22,6 +22,8 @@ use tokio::net::{TcpListener, TcpStream};
 #[derive(Clone)]
 pub enum Fate {
     Pass,
+    /// It is passed on after this time.
+    Slow(Duration),
     /// It is passed on, and this is done before the answer is.
     PassThen(Arc<dyn Fn() + Send + Sync>),
     /// It is passed on, and its answer breaks off in the middle.
@@ -130,6 +132,10 @@ async fn pass(inner: Arc<Inner>, request: Request) -> Response<Body> {
     let fate = (inner.rule.lock().unwrap())(&method, &uri);
     match fate {
         Fate::Pass => forward(&inner.behind, request).await,
+        Fate::Slow(time) => {
+            tokio::time::sleep(time).await;
+            forward(&inner.behind, request).await
+        }
         Fate::PassThen(then) => {
             let answer = forward(&inner.behind, request).await;
             tokio::task::block_in_place(|| then());

@@ -199,8 +199,7 @@ impl Keep {
         let Ok(server) = server else { return Ok(Rest::Later(0)) };
         let asking = Asking { server, metrics: &self.context.metrics.credential };
         let context = self.context.clone();
-        let answered = snapshot.request != snapshot.marks.answered;
-        let remembers = matches!(action, Action::Remember(_));
+        let answers = snapshot.asked() && matches!(action, Action::Remember(_));
         let mut acting = Acting {
             context: &context,
             asking: &asking,
@@ -222,7 +221,7 @@ impl Keep {
         }
         match acting.carry_out(action).await {
             Ok(()) => {
-                if remembers && answered && snapshot.request.is_some() {
+                if answers {
                     self.teller.answer(&how, sources.key_secret.as_ref()).await;
                 }
                 Ok(Rest::None)

@@ -14,8 +14,8 @@ pub struct Marks {
     pub superseded: BTreeMap<String, Seconds>,
     /// Accounts that may have keys of ours.
     pub accounts: BTreeSet<String>,
-    /// The last request of a person that was answered, as a keyed hash.
-    pub answered: Option<String>,
+    /// The requests of people that were answered last, as keyed hashes.
+    pub answered: BTreeSet<String>,
 }
 
 /// An attempt to log in that has not been seen to succeed.

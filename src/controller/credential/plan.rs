@@ -42,10 +42,11 @@ pub fn plan(seen: &Snapshot, terms: Terms, now: Seconds) -> Plan {
     let view = View { seen, terms, now };
     let (state, next) = view.next();
     // A request is answered by the look that has just been had, whatever it showed.
-    let asked = seen.request.is_some() && seen.request != seen.marks.answered;
     let next = match next {
         Next::Do(action) => Next::Do(action),
-        _ if asked => Next::Do(Action::Remember(Marks { answered: seen.request.clone(), ..seen.marks.clone() })),
+        _ if seen.asked() => {
+            Next::Do(Action::Remember(Marks { answered: seen.requests.clone(), ..seen.marks.clone() }))
+        }
         other => other,
     };
     Plan { state, next }
@@ -185,7 +186,7 @@ impl View<'_> {
             valid: Some(valid.unwrap_or_else(|| (id.to_owned(), self.now))),
             superseded: self.seen.left.iter().map(superseded).collect(),
             accounts: holding.chain(&self.seen.unseen).chain(&self.seen.account).cloned().collect(),
-            answered: self.seen.request.clone().or_else(|| before.answered.clone()),
+            answered: if self.seen.asked() { self.seen.requests.clone() } else { before.answered.clone() },
         }
     }
 

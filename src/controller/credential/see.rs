@@ -10,6 +10,7 @@ use crate::argocd::{Account, ListedToken, Server};
 use crate::controller::{Context, state};
 use crate::core::Mode;
 use crate::pki;
+use std::collections::BTreeSet;
 
 /// What was seen, with what the snapshot leaves out.
 pub(super) struct Looked {
@@ -28,7 +29,7 @@ pub(super) struct Looking<'l> {
     sources: &'l Sources,
     remembered: Remembered,
     login: Login,
-    request: Option<String>,
+    requests: BTreeSet<String>,
 }
 
 impl<'l> Looking<'l> {
@@ -41,13 +42,14 @@ impl<'l> Looking<'l> {
         succeeded: bool,
     ) -> Self {
         let remembered = Remembered { marks: state.get(MARKS).unwrap_or_default(), attempt: state.get(LOGIN) };
-        let request = sources.request.as_ref().map(|value| state.digest(&[b"check", value.as_bytes()]));
+        let digest = |(name, value): &(String, String)| state.digest(&[b"check", name.as_bytes(), value.as_bytes()]);
+        let requests = sources.requests.iter().map(digest).collect();
         let login = login(context, state, sources, remembered.attempt.as_ref(), succeeded);
-        Self { context, prefix, sources, remembered, login, request }
+        Self { context, prefix, sources, remembered, login, requests }
     }
 
     pub(super) async fn look(self, memory: &mut Memory, server: Result<&&Server, &Trouble>) -> Looked {
-        let Self { context, prefix, sources, remembered, login, request } = self;
+        let Self { context, prefix, sources, remembered, login, requests } = self;
         let now = pki::now();
         let mode = context.settings.auth.mode;
         let username = sources.username.as_ref().ok().map(String::as_str);
@@ -68,7 +70,7 @@ impl<'l> Looking<'l> {
             session: None,
             fresh: None,
             marks: remembered.marks,
-            request,
+            requests,
             consumers: *context.consumers.borrow(),
         };
         let asking = match server {

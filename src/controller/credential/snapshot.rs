@@ -4,6 +4,7 @@ use super::marks::Marks;
 use crate::controller::Consumers;
 use crate::core::Mode;
 use crate::pki::Seconds;
+use std::collections::BTreeSet;
 
 /// What came of a call that says nothing about the credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,8 +141,15 @@ pub struct Snapshot {
     pub fresh: Option<Fresh>,
     /// What is remembered.
     pub marks: Marks,
-    /// What a person's request came as, if there is one.
-    pub request: Option<String>,
+    /// What people ask for, as keyed hashes.
+    pub requests: BTreeSet<String>,
     /// Whether pods hold an earlier credential.
     pub consumers: Consumers,
+}
+
+impl Snapshot {
+    /// Whether a person asks for a look that nobody has answered.
+    pub(super) fn asked(&self) -> bool {
+        !self.requests.is_subset(&self.marks.answered)
+    }
 }

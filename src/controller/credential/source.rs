@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use secrecy::SecretString;
 
-/// The annotation with which a person asks for a check, on the credential's Secret.
+/// The annotation with which a person asks for a look, on the Secret with the credential or the key.
 pub(super) const CHECK: &str = "argocd-auth-webhook/check";
 
 /// What was read, each with what is missing where it isn't there.
@@ -20,8 +20,8 @@ pub(super) struct Sources {
     pub username: Result<String, String>,
     /// The password; only in password mode.
     pub password: Result<SecretString, String>,
-    /// What a person wrote into the annotation.
-    pub request: Option<String>,
+    /// What a person wrote into the annotation, with the name of the Secret.
+    pub requests: Vec<(String, String)>,
 }
 
 /// Which Secret and key hold the key.
@@ -51,9 +51,12 @@ pub(super) async fn read(context: &Context) -> Result<Sources, ClusterError> {
             (credential, username(context).await?, password)
         }
     };
-    let annotations = credential.and_then(|secret| secret.metadata.annotations);
-    let request = annotations.and_then(|mut annotations| annotations.remove(CHECK));
-    Ok(Sources { key_secret, key, username, password, request })
+    let asked = |secret: &Secret| {
+        let value = secret.metadata.annotations.as_ref()?.get(CHECK)?;
+        Some((secret.metadata.name.clone()?, value.clone()))
+    };
+    let requests = [&key_secret, &credential].into_iter().flatten().filter_map(asked).collect();
+    Ok(Sources { key_secret, key, username, password, requests })
 }
 
 pub(super) async fn secret(context: &Context, name: &str) -> Result<Option<Secret>, ClusterError> {

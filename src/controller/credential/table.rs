@@ -51,7 +51,7 @@ fn idle() -> Snapshot {
             accounts: BTreeSet::from(["admin".to_owned()]),
             ..Marks::default()
         },
-        request: None,
+        requests: BTreeSet::new(),
         consumers: Consumers::InStep,
     }
 }
@@ -248,15 +248,17 @@ fn an_account_is_remembered_as_long_as_it_may_have_keys_of_ours() {
 
 #[test]
 fn a_request_is_answered_once_whatever_the_answer() {
-    let request = Some("hash".to_owned());
-    let answered = Marks { answered: request.clone(), ..idle().marks };
+    let requests = BTreeSet::from(["one".to_owned(), "two".to_owned()]);
+    let answered = Marks { answered: requests.clone(), ..idle().marks };
     for key in [works(), Key::Unknown(trouble()), Key::Odd(String::new())] {
-        let mut seen = Snapshot { request: request.clone(), ..with(key) };
+        let mut seen = Snapshot { requests: requests.clone(), ..with(key) };
         assert_eq!(does(&seen), Action::Remember(answered.clone()));
         seen.marks = answered.clone();
         rests(&seen);
-        seen.request = None;
+        seen.requests.remove("one");
         rests(&seen);
+        seen.requests = BTreeSet::from(["three".to_owned()]);
+        assert_eq!(does(&seen), Action::Remember(Marks { answered: seen.requests.clone(), ..idle().marks }));
     }
 }
 

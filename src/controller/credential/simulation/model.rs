@@ -245,7 +245,7 @@ impl World {
             session,
             fresh,
             marks: self.marks.clone(),
-            request: None,
+            requests: std::collections::BTreeSet::new(),
             consumers: if self.stale { Consumers::Stale(1) } else { Consumers::InStep },
         }
     }
