@@ -15,6 +15,8 @@ pub struct ServiceEndpoint {
     pub address: SocketAddr,
     /// The pod, if it is one.
     pub pod: Option<String>,
+    /// Whether API servers call it.
+    pub ready: bool,
 }
 
 impl ServiceEndpoint {
@@ -60,11 +62,14 @@ pub async fn endpoints(
         };
         let Some(number) = number.and_then(|number| u16::try_from(number).ok()) else { continue };
         for endpoint in slice.endpoints.unwrap_or_default() {
+            let conditions = endpoint.conditions.unwrap_or_default();
+            // Unknown counts as ready, the API says.
+            let ready = conditions.ready.unwrap_or(true);
             let pod = endpoint.target_ref.filter(|target| target.kind.as_deref() == Some("Pod"));
             let pod = pod.and_then(|target| target.name);
             // All addresses of one endpoint are the same pod's; the API says to use the first.
             if let Some(address) = endpoint.addresses.first().and_then(|text| text.parse::<IpAddr>().ok()) {
-                found.insert(ServiceEndpoint { address: SocketAddr::new(address, number), pod });
+                found.insert(ServiceEndpoint { address: SocketAddr::new(address, number), pod, ready });
             }
         }
     }
