@@ -183,12 +183,14 @@ impl View<'_> {
 
     /// Missed and outdated pods.
     fn replace(&self, lacking: &[&PodView]) -> Step {
+        // Whoever serves nobody costs nothing, even where no other one can come: a set that was
+        // refused its pods tries again when one of them goes.
+        if let Some(unready) = lacking.iter().find(|pod| !pod.facts.ready) {
+            return self.take_away(unready, How::Delete, lacking);
+        }
         if let Some(why) = &self.workload.refused {
             let text = format!("new pods are refused, so none is taken away: {why}");
             return Step::Wait(Waiting::trouble("PodsRefused", text), None);
-        }
-        if let Some(unready) = lacking.iter().find(|pod| !pod.facts.ready) {
-            return self.take_away(unready, How::Delete, lacking);
         }
         match (self.unsettled(), lacking.first()) {
             (Some(why), _) => Step::Wait(Waiting::patience("OneAtATime", why), None),
