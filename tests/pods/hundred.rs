@@ -17,7 +17,8 @@ fn calls(log: &Path, namespace: &str) -> BTreeMap<String, usize> {
     for event in ours.filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
         let object = &event["objectRef"];
         let subresource = object["subresource"].as_str().map(|name| format!("/{name}")).unwrap_or_default();
-        let call = format!("{} {}{subresource}", event["verb"].as_str().unwrap(), object["resource"].as_str().unwrap_or("-"));
+        let call =
+            format!("{} {}{subresource}", event["verb"].as_str().unwrap(), object["resource"].as_str().unwrap_or("-"));
         *calls.entry(call).or_insert(0) += 1;
     }
     calls
@@ -25,7 +26,8 @@ fn calls(log: &Path, namespace: &str) -> BTreeMap<String, usize> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_missed_pods_come_in_step_with_a_bounded_number_of_calls() {
-    let scene = Scene::new("hundred", &token(&format!("webhook: {{failurePolicy: Ignore, replicas: 1}}\n{QUICK}"))).await;
+    let scene =
+        Scene::new("hundred", &token(&format!("webhook: {{failurePolicy: Ignore, replicas: 1}}\n{QUICK}"))).await;
     scene.scale_webhook(0).await;
     let mut many = workload("app-proxy", 100);
     // They wait for a node, as in a cluster that is full: a hundred processes say nothing more.
@@ -49,8 +51,11 @@ async fn a_hundred_missed_pods_come_in_step_with_a_bounded_number_of_calls() {
         return;
     };
     let after = calls(&log, scene.namespace());
-    let made: BTreeMap<&String, usize> =
-        after.iter().map(|(call, count)| (call, count - before.get(call).unwrap_or(&0))).filter(|(_, count)| *count > 0).collect();
+    let made: BTreeMap<&String, usize> = after
+        .iter()
+        .map(|(call, count)| (call, count - before.get(call).unwrap_or(&0)))
+        .filter(|(_, count)| *count > 0)
+        .collect();
     let all: usize = made.values().sum();
     say(&format!("the controller's calls meanwhile: {all} in all, {:.1} a second: {made:?}", all as f64 / took));
     assert!(all < 700, "{all}");

@@ -27,7 +27,11 @@ async fn came(scene: &Scene, pods: usize) {
 async fn missed(test: &str, controllers: usize) -> Scene {
     let scene = Scene::new(test, &token(&format!("webhook: {{failurePolicy: Ignore, replicas: 1}}\n{QUICK}"))).await;
     if controllers > 1 {
-        let path = format!("/apis/apps/v1/namespaces/{}/deployments/{}-controller", scene.namespace(), scene.release.fullname());
+        let path = format!(
+            "/apis/apps/v1/namespaces/{}/deployments/{}-controller",
+            scene.namespace(),
+            scene.release.fullname()
+        );
         scene.cluster().merge(&path, &json!({ "spec": { "replicas": controllers } })).await.unwrap();
         scene.release.stands().await;
     }

@@ -37,12 +37,17 @@ impl Tool {
             while !ended.load(Ordering::Relaxed) {
                 match way {
                     Way::ClientSide => {
-                        let seen = cluster.kubectl(&["apply", "--namespace", &namespace, "--filename", "-"], Some(&manifest));
+                        let seen =
+                            cluster.kubectl(&["apply", "--namespace", &namespace, "--filename", "-"], Some(&manifest));
                         assert!(seen.success, "{}", seen.stderr);
                     }
                     Way::Forced => {
                         let path = format!("{}?fieldManager=tool&force=true", path(&namespace, &manifest));
-                        cluster.attempt(Method::PATCH, &path, "application/apply-patch+yaml", Some(&manifest)).await.ok().unwrap();
+                        cluster
+                            .attempt(Method::PATCH, &path, "application/apply-patch+yaml", Some(&manifest))
+                            .await
+                            .ok()
+                            .unwrap();
                     }
                     // It loses against a write in between, and comes again.
                     Way::Replace => drop(replaced(&cluster, &namespace, &manifest)),
@@ -105,7 +110,9 @@ async fn a_manifest_that_is_applied_in_a_loop_is_not_fought_with() {
         tool.turns(20).await;
         let turns = tool.end().await;
         let (restarts, pods) = (restarts(&scene).await, scene.timeline.count("cap-app-proxy"));
-        say(&format!("a manifest applied {turns} times in a loop ({name}): {restarts} restarts of ours, {pods} pods of 2 in all"));
+        say(&format!(
+            "a manifest applied {turns} times in a loop ({name}): {restarts} restarts of ours, {pods} pods of 2 in all"
+        ));
         assert!((1..=2).contains(&restarts), "{restarts}");
         if way != Way::Replace {
             assert_eq!((restarts, pods), (1, 4));

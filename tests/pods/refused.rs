@@ -91,8 +91,18 @@ async fn paused_failing_bare_and_unwilling_ones_are_explained_and_left_alone() {
     scene.in_step(4).await;
 
     cluster.merge(&path(namespace, &paused), &json!({ "spec": { "paused": true } })).await.unwrap();
-    let image = json!([{ "op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "cluster.local/none:1" }]);
-    let arguments = ["patch", "deployment", "gitops-operator", "--namespace", namespace, "--type=json", "--patch", &image.to_string()];
+    let image =
+        json!([{ "op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "cluster.local/none:1" }]);
+    let arguments = [
+        "patch",
+        "deployment",
+        "gitops-operator",
+        "--namespace",
+        namespace,
+        "--type=json",
+        "--patch",
+        &image.to_string(),
+    ];
     assert!(cluster.kubectl(&arguments, None).success);
     let failing = path(namespace, &failing);
     eventually("the rollout fails", async || {
@@ -108,7 +118,10 @@ async fn paused_failing_bare_and_unwilling_ones_are_explained_and_left_alone() {
     let pods = status["pods"].as_array().unwrap();
     let of = |name: &str| pods.iter().find(|pod| pod["name"].as_str().unwrap().starts_with(name)).unwrap();
     assert_eq!(of("bare")["reason"], "stale, but a bare pod: nobody would make it again");
-    assert_eq!(of("sources-server")["reason"], "stale, but its workload has the annotation argocd-auth-webhook/rollout: \"false\"");
+    assert_eq!(
+        of("sources-server")["reason"],
+        "stale, but its workload has the annotation argocd-auth-webhook/rollout: \"false\""
+    );
     // Two of the operator's: the one that runs and the one that can't start.
     let counts = ["sources-server", "gitops-operator", "cap-app-proxy", "bare"].map(|name| scene.timeline.count(name));
     assert_eq!(counts, [1, 2, 1, 1]);

@@ -26,11 +26,23 @@ fn counts(scene: &Scene) -> [usize; 3] {
 /// Waits for the app-proxies to be others than `before` so often; says how long that took.
 async fn restarted(scene: &Scene, pods: usize) -> f64 {
     let begun = scene.timeline.elapsed();
-    eventually("the app-proxy is restarted", async || {
-        let count = scene.timeline.count("cap-app-proxy");
-        if count >= pods { Ok(()) } else { Err(format!("{count} of {pods}: {:?}", scene.status().await)) }
-    })
-    .await;
+    // The kubelets' cache alone can take the patience of one wait.
+    for last in [false, true] {
+        let enough = eventually("the app-proxy is restarted", async || {
+            let count = scene.timeline.count("cap-app-proxy");
+            if count >= pods {
+                Ok(true)
+            } else if !last && scene.timeline.elapsed() - begun > 50.0 {
+                Ok(false)
+            } else {
+                Err(format!("{count} of {pods}: {:?}", scene.status().await))
+            }
+        })
+        .await;
+        if enough {
+            break;
+        }
+    }
     scene.ready("cap-app-proxy", 2).await;
     scene.in_step(4).await;
     scene.timeline.elapsed() - begun
@@ -53,7 +65,11 @@ async fn in_password_mode_the_password_restarts_the_app_proxy_and_the_key_nobody
     scene.set("mine", "password", "first-password").await;
     restarted(&scene, 6).await;
     assert_eq!(counts(&scene), [6, 1, 1]);
-    let deployment = scene.cluster().get(&format!("/apis/apps/v1/namespaces/{}/deployments/cap-app-proxy", scene.namespace())).await.unwrap();
+    let deployment = scene
+        .cluster()
+        .get(&format!("/apis/apps/v1/namespaces/{}/deployments/cap-app-proxy", scene.namespace()))
+        .await
+        .unwrap();
     assert!(deployment["spec"]["template"]["metadata"]["annotations"]["argocd-auth-webhook/restartedAt"].is_string());
     assert_eq!(scene.events("cap-app-proxy").await.iter().filter(|reason| *reason == "Restarted").count(), 2);
 }
@@ -66,7 +82,9 @@ async fn in_token_mode_the_token_restarts_the_app_proxy() {
     scene.waits("Deployment/cap-app-proxy", "a value changed").await;
     let took = restarted(&scene, 4).await;
     scene.timeline.tell("token replaced", &WORKLOADS.map(|(name, _)| name));
-    say(&format!("token replaced: only the app-proxy was restarted, once, in step again after {took:.1} s (60 s of them for the kubelets' cache)"));
+    say(&format!(
+        "token replaced: only the app-proxy was restarted, once, in step again after {took:.1} s (60 s of them for the kubelets' cache)"
+    ));
     assert_eq!(counts(&scene), [4, 1, 1]);
 }
 

@@ -14,12 +14,16 @@ pub const QUICK: &str = "controller: {extraArgs: [\"--kubelet-cache=3s\"]}";
 
 /// Values with a token of somebody's own.
 pub fn token(more: &str) -> String {
-    format!("global: {{external-argo-cd: {{auth: {{type: token, tokenSecretKeyRef: {{name: mine, key: token}}}}}}}}\n{more}\n")
+    format!(
+        "global: {{external-argo-cd: {{auth: {{type: token, tokenSecretKeyRef: {{name: mine, key: token}}}}}}}}\n{more}\n"
+    )
 }
 
 /// Values with a password of somebody's own.
 pub fn password(more: &str) -> String {
-    format!("global: {{external-argo-cd: {{auth: {{type: password, passwordSecretKeyRef: {{name: mine, key: password}}}}}}}}\n{more}\n")
+    format!(
+        "global: {{external-argo-cd: {{auth: {{type: password, passwordSecretKeyRef: {{name: mine, key: password}}}}}}}}\n{more}\n"
+    )
 }
 
 pub struct Scene {
@@ -109,7 +113,10 @@ impl Scene {
         let path = format!("/apis/apps/v1/namespaces/{}/deployments/{}", self.namespace(), self.release.fullname());
         self.cluster().merge(&path, &json!({ "spec": { "replicas": replicas } })).await.unwrap();
         eventually("the webhook is scaled", async || {
-            let there = self.release.pods("webhook").await.len();
+            // A pod that is about to go serves on for a while.
+            let pods = self.cluster().pods(self.namespace()).await;
+            let is_webhook = |pod: &&Value| pod["metadata"]["labels"]["app.kubernetes.io/component"] == "webhook";
+            let there = pods.iter().filter(is_webhook).count();
             let deployment = self.cluster().get(&path).await?;
             let ready = deployment["status"]["readyReplicas"].as_u64().unwrap_or(0);
             if there == replicas && ready == replicas as u64 { Ok(()) } else { Err(format!("{there}, {ready} ready")) }

@@ -38,7 +38,11 @@ impl Drop for Timeline {
 fn has_ours(pod: &Value) -> bool {
     let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
     let mut variables = containers.flat_map(|container| container["env"].as_array().into_iter().flatten());
-    variables.any(|variable| variable["name"].as_str().is_some_and(|name| name.starts_with("ARGO_CD_TOKEN") || name.starts_with("ARGO_CD_PASSWORD")))
+    variables.any(|variable| {
+        variable["name"]
+            .as_str()
+            .is_some_and(|name| name.starts_with("ARGO_CD_TOKEN") || name.starts_with("ARGO_CD_PASSWORD"))
+    })
 }
 
 /// The workload's name in that of its pod.

@@ -51,7 +51,9 @@ async fn pods_that_came_before_the_webhook_are_in_step_without_a_person() {
     .await;
     let took = timeline.elapsed();
     timeline.tell("umbrella install", &CLASSIC);
-    say(&format!("umbrella install: helm was done after {installed:.1} s, all six pods in step and ready after {took:.1} s"));
+    say(&format!(
+        "umbrella install: helm was done after {installed:.1} s, all six pods in step and ready after {took:.1} s"
+    ));
     let told = status(&cluster, &namespace, "auth").await.unwrap();
     assert_eq!(told["waiting"], serde_json::json!({}), "{told}");
     let mut missed = 0;

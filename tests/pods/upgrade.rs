@@ -30,7 +30,10 @@ async fn from_token_to_password_and_back_each_pod_is_replaced_once() {
         scene.in_step(6).await;
         scene.release.stands().await;
         let took = scene.timeline.elapsed() - begun;
-        say(&format!("helm upgrade to the {} mode: six pods replaced once each, in step after {took:.1} s", ["", "password", "token"][turn]));
+        say(&format!(
+            "helm upgrade to the {} mode: six pods replaced once each, in step after {took:.1} s",
+            ["", "password", "token"][turn]
+        ));
         assert_eq!(NAMES.map(|name| scene.timeline.count(name)), [2 + 2 * turn; 3]);
     }
     scene.timeline.tell("token to password and back", &NAMES);

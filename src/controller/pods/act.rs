@@ -1,8 +1,8 @@
 //! Carrying out what the plan says: the ledger first, then the one act.
 
+use super::RESTARTED_AT;
 use super::plan::{Action, How};
 use super::snapshot::{Kind, WorkloadId};
-use super::RESTARTED_AT;
 use crate::cluster::{Cause, ClusterError, FIELD_MANAGER, Taken, call, delete, evict};
 use crate::controller::Context;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};

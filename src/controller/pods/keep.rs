@@ -31,6 +31,8 @@ const RESYNC: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_secs(2);
 /// How long a workload is left alone where something was refused.
 const LEAVE: Seconds = 10;
+/// How long after that it is still said, if it isn't tried again.
+const FORGET: Seconds = 60;
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(15);
 
@@ -121,12 +123,16 @@ impl Keeping<'_> {
             }
         }
         let automatic = self.context.settings.rollout == Rollout::Automatic;
-        let mut seen =
-            self.known.snapshot(self.context, pods, &memory.history, &memory.ledger, automatic).await?;
-        seen.settings.clone_from(&memory.settings);
-        self.held_back.retain(|_, (until, _)| now() < *until);
+        let Memory { history, ledger, settings, .. } = &memory;
+        let injector = &self.subjects.injector;
+        let mut seen = self.known.snapshot(self.context, pods, history, ledger, injector, settings).await?;
+        self.held_back.retain(|_, (until, _)| now() < *until + FORGET);
         seen.held_back.clone_from(&self.held_back);
-        let planned = if automatic { self.plan(&mut seen).await? } else { Plan { next: Next::Wait(Seconds::MAX), waiting: BTreeMap::new() } };
+        let planned = if automatic {
+            self.plan(&mut seen).await?
+        } else {
+            Plan { next: Next::Wait(Seconds::MAX), waiting: BTreeMap::new() }
+        };
         self.reporter.count(self.context, &seen, &planned.waiting);
         let again = self.reporter.publish(self.context, &seen, &planned.waiting).await?;
         self.reporter.tell(self.context, &self.known, &seen, &planned.waiting).await;
@@ -178,7 +184,12 @@ impl Keeping<'_> {
             Action::Restart { workload, .. } => workload,
             Action::Remember => return Ok(()),
         };
-        self.known.forget_state(workload);
+        if !matches!(acted, Acted::Refused(_)) {
+            self.held_back.remove(workload);
+        }
+        if matches!(action, Action::Restart { .. }) {
+            self.known.forget_state(workload);
+        }
         match acted {
             Acted::Done => self.reporter.acted(self.context, &self.known, action).await,
             Acted::Gone => {}

@@ -11,6 +11,9 @@ pub(super) const HOUR: Seconds = 3600;
 /// How long a workload whose restarts somebody undoes is only reported.
 const FOUGHT: Seconds = 24 * HOUR;
 
+/// How long a wave is remembered.
+const KEPT: Seconds = 30 * 24 * HOUR;
+
 /// Enough of a uid to tell the pods of one workload apart.
 fn short(uid: &str) -> String {
     uid.chars().filter(char::is_ascii_hexdigit).take(12).collect()
@@ -144,7 +147,7 @@ impl Ledger {
         for wave in self.waves.values_mut() {
             wave.acts.retain(|(_, at)| now < at + HOUR);
         }
-        self.waves.retain(|_, wave| now < wave.last + 2 * HOUR);
+        self.waves.retain(|_, wave| now < wave.last + KEPT);
         for roll in self.rolls.values_mut() {
             roll.acts.retain(|at| now < at + HOUR);
         }

@@ -144,6 +144,10 @@ pub fn plan(seen: &Snapshot, now: Seconds) -> Plan {
                 waiting.insert(id.clone(), why);
             }
             Step::Act(candidate) => {
+                // It is tried again; until that succeeds this is what there is to say.
+                if let Some((_, why)) = seen.held_back.get(id) {
+                    waiting.insert(id.clone(), Waiting::trouble("Refused", why.clone()));
+                }
                 let unknown = candidate.services.iter().filter(|service| !seen.proofs.contains_key(*service));
                 let unknown: Vec<String> = unknown.cloned().collect();
                 let refuted = candidate.services.iter().find_map(|service| seen.proofs.get(service)?.as_ref().err());

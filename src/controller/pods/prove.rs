@@ -3,7 +3,8 @@
 use crate::cluster::{Cause, ClusterError, call, endpoints};
 use crate::controller::Context;
 use crate::core::{Injector, Service};
-use crate::proof::{Trust, entry_for, post, sample, shows};
+use crate::pki::{Seconds, now};
+use crate::proof::{Trust, Unanswered, entry_for, post, sample, shows};
 use futures_util::future::join_all;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use kube::Api;
@@ -20,6 +21,8 @@ const AGAIN: Duration = Duration::from_secs(2);
 const LONGEST_AGAIN: Duration = Duration::from_secs(16);
 /// How long the registration has to be known: every API server learns of it by a watch.
 const SETTLES: Duration = Duration::from_secs(2);
+/// Where it was written longer ago than this, by the API server's clock, in seconds, it is known.
+const LONG_AGO: Seconds = 30;
 
 /// What was shown, and when.
 #[derive(Default)]
@@ -76,8 +79,11 @@ impl Proofs {
             Err(error) if error.cause == Cause::NotFound => Vec::new(),
             asked => asked?,
         };
+        let fields = configuration.metadata.managed_fields.iter().flatten();
+        let written = fields.filter_map(|entry| entry.time.as_ref()).map(|time| time.0.as_second()).max();
+        let old = written.is_some_and(|written| written.saturating_add(LONG_AGO) < now());
         for service in injector.services().filter(|service| services.contains(&service.name)) {
-            let result = if since.elapsed() < SETTLES {
+            let result = if !old && since.elapsed() < SETTLES {
                 Err("it was registered just now; every API server has to learn of it".to_owned())
             } else {
                 one(context, injector, service, &configuration, &asked).await
@@ -112,11 +118,14 @@ async fn one(
     let asking = asked.iter().map(async |endpoint| {
         let uid = format!("in-step-{}", endpoint.address);
         let answer = post(endpoint.address, &trust, &uid, &pod).await;
-        match answer.and_then(|answer| shows(injector, &uid, &pod, &answer)) {
+        let result = match answer {
             // API servers don't call it, and it may be about to end or to begin.
-            Err(_) if !endpoint.ready => Ok(()),
-            result => result.map_err(|why| format!("{}: {why}", endpoint.name())),
-        }
+            Err(Unanswered::Away(_)) if !endpoint.ready => Ok(()),
+            Err(Unanswered::Away(why) | Unanswered::Wrong(why)) => Err(why),
+            // One that ends is called on over connections that are open, whatever it says.
+            Ok(answer) => shows(injector, &uid, &pod, &answer),
+        };
+        result.map_err(|why| format!("{}: {why}", endpoint.name()))
     });
     join_all(asking).await.into_iter().collect()
 }

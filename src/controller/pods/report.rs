@@ -153,7 +153,8 @@ fn says(seen: &Snapshot, waiting: &BTreeMap<WorkloadId, Waiting>) -> Value {
     // Those that somebody may look for come first.
     pods.sort_by_key(|pod| (pod.verdict.as_str() == "in_step", pod.facts.name.clone()));
     let pods = pods.into_iter().take(MOST).map(|pod| {
-        let mut entry = json!({ "name": pod.facts.name, "service": pod.facts.service, "verdict": pod.verdict.as_str() });
+        let mut entry =
+            json!({ "name": pod.facts.name, "service": pod.facts.service, "verdict": pod.verdict.as_str() });
         if let Some(workload) = &pod.workload {
             entry["workload"] = workload.to_string().into();
         }

@@ -137,7 +137,11 @@ fn nothing_is_done_where_everything_is_in_step() {
 fn a_missed_pod_is_evicted_when_ready_and_deleted_when_not() {
     assert_eq!(said(&scene(vec![missed("a"), pod("b")])), "Evict a missed");
     assert_eq!(said(&scene(vec![unready(missed("a")), pod("b")])), "Delete a missed");
-    assert_eq!(said(&scene(vec![missed("a"), unready(missed("b"))])), "Delete b missed", "who serves nobody goes first");
+    assert_eq!(
+        said(&scene(vec![missed("a"), unready(missed("b"))])),
+        "Delete b missed",
+        "who serves nobody goes first"
+    );
 }
 
 #[test]
@@ -353,7 +357,11 @@ fn workloads_restart_one_after_the_other() {
     let seen = changed(scene(vec![pod("a")]), 100);
     let mut seen = two(&restarted(&seen));
     assert_eq!(said(&seen), "Restarting, OneAtATime");
-    assert_eq!(says(&plan(&seen, NOW + 600)), "restart Deployment/second", "one that gets stuck holds up none for ever");
+    assert_eq!(
+        says(&plan(&seen, NOW + 600)),
+        "restart Deployment/second",
+        "one that gets stuck holds up none for ever"
+    );
     seen = with(seen, |workload| workload.progress = Progress::Done);
     assert_eq!(said(&seen), "restart Deployment/second");
 }

@@ -30,24 +30,40 @@ impl Context {
         Api::namespaced_with(self.client.clone(), &self.options.namespace, &rollouts())
     }
 
-    /// The workload behind the owner of a pod; nothing if it is of a kind that isn't known, or gone.
-    pub(super) async fn workload_of(&self, owner: &Owner) -> Result<Option<WorkloadId>, ClusterError> {
+    /// The workload behind the owner of a pod, and the template of its pods, where the owner has it.
+    /// Nothing if it is of a kind that isn't known, or gone.
+    pub(super) async fn workload_of(
+        &self,
+        owner: &Owner,
+    ) -> Result<(Option<WorkloadId>, Option<PodTemplateSpec>), ClusterError> {
         let name = owner.name.clone();
         match owner.kind.as_str() {
-            "StatefulSet" => Ok(Some(WorkloadId { kind: Kind::StatefulSet, name })),
+            "StatefulSet" => Ok((Some(WorkloadId { kind: Kind::StatefulSet, name }), None)),
             "ReplicaSet" => {
                 let what = format!("reading ReplicaSet {}/{name}", self.options.namespace);
-                let Some(set) = call(&what, self.apps::<ReplicaSet>().get_opt(&name)).await? else { return Ok(None) };
-                Ok(match Owner::of(&set.metadata) {
+                let set = call(&what, self.apps::<ReplicaSet>().get_opt(&name)).await?;
+                let Some(set) = set else { return Ok((None, None)) };
+                let id = match Owner::of(&set.metadata) {
                     None => Some(WorkloadId { kind: Kind::ReplicaSet, name }),
                     Some(owner) => match owner.kind.as_str() {
                         "Deployment" => Some(WorkloadId { kind: Kind::Deployment, name: owner.name }),
                         "Rollout" => Some(WorkloadId { kind: Kind::Rollout, name: owner.name }),
                         _ => None,
                     },
-                })
+                };
+                Ok((id, set.spec.and_then(|spec| spec.template)))
             }
-            _ => Ok(None),
+            _ => Ok((None, None)),
+        }
+    }
+
+    /// The template of a StatefulSet's pods; nothing where it can't be seen.
+    pub(super) async fn stateful_template(&self, name: &str) -> Result<Option<PodTemplateSpec>, ClusterError> {
+        let what = format!("reading StatefulSet {}/{name}", self.options.namespace);
+        match call(&what, self.apps::<StatefulSet>().get_opt(name)).await {
+            Ok(set) => Ok(set.and_then(|set| set.spec).map(|spec| spec.template)),
+            Err(error) if matches!(error.cause, Cause::Forbidden(_)) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -144,7 +160,8 @@ fn stateful(read: &StatefulSet) -> (Workload, ObjectMeta) {
 fn replicas(read: &ReplicaSet) -> (Workload, ObjectMeta) {
     let spec = read.spec.clone().unwrap_or_default();
     let failing = read.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let failing = failing.into_iter().find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True");
+    let failing =
+        failing.into_iter().find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True");
     let workload = Workload {
         desired: count(spec.replicas, 1),
         progress: Progress::Done,
@@ -167,7 +184,8 @@ fn rollout(read: &DynamicObject) -> (Workload, ObjectMeta) {
     let restarted = data.pointer("/spec/restartAt").and_then(Value::as_str).map(str::to_owned);
     let done = data.pointer("/status/restartedAt").and_then(Value::as_str);
     // A restart's end is when its time stands in the status.
-    let settled = number("/status/availableReplicas", 0) == desired && (restarted.is_none() || done == restarted.as_deref());
+    let settled =
+        number("/status/availableReplicas", 0) == desired && (restarted.is_none() || done == restarted.as_deref());
     let phase = data.pointer("/status/phase").and_then(Value::as_str);
     let progress = match phase {
         Some("Degraded") => {
