@@ -183,6 +183,7 @@ mod tests {
         let endpoint = |address: &str, pod: Option<&str>| ServiceEndpoint {
             address: address.parse().unwrap(),
             pod: pod.map(str::to_owned),
+            ready: true,
         };
         let found = vec![endpoint("10.0.0.1:8080", None), endpoint("10.0.0.2:8081", Some("argocd-server-1"))];
         assert_eq!(choose(found), Some(("argocd-server-1".to_owned(), 8081)));

@@ -82,7 +82,11 @@ async fn alone_the_api_server_is_restarted_in_the_middle() {
     scene.scale_webhook(1).await;
     came(&scene, 5).await;
     restart_api_server(scene.cluster()).await;
-    eventually("the API server is back", async || scene.cluster().text("/readyz").await.map(drop)).await;
+    eventually("the API server is back", async || {
+        let seen = scene.cluster().kubectl(&["get", "--raw", "/readyz"], None);
+        if seen.success { Ok(()) } else { Err(seen.stderr) }
+    })
+    .await;
     came(&scene, 8).await;
     scene.in_step(4).await;
     assert_eq!(scene.timeline.count("cap-app-proxy"), 8);

@@ -157,3 +157,73 @@ pub(super) const fn reason(state: &State) -> &'static str {
         State::Hindered(_) => "CredentialHindered",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::action::Why;
+    use super::super::snapshot::Trouble;
+    use super::*;
+    use crate::core::{INITIAL_PASSWORD, PLAIN_TOKEN, Username};
+    use std::fmt::Write;
+
+    fn auth(mode: Mode) -> Auth {
+        let credential = if mode == Mode::Password { INITIAL_PASSWORD } else { PLAIN_TOKEN }.into();
+        Auth { mode, credential, username: Username::Plain("admin".to_owned()), chart_has_username: true }
+    }
+
+    #[test]
+    fn every_state_says_what_is_the_case_and_what_to_do() {
+        let at = 1_800_000_000;
+        let some = |text: &str| text.to_owned();
+        let trouble = Trouble { kind: "timed_out", text: some("logging in: no answer within 60s"), leave_alone: None };
+        let states = [
+            (Mode::Password, State::Valid),
+            (Mode::Token, State::Expires(at)),
+            (Mode::Password, State::Replacing(Why::Refused)),
+            (Mode::Password, State::Missing(some("there is no Secret codefresh/argocd-initial-admin-secret"))),
+            (Mode::Token, State::Missing(some("token in Secret codefresh/gitops-runtime-argo-cd-token is empty"))),
+            (Mode::Token, State::WrongKind(some("it is a session of the account \"admin\", no API key"))),
+            (Mode::Password, State::LoginRefused(at, some("Argo CD says no (401): Invalid username or password"))),
+            (Mode::Password, State::LoginUnknown(at)),
+            (Mode::Password, State::AccountDisabled),
+            (Mode::Password, State::NoApiKey),
+            (Mode::Password, State::ServerBroken(some("it counts as no login"))),
+            (Mode::Token, State::Refused(some("it is refused, or the server is broken"))),
+            (Mode::Password, State::Odd(some("its account doesn't list it"))),
+            (Mode::Password, State::Unavailable(trouble)),
+            (Mode::Password, State::Hindered(some("reading Secret codefresh/argocd-token: not allowed"))),
+        ];
+        let named: Vec<&str> = states.iter().map(|(_, state)| state.name()).collect();
+        for name in State::NAMES {
+            assert!(named.contains(&name), "{name}");
+        }
+        let mut text = String::new();
+        for (mode, state) in states {
+            let _ = writeln!(text, "{} ({}): {}", state.name(), reason(&state), message(&state));
+            if let Some(advice) = advice(&state, &auth(mode)) {
+                let _ = writeln!(text, "    to do: {advice}");
+            }
+        }
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn the_status_names_keys_and_holds_none() {
+        let auth = auth(Mode::Password);
+        let place = crate::core::GENERATED_TOKEN.into();
+        let current = ListedToken { id: "b".to_owned(), issued_at: Some(1_800_000_000), expires_at: None };
+        let left = Left { account: "admin".to_owned(), id: "a".to_owned(), issued: 1_799_999_000, unused: false };
+        let report = Report {
+            auth: &auth,
+            place: &place,
+            account: Some("admin"),
+            state: &State::Valid,
+            server: "http://argocd-server.codefresh.svc",
+            valid_since: Some(1_800_000_001),
+            key_id: Some("b"),
+            current: Some(&current),
+            left: &[left],
+        };
+        insta::assert_snapshot!(format!("{:#}", report.status()));
+    }
+}

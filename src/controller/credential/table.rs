@@ -182,6 +182,8 @@ fn a_superseded_key_is_retired_after_its_time() {
     let since = |since| Marks { superseded: superseded(&[("a", since)]), ..idle().marks };
     seen.marks = since(NOW - 500);
     assert_eq!(rests(&seen), (State::Valid, Next::Wait(NOW + 100)));
+    seen.marks = since(NOW - 599);
+    assert_eq!(rests(&seen).1, Next::Wait(NOW + 1));
     seen.marks = since(NOW - 100);
     assert_eq!(rests(&seen).1, Next::Wait(NOW + 300));
     seen.marks = since(NOW - 600);
@@ -230,6 +232,8 @@ fn a_key_that_nobody_had_goes_first_and_at_once() {
     let marks = Marks { superseded: superseded(&[("a", NOW - 5000), ("c", NOW)]), ..idle().marks };
     let seen = Snapshot { left: vec![left("a", NOW - 3), unused], marks, consumers: Consumers::Stale(1), ..idle() };
     assert_eq!(does(&seen), Action::Retire("admin".to_owned(), "c".to_owned(), Gone::Unused));
+    let replacing = Snapshot { key: refused(NOW - 5000, NOW), session: Some(ACCEPTED), ..seen };
+    assert_eq!(does(&replacing), Action::Retire("admin".to_owned(), "c".to_owned(), Gone::TooMany));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The plan's table of cases: what stands in the cluster, and what is done about it.
 
 use super::ledger::Ledger;
-use super::plan::{Action, How, Next, Plan, plan};
+use super::plan::{Action, Next, Plan, plan};
 use super::snapshot::{Found, Kind, PodView, Progress, Snapshot, Workload, WorkloadId};
 use crate::core::Outcome;
 use crate::pki::Seconds;

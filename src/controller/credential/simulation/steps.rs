@@ -79,6 +79,7 @@ impl World {
     fn mint(&mut self, who: usize, seen: &Snapshot, fault: u8) {
         assert!(!self.held_works(), "a key that works is left alone");
         assert!(!self.broken, "a server that refuses good keys makes nobody mint");
+        assert!(self.ours() <= 2, "with this one there are at most three");
         if let Key::Refused { id, .. } = &seen.key {
             assert_eq!(Some(id.clone()), self.held_id().map(|id| id.to_string()));
         }
