@@ -55,7 +55,8 @@ fn say(pods: &[Facts], history: &History, rollout: Rollout, namespace: &str, rep
             Step::InStep => right += 1,
             Step::OptedOut | Step::NotOurs(_, None) => report.add(PROBE, subject, Verdict::Ok(text)),
             Step::NotOurs(_, Some(_)) => {
-                let advice = format!("create it again by hand: kubectl delete pod {} --namespace {namespace}", pod.name);
+                let advice =
+                    format!("create it again by hand: kubectl delete pod {} --namespace {namespace}", pod.name);
                 report.add(PROBE, subject, Verdict::Problem(text, advice));
             }
             Step::Lacks(lack) => {
@@ -84,7 +85,8 @@ mod tests {
     use serde_json::{Value, json};
 
     fn pod(name: &str, app: &str, env: &Value) -> Value {
-        let owner = json!([{ "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "set", "uid": "1", "controller": true }]);
+        let owner =
+            json!([{ "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "set", "uid": "1", "controller": true }]);
         json!({
             "metadata": { "name": name, "uid": name, "labels": { "app": app }, "ownerReferences": owner },
             "spec": { "containers": [{ "name": app, "env": env }] },

@@ -133,7 +133,7 @@ impl Keeping<'_> {
         } else {
             Plan { next: Next::Wait(Seconds::MAX), waiting: BTreeMap::new() }
         };
-        self.reporter.count(self.context, &seen, &planned.waiting);
+        Reporter::count(self.context, &seen, &planned.waiting);
         let again = self.reporter.publish(self.context, &seen, &planned.waiting).await?;
         self.reporter.tell(self.context, &self.known, &seen, &planned.waiting).await;
         let idle = match planned.next {

@@ -112,7 +112,7 @@ impl Ledger {
         let wave = self.waves.entry(workload.to_string()).or_default();
         if let Some(strikes) = strikes {
             wave.known = pods.map(|uid| short(&uid)).collect();
-            wave.settings = settings.to_owned();
+            settings.clone_into(&mut wave.settings);
             wave.strikes = strikes;
         }
         let uid = short(uid);
@@ -127,10 +127,10 @@ impl Ledger {
         self.forget(now);
         let roll = self.rolls.entry(workload.to_string()).or_default();
         if roll.cause != cause {
-            roll.cause = cause.to_owned();
+            cause.clone_into(&mut roll.cause);
             roll.times = 0;
         }
-        roll.value = value.to_owned();
+        value.clone_into(&mut roll.value);
         roll.times += 1;
         roll.acts.push(now);
     }

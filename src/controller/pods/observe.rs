@@ -57,9 +57,9 @@ impl Known {
             }
             Ok(found) => found,
         };
-        let owned = Owned { workload, clean: template.map(|template| is_clean(&template, injector)) };
-        self.owners.insert(owner.clone(), owned.clone());
-        Ok(owned)
+        let found = Owned { workload, clean: template.map(|template| is_clean(&template, injector)) };
+        self.owners.insert(owner.clone(), found.clone());
+        Ok(found)
     }
 
     /// Whether what stands in the pod in the place of ours was put there by nobody whose template

@@ -19,7 +19,7 @@ const PACE: Duration = Duration::from_secs(2);
 /// How long a workload waits before somebody is told.
 const WORTH_TELLING: Duration = Duration::from_secs(10);
 /// How long it is before somebody is told the same again.
-const AGAIN: Duration = Duration::from_secs(3600);
+const AGAIN: Duration = Duration::from_hours(1);
 
 /// What was said last.
 #[derive(Default)]
@@ -36,7 +36,7 @@ pub(super) struct Reporter {
 
 impl Reporter {
     /// Tells the other parts and the metrics what was seen.
-    pub(super) fn count(&self, context: &Context, seen: &Snapshot, waiting: &BTreeMap<WorkloadId, Waiting>) {
+    pub(super) fn count(context: &Context, seen: &Snapshot, waiting: &BTreeMap<WorkloadId, Waiting>) {
         let mut counts = BTreeMap::new();
         for pod in &seen.pods {
             *counts.entry(pod.verdict.as_str()).or_insert(0) += 1;

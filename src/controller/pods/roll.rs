@@ -139,7 +139,7 @@ fn another<'s>(view: &View<'s>) -> Option<&'s super::snapshot::WorkloadId> {
         })
 }
 
-/// A pod of an earlier revision that keeps a StatefulSet's restart from going on: it waits for each
+/// A pod of an earlier revision that keeps a `StatefulSet`'s restart from going on: it waits for each
 /// pod to become ready, and this one doesn't.
 fn stuck(view: &View<'_>) -> Option<Step> {
     let revision = view.workload.revision.as_ref().filter(|_| view.id.kind == Kind::StatefulSet)?;

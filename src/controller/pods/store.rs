@@ -39,7 +39,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// One thing that a watch says.
 enum Said {
-    Pod(usize, Change<Pod>),
+    Pod(usize, Box<Change<Pod>>),
     Secret,
     Nothing,
 }
@@ -97,7 +97,7 @@ impl Store {
         for (place, service) in services.iter().enumerate() {
             let selected = watch_selected(pods.clone(), &selector(&service.selector));
             let told = move |said: Result<_, _>| match said {
-                Ok(change) => Said::Pod(place, change),
+                Ok(change) => Said::Pod(place, Box::new(change)),
                 Err(error) => failed(context, &error),
             };
             streams.push(selected.map(told).boxed());
@@ -112,7 +112,7 @@ impl Store {
         let mut all = select_all(streams);
         while let Some(said) = all.next().await {
             match said {
-                Said::Pod(place, change) => self.note(place, change, subjects),
+                Said::Pod(place, change) => self.note(place, *change, subjects),
                 Said::Secret => self.look_at_secrets(),
                 Said::Nothing => continue,
             }

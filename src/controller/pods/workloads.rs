@@ -57,7 +57,7 @@ impl Context {
         }
     }
 
-    /// The template of a StatefulSet's pods; nothing where it can't be seen.
+    /// The template of a `StatefulSet`'s pods; nothing where it can't be seen.
     pub(super) async fn stateful_template(&self, name: &str) -> Result<Option<PodTemplateSpec>, ClusterError> {
         let what = format!("reading StatefulSet {}/{name}", self.options.namespace);
         match call(&what, self.apps::<StatefulSet>().get_opt(name)).await {
