@@ -12,12 +12,12 @@ endif
 
 state := target/cluster/state
 
-.PHONY: build test lint unit chart-test image cluster-test argocd-test node-test cluster-up cluster-down bench clean-cluster tools
+.PHONY: build test lint unit chart-test image cluster-test argocd-test node-test pods-test cluster-up cluster-down bench clean-cluster tools
 
 build: ## the release binary: target/release/argocd-auth-webhook
 	cargo build --locked --release
 
-test: lint unit chart-test cluster-test argocd-test node-test ## everything
+test: lint unit chart-test cluster-test argocd-test node-test pods-test ## everything
 
 tools:
 	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
@@ -26,7 +26,7 @@ tools:
 lint: tools ## formatting and clippy
 	cargo fmt --check
 	cargo clippy --locked --all-targets $(deny)
-	cargo clippy --locked --test cluster --test chart --test argocd --test node $(deny)
+	cargo clippy --locked --test cluster --test chart --test argocd --test node --test pods $(deny)
 
 unit: ## what needs no cluster
 	cargo test --locked
@@ -46,6 +46,9 @@ argocd-test: ## at a real Argo CD, which is built the first time; ARGS as above
 
 node-test: ## the chart on a real node, as root; ARGS as above
 	tests/node/run.sh $(ARGS)
+
+pods-test: ## pods in step on a real node, as root; ARGS as above
+	tests/pods/run.sh $(ARGS)
 
 cluster-up: ## a cluster that stays, to try things in
 	tests/cluster/build.sh

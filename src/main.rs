@@ -218,6 +218,7 @@ fn run_controller(args: cli::Controller, matches: Option<&ArgMatches>) -> Outcom
         webhook_configuration,
         service_account: args.service_account,
         certificates: kept_certificates(&args.certificates)?,
+        kubelet_cache: i64::try_from(args.kubelet_cache.as_secs()).unwrap_or(i64::MAX),
         admin_listen: args.admin_listen,
     };
     runtime()?.block_on(async {

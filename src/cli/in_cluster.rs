@@ -28,6 +28,11 @@ pub struct Controller {
     pub service_account: Option<String>,
     #[command(flatten)]
     pub certificates: KeptCertificatesArgs,
+    /// How long a kubelet may give containers a Secret's value of before; no pod is restarted for a
+    /// change until then
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    #[arg(env = "ARGOCD_AUTH_WEBHOOK_KUBELET_CACHE")]
+    pub kubelet_cache: Duration,
     /// Where health and metrics are (plain HTTP)
     #[arg(long, value_name = "ADDRESS", default_value = "[::]:9090", env = "ARGOCD_AUTH_WEBHOOK_ADMIN_LISTEN")]
     pub admin_listen: SocketAddr,

@@ -26,5 +26,7 @@ pub async fn client(context: Option<&str>) -> Result<Client, ClusterError> {
     };
     let mut config = config?;
     config.connect_timeout = Some(CONNECT);
+    // Whoever calls decides when to try again. To an eviction, 429 is an answer: a disruption budget.
+    config.default_retry = false;
     Client::try_from(config).map_err(|error| failed(error.to_string()))
 }

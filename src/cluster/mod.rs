@@ -9,6 +9,7 @@ mod error;
 mod event;
 pub mod lease;
 mod owner;
+mod replace;
 mod watch;
 mod write;
 
@@ -17,7 +18,8 @@ pub use endpoints::{ServiceEndpoint, endpoints};
 pub use error::{Cause, ClusterError, call, call_within};
 pub use event::{Event, emit};
 pub use owner::{has_owner, owner_reference};
-pub use watch::{Seen, watch_named};
+pub use replace::{Taken, delete, evict};
+pub use watch::{Change, Seen, watch_named, watch_selected};
 pub use write::{FIELD_MANAGER, apply, disown, ensure, merge_if};
 
 use std::fmt;

@@ -1,7 +1,8 @@
-//! Following one object.
+//! Following one object, or all that a selector takes.
 
 use super::error::{Cause, ClusterError};
 use futures_util::{Stream, StreamExt};
+use kube::core::Selector;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event};
@@ -14,6 +15,8 @@ use std::time::Duration;
 /// How long one watch lasts. A connection can die without a word; then this is how long a change can
 /// go unnoticed. Beginning anew costs one request.
 const LASTS: u32 = 60;
+/// The same for a watch of many. A watch that ends in time goes on from where it was.
+const SELECTED_LASTS: u32 = 240;
 const FIRST_DELAY: Duration = Duration::from_millis(200);
 /// API servers are restarted in seconds, and few processes wait with us.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
@@ -55,6 +58,39 @@ where
             Err(error) => Some(Err(ClusterError { what: what.clone(), cause: cause(&error) })),
         };
         ready(seen)
+    })
+}
+
+/// What happened to the objects of a selector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change<K> {
+    /// It is there, in this state.
+    There(K),
+    /// It is gone.
+    Gone(K),
+    /// The list begins anew: what isn't said to be there until [`Change::Complete`] is gone.
+    Anew,
+    /// All that there is has been said.
+    Complete,
+}
+
+/// Follows the objects that a selector takes, for ever, as [`watch_named`] does one.
+pub fn watch_selected<K>(
+    api: Api<K>,
+    selector: &Selector,
+) -> impl Stream<Item = Result<Change<K>, ClusterError>> + Send + use<K>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let what = format!("watching what has {selector}");
+    let config = watcher::Config::default().labels_from(selector).timeout(SELECTED_LASTS);
+    let events = watcher::watcher(api, config).backoff(Delays::default());
+    events.map(move |event| match event {
+        Ok(Event::Init) => Ok(Change::Anew),
+        Ok(Event::InitApply(object) | Event::Apply(object)) => Ok(Change::There(object)),
+        Ok(Event::InitDone) => Ok(Change::Complete),
+        Ok(Event::Delete(object)) => Ok(Change::Gone(object)),
+        Err(error) => Err(ClusterError { what: what.clone(), cause: cause(&error) }),
     })
 }
 

@@ -3,6 +3,7 @@
 use crate::cluster::Cause;
 use crate::controller::certificates::Step;
 use crate::controller::credential::CredentialMetrics;
+use crate::controller::pods::PodMetrics;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -49,6 +50,8 @@ pub struct ControllerMetrics {
     lease: Gauge,
     /// The credential's own.
     pub credential: CredentialMetrics,
+    /// What is counted about pods.
+    pub pods: PodMetrics,
 }
 
 impl Default for ControllerMetrics {
@@ -63,6 +66,7 @@ impl Default for ControllerMetrics {
             unmoved: Gauge::default(),
             lease: Gauge::default(),
             credential: CredentialMetrics::register(&mut registry),
+            pods: PodMetrics::register(&mut registry),
             registry: Registry::default(),
         };
         for what in [What::Ca, What::Leaf, What::Bundle] {

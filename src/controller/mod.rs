@@ -7,7 +7,7 @@ pub mod certificates;
 mod context;
 mod credential;
 mod metrics;
-mod pods;
+pub mod pods;
 mod run;
 mod state;
 mod status;

@@ -7,6 +7,7 @@ use super::metrics::ControllerMetrics;
 use super::{credential, pods};
 use crate::cluster::lease::Keeper;
 use crate::cluster::owner_reference;
+use crate::pki::Seconds;
 use crate::settings::Settings;
 use crate::webhook::{AdminServer, ServeError, Shutdown};
 use kube::Client;
@@ -46,6 +47,8 @@ pub struct Options {
     pub service_account: Option<String>,
     /// Who makes the certificates.
     pub certificates: Certificates,
+    /// How long a kubelet may hand out a Secret's value before, in seconds.
+    pub kubelet_cache: Seconds,
     /// Plain HTTP, for health and metrics.
     pub admin_listen: SocketAddr,
 }

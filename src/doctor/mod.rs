@@ -6,7 +6,7 @@ mod admission;
 mod bundle;
 mod credential;
 mod life;
-mod running;
+mod pods;
 
 pub use crate::report::{Check, Report, Verdict};
 
@@ -92,7 +92,7 @@ pub async fn run(client: &Client, options: Options, settings: Option<Settings>) 
     life::probe(client, &scene, &mut report).await;
     credential::probe(client, &scene, &settings, &mut report).await;
     admission::probe(client, &scene, &injector, &mut report).await;
-    running::probe(client, &scene, &injector, &mut report).await;
+    pods::probe(client, &scene, &settings, &mut report).await;
     Ok(report)
 }
 

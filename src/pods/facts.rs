@@ -37,6 +37,7 @@ pub struct Held {
 
 /// What of a pod decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact by itself")]
 pub struct Facts {
     /// Its name.
     pub name: String,

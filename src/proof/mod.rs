@@ -10,6 +10,6 @@ pub mod sample;
 mod trust;
 
 pub use answer::{patched, review, shows};
-pub use post::post;
+pub use post::{Unanswered, post};
 pub use registered::entry_for;
 pub use trust::Trust;

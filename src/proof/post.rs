@@ -10,7 +10,9 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 
 /// For the connection; the webhook is in the same cluster.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -19,15 +21,30 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// The longest answer that is read. One is a few hundred bytes.
 const MOST: usize = 1 << 20;
 
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// Nobody is there, or nobody who speaks TLS.
+    Away(String),
+    /// Somebody is there, and doesn't answer as it should be.
+    Wrong(String),
+}
+
 /// Posts a review of this pod to the webhook at `address` and gives back the answer.
 ///
 /// # Errors
-/// Nobody there, a certificate that an API server wouldn't take, or no answer; in words.
-pub async fn post(address: SocketAddr, trust: &Trust, uid: &str, pod: &Value) -> Result<Value, String> {
-    let stream = connect(address, &trust.server, CONNECT).await.map_err(|error| error.to_string())?;
+/// Nobody there, a certificate that an API server wouldn't take, or no answer.
+pub async fn post(address: SocketAddr, trust: &Trust, uid: &str, pod: &Value) -> Result<Value, Unanswered> {
+    let stream = connect(address, &trust.server, CONNECT).await;
+    let stream = stream.map_err(|error| Unanswered::Away(error.to_string()))?;
     if !trust.takes(&chain(&stream), now()) {
-        return Err(format!("API servers refuse its certificate: caBundle of {} doesn't verify it", trust.name));
+        let why = format!("API servers refuse its certificate: caBundle of {} doesn't verify it", trust.name);
+        return Err(Unanswered::Wrong(why));
     }
+    ask(stream, trust, uid, pod).await.map_err(Unanswered::Wrong)
+}
+
+async fn ask(stream: TlsStream<TcpStream>, trust: &Trust, uid: &str, pod: &Value) -> Result<Value, String> {
     let request = Request::post("/mutate?timeout=5s")
         .header("Host", &trust.server)
         .header("User-Agent", concat!("argocd-auth-webhook/", env!("CARGO_PKG_VERSION")))

@@ -168,7 +168,7 @@ fn no_object_may_touch_a_secret_that_is_not_named() {
                 let named = rule["resourceNames"].as_array().is_some_and(|names| !names.is_empty());
                 let resources = rule["resources"].as_array().unwrap();
                 for resource in resources.iter().filter_map(Value::as_str) {
-                    let free = ["pods", "pods/eviction", "endpointslices", "events"].contains(&resource);
+                    let free = ["pods", "pods/eviction", "replicasets", "endpointslices", "events"].contains(&resource);
                     assert!(named || free, "{name}: {}: {resource}", role["metadata"]["name"]);
                 }
             }

@@ -37,6 +37,8 @@ int main(int count, char **arguments) {
     return 0;
   }
   if (count == 2 && !strcmp(arguments[1], "exit")) return 0;
+  /* A service that ends where it has no credential. */
+  if (count == 3 && !strcmp(arguments[1], "need") && !getenv(arguments[2])) return 1;
   /* Anything else is what a workload was started with. */
   signal(SIGINT, stop);
   signal(SIGTERM, stop);

@@ -70,8 +70,8 @@ async fn pods_that_were_there_before_the_webhook_are_named_and_injected_when_the
         }
     }
     let (_, checks) = doctor(&place, "runtime", service);
-    let missed = problems(&checks, "running pods");
-    assert!(missed.iter().all(|(_, text)| text.contains("was missed") && text.contains("kubectl delete pod")));
+    let missed = problems(&checks, "pods");
+    assert!(missed.iter().all(|(_, text)| text.contains("missed") && text.contains("kubectl delete pod")));
     assert_eq!(missed.into_iter().map(|(subject, _)| subject).collect::<BTreeSet<_>>(), without);
     say(&format!("umbrella: {} pods came before the webhook, and each was named", without.len()));
 

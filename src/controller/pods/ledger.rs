@@ -11,6 +11,9 @@ pub(super) const HOUR: Seconds = 3600;
 /// How long a workload whose restarts somebody undoes is only reported.
 const FOUGHT: Seconds = 24 * HOUR;
 
+/// How long a wave is remembered.
+const KEPT: Seconds = 30 * 24 * HOUR;
+
 /// Enough of a uid to tell the pods of one workload apart.
 fn short(uid: &str) -> String {
     uid.chars().filter(char::is_ascii_hexdigit).take(12).collect()
@@ -109,7 +112,7 @@ impl Ledger {
         let wave = self.waves.entry(workload.to_string()).or_default();
         if let Some(strikes) = strikes {
             wave.known = pods.map(|uid| short(&uid)).collect();
-            wave.settings = settings.to_owned();
+            settings.clone_into(&mut wave.settings);
             wave.strikes = strikes;
         }
         let uid = short(uid);
@@ -124,10 +127,10 @@ impl Ledger {
         self.forget(now);
         let roll = self.rolls.entry(workload.to_string()).or_default();
         if roll.cause != cause {
-            roll.cause = cause.to_owned();
+            cause.clone_into(&mut roll.cause);
             roll.times = 0;
         }
-        roll.value = value.to_owned();
+        value.clone_into(&mut roll.value);
         roll.times += 1;
         roll.acts.push(now);
     }
@@ -144,7 +147,7 @@ impl Ledger {
         for wave in self.waves.values_mut() {
             wave.acts.retain(|(_, at)| now < at + HOUR);
         }
-        self.waves.retain(|_, wave| now < wave.last + 2 * HOUR);
+        self.waves.retain(|_, wave| now < wave.last + KEPT);
         for roll in self.rolls.values_mut() {
             roll.acts.retain(|at| now < at + HOUR);
         }

@@ -1,8 +1,29 @@
 //! Pods in step: none missed, none left with a credential that has changed.
+//!
+//! [`plan`](plan::plan) decides, from a [`Snapshot`](snapshot::Snapshot); the loop looks, does the one
+//! thing that it says, and looks again. `docs/pods.md` says what people may expect.
 
-use super::Context;
+mod act;
+mod keep;
+mod ledger;
+mod metrics;
+mod observe;
+mod plan;
+mod prove;
+mod report;
+mod roll;
+mod snapshot;
+mod store;
+#[cfg(test)]
+mod table;
+mod values;
+mod workloads;
 
-/// Keeps at it; never ends.
-pub(super) async fn run(_context: Context) {
-    std::future::pending::<()>().await;
-}
+pub(super) use keep::run;
+pub use metrics::PodMetrics;
+pub use values::VALUES;
+
+/// The annotation on a pod template by which a workload is restarted; a time.
+pub const RESTARTED_AT: &str = "argocd-auth-webhook/restartedAt";
+/// The annotation on a workload that keeps its pods from being replaced, when it is `"false"`.
+pub const ROLLOUT: &str = "argocd-auth-webhook/rollout";

@@ -144,6 +144,10 @@ pub fn plan(seen: &Snapshot, now: Seconds) -> Plan {
                 waiting.insert(id.clone(), why);
             }
             Step::Act(candidate) => {
+                // It is tried again; until that succeeds this is what there is to say.
+                if let Some((_, why)) = seen.held_back.get(id) {
+                    waiting.insert(id.clone(), Waiting::trouble("Refused", why.clone()));
+                }
                 let unknown = candidate.services.iter().filter(|service| !seen.proofs.contains_key(*service));
                 let unknown: Vec<String> = unknown.cloned().collect();
                 let refuted = candidate.services.iter().find_map(|service| seen.proofs.get(service)?.as_ref().err());
@@ -183,12 +187,14 @@ impl View<'_> {
 
     /// Missed and outdated pods.
     fn replace(&self, lacking: &[&PodView]) -> Step {
+        // Whoever serves nobody costs nothing, even where no other one can come: a set that was
+        // refused its pods tries again when one of them goes.
+        if let Some(unready) = lacking.iter().find(|pod| !pod.facts.ready) {
+            return self.take_away(unready, How::Delete, lacking);
+        }
         if let Some(why) = &self.workload.refused {
             let text = format!("new pods are refused, so none is taken away: {why}");
             return Step::Wait(Waiting::trouble("PodsRefused", text), None);
-        }
-        if let Some(unready) = lacking.iter().find(|pod| !pod.facts.ready) {
-            return self.take_away(unready, How::Delete, lacking);
         }
         match (self.unsettled(), lacking.first()) {
             (Some(why), _) => Step::Wait(Waiting::patience("OneAtATime", why), None),

@@ -68,9 +68,14 @@ fn restart(view: &View<'_>, stale: &[&PodView], cause: &str) -> Step {
         if workload.restarted.as_ref() == Some(&roll.value) {
             return match &workload.progress {
                 Progress::Going => Step::Wait(Waiting::patience("Restarting", format!("restarted for {cause}")), None),
-                Progress::Failed(why) => Step::Wait(Waiting::trouble("RestartFailed", format!("restarted for {cause}, but it doesn't get on: {why}")), None),
+                Progress::Failed(why) => Step::Wait(
+                    Waiting::trouble("RestartFailed", format!("restarted for {cause}, but it doesn't get on: {why}")),
+                    None,
+                ),
                 Progress::Done => {
-                    let why = format!("restarted for {cause}, and a pod still holds an earlier value; not again before the next change");
+                    let why = format!(
+                        "restarted for {cause}, and a pod still holds an earlier value; not again before the next change"
+                    );
                     Step::Wait(Waiting::trouble("StillStale", why), None)
                 }
             };
@@ -124,17 +129,17 @@ fn undone() -> Step {
 fn another<'s>(view: &View<'s>) -> Option<&'s super::snapshot::WorkloadId> {
     let seen = view.seen;
     let others = seen.workloads.iter().filter(|(id, _)| *id != view.id);
-    others.filter_map(|(id, found)| if let Found::There(workload) = found { Some((id, workload)) } else { None }).find_map(
-        |(id, workload)| {
+    others
+        .filter_map(|(id, found)| if let Found::There(workload) = found { Some((id, workload)) } else { None })
+        .find_map(|(id, workload)| {
             let roll = seen.ledger.roll(id)?;
             let ours = workload.restarted.as_ref() == Some(&roll.value);
             let recent = roll.last().is_some_and(|last| view.now < last + PATIENCE);
             (ours && recent && workload.progress == Progress::Going).then_some(id)
-        },
-    )
+        })
 }
 
-/// A pod of an earlier revision that keeps a StatefulSet's restart from going on: it waits for each
+/// A pod of an earlier revision that keeps a `StatefulSet`'s restart from going on: it waits for each
 /// pod to become ready, and this one doesn't.
 fn stuck(view: &View<'_>) -> Option<Step> {
     let revision = view.workload.revision.as_ref().filter(|_| view.id.kind == Kind::StatefulSet)?;

@@ -11,9 +11,9 @@ use std::fmt;
 pub enum Kind {
     /// A Deployment.
     Deployment,
-    /// A StatefulSet.
+    /// A `StatefulSet`.
     StatefulSet,
-    /// A ReplicaSet that belongs to nobody.
+    /// A `ReplicaSet` that belongs to nobody.
     ReplicaSet,
     /// A Rollout of Argo Rollouts.
     Rollout,

@@ -1,0 +1,97 @@
+//! Carrying out what the plan says: the ledger first, then the one act.
+
+use super::RESTARTED_AT;
+use super::plan::{Action, How};
+use super::snapshot::{Kind, WorkloadId};
+use crate::cluster::{Cause, ClusterError, FIELD_MANAGER, Taken, call, delete, evict};
+use crate::controller::Context;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::fmt::Debug;
+
+/// How an act went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Acted {
+    /// It is done.
+    Done,
+    /// There was nothing to do any more.
+    Gone,
+    /// It was refused, with what to say of it.
+    Refused(String),
+}
+
+impl Context {
+    /// Does it.
+    pub(super) async fn carry_out(&self, action: &Action) -> Result<Acted, ClusterError> {
+        let result = match action {
+            Action::Replace { pod, uid, how, .. } => {
+                let namespace = &self.options.namespace;
+                self.may_write(&format!("taking pod {namespace}/{pod} away"))?;
+                let taken = match how {
+                    How::Evict => evict(&self.client, namespace, pod, uid).await,
+                    How::Delete => delete(&self.client, namespace, pod, uid).await,
+                };
+                taken.map(|taken| match taken {
+                    Taken::Yes => Acted::Done,
+                    Taken::Gone => Acted::Gone,
+                    Taken::Budget(message) => {
+                        Acted::Refused(format!("a disruption budget allows no eviction of pod {pod} now: {message}"))
+                    }
+                })
+            }
+            Action::Restart { workload, value } => self.restart(workload, value).await.map(|()| Acted::Done),
+            Action::Remember => Ok(Acted::Done),
+        };
+        match result {
+            Err(error) if matches!(error.cause, Cause::Forbidden(_) | Cause::Refused(_) | Cause::NotFound) => {
+                Ok(Acted::Refused(error.to_string()))
+            }
+            result => result,
+        }
+    }
+
+    async fn restart(&self, workload: &WorkloadId, value: &str) -> Result<(), ClusterError> {
+        let namespace = &self.options.namespace;
+        let what = format!("restarting {workload} of namespace {namespace}");
+        self.may_write(&what)?;
+        let annotation = json!({ "spec": { "template": { "metadata": { "annotations": { RESTARTED_AT: value } } } } });
+        let name = &workload.name;
+        match workload.kind {
+            Kind::Deployment => {
+                patch::<Deployment>(Api::namespaced(self.client.clone(), namespace), &what, name, &annotation).await
+            }
+            Kind::StatefulSet => {
+                patch::<StatefulSet>(Api::namespaced(self.client.clone(), namespace), &what, name, &annotation).await
+            }
+            Kind::Rollout => patch(self.rollouts(), &what, name, &json!({ "spec": { "restartAt": value } })).await,
+            // It has no rollout of its own: the plan evicts its pods.
+            Kind::ReplicaSet => Ok(()),
+        }
+    }
+
+    /// A workload, as Events name it.
+    pub(super) fn about(&self, workload: &WorkloadId, uid: Option<&String>) -> ObjectReference {
+        ObjectReference {
+            api_version: Some(workload.kind.api_version().to_owned()),
+            kind: Some(workload.kind.as_str().to_owned()),
+            name: Some(workload.name.clone()),
+            namespace: Some(self.options.namespace.clone()),
+            uid: uid.cloned(),
+            ..ObjectReference::default()
+        }
+    }
+}
+
+/// One field of a template. A merge patch, because an application would have to hold the whole
+/// list of what is ours there.
+async fn patch<K>(api: Api<K>, what: &str, name: &str, body: &Value) -> Result<(), ClusterError>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    call(what, api.patch(name, &parameters, &Patch::Merge(body))).await.map(drop)
+}

@@ -1,0 +1,415 @@
+//! The plan's table of cases: what stands in the cluster, and what is done about it.
+
+use super::ledger::Ledger;
+use super::plan::{Action, Next, Plan, plan};
+use super::snapshot::{Found, Kind, PodView, Progress, Snapshot, Workload, WorkloadId};
+use crate::core::Outcome;
+use crate::pki::Seconds;
+use crate::pods::{Facts, Held, History, Key, Lack, Owner, Verdict, judge};
+
+const NOW: Seconds = 1_800_000_000;
+const CACHE: Seconds = 60;
+
+fn id(kind: Kind) -> WorkloadId {
+    WorkloadId { kind, name: "proxy".to_owned() }
+}
+
+fn workload(desired: usize) -> Workload {
+    Workload {
+        desired,
+        progress: Progress::Done,
+        paused: false,
+        opted_out: false,
+        refused: None,
+        restarted: None,
+        revision: None,
+        rolls: true,
+    }
+}
+
+fn key() -> Key {
+    Key::new("password", "password")
+}
+
+/// A pod that is in step and ready.
+fn pod(name: &str) -> PodView {
+    let facts = Facts {
+        name: name.to_owned(),
+        uid: format!("{:012x}", name.bytes().fold(7_u64, |sum, byte| sum * 31 + u64::from(byte)) % (1 << 40)),
+        created: NOW - 1000,
+        owner: Some(Owner { kind: "ReplicaSet".to_owned(), name: "proxy-1".to_owned() }),
+        revision: Some("1".to_owned()),
+        service: "app-proxy".to_owned(),
+        outcome: Outcome::AlreadyRight,
+        changed: false,
+        carries: true,
+        held: vec![Held { key: key(), started: NOW - 1000 }],
+        ready: true,
+        terminating: false,
+        completed: false,
+    };
+    PodView { facts, verdict: Verdict::InStep, workload: Some(id(Kind::Deployment)) }
+}
+
+fn missed(name: &str) -> PodView {
+    let mut pod = pod(name);
+    (pod.facts.outcome, pod.facts.changed, pod.facts.carries) = (Outcome::Injected, true, false);
+    pod.facts.held.clear();
+    pod
+}
+
+fn unready(mut pod: PodView) -> PodView {
+    pod.facts.ready = false;
+    pod
+}
+
+/// A Deployment with these pods; the webhook is shown to inject.
+fn scene(pods: Vec<PodView>) -> Snapshot {
+    let mut history = History::default();
+    history.note(&key(), Some("a".to_owned()), None, NOW - 5000);
+    let workloads = [(id(Kind::Deployment), Found::There(workload(pods.len())))];
+    let mut seen = Snapshot {
+        workloads: workloads.into_iter().collect(),
+        pods,
+        proofs: [("app-proxy".to_owned(), Ok(()))].into_iter().collect(),
+        history,
+        settings: "s1".to_owned(),
+        cache: CACHE,
+        ..Snapshot::default()
+    };
+    judged(&mut seen);
+    seen
+}
+
+fn judged(seen: &mut Snapshot) {
+    for pod in &mut seen.pods {
+        pod.verdict = judge(&pod.facts, &seen.history, false, seen.cache);
+    }
+}
+
+/// The same after the Secret got another value so long ago.
+fn changed(mut seen: Snapshot, ago: Seconds) -> Snapshot {
+    seen.history.note(&key(), Some("b".to_owned()), None, NOW - ago);
+    judged(&mut seen);
+    seen
+}
+
+fn with(mut seen: Snapshot, change: impl Fn(&mut Workload)) -> Snapshot {
+    for found in seen.workloads.values_mut() {
+        if let Found::There(workload) = found {
+            change(workload);
+        }
+    }
+    seen
+}
+
+/// In a line: the act, or why not.
+fn says(plan: &Plan) -> String {
+    match &plan.next {
+        Next::Do(Action::Replace { pod, how, lack, .. }, _) => {
+            format!("{how:?} {pod} {}", lack.map_or("stuck", Lack::as_str))
+        }
+        Next::Do(Action::Restart { workload, .. }, _) => format!("restart {workload}"),
+        Next::Do(Action::Remember, _) => "remember".to_owned(),
+        Next::Prove(services) => format!("prove {services:?}"),
+        Next::Wait(_) => plan.waiting.values().map(|why| why.reason).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn said(seen: &Snapshot) -> String {
+    says(&plan(seen, NOW))
+}
+
+/// The ledger after what the plan says was written into it.
+fn done(seen: &Snapshot, now: Seconds) -> Ledger {
+    match plan(seen, now).next {
+        Next::Do(_, ledger) => ledger,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn nothing_is_done_where_everything_is_in_step() {
+    assert_eq!(said(&scene(vec![pod("a"), unready(pod("b"))])), "");
+}
+
+#[test]
+fn a_missed_pod_is_evicted_when_ready_and_deleted_when_not() {
+    assert_eq!(said(&scene(vec![missed("a"), pod("b")])), "Evict a missed");
+    assert_eq!(said(&scene(vec![unready(missed("a")), pod("b")])), "Delete a missed");
+    assert_eq!(
+        said(&scene(vec![missed("a"), unready(missed("b"))])),
+        "Delete b missed",
+        "who serves nobody goes first"
+    );
+}
+
+#[test]
+fn an_outdated_pod_is_told_from_a_missed_one() {
+    let mut outdated = missed("a");
+    outdated.facts.carries = true;
+    assert_eq!(said(&scene(vec![outdated])), "Evict a outdated");
+}
+
+#[test]
+fn ready_pods_go_one_at_a_time() {
+    assert_eq!(said(&scene(vec![missed("a"), unready(pod("b"))])), "OneAtATime");
+    let mut going = pod("b");
+    going.facts.terminating = true;
+    assert_eq!(said(&scene(vec![missed("a"), going])), "OneAtATime");
+    assert_eq!(said(&with(scene(vec![missed("a")]), |workload| workload.desired = 2)), "OneAtATime");
+}
+
+#[test]
+fn nothing_is_done_before_the_webhook_is_shown_to_inject() {
+    let mut seen = scene(vec![unready(missed("a"))]);
+    seen.proofs.clear();
+    assert_eq!(said(&seen), "prove {\"app-proxy\"}");
+    seen.proofs.insert("app-proxy".to_owned(), Err("no ready pod is behind it".to_owned()));
+    assert_eq!(said(&seen), "WebhookNotProven");
+    let mut stale = changed(scene(vec![pod("a")]), 100);
+    stale.proofs.clear();
+    assert_eq!(said(&stale), "prove {\"app-proxy\"}", "a restart makes new pods as well");
+}
+
+#[test]
+fn nothing_is_done_where_new_pods_are_refused_or_the_workload_is_unknown() {
+    let refused = |workload: &mut Workload| workload.refused = Some("exceeded quota".to_owned());
+    assert_eq!(said(&with(scene(vec![missed("a")]), refused)), "PodsRefused");
+    assert_eq!(said(&with(changed(scene(vec![pod("a")]), 100), refused)), "PodsRefused");
+    let mut seen = scene(vec![missed("a")]);
+    seen.workloads.insert(id(Kind::Deployment), Found::Unknown("not allowed".to_owned()));
+    assert_eq!(said(&seen), "WorkloadUnknown");
+}
+
+#[test]
+fn what_was_refused_just_now_is_left_alone() {
+    let mut seen = scene(vec![missed("a")]);
+    seen.held_back.insert(id(Kind::Deployment), (NOW + 10, "a disruption budget".to_owned()));
+    assert_eq!(said(&seen), "Refused");
+    assert_eq!(says(&plan(&seen, NOW + 10)), "Evict a missed");
+}
+
+#[test]
+fn a_pod_that_comes_back_out_of_step_stops_it_longer_each_time() {
+    let mut seen = scene(vec![unready(missed("a")), unready(missed("b"))]);
+    seen.ledger = done(&seen, NOW);
+    // Both were there before: the second one is no failure of the first.
+    seen.pods.remove(0);
+    assert_eq!(said(&seen), "Delete b missed");
+    seen.ledger = done(&seen, NOW);
+    let mut name = 0;
+    let mut now = NOW;
+    for (delay, bounded) in [(60, false), (120, false), (240, false), (480, false), (960, true)] {
+        name += 1;
+        seen.pods = vec![unready(missed(&format!("again-{name}")))];
+        judged(&mut seen);
+        if bounded {
+            assert_eq!(says(&plan(&seen, now + delay)), "HourlyBound");
+            break;
+        }
+        assert_eq!(says(&plan(&seen, now + delay - 1)), "CameBack", "{delay}");
+        now += delay;
+        assert_eq!(says(&plan(&seen, now)), format!("Delete again-{name} missed"));
+        seen.ledger = done(&seen, now);
+    }
+}
+
+#[test]
+fn other_settings_begin_anew() {
+    let mut seen = scene(vec![unready(missed("a"))]);
+    seen.ledger = done(&seen, NOW);
+    seen.pods = vec![missed("b")];
+    judged(&mut seen);
+    assert_eq!(said(&seen), "CameBack");
+    seen.settings = "s2".to_owned();
+    assert_eq!(said(&seen), "Evict b missed");
+}
+
+#[test]
+fn a_successor_repeats_what_was_begun_and_counts_it_once() {
+    let mut seen = scene(vec![missed("a"), missed("b"), missed("c")]);
+    let first = done(&seen, NOW);
+    seen.ledger = first.clone();
+    assert_eq!(says(&plan(&seen, NOW + 100)), "Evict a missed");
+    assert_eq!(done(&seen, NOW + 100), first);
+}
+
+#[test]
+fn the_hour_bounds_a_workload() {
+    let mut seen = scene(vec![missed("a")]);
+    for round in 0..4 {
+        seen.pods = vec![missed(&format!("p{round}"))];
+        seen.settings = format!("s{round}");
+        judged(&mut seen);
+        seen.ledger = done(&seen, NOW + round);
+    }
+    seen.pods = vec![missed("last")];
+    "another".clone_into(&mut seen.settings);
+    judged(&mut seen);
+    assert_eq!(says(&plan(&seen, NOW + 10)), "HourlyBound");
+    assert_eq!(says(&plan(&seen, NOW + 3601)), "Evict last missed");
+}
+
+#[test]
+fn a_stale_pod_restarts_its_workload_once_the_kubelets_know() {
+    let seen = changed(scene(vec![pod("a"), pod("b")]), 59);
+    assert_eq!(says(&plan(&seen, NOW)), "KubeletCache");
+    assert_eq!(says(&plan(&seen, NOW + 1)), "restart Deployment/proxy");
+}
+
+#[test]
+fn missed_pods_go_before_stale_ones() {
+    assert_eq!(said(&changed(scene(vec![pod("a"), missed("b")]), 100)), "Evict b missed");
+}
+
+fn restarted(seen: &Snapshot) -> Snapshot {
+    let Next::Do(Action::Restart { value, .. }, ledger) = plan(seen, NOW).next else { panic!("no restart") };
+    let mut after = with(seen.clone(), |workload| {
+        workload.restarted = Some(value.clone());
+        workload.progress = Progress::Going;
+    });
+    after.ledger = ledger;
+    after
+}
+
+#[test]
+fn one_change_is_one_restart() {
+    let seen = restarted(&changed(scene(vec![pod("a")]), 100));
+    assert_eq!(said(&seen), "Restarting");
+    let failed = with(seen.clone(), |workload| workload.progress = Progress::Failed("no such image".to_owned()));
+    assert_eq!(said(&failed), "RestartFailed");
+    let over = with(seen.clone(), |workload| workload.progress = Progress::Done);
+    assert_eq!(said(&over), "StillStale");
+    let mut next = over;
+    next.history.note(&key(), Some("c".to_owned()), None, NOW - 70);
+    assert_eq!(said(&next), "restart Deployment/proxy", "the next change is another one");
+}
+
+#[test]
+fn a_restart_that_is_undone_is_made_once_more_and_then_only_reported() {
+    let seen = restarted(&changed(scene(vec![pod("a")]), 100));
+    let undone = |workload: &mut Workload| {
+        workload.restarted = None;
+        workload.progress = Progress::Done;
+    };
+    let mut seen = with(seen, undone);
+    assert_eq!(said(&seen), "restart Deployment/proxy");
+    seen = with(restarted(&seen), undone);
+    assert_eq!(said(&seen), "remember");
+    seen.ledger = done(&seen, NOW);
+    assert_eq!(said(&seen), "RestartUndone");
+    seen.history.note(&key(), Some("c".to_owned()), None, NOW + 100);
+    judged(&mut seen);
+    assert_eq!(says(&plan(&seen, NOW + 200)), "RestartUndone", "for a day");
+    assert_eq!(says(&plan(&seen, NOW + 25 * 3600)), "restart Deployment/proxy");
+}
+
+#[test]
+fn a_successor_puts_the_same_value_into_the_workload() {
+    let seen = changed(scene(vec![pod("a")]), 100);
+    let mut killed = seen.clone();
+    killed.ledger = done(&seen, NOW);
+    let value = |plan: Plan| match plan.next {
+        Next::Do(Action::Restart { value, .. }, _) => value,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(value(plan(&killed, NOW + 50)), value(plan(&seen, NOW)));
+}
+
+#[test]
+fn no_restart_while_it_would_do_no_good() {
+    let seen = changed(scene(vec![pod("a")]), 100);
+    assert_eq!(said(&with(seen.clone(), |workload| workload.paused = true)), "Paused");
+    assert_eq!(said(&with(seen.clone(), |workload| workload.progress = Progress::Going)), "RolloutGoesOn");
+    let failed = |workload: &mut Workload| workload.progress = Progress::Failed("no such image".to_owned());
+    assert_eq!(said(&with(seen, failed)), "RolloutFailed");
+}
+
+#[test]
+fn three_restarts_an_hour_are_enough() {
+    let mut seen = scene(vec![pod("a")]);
+    for round in 0..3 {
+        let at = NOW + round * 100;
+        seen.history.note(&key(), Some(format!("v{round}")), None, at - 60);
+        judged(&mut seen);
+        seen.ledger = done(&seen, at);
+    }
+    seen.history.note(&key(), Some("last".to_owned()), None, NOW + 300);
+    assert_eq!(says(&plan(&seen, NOW + 400)), "HourlyBound");
+    assert_eq!(says(&plan(&seen, NOW + 3700)), "restart Deployment/proxy");
+}
+
+/// The scene with a second workload, whose pod is stale as well.
+fn two(seen: &Snapshot) -> Snapshot {
+    let mut seen = seen.clone();
+    let other = WorkloadId { kind: Kind::Deployment, name: "second".to_owned() };
+    let mut second = pod("z");
+    second.workload = Some(other.clone());
+    seen.pods.push(second);
+    seen.workloads.insert(other, Found::There(workload(1)));
+    judged(&mut seen);
+    seen
+}
+
+#[test]
+fn workloads_restart_one_after_the_other() {
+    let seen = changed(scene(vec![pod("a")]), 100);
+    let mut seen = two(&restarted(&seen));
+    assert_eq!(said(&seen), "Restarting, OneAtATime");
+    assert_eq!(
+        says(&plan(&seen, NOW + 600)),
+        "restart Deployment/second",
+        "one that gets stuck holds up none for ever"
+    );
+    seen = with(seen, |workload| workload.progress = Progress::Done);
+    assert_eq!(said(&seen), "restart Deployment/second");
+}
+
+fn stateful(seen: Snapshot) -> Snapshot {
+    let mut seen = seen;
+    let found = seen.workloads.remove(&id(Kind::Deployment)).unwrap();
+    seen.workloads.insert(id(Kind::StatefulSet), found);
+    for pod in &mut seen.pods {
+        pod.workload = Some(id(Kind::StatefulSet));
+    }
+    seen
+}
+
+#[test]
+fn a_pod_that_keeps_a_stateful_set_from_restarting_is_deleted() {
+    let seen = restarted(&stateful(changed(scene(vec![pod("a"), pod("b")]), 100)));
+    let mut seen = with(seen, |workload| workload.revision = Some("2".to_owned()));
+    assert_eq!(said(&seen), "Restarting");
+    seen.pods[0].facts.ready = false;
+    assert_eq!(said(&seen), "Delete a stale");
+    seen.pods[0].facts.held.clear();
+    judged(&mut seen);
+    assert_eq!(said(&seen), "Delete a stuck", "crash-looping, it holds nothing, and stands in the way all the same");
+    seen.pods[0].facts.revision = Some("2".to_owned());
+    assert_eq!(said(&seen), "Restarting");
+}
+
+#[test]
+fn what_does_not_roll_by_itself_is_evicted() {
+    let seen = stateful(changed(scene(vec![pod("a"), pod("b")]), 100));
+    let seen = with(seen, |workload| workload.rolls = false);
+    assert_eq!(said(&seen), "Evict a stale");
+    let mut waits = seen;
+    waits.pods[1].facts.ready = false;
+    assert_eq!(said(&waits), "OneAtATime");
+}
+
+#[test]
+fn bare_pods_and_those_of_workloads_that_say_no_are_reported() {
+    let mut bare = missed("a");
+    bare.facts.owner = None;
+    let history = History::default();
+    assert_eq!(judge(&bare.facts, &history, false, CACHE).as_str(), "not_ours");
+    let verdict = judge(&missed("a").facts, &history, true, CACHE);
+    assert_eq!(verdict.as_str(), "not_ours");
+    insta::assert_snapshot!(verdict.reason().unwrap(), @r#"missed, but its workload has the annotation argocd-auth-webhook/rollout: "false""#);
+    let mut seen = scene(vec![missed("a")]);
+    seen.pods[0].verdict = verdict;
+    assert_eq!(said(&seen), "");
+}

@@ -1,0 +1,139 @@
+//! The pods that are there, with the controller's own verdicts about them.
+
+use super::{Report, Scene, Verdict, failed};
+use crate::cluster::call;
+use crate::controller::pods::VALUES;
+use crate::pods::{Facts, History, KUBELET_CACHE, Lack, Subjects, Verdict as Step, judge};
+use crate::settings::{Rollout, Settings};
+use k8s_openapi::api::core::v1::{Pod, Secret};
+use kube::api::ListParams;
+use kube::{Api, Client};
+
+const PROBE: &str = "pods";
+
+pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, report: &mut Report) {
+    let namespace = &scene.options.namespace;
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let listed = call(&format!("listing the pods of {namespace}"), api.list(&ListParams::default())).await;
+    let pods = match listed {
+        Ok(pods) => pods,
+        Err(error) => {
+            let advice = "make sure that the API server can be reached";
+            return report.add(PROBE, namespace, failed(&error, advice));
+        }
+    };
+    let history = match remembered(client, scene).await {
+        Ok(history) => history,
+        Err(why) => {
+            report.add(PROBE, "values that changed", Verdict::NotChecked(why));
+            History::default()
+        }
+    };
+    let subjects = Subjects::new(settings);
+    let facts: Vec<Facts> = pods.items.iter().filter_map(|pod| Facts::of(pod, &subjects)).collect();
+    say(&facts, &history, settings.rollout, namespace, report);
+}
+
+/// Which values the controller saw, and since when.
+async fn remembered(client: &Client, scene: &Scene) -> Result<History, String> {
+    let (namespace, name) = (&scene.options.namespace, format!("{}-state", scene.options.release));
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let what = format!("whether pods hold a value that has changed isn't known: reading Secret {namespace}/{name}");
+    let secret = call(&what, secrets.get(&name)).await.map_err(|error| error.to_string())?;
+    let values = secret.data.as_ref().and_then(|data| data.get(VALUES));
+    Ok(values.and_then(|values| serde_json::from_slice(&values.0).ok()).unwrap_or_default())
+}
+
+fn say(pods: &[Facts], history: &History, rollout: Rollout, namespace: &str, report: &mut Report) {
+    let mut right = 0;
+    for pod in pods.iter().filter(|pod| !pod.terminating && !pod.completed) {
+        let step = judge(pod, history, false, KUBELET_CACHE);
+        let subject = format!("pod {}", pod.name);
+        let text = format!("{}: {}", step.as_str(), step.reason().unwrap_or_default());
+        let text = text.strip_prefix("not_ours: ").map_or(text.clone(), str::to_owned);
+        match &step {
+            Step::InStep => right += 1,
+            Step::OptedOut | Step::NotOurs(_, None) => report.add(PROBE, subject, Verdict::Ok(text)),
+            Step::NotOurs(_, Some(_)) => {
+                let advice =
+                    format!("create it again by hand: kubectl delete pod {} --namespace {namespace}", pod.name);
+                report.add(PROBE, subject, Verdict::Problem(text, advice));
+            }
+            Step::Lacks(lack) => {
+                let advice = match (rollout, lack) {
+                    (Rollout::Automatic, _) => "the controller replaces it; `status` says what it waits for".to_owned(),
+                    (Rollout::Report, Lack::Stale) => {
+                        "restart its workload: kubectl rollout restart (rollout: report)".to_owned()
+                    }
+                    (Rollout::Report, Lack::Missed | Lack::Outdated) => {
+                        format!("have it created again: kubectl delete pod {} --namespace {namespace}", pod.name)
+                    }
+                };
+                report.add(PROBE, subject, Verdict::Problem(text, advice));
+            }
+        }
+    }
+    if right > 0 || pods.is_empty() {
+        report.add(PROBE, namespace, Verdict::Ok(format!("{right} of the services' pods are in step")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Overrides;
+    use serde_json::{Value, json};
+
+    fn pod(name: &str, app: &str, env: &Value) -> Value {
+        let owner =
+            json!([{ "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "set", "uid": "1", "controller": true }]);
+        json!({
+            "metadata": { "name": name, "uid": name, "labels": { "app": app }, "ownerReferences": owner },
+            "spec": { "containers": [{ "name": app, "env": env }] },
+        })
+    }
+
+    fn said(pods: &[Value], rollout: Rollout) -> Report {
+        let settings = Settings::load(None, Overrides::default()).unwrap();
+        let subjects = Subjects::new(&settings);
+        let read = |pod: &Value| Facts::of(&serde_json::from_value(pod.clone()).unwrap(), &subjects);
+        let facts: Vec<Facts> = pods.iter().filter_map(read).collect();
+        let mut report = Report::default();
+        say(&facts, &History::default(), rollout, "codefresh", &mut report);
+        report
+    }
+
+    #[test]
+    fn pods_out_of_step_are_named_and_others_counted() {
+        let right = json!([
+            { "name": "ARGO_CD_PASSWORD", "valueFrom": {
+                "secretKeyRef": { "name": "argocd-initial-admin-secret", "key": "password" } } },
+            { "name": "ARGO_CD_USERNAME", "value": "admin" },
+        ]);
+        let good = pod("good", "cap-app-proxy", &right);
+        let foreign = pod("foreign", "other", &json!([]));
+        let missed = pod("missed", "cap-app-proxy", &json!([]));
+        let old = pod("old", "cap-app-proxy", &json!([{ "name": "ARGO_CD_USERNAME", "value": "admin" }]));
+        let mut bare = missed.clone();
+        bare["metadata"]["name"] = "bare".into();
+        bare["metadata"]["ownerReferences"] = json!([]);
+        let mut out = missed.clone();
+        out["metadata"]["name"] = "out".into();
+        out["metadata"]["annotations"] = json!({ "argocd-auth-webhook/inject": "false" });
+        let mut ended = missed.clone();
+        ended["status"] = json!({ "phase": "Failed" });
+        let mut going = missed.clone();
+        going["metadata"]["deletionTimestamp"] = json!("2026-11-24T12:00:00Z");
+        insta::assert_snapshot!(said(&[good.clone(), foreign, ended, going], Rollout::Automatic).to_string(), @"ok           pods: codefresh: 1 of the services' pods are in step");
+        let report = said(&[good, missed.clone(), old, bare, out], Rollout::Automatic);
+        assert!(report.has_problem());
+        insta::assert_snapshot!(report.to_string(), @r#"
+        problem      pods: pod missed: missed: it carries nothing of what the settings say; to do: the controller replaces it; `status` says what it waits for
+        problem      pods: pod old: outdated: it carries something else than the settings say; to do: the controller replaces it; `status` says what it waits for
+        problem      pods: pod bare: missed, but a bare pod: nobody would make it again; to do: create it again by hand: kubectl delete pod bare --namespace codefresh
+        ok           pods: pod out: opted_out: its label or annotation says argocd-auth-webhook/inject: "false"
+        ok           pods: codefresh: 1 of the services' pods are in step
+        "#);
+        insta::assert_snapshot!(said(&[missed], Rollout::Report).to_string(), @"problem      pods: pod missed: missed: it carries nothing of what the settings say; to do: have it created again: kubectl delete pod missed --namespace codefresh");
+    }
+}

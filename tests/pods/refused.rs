@@ -1,0 +1,139 @@
+//! What stands in the way of a replacement.
+
+use crate::cluster::{eventually, say};
+use crate::scene::{QUICK, Scene, token};
+use crate::workloads::{create, path, workload};
+use serde_json::json;
+
+async fn missed(test: &str, service: &str, replicas: usize) -> Scene {
+    let scene = Scene::new(test, &token(&format!("webhook: {{failurePolicy: Ignore, replicas: 1}}\n{QUICK}"))).await;
+    scene.scale_webhook(0).await;
+    create(scene.cluster(), scene.namespace(), &workload(service, replicas)).await;
+    scene
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disruption_budget_that_allows_nothing_is_waited_for() {
+    let scene = missed("budget", "app-proxy", 2).await;
+    scene.ready("cap-app-proxy", 2).await;
+    let budget = json!({
+        "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": { "name": "none" },
+        "spec": { "maxUnavailable": 0, "selector": { "matchLabels": { "app": "cap-app-proxy" } } },
+    });
+    let budgets = format!("/apis/policy/v1/namespaces/{}/poddisruptionbudgets", scene.namespace());
+    scene.cluster().create(&budgets, &budget).await.unwrap();
+    eventually("the budget counts", async || {
+        let status = scene.cluster().get(&format!("{budgets}/none")).await?["status"].clone();
+        if status["expectedPods"] == 2 { Ok(()) } else { Err(status.to_string()) }
+    })
+    .await;
+    scene.scale_webhook(1).await;
+    scene.waits("Deployment/cap-app-proxy", "disruption budget").await;
+    eventually("an Event says so", async || {
+        let events = scene.events("cap-app-proxy").await;
+        if events.iter().any(|reason| reason == "Refused") { Ok(()) } else { Err(format!("{events:?}")) }
+    })
+    .await;
+    assert_eq!(scene.timeline.count("cap-app-proxy"), 2);
+    scene.cluster().delete(&format!("{budgets}/none")).await.unwrap();
+    scene.in_step(2).await;
+    assert_eq!(scene.timeline.count("cap-app-proxy"), 4);
+    say("a budget that allows nothing: nobody was replaced until it went; then each pod once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_that_refuses_costs_one_pod_at_most() {
+    let scene = missed("quota", "app-proxy", 3).await;
+    scene.ready("cap-app-proxy", 3).await;
+    scene.scale_webhook(1).await;
+    let quotas = format!("/api/v1/namespaces/{}/resourcequotas", scene.namespace());
+    let quota = json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "few" }, "spec": { "hard": { "pods": "1" } } });
+    scene.cluster().create(&quotas, &quota).await.unwrap();
+    scene.waits("Deployment/cap-app-proxy", "").await;
+    eventually("it stops", async || {
+        let status = scene.status().await?;
+        let text = status["waiting"]["Deployment/cap-app-proxy"].as_str().unwrap_or_default().to_owned();
+        if text.contains("new pods are refused") { Ok(()) } else { Err(status.to_string()) }
+    })
+    .await;
+    let gone = scene.timeline.of("cap-app-proxy").iter().filter(|life| life.going.is_some()).count();
+    assert!(gone <= 1, "{gone} pods were taken away under a quota that refuses new ones");
+    scene.cluster().delete(&format!("{quotas}/few")).await.unwrap();
+    scene.in_step(3).await;
+    assert_eq!(scene.timeline.count("cap-app-proxy"), 6);
+    say(&format!("a quota that refuses: {gone} pod was taken away, and the rest when it went; each pod once"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn paused_failing_bare_and_unwilling_ones_are_explained_and_left_alone() {
+    let scene = Scene::new("left-alone", &token(QUICK)).await;
+    let (cluster, namespace) = (scene.cluster(), scene.namespace());
+    let mut unwilling = workload("sources-server", 1);
+    unwilling["metadata"]["annotations"] = json!({ "argocd-auth-webhook/rollout": "false" });
+    // It reads the token itself, so that it can be stale.
+    let reads = json!({ "name": "T", "valueFrom": { "secretKeyRef": { "name": "mine", "key": "token" } } });
+    unwilling["spec"]["template"]["spec"]["containers"][0]["env"].as_array_mut().unwrap().push(reads.clone());
+    create(cluster, namespace, &unwilling).await;
+    let mut failing = workload("gitops-operator", 1);
+    failing["spec"]["progressDeadlineSeconds"] = json!(5);
+    for container in failing["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap() {
+        container["env"].as_array_mut().unwrap().push(reads.clone());
+    }
+    create(cluster, namespace, &failing).await;
+    let paused = workload("app-proxy", 1);
+    create(cluster, namespace, &paused).await;
+    let mut bare = crate::runtime::app_proxy_to_run("bare");
+    bare["metadata"]["labels"]["bare"] = json!("true");
+    cluster.create(&crate::cluster::pods_path(namespace), &bare).await.unwrap();
+    for name in ["sources-server", "gitops-operator", "cap-app-proxy", "bare"] {
+        scene.ready(name, 1).await;
+    }
+    scene.in_step(4).await;
+
+    cluster.merge(&path(namespace, &paused), &json!({ "spec": { "paused": true } })).await.unwrap();
+    let image =
+        json!([{ "op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "cluster.local/none:1" }]);
+    let arguments = [
+        "patch",
+        "deployment",
+        "gitops-operator",
+        "--namespace",
+        namespace,
+        "--type=json",
+        "--patch",
+        &image.to_string(),
+    ];
+    assert!(cluster.kubectl(&arguments, None).success);
+    let failing = path(namespace, &failing);
+    eventually("the rollout fails", async || {
+        let status = cluster.get(&failing).await?["status"].clone();
+        let failed = status.to_string().contains("ProgressDeadlineExceeded");
+        if failed { Ok(()) } else { Err(status.to_string()) }
+    })
+    .await;
+    scene.set("mine", "token", "another").await;
+    scene.waits("Deployment/cap-app-proxy", "paused").await;
+    scene.waits("Deployment/gitops-operator", "didn't succeed").await;
+    let status = scene.status().await.unwrap();
+    let pods = status["pods"].as_array().unwrap();
+    let of = |name: &str| pods.iter().find(|pod| pod["name"].as_str().unwrap().starts_with(name)).unwrap();
+    assert_eq!(of("bare")["reason"], "stale, but a bare pod: nobody would make it again");
+    assert_eq!(
+        of("sources-server")["reason"],
+        "stale, but its workload has the annotation argocd-auth-webhook/rollout: \"false\""
+    );
+    // Two of the operator's: the one that runs and the one that can't start.
+    let counts = ["sources-server", "gitops-operator", "cap-app-proxy", "bare"].map(|name| scene.timeline.count(name));
+    assert_eq!(counts, [1, 2, 1, 1]);
+
+    cluster.merge(&path(namespace, &paused), &json!({ "spec": { "paused": false } })).await.unwrap();
+    eventually("it is restarted", async || {
+        let count = scene.timeline.count("cap-app-proxy");
+        if count == 2 { Ok(()) } else { Err(format!("{count}")) }
+    })
+    .await;
+    scene.ready("cap-app-proxy", 1).await;
+    let counts = ["sources-server", "gitops-operator", "cap-app-proxy", "bare"].map(|name| scene.timeline.count(name));
+    assert_eq!(counts, [1, 2, 2, 1]);
+    say("stale and paused, of a failed rollout, bare, or unwilling: none was touched; resumed, it was restarted once");
+}

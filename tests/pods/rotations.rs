@@ -1,0 +1,121 @@
+//! Values of Secrets change: who is restarted, and who isn't.
+
+use crate::cluster::{eventually, say};
+use crate::scene::{QUICK, Scene, password, token};
+use crate::workloads::{create, workload};
+
+const WORKLOADS: [(&str, usize); 3] = [("cap-app-proxy", 2), ("gitops-operator", 1), ("event-reporter", 1)];
+
+async fn running(test: &str, values: &str) -> Scene {
+    let scene = Scene::new(test, values).await;
+    for (service, replicas) in [("app-proxy", 2), ("gitops-operator", 1), ("event-reporter", 1)] {
+        create(scene.cluster(), scene.namespace(), &workload(service, replicas)).await;
+    }
+    for (name, replicas) in WORKLOADS {
+        scene.ready(name, replicas).await;
+    }
+    scene.in_step(4).await;
+    scene
+}
+
+/// How many pods there were of each.
+fn counts(scene: &Scene) -> [usize; 3] {
+    WORKLOADS.map(|(name, _)| scene.timeline.count(name))
+}
+
+/// Waits for the app-proxies to be others than `before` so often; says how long that took.
+async fn restarted(scene: &Scene, pods: usize) -> f64 {
+    let begun = scene.timeline.elapsed();
+    // The kubelets' cache alone can take the patience of one wait.
+    for last in [false, true] {
+        let enough = eventually("the app-proxy is restarted", async || {
+            let count = scene.timeline.count("cap-app-proxy");
+            if count >= pods {
+                Ok(true)
+            } else if !last && scene.timeline.elapsed() - begun > 50.0 {
+                Ok(false)
+            } else {
+                Err(format!("{count} of {pods}: {:?}", scene.status().await))
+            }
+        })
+        .await;
+        if enough {
+            break;
+        }
+    }
+    scene.ready("cap-app-proxy", 2).await;
+    scene.in_step(4).await;
+    scene.timeline.elapsed() - begun
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_password_mode_the_password_restarts_the_app_proxy_and_the_key_nobody() {
+    let scene = running("password", &password(QUICK)).await;
+    scene.set("argocd-token", "token", "second-key").await;
+    scene.set("mine", "unrelated", "anything").await;
+    scene.set("mine", "password", "second-password").await;
+    let took = restarted(&scene, 4).await;
+    scene.timeline.tell("password changed", &WORKLOADS.map(|(name, _)| name));
+    say(&format!(
+        "another key, an unrelated edit, then another password: only the app-proxy was restarted, once, {took:.1} s (3 s of them for the kubelets' cache)"
+    ));
+    assert_eq!(counts(&scene), [4, 1, 1]);
+
+    // Back to a value of before it is another change.
+    scene.set("mine", "password", "first-password").await;
+    restarted(&scene, 6).await;
+    assert_eq!(counts(&scene), [6, 1, 1]);
+    let deployment = scene
+        .cluster()
+        .get(&format!("/apis/apps/v1/namespaces/{}/deployments/cap-app-proxy", scene.namespace()))
+        .await
+        .unwrap();
+    assert!(deployment["spec"]["template"]["metadata"]["annotations"]["argocd-auth-webhook/restartedAt"].is_string());
+    assert_eq!(scene.events("cap-app-proxy").await.iter().filter(|reason| *reason == "Restarted").count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_token_mode_the_token_restarts_the_app_proxy() {
+    // The kubelets' cache as it is by default.
+    let scene = running("token", &token("")).await;
+    scene.set("mine", "token", "another-token").await;
+    scene.waits("Deployment/cap-app-proxy", "a value changed").await;
+    let took = restarted(&scene, 4).await;
+    scene.timeline.tell("token replaced", &WORKLOADS.map(|(name, _)| name));
+    say(&format!(
+        "token replaced: only the app-proxy was restarted, once, in step again after {took:.1} s (60 s of them for the kubelets' cache)"
+    ));
+    assert_eq!(counts(&scene), [4, 1, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_services_read_at_start_only_they_are_restarted_one_after_the_other() {
+    let values = password(&format!("rollout: {{mode: automatic, byName: restart}}\nlegacyAppProxy: true\n{QUICK}"));
+    let scene = running("by-name", &values).await;
+    scene.set("argocd-token", "token", "second-key").await;
+    restarted(&scene, 4).await;
+    for (name, replicas) in WORKLOADS {
+        eventually(&format!("{name} is restarted"), async || {
+            let count = scene.timeline.count(name);
+            if count == 2 * replicas { Ok(()) } else { Err(format!("{count}")) }
+        })
+        .await;
+        scene.ready(name, replicas).await;
+    }
+    scene.in_step(4).await;
+    scene.timeline.tell("another key, byName: restart and the older app-proxy", &WORKLOADS.map(|(name, _)| name));
+    assert_eq!(counts(&scene), [4, 2, 2]);
+    // One was available before the next began.
+    let mut restarts: Vec<(f64, f64)> = WORKLOADS
+        .iter()
+        .map(|(name, replicas)| {
+            let new = scene.timeline.of(name).split_off(*replicas);
+            let begun = new.iter().map(|life| life.created).fold(f64::MAX, f64::min);
+            (begun, new.iter().filter_map(|life| life.ready).fold(0.0, f64::max))
+        })
+        .collect();
+    restarts.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for pair in restarts.windows(2) {
+        assert!(pair[0].1 <= pair[1].0 + 0.2, "{restarts:?}");
+    }
+}

@@ -1,0 +1,170 @@
+//! A release with workloads beside it, and what is said of them.
+
+use crate::cluster::{Cluster, eventually};
+use crate::helm::Helm;
+use crate::release::{Place, Release, plain_token};
+use crate::runtime::secret;
+use crate::timeline::Timeline;
+use crate::workloads::prepare;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Shorter than a kubelet's cache in earnest; the node here learns of a change at once.
+pub const QUICK: &str = "controller: {extraArgs: [\"--kubelet-cache=3s\"]}";
+
+/// Values with a token of somebody's own.
+pub fn token(more: &str) -> String {
+    format!(
+        "global: {{external-argo-cd: {{auth: {{type: token, tokenSecretKeyRef: {{name: mine, key: token}}}}}}}}\n{more}\n"
+    )
+}
+
+/// Values with a password of somebody's own.
+pub fn password(more: &str) -> String {
+    format!(
+        "global: {{external-argo-cd: {{auth: {{type: password, passwordSecretKeyRef: {{name: mine, key: password}}}}}}}}\n{more}\n"
+    )
+}
+
+pub struct Scene {
+    pub timeline: Timeline,
+    pub release: Release,
+}
+
+impl Scene {
+    /// A namespace with what workloads need, without a release.
+    pub async fn place(test: &str) -> Place {
+        let place = Place::new(test).await;
+        prepare(&place.cluster, place.namespace()).await;
+        let mine = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "mine" },
+            "stringData": { "token": plain_token(), "password": "first-password" },
+        });
+        place.cluster.create(&format!("/api/v1/namespaces/{}/secrets", place.namespace()), &mine).await.unwrap();
+        secret(&place.cluster, place.namespace(), "argocd-token", "token", "first-key").await;
+        place
+    }
+
+    /// An installed release whose webhook injects.
+    pub async fn new(test: &str, values: &str) -> Self {
+        let place = Self::place(test).await;
+        Self::install(place, values).await
+    }
+
+    pub async fn install(place: Place, values: &str) -> Self {
+        let timeline = Timeline::start(&place.cluster, place.namespace());
+        let release = place.install(Helm::Four, "auth", values);
+        let scene = Self { timeline, release };
+        scene.release.injects_anything().await;
+        scene.release.stands().await;
+        scene
+    }
+
+    pub fn cluster(&self) -> &Cluster {
+        self.release.cluster()
+    }
+
+    pub fn namespace(&self) -> &str {
+        self.release.namespace()
+    }
+
+    /// The pods' part of the status.
+    pub async fn status(&self) -> Result<Value, String> {
+        status(self.cluster(), self.namespace(), &self.release.name).await
+    }
+
+    /// What the workload waits for, if it does.
+    pub async fn waits(&self, workload: &str, text: &str) {
+        eventually(&format!("{workload} waits"), async || {
+            let status = self.status().await?;
+            let why = status["waiting"][workload].as_str().unwrap_or_default();
+            if why.contains(text) { Ok(()) } else { Err(status.to_string()) }
+        })
+        .await;
+    }
+
+    /// Waits until so many pods are there and all of them are in step.
+    pub async fn in_step(&self, pods: usize) {
+        in_step(self.cluster(), self.namespace(), &self.release.name, pods).await;
+    }
+
+    /// The ready pods of a workload with their uids.
+    pub async fn ready(&self, workload: &str, count: usize) -> Vec<(String, String)> {
+        eventually(&format!("{count} pods of {workload} are ready"), async || {
+            let lives = self.timeline.of(workload);
+            let there: Vec<_> = lives.iter().filter(|life| life.going.is_none()).collect();
+            if there.len() == count && there.iter().all(|life| life.ready.is_some()) {
+                Ok(there.iter().map(|life| (life.name.clone(), format!("{:.1}", life.created))).collect())
+            } else {
+                Err(format!("{lives:?}"))
+            }
+        })
+        .await
+    }
+
+    /// Gives a key of a Secret another value.
+    pub async fn set(&self, secret: &str, key: &str, value: &str) {
+        let change = json!({ "stringData": { key: value } });
+        self.cluster().merge(&self.release.secret(secret), &change).await.unwrap();
+    }
+
+    /// Scales the webhook.
+    pub async fn scale_webhook(&self, replicas: usize) {
+        let path = format!("/apis/apps/v1/namespaces/{}/deployments/{}", self.namespace(), self.release.fullname());
+        self.cluster().merge(&path, &json!({ "spec": { "replicas": replicas } })).await.unwrap();
+        eventually("the webhook is scaled", async || {
+            // A pod that is about to go serves on for a while.
+            let pods = self.cluster().pods(self.namespace()).await;
+            let is_webhook = |pod: &&Value| pod["metadata"]["labels"]["app.kubernetes.io/component"] == "webhook";
+            let there = pods.iter().filter(is_webhook).count();
+            let deployment = self.cluster().get(&path).await?;
+            let ready = deployment["status"]["readyReplicas"].as_u64().unwrap_or(0);
+            if there == replicas && ready == replicas as u64 { Ok(()) } else { Err(format!("{there}, {ready} ready")) }
+        })
+        .await;
+    }
+
+    /// The reasons of our Events about a workload.
+    pub async fn events(&self, workload: &str) -> Vec<String> {
+        let path = format!("/apis/events.k8s.io/v1/namespaces/{}/events", self.namespace());
+        let events = self.cluster().get(&path).await.unwrap();
+        let events = events["items"].as_array().unwrap().iter();
+        let ours = events.filter(|event| {
+            event["reportingController"] == "argocd-auth-webhook" && event["regarding"]["name"] == workload
+        });
+        ours.map(|event| event["reason"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+pub async fn status(cluster: &Cluster, namespace: &str, release: &str) -> Result<Value, String> {
+    let map = cluster.get(&format!("/api/v1/namespaces/{namespace}/configmaps/{release}-status")).await?;
+    let text = map["data"]["pods.json"].as_str().ok_or("no pods.json yet")?;
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+/// Waits until so many pods are there and all of them are in step.
+pub async fn in_step(cluster: &Cluster, namespace: &str, release: &str, pods: usize) {
+    // Longer than anything else: pods come one after the other.
+    for last in [false, false, true] {
+        let result = look(cluster, namespace, release, pods, last).await;
+        if result {
+            return;
+        }
+    }
+}
+
+async fn look(cluster: &Cluster, namespace: &str, release: &str, pods: usize, last: bool) -> bool {
+    let begun = std::time::Instant::now();
+    eventually("all pods are in step", async || {
+        let status = status(cluster, namespace, release).await?;
+        let counts: BTreeMap<String, usize> = serde_json::from_value(status["counts"].clone()).unwrap();
+        if counts == BTreeMap::from([("in_step".to_owned(), pods)]) {
+            Ok(true)
+        } else if !last && begun.elapsed() > crate::cluster::PATIENCE / 2 {
+            Ok(false)
+        } else {
+            Err(status.to_string())
+        }
+    })
+    .await
+}
