@@ -3,7 +3,7 @@
 use crate::account::id_of;
 use crate::cluster::eventually;
 use crate::scene::{PASSWORD_MODE, Scene};
-use crate::server::{encoded, secret_value};
+use crate::server::{Options, decoded, encoded, secret_value};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -324,6 +324,36 @@ async fn in_token_mode_the_account_is_looked_at_with_the_key_and_without_a_login
     scene.put("mine", "key", &secret_value(scene.argocd.make_of(&session, "other", "theirs", 0))).await;
     let printed = person.does(1, &["account", "verify", "--account", "other"]);
     assert!(printed.contains("problem      RBAC: other: may not applications get"), "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_tls_a_ca_is_believed_and_each_failure_says_what_to_set() {
+    let scene = Scene::with("tls-commands", Options { tls: true, ..Options::default() }).await;
+    let person = Person::new(&scene, PASSWORD_MODE);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.crt");
+    let secret = scene.cluster.get(&scene.path("secret", "argocd-secret")).await.unwrap();
+    fs::write(&path, decoded(&secret["data"]["tls.crt"]).unwrap()).unwrap();
+    let ca = ["--argocd-ca-file", path.to_str().unwrap()];
+    let port = scene.argocd.port;
+    let at = |code: i32, url: &str, more: &[&str]| {
+        person.does_with(code, &["account", "verify", "--argocd-url", &format!("{url}:{port}")], more)
+    };
+    let (named, other, plain) = ("https://localhost", "https://127.0.0.1", "http://localhost");
+    assert!(at(0, named, &ca).contains("Argo CD takes the password"));
+    at(0, other, &["--argocd-insecure-skip-verify"]);
+    for (url, more, expected) in [
+        (
+            named,
+            [].as_slice(),
+            "nobody who is trusted has signed its certificate; to do: give the certificate of its CA",
+        ),
+        (other, &ca, "use one of the certificate's names as the address"),
+        (plain, &[], "Argo CD speaks TLS here"),
+    ] {
+        let printed = at(1, url, more);
+        assert!(printed.contains(expected), "{printed}");
+    }
 }
 
 /// A command that goes on, and what it prints.
