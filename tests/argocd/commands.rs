@@ -3,13 +3,13 @@
 use crate::account::id_of;
 use crate::cluster::eventually;
 use crate::scene::{PASSWORD_MODE, Scene};
-use crate::server::{encoded, secret_value};
+use crate::server::{Options, decoded, encoded, secret_value};
 use serde_json::{Value, json};
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 /// Argo CD's own Secret with the first password.
 const PASSWORD: [&str; 2] = ["--password-secret", "argocd-initial-admin-secret"];
@@ -23,18 +23,18 @@ struct Ran {
 }
 
 /// A person with a shell.
-struct Person<'s> {
+pub struct Person<'s> {
     scene: &'s Scene,
     config: PathBuf,
 }
 
 impl<'s> Person<'s> {
-    fn new(scene: &'s Scene, auth: &str) -> Self {
+    pub fn new(scene: &'s Scene, auth: &str) -> Self {
         let config = scene.config(&format!("argocd: {{url: \"{}\"}}\n{auth}", scene.argocd.url()));
         Self { scene, config }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_argocd-auth-webhook"));
         command
             .args(arguments)
@@ -326,58 +326,32 @@ async fn in_token_mode_the_account_is_looked_at_with_the_key_and_without_a_login
     assert!(printed.contains("problem      RBAC: other: may not applications get"), "{printed}");
 }
 
-/// A command that goes on, and what it prints.
-struct Watched {
-    child: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
-}
-
-impl Watched {
-    fn next(&mut self) -> Value {
-        let line = tokio::task::block_in_place(|| self.lines.next()).unwrap().unwrap();
-        serde_json::from_str(&line).unwrap()
-    }
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn the_status_says_what_the_controller_does_as_it_does_it() {
-    let scene = Scene::new("status").await;
+async fn over_tls_a_ca_is_believed_and_each_failure_says_what_to_set() {
+    let scene = Scene::with("tls-commands", Options { tls: true, ..Options::default() }).await;
     let person = Person::new(&scene, PASSWORD_MODE);
-    let status = ["status", "--release", "hook"];
-    let run = |more: &[&str]| {
-        let output = person.command(&[&status[..], more].concat()).output().unwrap();
-        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.crt");
+    let secret = scene.cluster.get(&scene.path("secret", "argocd-secret")).await.unwrap();
+    fs::write(&path, decoded(&secret["data"]["tls.crt"]).unwrap()).unwrap();
+    let ca = ["--argocd-ca-file", path.to_str().unwrap()];
+    let port = scene.argocd.port;
+    let at = |code: i32, url: &str, more: &[&str]| {
+        person.does_with(code, &["account", "verify", "--argocd-url", &format!("{url}:{port}")], more)
     };
-    let (code, printed) = run(&[]);
-    assert!(code == 1 && printed.contains("look whether the controller runs"), "{printed}");
-
-    let _controller = scene.quick().await;
-    let first = scene.works().await;
-    scene.is("valid").await;
-    let (code, printed) = run(&[]);
-    assert_eq!(code, 0, "{printed}");
-    let key = format!("  {}  in use", id_of(&first));
-    for part in ["Credential: valid", "account admin", "argocd-token, key token", &key, "Last Events:"] {
-        assert!(printed.contains(part), "{part}: {printed}");
-    }
-
-    let mut child = person.command(&[&status[..], &["--watch", "-o", "json"]].concat()).spawn().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut watched = Watched { child, lines };
-    assert_eq!(watched.next()["credential"]["keyId"], id_of(&first).as_str());
-    scene.argocd.revoke(&scene.argocd.session().await, &id_of(&first));
-    let second = scene.replaced(&first).await;
-    loop {
-        let seen = watched.next();
-        if seen["credential"]["keyId"] == id_of(&second).as_str() && seen["good"] == true {
-            break;
-        }
+    let (named, other, plain) = ("https://localhost", "https://127.0.0.1", "http://localhost");
+    assert!(at(0, named, &ca).contains("Argo CD takes the password"));
+    at(0, other, &["--argocd-insecure-skip-verify"]);
+    for (url, more, expected) in [
+        (
+            named,
+            [].as_slice(),
+            "nobody who is trusted has signed its certificate; to do: give the certificate of its CA",
+        ),
+        (other, &ca, "use one of the certificate's names as the address"),
+        (plain, &[], "Argo CD speaks TLS here"),
+    ] {
+        let printed = at(1, url, more);
+        assert!(printed.contains(expected), "{printed}");
     }
 }

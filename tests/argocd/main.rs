@@ -7,17 +7,18 @@
 mod cluster;
 
 mod account;
-mod commands;
 mod controller;
 mod proxy;
 mod scene;
 mod server;
 
+mod commands;
 mod counts;
 mod faults;
 mod first_key;
 mod kills;
 mod reaching;
 mod roles;
+mod status;
 mod token_mode;
 mod writes;

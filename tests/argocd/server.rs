@@ -198,7 +198,8 @@ impl Drop for ArgoCd {
 pub fn secret_value(value: String) -> String {
     if let Some(path) = std::env::var_os("TEST_SECRET_VALUES") {
         let mut file = File::options().create(true).append(true).open(path).unwrap();
-        writeln!(file, "{value}").unwrap();
+        // In one piece: tests beside each other write there.
+        file.write_all(format!("{value}\n").as_bytes()).unwrap();
     }
     value
 }
