@@ -12,6 +12,8 @@ mod plan;
 mod prove;
 mod report;
 mod roll;
+#[cfg(test)]
+mod simulation;
 mod snapshot;
 mod store;
 #[cfg(test)]
