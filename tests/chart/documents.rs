@@ -108,9 +108,14 @@ fn every_alert_has_its_section_in_the_runbook() {
 /// The metrics that the program has, as its documentation lists them.
 #[test]
 fn alerts_and_dashboard_use_metrics_that_exist() {
-    let source = ["src/telemetry/metrics.rs", "src/controller/metrics.rs", "src/controller/credential/metrics.rs"]
-        .map(|path| std::fs::read_to_string(root().join(path)).unwrap())
-        .concat();
+    let source = [
+        "src/telemetry/metrics.rs",
+        "src/controller/metrics.rs",
+        "src/controller/credential/metrics.rs",
+        "src/controller/pods/metrics.rs",
+    ]
+    .map(|path| std::fs::read_to_string(root().join(path)).unwrap())
+    .concat();
     let values = "monitoring: {prometheusRule: {enabled: true}, dashboard: {enabled: true}}";
     let rendered = Helm::four().render(values).unwrap();
     let mut seen = 0;
