@@ -1,0 +1,154 @@
+//! Cases of stale pods.
+
+use super::super::plan::{Action, Next, Plan, plan};
+use super::super::snapshot::{Found, Kind, Progress, Snapshot, Workload, WorkloadId};
+use super::{NOW, changed, done, id, judged, key, missed, pod, said, says, scene, with, workload};
+
+#[test]
+fn a_stale_pod_restarts_its_workload_once_the_kubelets_know() {
+    let seen = changed(scene(vec![pod("a"), pod("b")]), 59);
+    assert_eq!(says(&plan(&seen, NOW)), "KubeletCache");
+    assert_eq!(says(&plan(&seen, NOW + 1)), "restart Deployment/proxy");
+}
+
+#[test]
+fn missed_pods_go_before_stale_ones() {
+    assert_eq!(said(&changed(scene(vec![pod("a"), missed("b")]), 100)), "Evict b missed");
+}
+
+fn restarted(seen: &Snapshot) -> Snapshot {
+    let Next::Do(Action::Restart { value, .. }, ledger) = plan(seen, NOW).next else { panic!("no restart") };
+    let mut after = with(seen.clone(), |workload| {
+        workload.restarted = Some(value.clone());
+        workload.progress = Progress::Going;
+    });
+    after.ledger = ledger;
+    after
+}
+
+#[test]
+fn one_change_is_one_restart() {
+    let seen = restarted(&changed(scene(vec![pod("a")]), 100));
+    assert_eq!(said(&seen), "Restarting");
+    let failed = with(seen.clone(), |workload| workload.progress = Progress::Failed("no such image".to_owned()));
+    assert_eq!(said(&failed), "RestartFailed");
+    let over = with(seen.clone(), |workload| workload.progress = Progress::Done);
+    assert_eq!(said(&over), "StillStale");
+    let mut next = over;
+    next.history.note(&key(), Some("c".to_owned()), None, NOW - 70);
+    assert_eq!(said(&next), "restart Deployment/proxy", "the next change is another one");
+}
+
+#[test]
+fn a_restart_that_is_undone_is_made_once_more_and_then_only_reported() {
+    let seen = restarted(&changed(scene(vec![pod("a")]), 100));
+    let undone = |workload: &mut Workload| {
+        workload.restarted = None;
+        workload.progress = Progress::Done;
+    };
+    let mut seen = with(seen, undone);
+    assert_eq!(said(&seen), "restart Deployment/proxy");
+    seen = with(restarted(&seen), undone);
+    assert_eq!(said(&seen), "remember");
+    seen.ledger = done(&seen, NOW);
+    assert_eq!(said(&seen), "RestartUndone");
+    seen.history.note(&key(), Some("c".to_owned()), None, NOW + 100);
+    judged(&mut seen);
+    assert_eq!(says(&plan(&seen, NOW + 200)), "RestartUndone", "for a day");
+    assert_eq!(says(&plan(&seen, NOW + 25 * 3600)), "restart Deployment/proxy");
+}
+
+#[test]
+fn a_successor_puts_the_same_value_into_the_workload() {
+    let seen = changed(scene(vec![pod("a")]), 100);
+    let mut killed = seen.clone();
+    killed.ledger = done(&seen, NOW);
+    let value = |plan: Plan| match plan.next {
+        Next::Do(Action::Restart { value, .. }, _) => value,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(value(plan(&killed, NOW + 50)), value(plan(&seen, NOW)));
+}
+
+#[test]
+fn no_restart_while_it_would_do_no_good() {
+    let seen = changed(scene(vec![pod("a")]), 100);
+    assert_eq!(said(&with(seen.clone(), |workload| workload.paused = true)), "Paused");
+    assert_eq!(said(&with(seen.clone(), |workload| workload.progress = Progress::Going)), "RolloutGoesOn");
+    let failed = |workload: &mut Workload| workload.progress = Progress::Failed("no such image".to_owned());
+    assert_eq!(said(&with(seen, failed)), "RolloutFailed");
+}
+
+#[test]
+fn three_restarts_an_hour_are_enough() {
+    let mut seen = scene(vec![pod("a")]);
+    for round in 0..3 {
+        let at = NOW + round * 100;
+        seen.history.note(&key(), Some(format!("v{round}")), None, at - 60);
+        judged(&mut seen);
+        seen.ledger = done(&seen, at);
+    }
+    seen.history.note(&key(), Some("last".to_owned()), None, NOW + 300);
+    assert_eq!(says(&plan(&seen, NOW + 400)), "HourlyBound");
+    assert_eq!(says(&plan(&seen, NOW + 3700)), "restart Deployment/proxy");
+}
+
+/// The scene with a second workload, whose pod is stale as well.
+fn two(seen: &Snapshot) -> Snapshot {
+    let mut seen = seen.clone();
+    let other = WorkloadId { kind: Kind::Deployment, name: "second".to_owned() };
+    let mut second = pod("z");
+    second.workload = Some(other.clone());
+    seen.pods.push(second);
+    seen.workloads.insert(other, Found::There(workload(1)));
+    judged(&mut seen);
+    seen
+}
+
+#[test]
+fn workloads_restart_one_after_the_other() {
+    let seen = changed(scene(vec![pod("a")]), 100);
+    let mut seen = two(&restarted(&seen));
+    assert_eq!(said(&seen), "Restarting, OneAtATime");
+    assert_eq!(
+        says(&plan(&seen, NOW + 600)),
+        "restart Deployment/second",
+        "one that gets stuck holds up none for ever"
+    );
+    seen = with(seen, |workload| workload.progress = Progress::Done);
+    assert_eq!(said(&seen), "restart Deployment/second");
+}
+
+fn stateful(seen: Snapshot) -> Snapshot {
+    let mut seen = seen;
+    let found = seen.workloads.remove(&id(Kind::Deployment)).unwrap();
+    seen.workloads.insert(id(Kind::StatefulSet), found);
+    for pod in &mut seen.pods {
+        pod.workload = Some(id(Kind::StatefulSet));
+    }
+    seen
+}
+
+#[test]
+fn a_pod_that_keeps_a_stateful_set_from_restarting_is_deleted() {
+    let seen = restarted(&stateful(changed(scene(vec![pod("a"), pod("b")]), 100)));
+    let mut seen = with(seen, |workload| workload.revision = Some("2".to_owned()));
+    assert_eq!(said(&seen), "Restarting");
+    seen.pods[0].facts.ready = false;
+    assert_eq!(said(&seen), "Delete a stale");
+    seen.pods[0].facts.held.clear();
+    judged(&mut seen);
+    assert_eq!(said(&seen), "Delete a stuck", "crash-looping, it holds nothing, and stands in the way all the same");
+    seen.pods[0].facts.revision = Some("2".to_owned());
+    assert_eq!(said(&seen), "Restarting");
+}
+
+#[test]
+fn what_does_not_roll_by_itself_is_evicted() {
+    let seen = stateful(changed(scene(vec![pod("a"), pod("b")]), 100));
+    let seen = with(seen, |workload| workload.rolls = false);
+    assert_eq!(said(&seen), "Evict a stale");
+    let mut waits = seen;
+    waits.pods[1].facts.ready = false;
+    assert_eq!(said(&waits), "OneAtATime");
+}
