@@ -23,6 +23,7 @@ mod release;
 mod runtime;
 mod stream;
 
+mod credential;
 mod elsewhere;
 mod entries;
 mod faults;

@@ -12,14 +12,14 @@ use std::process::Command;
 const IMAGE: &str = "cluster.local/argocd:1";
 
 /// Argo CD's server, where it was built.
-fn server() -> Option<PathBuf> {
+pub fn server() -> Option<PathBuf> {
     let bin = std::env::var_os("CLUSTER_BIN").map_or_else(|| project().join("target/cluster/bin"), PathBuf::from);
     let server = bin.join("argocd-server");
     (server.exists() && bin.join("argocd-crds.yaml").exists()).then_some(server)
 }
 
 /// Runs Argo CD as a pod behind a Service, in plain HTTP, as it runs in the Runtime's namespace.
-async fn argocd(place: &Place, server: &Path) {
+pub async fn argocd(place: &Place, server: &Path) {
     let (cluster, namespace) = (&place.cluster, place.namespace());
     let folder = tempfile::tempdir().unwrap();
     let tar = folder.path().join("argocd.tar");
@@ -77,7 +77,7 @@ async fn argocd(place: &Place, server: &Path) {
     eventually("the first password", async || cluster.get(&secret).await.map(drop)).await;
 }
 
-fn apply(cluster: &Cluster, namespace: &str, object: &Value) {
+pub fn apply(cluster: &Cluster, namespace: &str, object: &Value) {
     let seen = cluster.kubectl(&["--namespace", namespace, "apply", "--server-side", "-f", "-"], Some(object));
     assert!(seen.success, "{}", seen.stderr);
 }
@@ -105,7 +105,7 @@ fn kubeconfig_as(cluster: &Cluster, folder: &Path, namespace: &str, account: &st
 }
 
 /// Runs a command to its end; what it printed, with its exit code.
-fn run(kubeconfig: &Path, namespace: &str, arguments: &[&str]) -> (i32, String) {
+pub fn run(kubeconfig: &Path, namespace: &str, arguments: &[&str]) -> (i32, String) {
     let output = tokio::task::block_in_place(|| {
         Command::new(env!("CARGO_BIN_EXE_argocd-auth-webhook"))
             .args(arguments)
