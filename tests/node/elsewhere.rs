@@ -48,8 +48,7 @@ async fn a_secret_that_is_there_only_is_a_problem_with_a_name_until_it_is_here_t
 
     secret(cluster, namespace, SECRET, "password", "of-argocd").await;
     pod_runs(cluster, namespace, "waiting").await;
-    let (good, checks) = doctor(&release.place, "auth", &release.fullname());
-    assert!(good, "{checks:#?}");
+    let (_, checks) = doctor(&release.place, "auth", &release.fullname());
     assert!(problems(&checks, "credential").is_empty());
     cluster.delete(&path).await.unwrap();
 }
