@@ -5,7 +5,7 @@ use crate::core::{Outcome, Pod as Decided, Service};
 use crate::pki::Seconds;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, Volume};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Who made a pod.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +33,8 @@ pub struct Held {
     pub key: Key,
     /// When the container started.
     pub started: Seconds,
+    /// Whether it starts without the key too.
+    pub optional: bool,
 }
 
 /// What of a pod decides.
@@ -116,29 +118,44 @@ fn held(pod: &Pod, service: &Service, subjects: &Subjects) -> Vec<Held> {
         let Some(started) = running.and_then(|running| seconds(running.started_at.as_ref())) else { continue };
         let named = service.containers.iter().chain(&service.or_containers).any(|name| *name == container.name);
         let mut keys = taken_up(container, spec, &subjects.keys);
-        keys.extend(subjects.read_at_start(service).filter(|_| named));
-        all.extend(keys.into_iter().map(|key| Held { key: key.clone(), started }));
+        // A name is there whether or not the Secret is.
+        keys.extend(subjects.read_at_start(service).filter(|_| named).map(|key| (key, true)));
+        all.extend(keys.into_iter().map(|(key, optional)| Held { key: key.clone(), started, optional }));
     }
     all
 }
 
 /// The keys that this container takes up at its start only: by variables, and by mounts of a part of
-/// a volume, which the kubelet doesn't renew.
-fn taken_up<'k>(container: &Container, spec: &PodSpec, keys: &'k BTreeSet<Key>) -> BTreeSet<&'k Key> {
-    let mut found = BTreeSet::new();
+/// a volume, which the kubelet doesn't renew. Each with whether it starts without it too.
+fn taken_up<'k>(container: &Container, spec: &PodSpec, keys: &'k BTreeSet<Key>) -> BTreeMap<&'k Key, bool> {
+    let mut found = BTreeMap::new();
+    // Who requires it once requires it.
+    let mut take = |key: &'k Key, optional: Option<bool>| {
+        let optional = optional.unwrap_or(false);
+        found.entry(key).and_modify(|known| *known &= optional).or_insert(optional);
+    };
     for variable in container.env.iter().flatten() {
-        let from = variable.value_from.as_ref().and_then(|from| from.secret_key_ref.as_ref());
-        let same = |key: &&Key| from.is_some_and(|from| from.name == key.secret && from.key == key.key);
-        found.extend(keys.iter().find(same));
+        let Some(from) = variable.value_from.as_ref().and_then(|from| from.secret_key_ref.as_ref()) else { continue };
+        for key in keys.iter().filter(|key| from.name == key.secret && from.key == key.key) {
+            take(key, from.optional);
+        }
     }
     for from in container.env_from.iter().flatten().filter_map(|from| from.secret_ref.as_ref()) {
-        found.extend(keys.iter().filter(|key| from.name == key.secret));
+        for key in keys.iter().filter(|key| from.name == key.secret) {
+            // The Secret is required, and no key of it.
+            take(key, Some(true));
+        }
     }
     for mount in container.volume_mounts.iter().flatten() {
         let part = |path: &Option<String>| path.as_ref().is_some_and(|path| !path.is_empty());
         if part(&mount.sub_path) || part(&mount.sub_path_expr) {
             let volume = spec.volumes.iter().flatten().find(|volume| volume.name == mount.name);
-            found.extend(keys.iter().filter(|key| volume.is_some_and(|volume| is_made_of(volume, key))));
+            for key in keys.iter().filter(|key| volume.is_some_and(|volume| is_made_of(volume, key))) {
+                take(
+                    key,
+                    volume.and_then(|volume| volume.secret.as_ref()).map_or(Some(true), |secret| secret.optional),
+                );
+            }
         }
     }
     found

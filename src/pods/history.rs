@@ -1,5 +1,6 @@
 //! Which values a Secret's keys had, and since when: as keyed hashes, never as values.
 
+use super::Held;
 use crate::pki::Seconds;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -90,19 +91,20 @@ impl History {
         }
     }
 
-    /// Whether a container that started then may hold another value than the one that is there now.
-    /// The kubelet may have given it any that was there within `cache` before. Where nothing is there
-    /// now nobody is stale: there is nothing to take up.
+    /// Whether a container may hold another value than the one that is there now. The kubelet may
+    /// have given it any that was there within `cache` before it started. Where nothing is there now
+    /// nobody is stale: there is nothing to take up.
     #[must_use]
-    pub fn is_stale(&self, key: &Key, started: Seconds, cache: Seconds) -> bool {
-        let values = self.values(key);
+    pub fn is_stale(&self, held: &Held, cache: Seconds) -> bool {
+        let values = self.values(&held.key);
         let Some(current) = values.last().filter(|value| value.hash.is_some()) else { return false };
         values.iter().enumerate().any(|(place, value)| {
             // What was there before anybody looked is taken to be what was seen first.
             let from = if place == 0 { Seconds::MIN } else { value.since };
             let until = values.get(place + 1).map_or(Seconds::MAX, |next| next.since);
-            let may_hold = from <= started && started.saturating_sub(cache) < until;
-            may_hold && value.hash != current.hash
+            let may_hold = from <= held.started && held.started.saturating_sub(cache) < until;
+            // Without what it requires it would not have started.
+            may_hold && value.hash != current.hash && (held.optional || value.hash.is_some())
         })
     }
 }
@@ -118,6 +120,11 @@ mod tests {
         Key::new("argocd-initial-admin-secret", "password")
     }
 
+    /// By a container that starts without it too.
+    fn held(started: Seconds) -> Held {
+        Held { key: key(), started, optional: true }
+    }
+
     fn history(values: &[(&str, Seconds)]) -> History {
         let mut history = History::default();
         for (hash, at) in values {
@@ -131,7 +138,7 @@ mod tests {
     fn a_container_is_stale_if_it_started_before_the_change_and_the_kubelets_cache() {
         let changed = history(&[("a", 0), ("b", 1000)]);
         for (started, stale) in [(-5, true), (500, true), (1000, true), (1059, true), (1060, false), (2000, false)] {
-            assert_eq!(changed.is_stale(&key(), started, CACHE), stale, "{started}");
+            assert_eq!(changed.is_stale(&held(started), CACHE), stale, "{started}");
         }
     }
 
@@ -139,24 +146,34 @@ mod tests {
     fn a_value_that_came_back_makes_only_those_stale_that_started_between() {
         let back = history(&[("a", 0), ("b", 1000), ("a", 2000)]);
         for (started, stale) in [(500, false), (999, false), (1000, true), (1500, true), (2059, true), (2060, false)] {
-            assert_eq!(back.is_stale(&key(), started, CACHE), stale, "{started}");
+            assert_eq!(back.is_stale(&held(started), CACHE), stale, "{started}");
         }
     }
 
     #[test]
     fn what_appears_counts_and_what_disappears_does_not() {
-        assert!(history(&[("", 0), ("a", 100)]).is_stale(&key(), 50, CACHE));
-        assert!(!history(&[("a", 0), ("", 100)]).is_stale(&key(), 50, CACHE));
-        assert!(!history(&[("a", 0), ("", 100), ("a", 300)]).is_stale(&key(), 50, CACHE));
+        assert!(history(&[("", 0), ("a", 100)]).is_stale(&held(50), CACHE));
+        assert!(!history(&[("a", 0), ("", 100)]).is_stale(&held(50), CACHE));
+        assert!(!history(&[("a", 0), ("", 100), ("a", 300)]).is_stale(&held(50), CACHE));
+    }
+
+    #[test]
+    fn who_requires_a_value_did_not_start_before_it_came() {
+        let required = |started| Held { optional: false, ..held(started) };
+        let came = history(&[("", 0), ("a", 100)]);
+        assert!(came.is_stale(&held(101), CACHE) && !came.is_stale(&required(101), CACHE));
+        let gone_between = history(&[("a", 0), ("", 100), ("b", 200)]);
+        assert!(gone_between.is_stale(&required(159), CACHE), "from the kubelet's cache");
+        assert!(!gone_between.is_stale(&required(201), CACHE) && gone_between.is_stale(&held(201), CACHE));
     }
 
     #[test]
     fn the_first_value_makes_nobody_stale_and_neither_does_the_same_one_again() {
         let mut history = history(&[("a", 1000)]);
         assert!(!history.note(&key(), Some("a".to_owned()), Some(2000), 3000));
-        assert!(!history.is_stale(&key(), 5, CACHE));
+        assert!(!history.is_stale(&held(5), CACHE));
         assert_eq!(history.changed(&key()), None);
-        assert!(!history.is_stale(&Key::new("other", "key"), 5, CACHE));
+        assert!(!history.is_stale(&Held { key: Key::new("other", "key"), ..held(5) }, CACHE));
     }
 
     #[test]
@@ -180,7 +197,7 @@ mod tests {
                 now += step;
                 history.note(&key(), Some(hash).filter(|hash| !hash.is_empty()), None, now);
             }
-            prop_assert!(!history.is_stale(&key(), now + CACHE + after, CACHE));
+            prop_assert!(!history.is_stale(&held(now + CACHE + after), CACHE));
         }
     }
 }

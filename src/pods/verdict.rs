@@ -123,7 +123,7 @@ impl Verdict {
 /// Whether a running container holds a value that has changed since it started.
 #[must_use]
 pub fn is_stale(facts: &Facts, history: &History, cache: Seconds) -> bool {
-    facts.held.iter().any(|held| history.is_stale(&held.key, held.started, cache))
+    facts.held.iter().any(|held| history.is_stale(held, cache))
 }
 
 /// Judges a pod. `opted_out` is what its workload says, where that is known; `cache` is how long a

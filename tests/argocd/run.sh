@@ -20,7 +20,7 @@ else
   "$here/../cluster/build.sh"
   state=$root/target/argocd/tests.$$
   # Also when the tests fail or somebody interrupts them.
-  trap 'cp -r "$state/logs" "$TEST_OUTPUT/cluster-logs" 2>/dev/null; "$here/../cluster/down.sh" "$state"' EXIT
+  trap 'cp -r "$state/logs" "$TEST_OUTPUT/cluster-logs" 2>/dev/null || true; "$here/../cluster/down.sh" "$state"' EXIT
   "$here/../cluster/up.sh" "$state"
   export TEST_KUBECONFIG=$state/kubeconfig
   log=$state/audit.log

@@ -36,7 +36,7 @@ goldens() {
 state=$root/target/cluster/tests.$$
 base=$TEST_OUTPUT
 # Also when the tests fail or somebody interrupts them. The logs are kept: they tell why.
-trap 'cp -r "$state/logs" "$TEST_OUTPUT/cluster-logs" 2>/dev/null; "$here/down.sh" "$state"' EXIT
+trap 'cp -r "$state/logs" "$TEST_OUTPUT/cluster-logs" 2>/dev/null || true; "$here/down.sh" "$state"' EXIT
 for version in ${TEST_KUBERNETES:-new old}; do
   level=()
   [[ $version == new ]] || level=("$version")

@@ -27,7 +27,7 @@ cd "$root"
 cargo test --locked --test node --no-run
 
 state=$root/target/cluster/node.$$
-trap 'cp -r "$state/logs" "$TEST_OUTPUT/cluster-logs" 2>/dev/null; "$cluster/down.sh" "$state"' EXIT
+trap 'cp -r "$state/logs" "$TEST_OUTPUT/cluster-logs" 2>/dev/null || true; "$cluster/down.sh" "$state"' EXIT
 "$cluster/up.sh" "$state" node
 ctr --address "$state/containerd.sock" --namespace k8s.io images import "${IMAGE_TAR:-target/image.tar}" >/dev/null
 export TEST_KUBECONFIG=$state/kubeconfig TEST_AUDIT_LOG=$state/audit.log

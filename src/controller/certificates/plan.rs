@@ -222,6 +222,14 @@ impl<'s> View<'s> {
         }
     }
 
+    /// Whether the leaf that is there now was there then. Between two leaves of one CA there may have
+    /// been one of another, and a mark of before says nothing of who has that. A leaf of the future
+    /// is a clock's mistake.
+    fn serves_since(&self, then: Seconds) -> bool {
+        let made = self.seen.serving.held().map_or(Seconds::MIN, |leaf| leaf.validity.from + BACKDATED);
+        made <= then || made > self.now
+    }
+
     /// Takes away what the target replaces, once nobody needs it.
     fn retirement(&self, place: Place, target: &Ca) -> Option<(Step, Next)> {
         let others = self.wanted.iter().any(|id| *id != target.id);
@@ -236,7 +244,7 @@ impl<'s> View<'s> {
                 };
                 return Some((Step::Proving, next));
             }
-            if let Err(mature) = self.mature(marks.served, target.id) {
+            if let Err(mature) = self.mature(marks.served.filter(|(_, since)| self.serves_since(*since)), target.id) {
                 let next = mature.map_or_else(
                     || Next::Do(Action::Remember(Marks { served: Some((target.id, self.now)), ..marks }, false)),
                     |then| Next::Wait(then, true),

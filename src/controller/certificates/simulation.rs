@@ -161,3 +161,20 @@ fn a_pod_that_cannot_be_reached_holds_the_old_ca_and_nothing_else() {
     cluster.settle().unwrap();
     assert_eq!(cluster.bundle.now().len(), 1);
 }
+
+/// A CA that came and went within a rotation: pods may have its leaf, though every one had been seen
+/// with the target's before.
+#[test]
+fn what_was_seen_before_a_leaf_of_another_ca_does_not_count() {
+    use Happening::{Damage, Learn, Read, Restart, Time};
+    let mut cluster = settled(1);
+    // A foreign CA takes over, and every pod is seen with its leaf.
+    let before = [Damage(3), Time(0, 2), Time(61, 1), Read(0, 0), Time(0, 1)];
+    // Another one comes as next, signs, and is gone.
+    let between = [Damage(7), Time(0, 2), Time(61, 1), Damage(4), Time(0, 1), Time(61, 2)];
+    for what in before.iter().chain(&between).chain(&[Learn(0), Restart(0, 1)]) {
+        cluster.happen(what).unwrap();
+    }
+    cluster.settle().unwrap();
+    cluster.check().unwrap();
+}

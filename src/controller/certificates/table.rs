@@ -57,7 +57,7 @@ fn rotating() -> Snapshot {
 /// One whose new leaf is in its Secret.
 fn proving(endpoints: Option<Vec<Endpoint>>) -> Snapshot {
     let marks = Marks { trusted: Some((NEW, NOW - 100)), ..Marks::default() };
-    Snapshot { serving: Slot::Holds(leaf_of(NEW, 0)), marks, endpoints, ..rotating() }
+    Snapshot { serving: Slot::Holds(leaf_of(NEW, 1)), marks, endpoints, ..rotating() }
 }
 
 fn does(seen: &Snapshot) -> (Step, Action) {

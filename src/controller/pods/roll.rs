@@ -48,7 +48,7 @@ pub(super) fn step(view: &View<'_>, stale: &[&PodView]) -> Step {
 fn changed(view: &View<'_>, stale: &[&PodView]) -> Option<BTreeMap<String, Seconds>> {
     let (history, cache) = (&view.seen.history, view.seen.cache);
     let held = stale.iter().flat_map(|pod| &pod.facts.held);
-    let held = held.filter(|held| history.is_stale(&held.key, held.started, cache));
+    let held = held.filter(|held| history.is_stale(held, cache));
     let changed: BTreeMap<String, Seconds> =
         held.filter_map(|held| Some((held.key.to_string(), history.changed(&held.key)?))).collect();
     (!changed.is_empty()).then_some(changed)

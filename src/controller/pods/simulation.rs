@@ -130,7 +130,7 @@ impl World {
             let started = pod.created + STARTS;
             let running = self.now >= started;
             let right = pod.carries == Some(self.settings);
-            let held = pod.carries.filter(|_| running).map(|_| Held { key: key(), started });
+            let held = pod.carries.filter(|_| running).map(|_| Held { key: key(), started, optional: true });
             let facts = Facts {
                 name: format!("proxy-{}", pod.uid),
                 uid: pod.uid.clone(),

@@ -45,7 +45,7 @@ fn pod(name: &str) -> PodView {
         outcome: Outcome::AlreadyRight,
         changed: false,
         carries: true,
-        held: vec![Held { key: key(), started: NOW - 1000 }],
+        held: vec![Held { key: key(), started: NOW - 1000, optional: false }],
         ready: true,
         terminating: false,
         completed: false,
