@@ -112,7 +112,7 @@ pub(super) fn advice(state: &State, auth: &Auth) -> Option<String> {
             "set accounts.<account>.enabled to \"true\" in argocd-cm (account enable does it)".to_owned()
         }
         (State::NoApiKey, _) => {
-            "add apiKey to accounts.<account> in argocd-cm (account enable does it): `apiKey, login`".to_owned()
+            "add apiKey to accounts.<account> in argocd-cm (account enable does it): `login,apiKey`".to_owned()
         }
         (State::ServerBroken(_), _) => {
             "look at the log of Argo CD's server, at argocd-cm (its label app.kubernetes.io/part-of: argocd, and that \
