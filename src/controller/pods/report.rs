@@ -136,7 +136,10 @@ impl Reporter {
             let after = self.lacking.remove(&id).map(|since| since.elapsed()).unwrap_or_default();
             context.metrics.pods.in_step(after);
             if let Some(acts) = self.begun.remove(&id) {
-                let note = format!("its pods are in step again, after {:.1} s and {acts} acts", after.as_secs_f64());
+                let note = format!(
+                    "its pods are in step again, after {:.1} s; replaced or restarted: {acts}",
+                    after.as_secs_f64()
+                );
                 let event = Event { reason: "InStep", action: "KeepInStep", note, warning: false };
                 context.tell(context.about(&id, known.uid(&id)), event).await;
             }
