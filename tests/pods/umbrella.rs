@@ -36,8 +36,8 @@ async fn pods_that_came_before_the_webhook_are_in_step_without_a_person() {
     place.helm_of(Helm::Four, "install", "runtime", runtime.path().to_str().unwrap(), "", &[]).unwrap();
     eventually("every workload has pods", async || {
         let counts = CLASSIC.map(|name| timeline.count(name));
-        // The set has its first one only.
-        if counts == [2, 1, 1, 1] { Ok(()) } else { Err(format!("{counts:?}")) }
+        // The set has its first one, and its second only if the first looked ready before it ended.
+        if matches!(counts, [2, 1, 1 | 2, 1]) { Ok(()) } else { Err(format!("{counts:?}")) }
     })
     .await;
     place.helm_of(Helm::Four, "install", "auth", chart().to_str().unwrap(), &token(""), &[]).unwrap();
@@ -63,7 +63,7 @@ async fn pods_that_came_before_the_webhook_are_in_step_without_a_person() {
         missed += without;
         assert_eq!(lives.len() - without, replicas, "{name}: each pod is replaced once: {lives:?}");
     }
-    assert_eq!(missed, 5, "the workloads came first");
+    assert!(matches!(missed, 5 | 6), "the workloads came first: {missed}");
     say(&format!("umbrella install: {missed} pods were missed, and each was replaced once"));
     for release in ["auth", "runtime"] {
         Helm::Four.run(&cluster, &["uninstall", release, "--namespace", &namespace]).unwrap();
