@@ -16,6 +16,15 @@ mod fixtures;
 #[path = "../cluster/certificates.rs"]
 mod authority;
 
+#[expect(dead_code, reason = "the tests of pods in step use the rest")]
+#[path = "../pods/scene.rs"]
+mod scene;
+#[path = "../pods/timeline.rs"]
+mod timeline;
+#[expect(dead_code, reason = "the tests of pods in step use the rest")]
+#[path = "../pods/workloads.rs"]
+mod workloads;
+
 mod certificates;
 mod helm;
 mod machine;
@@ -33,5 +42,6 @@ mod owners;
 mod permissions;
 mod planned;
 mod port_forward;
+mod rotation;
 mod umbrella;
 mod values;

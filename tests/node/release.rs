@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// A plain token and a plain password, which stand in values and must stand in Secrets alone.
+/// A plain token and a plain password, which stand in values and must stand in Secrets alone, and
+/// another password.
 pub const SECRET_VALUES: &str = include_str!("../cluster/secret-values");
 
 pub fn plain_token() -> &'static str {
@@ -18,6 +19,11 @@ pub fn plain_token() -> &'static str {
 
 pub fn plain_password() -> &'static str {
     SECRET_VALUES.lines().nth(1).unwrap()
+}
+
+/// One that Argo CD takes as an account's: of 8 to 32 characters.
+pub fn another_password() -> &'static str {
+    SECRET_VALUES.lines().nth(2).unwrap()
 }
 
 /// The values of most tests: a plain token, in the documentation's spelling.
