@@ -26,6 +26,7 @@ mod scene;
 mod timeline;
 mod workloads;
 
+mod argo_rollouts;
 mod away;
 mod hundred;
 mod killed;
