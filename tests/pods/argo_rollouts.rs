@@ -1,5 +1,5 @@
 //! A workload of Argo Rollouts, which is restarted by its own field. Its controller isn't here: the
-//! test makes the Rollout's ReplicaSet, and restarts its pod as that controller would.
+//! test makes the Rollout's `ReplicaSet`, and restarts its pod as that controller would.
 
 use crate::cluster::{Cluster, eventually, pods_path, say};
 use crate::scene::{Scene, token};
