@@ -6,12 +6,15 @@ use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Run the controller, which keeps the webhook's certificates
+/// Run the controller, which keeps certificates, the credential and the pods
 ///
-/// Makes the CA and the serving certificate, publishes the CA as `caBundle`, renews and rotates both
-/// without a gap, and mends what is lost or damaged. Health and metrics are at --admin-listen:
-/// /livez, /readyz, /metrics. Only the process that holds the Lease writes. On SIGTERM it is given
-/// back, and the process ends with 0.
+/// Makes the webhook's CA and serving certificate, publishes the CA as `caBundle`, renews and rotates
+/// both without a gap, and mends what is lost or damaged. In password mode it keeps a valid API key in
+/// Secret argocd-token; in token mode it verifies the token. Pods that are out of step are replaced,
+/// or with `rollout: report` only reported.
+///
+/// Health and metrics are at --admin-listen: /livez, /readyz, /metrics. Only the process that holds
+/// the Lease writes. On SIGTERM it is given back, and the process ends with 0.
 ///
 /// A rotation can be asked for: kubectl annotate secret RELEASE-ca argocd-auth-webhook/rotate=ca
 #[derive(Args, Debug)]

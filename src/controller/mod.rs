@@ -1,4 +1,4 @@
-//! The controller: what keeps the webhook going.
+//! The controller: what keeps the webhook going, the credential valid and the pods in step.
 //!
 //! Each part is a pure plan and a thin loop that carries it out. One process writes, the one that
 //! holds the Lease; every process is ready without it.
