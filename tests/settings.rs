@@ -236,10 +236,40 @@ fn what_is_not_yaml_is_said_with_its_place() {
 }
 
 #[test]
-fn argo_cd_is_found_by_url_or_by_service() {
-    let service = |svc: &str, port, rootpath: &str| {
-        Some(Address::Service { svc: svc.to_owned(), port, rootpath: rootpath.to_owned() })
+fn an_address_that_is_said_in_part_has_the_rest_from_the_runtimes_chart() {
+    let shown = |settings: Settings| match settings.argocd.address {
+        Address::Url(url) => url,
+        Address::Service { svc, port, rootpath } => format!("{svc}:{port}/{rootpath}"),
     };
+    let token = "{type: token, token: t}";
+    for (text, wanted) in [
+        (String::new(), "argo-cd-server:80/"),
+        (at("global.external-arg-cd", &format!("{{auth: {token}}}")), "argocd-server:80/"),
+        (at("global.external-argo-cd", &format!("{{auth: {token}}}")), "argocd-server:80/"),
+        (at("global.external-argo-cd", "{auth: {type: password}}"), "argocd-server:80/"),
+        (at("global.external-argo-cd", "{server: {rootpath: /argocd}}"), "argocd-server:80/argocd"),
+        (at("global.integrations.argo-cd.server", &format!("{{auth: {token}}}")), "argo-cd-server:80/"),
+        (at("global.integrations.argo-cd.server", "{port: 8080}"), "argo-cd-server:8080/"),
+        (
+            format!(
+                "global: {{external-argo-cd: {{auth: {token}}}, integrations: {{argo-cd: {{server: {{auth: {{type: password}}}}}}}}}}"
+            ),
+            "argocd-server:80/",
+        ),
+        ("{global: {external-argo-cd: {server: {svc: a, port: 1}}}, argocd: {rootpath: b}}".to_owned(), "a:1/b"),
+        ("{global: {external-argo-cd: {server: {svc: a, port: 1}}}, argocd: {svc: b}}".to_owned(), "b:80/"),
+        ("{global: {external-argo-cd: {server: {svc: a}}}, argocd: {url: 'http://b'}}".to_owned(), "http://b"),
+        ("{argocd: {port: 8080, namespace: argocd}}".to_owned(), "argo-cd-server:8080/"),
+    ] {
+        assert_eq!(shown(values(&text).unwrap()), wanted, "{text}");
+    }
+    assert_eq!(shown(config("{argocd: {port: 8080}}").unwrap()), "argo-cd-server:8080/");
+}
+
+#[test]
+fn argo_cd_is_found_by_url_or_by_service() {
+    let service =
+        |svc: &str, port, rootpath: &str| Address::Service { svc: svc.to_owned(), port, rootpath: rootpath.to_owned() };
     let server = "{svc: argocd, port: '8080', rootpath: /argo/}";
     for parent in ["global.external-arg-cd", "global.external-argo-cd", "global.integrations.argo-cd"] {
         let found = values(&at(parent, &format!("{{server: {server}}}"))).unwrap().argocd.address;
@@ -250,10 +280,10 @@ fn argo_cd_is_found_by_url_or_by_service() {
         service("a", 80, "")
     );
     let templated = values("{global: {external-argo-cd: {server: {svc: '{{ .Release.Name }}-server'}}}}").unwrap();
-    assert_eq!(templated.argocd.address, None);
+    assert_eq!(templated.argocd.address, Address::default());
     assert_eq!(templated.warnings[0].path, "global.external-argo-cd.server.svc");
     let found = config("{argocd: {url: 'https://argo.example/x', namespace: argocd}}").unwrap().argocd;
-    assert_eq!(found.address, Some(Address::Url("https://argo.example/x".to_owned())));
+    assert_eq!(found.address, Address::Url("https://argo.example/x".to_owned()));
     for (argocd, wanted) in [
         ("{url: 'https://a', svc: b}", "argocd.url: stands beside argocd.svc; keep one of them"),
         ("{url: 'ftp://a'}", "argocd.url: \"ftp://a\" is not allowed: it must be a URL"),

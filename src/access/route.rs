@@ -12,9 +12,6 @@ use tokio::net::lookup_host;
 const LOOKUP: Duration = Duration::from_secs(3);
 /// Every pod has it.
 const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
-/// As in the Runtime's chart.
-const DEFAULT_SERVICE: &str = "argocd-server";
-const DEFAULT_PORT: u16 = 80;
 
 /// A way to Argo CD. It lasts as long as this does.
 #[derive(Debug)]
@@ -56,10 +53,7 @@ impl Access {
         if let Some(url) = &self.options.argocd_url {
             return Ok(Base::parse(url)?);
         }
-        let default =
-            || Address::Service { svc: DEFAULT_SERVICE.to_owned(), port: DEFAULT_PORT, rootpath: String::new() };
-        let address = self.settings().argocd.address.clone().unwrap_or_else(default);
-        Ok(Base::of(&address, self.argocd_namespace())?)
+        Ok(Base::of(&self.settings().argocd.address, self.argocd_namespace())?)
     }
 
     /// Finds a way to Argo CD: straight where its name is known here, else by port-forwarding.
@@ -97,7 +91,7 @@ impl Access {
     }
 
     fn names_a_service(&self) -> bool {
-        !matches!(self.settings().argocd.address, Some(Address::Url(_)))
+        !matches!(self.settings().argocd.address, Address::Url(_))
     }
 
     async fn trust(&self) -> Result<TlsTrust, AccessError> {

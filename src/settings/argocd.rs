@@ -8,8 +8,8 @@ use serde_json::Value;
 /// Where Argo CD's API is and how it is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ArgoCd {
-    /// Its address; `None` where the settings name none.
-    pub address: Option<Address>,
+    /// Its address.
+    pub address: Address,
     /// The namespace in which it runs, where that is not the Runtime's own.
     pub namespace: Option<String>,
     /// How its certificate is checked.
@@ -50,38 +50,65 @@ pub enum CertificateAuthority {
     ConfigMap(String, String),
 }
 
+/// What the current Runtime's chart calls: the default of `integrations.argo-cd.server.svc`, and the
+/// Argo CD that both generations can bring along.
+pub(super) const SERVICE: &str = "argo-cd-server";
+/// The classic chart's default of `external-argo-cd.server.svc`.
+pub(super) const CLASSIC_SERVICE: &str = "argocd-server";
 const DEFAULT_PORT: u16 = 80;
 
-/// Reads `server` of the Runtime's values. Keys that are not ours stand there too.
-pub(super) fn from_values(server: &Block<'_>, report: &mut Report) -> Option<Address> {
-    service(server, report)
+impl Default for Address {
+    fn default() -> Self {
+        Self::of_service(SERVICE)
+    }
 }
 
-/// Reads `argocd` of our own configuration.
-pub(super) fn from_config(block: &Block<'_>, report: &mut Report) -> ArgoCd {
+impl Address {
+    /// The Service of this name, at the Runtime's default port.
+    pub(super) fn of_service(svc: &str) -> Self {
+        Self::Service { svc: svc.to_owned(), port: DEFAULT_PORT, rootpath: String::new() }
+    }
+}
+
+/// Reads `server` of the Runtime's values, where keys that are not ours stand too. `None`: it says
+/// nothing of the address.
+pub(super) fn from_values(server: &Block<'_>, default: &str, report: &mut Report) -> Option<Address> {
+    let says = ["svc", "port", "rootpath"].iter().any(|key| server.get(key).is_some());
+    says.then(|| service(server, Address::of_service(default), report))
+}
+
+/// Reads `argocd` of our own configuration; what it doesn't say is as the Runtime's values have it.
+pub(super) fn from_config(block: &Block<'_>, runtime: Address, report: &mut Report) -> ArgoCd {
     block.only(&["url", "svc", "port", "rootpath", "namespace", "tls"], report);
     let address = match (block.get("url"), block.get("svc")) {
         (Some(_), Some(_)) => {
             report.problem(&block.path_of("url"), format!("stands beside {}; keep one of them", block.path_of("svc")))
         }
         (Some(_), None) => checked(block, "url", url, report).map(Address::Url),
-        (None, _) => service(block, report),
+        (None, _) => Some(service(block, runtime, report)),
     };
+    let address = address.unwrap_or_default();
     let namespace = checked(block, "namespace", names::label, report);
     let tls = block.block("tls", report).map(|tls| read_tls(&tls, report)).unwrap_or_default();
     ArgoCd { address, namespace, tls }
 }
 
-fn service(block: &Block<'_>, report: &mut Report) -> Option<Address> {
-    let svc = checked(block, "svc", host, report);
-    let port = match block.get("port") {
-        None => Some(DEFAULT_PORT),
+/// What is not said is of `otherwise`, unless another Service is named.
+fn service(block: &Block<'_>, otherwise: Address, report: &mut Report) -> Address {
+    let mut address = checked(block, "svc", host, report).map_or(otherwise, |svc| Address::of_service(&svc));
+    let said = match block.get("port") {
+        None => None,
         Some(value) => port(value).or_else(|| {
             report.problem(&block.path_of("port"), format!("{} is not a port; allowed: 1 to 65535", shown(value)))
         }),
     };
-    let rootpath = checked(block, "rootpath", path, report).unwrap_or_default();
-    Some(Address::Service { svc: svc?, port: port?, rootpath: rootpath.trim_matches('/').to_owned() })
+    if let Address::Service { port, rootpath, .. } = &mut address {
+        *port = said.unwrap_or(*port);
+        if let Some(path) = checked(block, "rootpath", path, report) {
+            path.trim_matches('/').clone_into(rootpath);
+        }
+    }
+    address
 }
 
 /// Helm users write ports with and without quotes.

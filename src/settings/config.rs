@@ -1,7 +1,7 @@
 //! Our own configuration file.
 
 use super::block::{Block, Report, kind};
-use super::{ArgoCd, Settings, argocd, auth, keeping, services};
+use super::{Address, ArgoCd, Settings, argocd, auth, keeping, services};
 use crate::core::{Auth, Delivery, OnConflict, Username};
 use serde_json::Value;
 
@@ -27,15 +27,19 @@ pub(super) fn read(root: &Value, report: &mut Report) -> Option<Settings> {
         }),
         None => Some(auth::default()),
     };
-    let settings = options(&root, report);
+    let settings = options(&root, Address::default(), report);
     Some(Settings { auth: auth?, ..settings })
 }
 
-/// Reads the options of a mapping, whatever else stands in it.
-pub(super) fn options(root: &Block<'_>, report: &mut Report) -> Settings {
+/// Reads the options of a mapping, whatever else stands in it. `runtime` is where Argo CD is if they
+/// don't say.
+pub(super) fn options(root: &Block<'_>, runtime: Address, report: &mut Report) -> Settings {
     let conflicts = [("keep", OnConflict::Keep), ("replace", OnConflict::Replace), ("deny", OnConflict::Deny)];
     let (rollout, by_name) = keeping::rollout(root, report);
-    let argocd = root.block("argocd", report).map(|block| argocd::from_config(&block, report)).unwrap_or_default();
+    let argocd = match root.block("argocd", report) {
+        Some(block) => argocd::from_config(&block, runtime, report),
+        None => ArgoCd { address: runtime, ..ArgoCd::default() },
+    };
     let defaults = Settings::new(auth::default(), argocd);
     Settings {
         delivery: root.one_of("delivery", &DELIVERIES, report).unwrap_or(defaults.delivery),

@@ -14,13 +14,30 @@ struct Spelling {
     auth_in_server: bool,
     /// Whether the Runtime's own chart reads this spelling.
     known_to_chart: bool,
+    /// The Service that is meant where `server` names none.
+    service: &'static str,
 }
 
 /// The documentation's, the classic chart's, the current chart's.
 const SPELLINGS: [Spelling; 3] = [
-    Spelling { parent: &["global", "external-arg-cd"], auth_in_server: false, known_to_chart: false },
-    Spelling { parent: &["global", "external-argo-cd"], auth_in_server: false, known_to_chart: true },
-    Spelling { parent: &["global", "integrations", "argo-cd"], auth_in_server: true, known_to_chart: true },
+    Spelling {
+        parent: &["global", "external-arg-cd"],
+        auth_in_server: false,
+        known_to_chart: false,
+        service: argocd::CLASSIC_SERVICE,
+    },
+    Spelling {
+        parent: &["global", "external-argo-cd"],
+        auth_in_server: false,
+        known_to_chart: true,
+        service: argocd::CLASSIC_SERVICE,
+    },
+    Spelling {
+        parent: &["global", "integrations", "argo-cd"],
+        auth_in_server: true,
+        known_to_chart: true,
+        service: argocd::SERVICE,
+    },
 ];
 
 /// The name of our chart.
@@ -41,7 +58,7 @@ pub(super) fn read(root: &Value, legacy: Option<bool>, report: &mut Report) -> O
     for spelling in &SPELLINGS {
         let Some(parent) = descend(&root, spelling.parent, report) else { continue };
         let server = parent.block("server", report);
-        addresses.extend(server.as_ref().and_then(|server| address(server, report)));
+        addresses.extend(server.as_ref().and_then(|server| address(server, spelling.service, report)));
         let auth = if spelling.auth_in_server {
             server.and_then(|server| server.block("auth", report))
         } else {
@@ -56,6 +73,7 @@ pub(super) fn read(root: &Value, legacy: Option<bool>, report: &mut Report) -> O
     if !report.problems.is_empty() {
         return None;
     }
+    let first_service = found.first().map(|(_, spelling, _)| spelling.service);
     // Merged values carry the current chart's defaults beside what a person wrote.
     found.retain(|(_, _, read)| !read.is_default());
     if let [(first, _, a), rest @ ..] = found.as_slice()
@@ -63,6 +81,7 @@ pub(super) fn read(root: &Value, legacy: Option<bool>, report: &mut Report) -> O
     {
         return report.problem(other, format!("differs from {first}, and both are given; keep one of them"));
     }
+    let service = found.first().map(|(_, spelling, _)| spelling.service).or(first_service);
     let chart_knows = found.iter().any(|(_, spelling, _)| spelling.known_to_chart);
     let mut auth = match found.into_iter().next() {
         Some((_, _, read)) => {
@@ -72,28 +91,27 @@ pub(super) fn read(root: &Value, legacy: Option<bool>, report: &mut Report) -> O
         }
         None => auth::default(),
     };
-    let settings = own(&root, report);
+    let address = addresses.into_iter().next().or_else(|| service.map(Address::of_service)).unwrap_or_default();
+    let settings = own(&root, address, report);
     let needs_name = auth.mode == Mode::Password || legacy.unwrap_or(settings.legacy_app_proxy);
     if needs_name {
         deprecated_username(&root, &mut auth, report);
     }
-    let argocd =
-        ArgoCd { address: settings.argocd.address.or_else(|| addresses.into_iter().next()), ..settings.argocd };
-    if report.problems.is_empty() { Some(Settings { auth, argocd, ..settings }) } else { None }
+    if report.problems.is_empty() { Some(Settings { auth, ..settings }) } else { None }
 }
 
 /// Our chart's own keys: at the root, or under the chart's name where an umbrella chart holds it.
-fn own(root: &Block<'_>, report: &mut Report) -> Settings {
+fn own(root: &Block<'_>, runtime: Address, report: &mut Report) -> Settings {
     let below = root.map.get(CHART).filter(|value| value.is_object());
     let below = below.and_then(|value| Block::new(value, CHART.to_owned(), report));
-    config::options(below.as_ref().unwrap_or(root), report)
+    config::options(below.as_ref().unwrap_or(root), runtime, report)
 }
 
 /// The address in a `server` block. What can't be used (a Helm template, say) is a warning only:
 /// pods are injected without it.
-fn address(server: &Block<'_>, report: &mut Report) -> Option<Address> {
+fn address(server: &Block<'_>, service: &str, report: &mut Report) -> Option<Address> {
     let mut quiet = Report::new(false);
-    let address = argocd::from_values(server, &mut quiet);
+    let address = argocd::from_values(server, service, &mut quiet).filter(|_| quiet.problems.is_empty());
     report.warnings.append(&mut quiet.problems);
     address
 }

@@ -7,7 +7,7 @@ use argocd_auth_webhook::settings::Settings;
 use serde_json::{Value, json};
 
 /// Values that are accepted, beside the table.
-const MORE: [&str; 19] = [
+const MORE: [&str; 22] = [
     "global: {external-arg-cd: {server: {svc: '{{ .Release.Name }}-server', port: 70000}, auth: {username: robot}}}",
     "global: {external-arg-cd: {auth: {type: token, token: t, username: a}}, external-argo-cd: {auth: {type: token, token: t}}}",
     "legacyAppProxy: true\nglobal: {external-arg-cd: {auth: {type: token, token: t}}}\napp-proxy: {config: {argoCdUsername: robot}}",
@@ -23,6 +23,9 @@ const MORE: [&str; 19] = [
     "global: {external-arg-cd: {auth: {username: robot}}, app: {x: 1}}\napp-proxy: {config: {argoCdUsername: robot-2}}",
     "global: {integrations: {argo-cd: {server: {svc: a.b, port: 443, rootpath: x/y, other: z}}}}",
     "global: {external-argo-cd: {server: {svc: first}}, integrations: {argo-cd: {server: {svc: second}}}}",
+    "global: {external-argo-cd: {server: {rootpath: /argocd}, auth: {type: password}}}",
+    "global: {external-argo-cd: {auth: {username: robot}}, integrations: {argo-cd: {server: {auth: {type: password}}}}}",
+    "global: {integrations: {argo-cd: {server: {port: 8080}}}}\nargocd: {rootpath: x}",
     "delivery: ''\nonConflict: null\nrollout: report\nargocd: {svc: a, port: '8080'}",
     "rollout: {mode: report, byName: restart}\ncredentials: {followAfter: 90s, checkInterval: 1h}",
     "rollout: {byName: restart}\ncredentials: {createSecret: false}",

@@ -51,14 +51,14 @@ pub async fn argocd(place: &Place, server: &Path) {
         role("argocd-server", &json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }])),
         binding("argocd-server", namespace),
         json!({
-            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "argocd-server" },
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "argo-cd-server" },
             "spec": { "selector": { "matchLabels": pod }, "template": {
                 "metadata": { "labels": pod },
                 "spec": { "serviceAccountName": "argocd-server", "containers": [container] },
             } },
         }),
         json!({
-            "apiVersion": "v1", "kind": "Service", "metadata": { "name": "argocd-server" },
+            "apiVersion": "v1", "kind": "Service", "metadata": { "name": "argo-cd-server" },
             "spec": { "selector": pod, "ports": [
                 { "name": "http", "port": 80, "targetPort": "server" }, { "name": "https", "port": 443, "targetPort": "server" },
             ] },
@@ -67,7 +67,7 @@ pub async fn argocd(place: &Place, server: &Path) {
     for object in objects {
         apply(cluster, namespace, &object);
     }
-    let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/argocd-server");
+    let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/argo-cd-server");
     eventually("Argo CD's pod is ready", async || {
         let status = cluster.get(&path).await?["status"].clone();
         if status["readyReplicas"] == 1 { Ok(()) } else { Err(status.to_string()) }
@@ -132,7 +132,7 @@ async fn commands_reach_an_argo_cd_that_only_the_cluster_reaches_and_name_the_pe
     argocd(&place, &server).await;
     let (cluster, namespace) = (&place.cluster, place.namespace());
     let admin = cluster.kubeconfig();
-    let by_pod = format!("port-forwarded to pod {namespace}/argocd-server-");
+    let by_pod = format!("port-forwarded to pod {namespace}/argo-cd-server-");
 
     let (code, printed) = run(&admin, namespace, &["account", "verify"]);
     assert!(code == 1 && printed.contains(&by_pod) && printed.contains("it lacks apiKey"), "{printed}");

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 
 const APP_PROXY: &str = "cap-app-proxy";
 /// The workloads, of one pod each, and Argo CD itself.
-const NOT_RESTARTED: [&str; 3] = ["gitops-operator", "event-reporter", "argocd-server"];
+const NOT_RESTARTED: [&str; 3] = ["gitops-operator", "event-reporter", "argo-cd-server"];
 const VALUES: &str = "credentials: {followAfter: 5s, checkInterval: 2s}\n\
                       controller: {extraArgs: [\"--kubelet-cache=3s\"]}\n";
 
@@ -30,7 +30,7 @@ struct ArgoCd(String);
 
 impl ArgoCd {
     async fn of(cluster: &Cluster, namespace: &str) -> Self {
-        let service = cluster.get(&format!("/api/v1/namespaces/{namespace}/services/argocd-server")).await.unwrap();
+        let service = cluster.get(&format!("/api/v1/namespaces/{namespace}/services/argo-cd-server")).await.unwrap();
         Self(format!("{}:80", service["spec"]["clusterIP"].as_str().unwrap()))
     }
 

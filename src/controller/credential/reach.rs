@@ -5,12 +5,7 @@ use super::source::{config_map, secret, value};
 use crate::argocd::{ArgoCdError, Base, Cause, Server, Target, TlsTrust};
 use crate::cluster::ClusterError;
 use crate::controller::Context;
-use crate::settings::{Address, CertificateAuthority};
-
-/// Where Argo CD is if the settings don't say: what the Runtime's chart has by default.
-fn default_address() -> Address {
-    Address::Service { svc: "argocd-server".to_owned(), port: 80, rootpath: String::new() }
-}
+use crate::settings::CertificateAuthority;
 
 /// The way to Argo CD. It is kept while nothing about it changes, so that calls one after the other
 /// meet the same replica.
@@ -47,9 +42,8 @@ impl Reach {
 /// Its address.
 pub(super) fn base(context: &Context) -> Result<Base, String> {
     let settings = &context.settings.argocd;
-    let address = settings.address.clone().unwrap_or_else(default_address);
     let namespace = settings.namespace.as_ref().unwrap_or(&context.options.namespace);
-    Base::of(&address, namespace).map_err(|error| error.to_string())
+    Base::of(&settings.address, namespace).map_err(|error| error.to_string())
 }
 
 async fn trust(context: &Context) -> Result<Result<TlsTrust, String>, ClusterError> {
