@@ -74,6 +74,8 @@ pub struct Workload {
     pub desired: usize,
     /// How far its own rollout is.
     pub progress: Progress,
+    /// Whether all its pods are of the last revision, available or not: no rollout goes on.
+    pub whole: bool,
     /// Whether it is paused.
     pub paused: bool,
     /// Whether its annotation says that it is not to be touched.

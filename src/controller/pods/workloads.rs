@@ -113,7 +113,8 @@ fn deployment(read: &Deployment) -> (Workload, ObjectMeta) {
         Some(found.message.clone().or_else(|| found.reason.clone()).unwrap_or_default())
     };
     let counts = [status.replicas, status.updated_replicas, status.available_replicas].map(|number| count(number, 0));
-    let progress = if status.observed_generation < read.metadata.generation {
+    let observed = status.observed_generation >= read.metadata.generation;
+    let progress = if !observed {
         Progress::Going
     } else if let Some(why) = condition("Progressing", "False") {
         Progress::Failed(why)
@@ -125,6 +126,7 @@ fn deployment(read: &Deployment) -> (Workload, ObjectMeta) {
     let workload = Workload {
         desired,
         progress,
+        whole: observed && counts.iter().take(2).all(|number| *number == desired),
         paused: spec.paused == Some(true),
         opted_out: opted_out(&read.metadata),
         refused: condition("ReplicaFailure", "True"),
@@ -143,10 +145,12 @@ fn stateful(read: &StatefulSet) -> (Workload, ObjectMeta) {
     let partition = strategy.rolling_update.and_then(|rolling| rolling.partition).unwrap_or(0);
     let observed = status.observed_generation >= read.metadata.generation;
     let updated = status.update_revision == status.current_revision || count(status.updated_replicas, 0) == desired;
-    let all = count(Some(status.replicas), 0) == desired && count(status.available_replicas, 0) == desired;
+    let there = count(Some(status.replicas), 0) == desired;
+    let available = count(status.available_replicas, 0) == desired;
     let workload = Workload {
         desired,
-        progress: if observed && updated && all { Progress::Done } else { Progress::Going },
+        progress: if observed && updated && there && available { Progress::Done } else { Progress::Going },
+        whole: observed && updated && there,
         paused: false,
         opted_out: opted_out(&read.metadata),
         refused: None,
@@ -165,6 +169,7 @@ fn replicas(read: &ReplicaSet) -> (Workload, ObjectMeta) {
     let workload = Workload {
         desired: count(spec.replicas, 1),
         progress: Progress::Done,
+        whole: true,
         paused: false,
         opted_out: opted_out(&read.metadata),
         refused: failing.map(|condition| condition.message.clone().unwrap_or_default()),
@@ -184,8 +189,8 @@ fn rollout(read: &DynamicObject) -> (Workload, ObjectMeta) {
     let restarted = data.pointer("/spec/restartAt").and_then(Value::as_str).map(str::to_owned);
     let done = data.pointer("/status/restartedAt").and_then(Value::as_str);
     // A restart's end is when its time stands in the status.
-    let settled =
-        number("/status/availableReplicas", 0) == desired && (restarted.is_none() || done == restarted.as_deref());
+    let taken_up = restarted.is_none() || done == restarted.as_deref();
+    let settled = number("/status/availableReplicas", 0) == desired && taken_up;
     let phase = data.pointer("/status/phase").and_then(Value::as_str);
     let progress = match phase {
         Some("Degraded") => {
@@ -198,6 +203,8 @@ fn rollout(read: &DynamicObject) -> (Workload, ObjectMeta) {
     let workload = Workload {
         desired,
         progress,
+        whole: taken_up
+            && ["replicas", "updatedReplicas"].iter().all(|name| number(&format!("/status/{name}"), 0) == desired),
         paused: data.pointer("/spec/paused").and_then(Value::as_bool) == Some(true),
         opted_out: opted_out(&read.metadata),
         refused: None,
