@@ -69,6 +69,7 @@ pub enum Progress {
 
 /// A workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact by itself")]
 pub struct Workload {
     /// How many pods it is to have.
     pub desired: usize,
