@@ -44,11 +44,17 @@ impl State {
             let body = json!({ "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata });
             ensure::<Secret>(&secrets, &format!("making {place}"), &name, &body).await?
         };
-        let entries = entries(&secret);
-        match entries.get(HASH_KEY) {
-            Some(key) if key.len() == HASH_KEY_LENGTH => Ok(Self::new(&secret, entries)),
-            _ => Self::with_new_key(context, &name, &secret, &entries).await,
+        match Self::read(&secret) {
+            Some(state) => Ok(state),
+            None => Self::with_new_key(context, &name, &secret, &entries(&secret)).await,
         }
+    }
+
+    /// What stands in this Secret, to be read only; nothing where it has no key yet.
+    pub(super) fn read(secret: &Secret) -> Option<Self> {
+        let entries = entries(secret);
+        let whole = entries.get(HASH_KEY).is_some_and(|key| key.len() == HASH_KEY_LENGTH);
+        whole.then(|| Self::new(secret, entries))
     }
 
     fn new(secret: &Secret, entries: BTreeMap<String, Vec<u8>>) -> Self {

@@ -2,8 +2,8 @@
 
 use super::{Report, Scene, Verdict, failed};
 use crate::cluster::call;
-use crate::controller::pods::VALUES;
-use crate::pods::{Facts, History, KUBELET_CACHE, Lack, Subjects, Verdict as Step, judge};
+use crate::controller::pods::verdicts;
+use crate::pods::{Facts, Lack, Subjects, Verdict as Step};
 use crate::settings::{Rollout, Settings};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::ListParams;
@@ -22,36 +22,37 @@ pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, r
             return report.add(PROBE, namespace, failed(&error, advice));
         }
     };
-    let history = match remembered(client, scene).await {
-        Ok(history) => history,
+    let state = match state(client, scene).await {
+        Ok(state) => Some(state),
         Err(why) => {
             report.add(PROBE, "values that changed", Verdict::NotChecked(why));
-            History::default()
+            None
         }
     };
     let subjects = Subjects::new(settings);
     let facts: Vec<Facts> = pods.items.iter().filter_map(|pod| Facts::of(pod, &subjects)).collect();
-    say(&facts, &history, settings.rollout, namespace, report);
+    let judged = verdicts(client, namespace, &subjects, state.as_ref(), settings.rollout, facts).await;
+    match judged {
+        Ok(judged) => say(&judged, settings.rollout, namespace, report),
+        Err(error) => report.add(PROBE, namespace, failed(&error, "make sure that the API server can be reached")),
+    }
 }
 
-/// Which values the controller saw, and since when.
-async fn remembered(client: &Client, scene: &Scene) -> Result<History, String> {
+/// What the controller remembers.
+async fn state(client: &Client, scene: &Scene) -> Result<Secret, String> {
     let (namespace, name) = (&scene.options.namespace, format!("{}-state", scene.options.release));
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let what = format!("whether pods hold a value that has changed isn't known: reading Secret {namespace}/{name}");
-    let secret = call(&what, secrets.get(&name)).await.map_err(|error| error.to_string())?;
-    let values = secret.data.as_ref().and_then(|data| data.get(VALUES));
-    Ok(values.and_then(|values| serde_json::from_slice(&values.0).ok()).unwrap_or_default())
+    call(&what, secrets.get(&name)).await.map_err(|error| error.to_string())
 }
 
-fn say(pods: &[Facts], history: &History, rollout: Rollout, namespace: &str, report: &mut Report) {
+fn say(pods: &[(Facts, Step)], rollout: Rollout, namespace: &str, report: &mut Report) {
     let mut right = 0;
-    for pod in pods.iter().filter(|pod| !pod.terminating && !pod.completed) {
-        let step = judge(pod, history, false, KUBELET_CACHE);
+    for (pod, step) in pods.iter().filter(|(pod, _)| !pod.terminating && !pod.completed) {
         let subject = format!("pod {}", pod.name);
         let text = format!("{}: {}", step.as_str(), step.reason().unwrap_or_default());
         let text = text.strip_prefix("not_ours: ").map_or(text.clone(), str::to_owned);
-        match &step {
+        match step {
             Step::InStep => right += 1,
             Step::OptedOut | Step::NotOurs(_, None) => report.add(PROBE, subject, Verdict::Ok(text)),
             Step::NotOurs(_, Some(_)) => {
@@ -81,6 +82,7 @@ fn say(pods: &[Facts], history: &History, rollout: Rollout, namespace: &str, rep
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pods::{History, KUBELET_CACHE, judge};
     use crate::settings::Overrides;
     use serde_json::{Value, json};
 
@@ -97,9 +99,13 @@ mod tests {
         let settings = Settings::load(None, Overrides::default()).unwrap();
         let subjects = Subjects::new(&settings);
         let read = |pod: &Value| Facts::of(&serde_json::from_value(pod.clone()).unwrap(), &subjects);
-        let facts: Vec<Facts> = pods.iter().filter_map(read).collect();
+        let judged = |facts: Facts| {
+            let step = judge(&facts, &History::default(), false, KUBELET_CACHE);
+            (facts, step)
+        };
+        let judged: Vec<_> = pods.iter().filter_map(read).map(judged).collect();
         let mut report = Report::default();
-        say(&facts, &History::default(), rollout, "codefresh", &mut report);
+        say(&judged, rollout, "codefresh", &mut report);
         report
     }
 

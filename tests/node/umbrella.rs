@@ -1,7 +1,7 @@
 //! One chart that holds the Runtime and ours: Helm registers the webhook last, so that pods may be
 //! there before it.
 
-use crate::cluster::{project, say};
+use crate::cluster::say;
 use crate::fixtures::{self, Arrives};
 use crate::helm::Helm;
 use crate::machine::{environment, running_process};
@@ -10,26 +10,11 @@ use crate::release::{Place, plain_token};
 use crate::runtime::{app_proxy_to_run, runnable, running, surroundings};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::process::Command;
 use tempfile::TempDir;
 
 /// What `doctor` says: whether all is good, and its checks.
 pub fn doctor(place: &Place, release: &str, service: &str) -> (bool, Vec<Value>) {
-    let configuration = format!("{release}-{}", place.namespace());
-    let output = Command::new(env!("CARGO_BIN_EXE_argocd-auth-webhook"))
-        .args(["doctor", "--namespace", place.namespace(), "--release", release, "--service", service])
-        .args(["--webhook-configuration", &configuration, "--config-map", &format!("{service}-config")])
-        .args(["--output", "json"])
-        .env("KUBECONFIG", place.cluster.kubeconfig())
-        .current_dir(project())
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let report: Value = serde_json::from_str(&text)
-        .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)));
-    let good = report["good"].as_bool().unwrap();
-    assert_eq!(output.status.code(), Some(i32::from(!good)));
-    (good, report["checks"].as_array().unwrap().clone())
+    crate::scene::doctor(&place.cluster, place.namespace(), release, service)
 }
 
 /// The subjects of a probe's problems, with their text.

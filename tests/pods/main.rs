@@ -33,5 +33,6 @@ mod killed;
 mod reapplied;
 mod refused;
 mod rotations;
+mod stateful;
 mod umbrella;
 mod upgrade;

@@ -126,6 +126,9 @@ async fn paused_failing_bare_and_unwilling_ones_are_explained_and_left_alone() {
     let counts = ["sources-server", "gitops-operator", "cap-app-proxy", "bare"].map(|name| scene.timeline.count(name));
     assert_eq!(counts, [1, 2, 1, 1]);
 
+    let both = scene.said_by_both().await;
+    assert!(both.contains_key("pod bare") && both.len() >= 4, "{both:#?}");
+
     cluster.merge(&path(namespace, &paused), &json!({ "spec": { "paused": false } })).await.unwrap();
     eventually("it is restarted", async || {
         let count = scene.timeline.count("cap-app-proxy");

@@ -1,6 +1,6 @@
 //! A release with workloads beside it, and what is said of them.
 
-use crate::cluster::{Cluster, eventually};
+use crate::cluster::{Cluster, eventually, project};
 use crate::helm::Helm;
 use crate::release::{Place, Release, plain_token};
 use crate::runtime::secret;
@@ -8,6 +8,7 @@ use crate::timeline::Timeline;
 use crate::workloads::prepare;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::process::Command;
 
 /// Shorter than a kubelet's cache in earnest; the node here learns of a change at once.
 pub const QUICK: &str = "controller: {extraArgs: [\"--kubelet-cache=3s\"]}";
@@ -73,6 +74,24 @@ impl Scene {
         status(self.cluster(), self.namespace(), &self.release.name).await
     }
 
+    /// Waits until `status` and `doctor` say the same of each pod that is out of step; that.
+    pub async fn said_by_both(&self) -> BTreeMap<String, String> {
+        eventually("status and doctor say the same", async || {
+            let text = |pod: &Value, name: &str| pod[name].as_str().unwrap_or_default().to_owned();
+            let status = self.status().await?;
+            let pods = status["pods"].as_array().unwrap().iter().filter(|pod| pod["verdict"] != "in_step");
+            let whole = |pod: &Value| format!("{}: {}", text(pod, "verdict"), text(pod, "reason"));
+            let status: BTreeMap<String, String> =
+                pods.map(|pod| (format!("pod {}", text(pod, "name")), whole(pod).replace("not_ours: ", ""))).collect();
+            let (_, checks) = doctor(self.cluster(), self.namespace(), &self.release.name, &self.release.fullname());
+            let checks = checks.iter().filter(|check| text(check, "subject").starts_with("pod "));
+            let doctor = checks.filter(|check| check["probe"] == "pods");
+            let doctor = doctor.map(|check| (text(check, "subject"), text(check, "text"))).collect();
+            if status == doctor { Ok(status) } else { Err(format!("{status:#?}, {doctor:#?}")) }
+        })
+        .await
+    }
+
     /// What the workload waits for, if it does.
     pub async fn waits(&self, workload: &str, text: &str) {
         eventually(&format!("{workload} waits"), async || {
@@ -134,6 +153,25 @@ impl Scene {
         });
         ours.map(|event| event["reason"].as_str().unwrap().to_owned()).collect()
     }
+}
+
+/// What `doctor` says: whether all is good, and its checks.
+pub fn doctor(cluster: &Cluster, namespace: &str, release: &str, service: &str) -> (bool, Vec<Value>) {
+    let configuration = format!("{release}-{namespace}");
+    let output = Command::new(env!("CARGO_BIN_EXE_argocd-auth-webhook"))
+        .args(["doctor", "--namespace", namespace, "--release", release, "--service", service])
+        .args(["--webhook-configuration", &configuration, "--config-map", &format!("{service}-config")])
+        .args(["--output", "json"])
+        .env("KUBECONFIG", cluster.kubeconfig())
+        .current_dir(project())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let report: Value = serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)));
+    let good = report["good"].as_bool().unwrap();
+    assert_eq!(output.status.code(), Some(i32::from(!good)));
+    (good, report["checks"].as_array().unwrap().clone())
 }
 
 pub async fn status(cluster: &Cluster, namespace: &str, release: &str) -> Result<Value, String> {

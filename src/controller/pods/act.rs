@@ -3,6 +3,7 @@
 use super::RESTARTED_AT;
 use super::plan::{Action, How};
 use super::snapshot::{Kind, WorkloadId};
+use super::workloads::Workloads;
 use crate::cluster::{Cause, ClusterError, FIELD_MANAGER, Taken, call, delete, evict};
 use crate::controller::Context;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -25,6 +26,11 @@ pub(super) enum Acted {
 }
 
 impl Context {
+    /// The workloads beside the release.
+    pub(super) fn workloads(&self) -> Workloads<'_> {
+        Workloads { client: &self.client, namespace: &self.options.namespace }
+    }
+
     /// Does it.
     pub(super) async fn carry_out(&self, action: &Action) -> Result<Acted, ClusterError> {
         let result = match action {
@@ -67,7 +73,9 @@ impl Context {
             Kind::StatefulSet => {
                 patch::<StatefulSet>(Api::namespaced(self.client.clone(), namespace), &what, name, &annotation).await
             }
-            Kind::Rollout => patch(self.rollouts(), &what, name, &json!({ "spec": { "restartAt": value } })).await,
+            Kind::Rollout => {
+                patch(self.workloads().rollouts(), &what, name, &json!({ "spec": { "restartAt": value } })).await
+            }
             // It has no rollout of its own: the plan evicts its pods.
             Kind::ReplicaSet => Ok(()),
         }

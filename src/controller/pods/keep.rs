@@ -2,7 +2,7 @@
 
 use super::act::Acted;
 use super::ledger::Ledger;
-use super::observe::Known;
+use super::observe::{Judging, Known};
 use super::plan::{Action, Next, Plan, plan};
 use super::prove::Proofs;
 use super::report::Reporter;
@@ -12,8 +12,9 @@ use super::values::{self, VALUES};
 use crate::cluster::{Cause, ClusterError};
 use crate::controller::state::State;
 use crate::controller::{Consumers, Context};
+use crate::core::Injector;
 use crate::pki::{Seconds, now};
-use crate::pods::{History, Subjects};
+use crate::pods::{Facts, History, Subjects};
 use crate::settings::Rollout;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -57,12 +58,27 @@ pub(in crate::controller) async fn run(context: Context) {
 }
 
 /// What is remembered in the cluster.
+#[derive(Default)]
+pub(super) struct Remembered {
+    pub history: History,
+    pub ledger: Ledger,
+    /// Which settings hold.
+    pub settings: String,
+}
+
+impl Remembered {
+    /// What stands in the state Secret.
+    pub(super) fn of(state: &State, injector: &Injector) -> Self {
+        let what_holds: Vec<String> = injector.injections().map(|injection| format!("{injection:?}")).collect();
+        let settings = state.digest(&[what_holds.join("\n").as_bytes()]).chars().take(12).collect();
+        let (history, ledger) = (state.get(VALUES).unwrap_or_default(), state.get(LEDGER).unwrap_or_default());
+        Self { history, ledger, settings }
+    }
+}
+
 struct Memory {
     state: State,
-    history: History,
-    ledger: Ledger,
-    /// Which settings hold.
-    settings: String,
+    held: Remembered,
 }
 
 struct Keeping<'k> {
@@ -117,17 +133,14 @@ impl Keeping<'_> {
             None => self.remember().await?,
         };
         if self.store.secrets_changed() {
-            let noted = values::note(self.context, self.subjects, &memory.state, &mut memory.history).await;
+            let noted = values::note(self.context, self.subjects, &memory.state, &mut memory.held.history).await;
             if noted.inspect_err(|_| self.store.look_at_secrets())? {
-                memory.state.put(self.context, VALUES, Some(&memory.history)).await?;
+                memory.state.put(self.context, VALUES, Some(&memory.held.history)).await?;
             }
         }
         let automatic = self.context.settings.rollout == Rollout::Automatic;
-        let Memory { history, ledger, settings, .. } = &memory;
-        let injector = &self.subjects.injector;
-        let mut seen = self.known.snapshot(self.context, pods, history, ledger, injector, settings).await?;
         self.held_back.retain(|_, (until, _)| now() < *until + FORGET);
-        seen.held_back.clone_from(&self.held_back);
+        let mut seen = self.look(&memory.held, automatic, pods).await?;
         let planned = if automatic {
             self.plan(&mut seen).await?
         } else {
@@ -139,7 +152,7 @@ impl Keeping<'_> {
         let idle = match planned.next {
             Next::Do(action, ledger) => {
                 memory.state.put(self.context, LEDGER, Some(&ledger)).await?;
-                memory.ledger = ledger;
+                memory.held.ledger = ledger;
                 self.act(&action).await?;
                 PACE
             }
@@ -155,11 +168,26 @@ impl Keeping<'_> {
         let state = State::open(self.context).await?;
         // Without what was remembered everything has to be looked at.
         self.store.look_at_secrets();
-        let what_holds: Vec<String> =
-            self.subjects.injector.injections().map(|injection| format!("{injection:?}")).collect();
-        let settings = state.digest(&[what_holds.join("\n").as_bytes()]).chars().take(12).collect();
-        let (history, ledger) = (state.get(VALUES).unwrap_or_default(), state.get(LEDGER).unwrap_or_default());
-        Ok(Memory { state, history, ledger, settings })
+        let held = Remembered::of(&state, &self.subjects.injector);
+        Ok(Memory { state, held })
+    }
+
+    /// Puts the snapshot together.
+    async fn look(&mut self, held: &Remembered, automatic: bool, pods: Vec<Facts>) -> Result<Snapshot, ClusterError> {
+        let Remembered { history, ledger, settings } = held;
+        let (injector, cache) = (&self.subjects.injector, self.context.options.kubelet_cache);
+        let by = Judging { injector, history, ledger, settings, cache, automatic };
+        let (pods, workloads) = self.known.judge(self.context.workloads(), by, pods).await?;
+        Ok(Snapshot {
+            pods,
+            workloads,
+            cache,
+            history: history.clone(),
+            ledger: ledger.clone(),
+            settings: settings.clone(),
+            held_back: self.held_back.clone(),
+            ..Snapshot::default()
+        })
     }
 
     /// Plans, and shows that the webhook injects where the plan asks for it.

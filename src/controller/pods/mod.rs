@@ -23,7 +23,7 @@ mod workloads;
 
 pub(super) use keep::run;
 pub use metrics::PodMetrics;
-pub use values::VALUES;
+pub(crate) use observe::verdicts;
 
 /// The annotation on a pod template by which a workload is restarted; a time.
 pub const RESTARTED_AT: &str = "argocd-auth-webhook/restartedAt";

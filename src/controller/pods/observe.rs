@@ -1,15 +1,18 @@
 //! Looking at the cluster: what the watches said, and the workloads that matter now, as a snapshot.
 
+use super::keep::Remembered;
 use super::ledger::{Ledger, Wave};
 use super::roll::PATIENCE;
-use super::snapshot::{Found, PodView, Snapshot, WorkloadId};
+use super::snapshot::{Found, PodView, WorkloadId};
+use super::workloads::Workloads;
 use crate::cluster::{Cause, ClusterError};
-use crate::controller::Context;
+use crate::controller::state::State;
 use crate::core::{Injector, Outcome, Pod};
 use crate::pki::{Seconds, now};
-use crate::pods::{Facts, History, Owner, Verdict, judge};
+use crate::pods::{Facts, History, KUBELET_CACHE, NotOurs, Owner, Subjects, Verdict, judge};
 use crate::settings::Rollout;
-use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::api::core::v1::{PodTemplateSpec, Secret};
+use kube::Client;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -17,12 +20,32 @@ use tokio::time::Instant;
 /// How long what was read of a workload counts.
 const FRESH: Duration = Duration::from_secs(2);
 
+/// How long it counts that the workload behind an owner isn't known.
+const UNKNOWN: Duration = Duration::from_secs(30);
+
 /// What is behind an owner of pods.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Owned {
+    at: Instant,
     workload: Option<WorkloadId>,
+    /// Whether this account may look.
+    seen: bool,
     /// Whether its template leaves nothing to keep of a person's own; `None` where nobody looked.
     clean: Option<bool>,
+}
+
+/// What pods are judged by.
+#[derive(Clone, Copy)]
+pub(super) struct Judging<'j> {
+    pub injector: &'j Injector,
+    pub history: &'j History,
+    pub ledger: &'j Ledger,
+    /// Which settings hold.
+    pub settings: &'j str,
+    /// How long a kubelet may hand out the value before.
+    pub cache: Seconds,
+    /// Whether workloads may be changed, and so are looked at.
+    pub automatic: bool,
 }
 
 /// What was looked up and needn't be again.
@@ -45,19 +68,26 @@ impl Known {
         self.workloads.get(workload).and_then(|(_, _, uid)| uid.as_ref())
     }
 
-    async fn owned(&mut self, context: &Context, owner: &Owner, injector: &Injector) -> Result<Owned, ClusterError> {
-        if let Some(known) = self.owners.get(owner) {
+    async fn owned(
+        &mut self,
+        cluster: Workloads<'_>,
+        owner: &Owner,
+        injector: &Injector,
+    ) -> Result<Owned, ClusterError> {
+        let fresh = |known: &&Owned| known.workload.is_some() || known.at.elapsed() < UNKNOWN;
+        if let Some(known) = self.owners.get(owner).filter(fresh) {
             return Ok(known.clone());
         }
-        let (workload, template) = match context.workload_of(owner).await {
+        let (seen, (workload, template)) = match cluster.workload_of(owner).await {
             Err(error) if !matches!(error.cause, Cause::Forbidden(_)) => return Err(error),
             Err(error) => {
                 tracing::warn!(%error, "whose pods those are isn't known");
-                (None, None)
+                (false, (None, None))
             }
-            Ok(found) => found,
+            Ok(found) => (true, found),
         };
-        let found = Owned { workload, clean: template.map(|template| is_clean(&template, injector)) };
+        let clean = template.map(|template| is_clean(&template, injector));
+        let found = Owned { at: Instant::now(), workload, seen, clean };
         self.owners.insert(owner.clone(), found.clone());
         Ok(found)
     }
@@ -67,7 +97,7 @@ impl Known {
     /// replacement under these settings is taken at its word: somebody else puts it in each time.
     async fn was_injected(
         &mut self,
-        context: &Context,
+        cluster: Workloads<'_>,
         facts: &Facts,
         injector: &Injector,
         wave: Option<&Wave>,
@@ -84,50 +114,55 @@ impl Known {
         if owner.kind != "StatefulSet" {
             return Ok(false);
         }
-        let template = context.stateful_template(&owner.name).await?;
+        let template = cluster.stateful_template(&owner.name).await?;
         Ok(template.is_some_and(|template| is_clean(&template, injector)))
     }
 
-    async fn workload(&mut self, context: &Context, id: &WorkloadId) -> Result<Found, ClusterError> {
+    async fn workload(&mut self, cluster: Workloads<'_>, id: &WorkloadId) -> Result<Found, ClusterError> {
         if let Some((at, found, _)) = self.workloads.get(id)
             && at.elapsed() < FRESH
         {
             return Ok(found.clone());
         }
-        let (found, uid) = context.workload(id).await?;
+        let (found, uid) = cluster.workload(id).await?;
         self.workloads.insert(id.clone(), (Instant::now(), found.clone(), uid));
         Ok(found)
     }
 
-    /// Puts the snapshot together. Workloads are looked at only where they may be changed.
-    pub(super) async fn snapshot(
+    /// Judges the pods. Workloads are looked at only where they may be changed.
+    pub(super) async fn judge(
         &mut self,
-        context: &Context,
+        cluster: Workloads<'_>,
+        by: Judging<'_>,
         pods: Vec<Facts>,
-        history: &History,
-        ledger: &Ledger,
-        injector: &Injector,
-        settings: &str,
-    ) -> Result<Snapshot, ClusterError> {
-        let cache: Seconds = context.options.kubelet_cache;
-        let look = context.settings.rollout == Rollout::Automatic;
+    ) -> Result<(Vec<PodView>, BTreeMap<WorkloadId, Found>), ClusterError> {
+        let Judging { injector, history, ledger, settings, cache, automatic } = by;
         let owners: BTreeSet<&Owner> = pods.iter().filter_map(|facts| facts.owner.as_ref()).collect();
         self.owners.retain(|owner, _| owners.contains(owner));
         let mut views = Vec::with_capacity(pods.len());
         for mut facts in pods {
-            let workload = match &facts.owner {
-                Some(owner) => self.owned(context, owner, injector).await?.workload,
-                None => None,
+            let (workload, seen) = match &facts.owner {
+                Some(owner) => {
+                    let behind = self.owned(cluster, owner, injector).await?;
+                    (behind.workload, behind.seen)
+                }
+                None => (None, true),
             };
             let wave = workload.as_ref().and_then(|id| ledger.wave(id)).filter(|wave| wave.settings == settings);
-            if self.was_injected(context, &facts, injector, wave).await? {
+            if self.was_injected(cluster, &facts, injector, wave).await? {
                 (facts.outcome, facts.changed, facts.carries) = (Outcome::Injected, true, true);
             }
-            let verdict = judge(&facts, history, false, cache);
+            let verdict = match (judge(&facts, history, false, cache), &workload, &facts.owner) {
+                // An owner of an owner that isn't known.
+                (Verdict::Lacks(lack), None, Some(owner)) if seen => {
+                    Verdict::NotOurs(NotOurs::UnknownKind(owner.kind.clone()), Some(lack))
+                }
+                (verdict, ..) => verdict,
+            };
             views.push(PodView { facts, verdict, workload });
         }
         let mut workloads = BTreeMap::new();
-        if look {
+        if automatic {
             let restarted: BTreeSet<&str> = ledger.restarted_within(PATIENCE, now()).collect();
             let matters = |view: &&PodView| {
                 let restarted = view.workload.as_ref().is_some_and(|id| restarted.contains(id.to_string().as_str()));
@@ -136,7 +171,7 @@ impl Known {
             let ids: BTreeSet<WorkloadId> =
                 views.iter().filter(matters).filter_map(|view| view.workload.clone()).collect();
             for id in ids {
-                let found = self.workload(context, &id).await?;
+                let found = self.workload(cluster, &id).await?;
                 workloads.insert(id, found);
             }
             for view in &mut views {
@@ -148,23 +183,34 @@ impl Known {
                 }
             }
         }
-        for view in &mut views {
-            // An owner of an owner that isn't known.
-            if let (Verdict::Lacks(lack), None, Some(owner)) = (&view.verdict, &view.workload, &view.facts.owner) {
-                let why = crate::pods::NotOurs::UnknownKind(owner.kind.clone());
-                view.verdict = Verdict::NotOurs(why, Some(*lack));
-            }
-        }
-        Ok(Snapshot {
-            pods: views,
-            workloads,
-            cache,
-            history: history.clone(),
-            ledger: ledger.clone(),
-            settings: settings.to_owned(),
-            ..Snapshot::default()
-        })
+        Ok((views, workloads))
     }
+}
+
+/// Each pod with the verdict that the controller gives about it. `state` is what it remembers.
+///
+/// # Errors
+/// A call failed. What the account may not see is no error: then less is known.
+pub(crate) async fn verdicts(
+    client: &Client,
+    namespace: &str,
+    subjects: &Subjects,
+    state: Option<&Secret>,
+    rollout: Rollout,
+    pods: Vec<Facts>,
+) -> Result<Vec<(Facts, Verdict)>, ClusterError> {
+    let remembered = state.and_then(State::read).map(|state| Remembered::of(&state, &subjects.injector));
+    let Remembered { history, ledger, settings } = remembered.unwrap_or_default();
+    let by = Judging {
+        injector: &subjects.injector,
+        history: &history,
+        ledger: &ledger,
+        settings: &settings,
+        cache: KUBELET_CACHE,
+        automatic: rollout == Rollout::Automatic,
+    };
+    let (views, _) = Known::default().judge(Workloads { client, namespace }, by, pods).await?;
+    Ok(views.into_iter().map(|view| (view.facts, view.verdict)).collect())
 }
 
 /// Whether a pod of this template has nothing of a person's own in the place of ours.

@@ -176,7 +176,15 @@ impl View<'_> {
         let missed: Vec<&PodView> = self.pods.iter().filter(lacks).copied().collect();
         let stale: Vec<&PodView> =
             self.pods.iter().filter(|pod| pod.verdict.lack() == Some(Lack::Stale)).copied().collect();
-        let step = if missed.is_empty() { roll::step(self, &stale) } else { self.replace(&missed) };
+        let replacing = if missed.is_empty() { Step::Nothing } else { self.replace(&missed) };
+        let step = match replacing {
+            Step::Nothing => roll::step(self, &stale),
+            // The one that is waited for may never become ready with what it holds.
+            Step::Wait(why, _) if why.reason == "OneAtATime" && stale.iter().any(|pod| !pod.facts.ready) => {
+                roll::step(self, &stale)
+            }
+            step => step,
+        };
         match (step, self.seen.held_back.get(self.id)) {
             (Step::Act(_), Some((until, why))) if self.now < *until => {
                 Step::Wait(Waiting::trouble("Refused", why.clone()), Some(*until))

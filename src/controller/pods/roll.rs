@@ -17,7 +17,7 @@ pub(super) fn step(view: &View<'_>, stale: &[&PodView]) -> Step {
     let ours = view.seen.ledger.roll(view.id).filter(|roll| Some(&roll.value) == view.workload.restarted.as_ref());
     if ours.is_some()
         && view.workload.progress == Progress::Going
-        && let Some(step) = stuck(view)
+        && let Some(step) = stuck(view, &view.pods)
     {
         return step;
     }
@@ -29,6 +29,18 @@ pub(super) fn step(view: &View<'_>, stale: &[&PodView]) -> Step {
     if view.now < ready_at {
         let why = format!("a value changed; it is certain at {} that every kubelet knows it", text(ready_at));
         return Step::Wait(Waiting::patience("KubeletCache", why), Some(ready_at));
+    }
+    let unready = stale.iter().find(|pod| !pod.facts.ready);
+    if !view.workload.rolls
+        && let Some(pod) = unready
+    {
+        // It serves nobody, with a credential that Argo CD may refuse. It won't become ready by waiting.
+        return view.take_away(pod, How::Delete, stale);
+    }
+    if !view.workload.whole
+        && let Some(step) = stuck(view, stale)
+    {
+        return step;
     }
     if let Some(why) = &view.workload.refused {
         let why = format!("new pods are refused, so none is taken away: {why}");
@@ -95,11 +107,13 @@ fn restart(view: &View<'_>, stale: &[&PodView], cause: &str) -> Step {
         let why = "it is paused: a restart would wait until it is resumed, and is left to whoever resumes it";
         return Step::Wait(Waiting::trouble("Paused", why), None);
     }
-    if let Progress::Failed(why) = &workload.progress {
+    // Where all pods are of one revision nothing goes on: those that aren't available may well be
+    // the ones whose credential is no longer right.
+    if let (Progress::Failed(why), false) = (&workload.progress, workload.whole) {
         let why = format!("its last rollout didn't succeed, so that a restart would not either: {why}");
         return Step::Wait(Waiting::trouble("RolloutFailed", why), None);
     }
-    if workload.progress == Progress::Going {
+    if workload.progress == Progress::Going && !workload.whole {
         return Step::Wait(Waiting::patience("RolloutGoesOn", "waits for a rollout that goes on"), None);
     }
     let recent = roll.map_or(0, |roll| roll.acts.iter().filter(|at| *now < **at + 3600).count());
@@ -139,14 +153,14 @@ fn another<'s>(view: &View<'s>) -> Option<&'s super::snapshot::WorkloadId> {
         })
 }
 
-/// A pod of an earlier revision that keeps a `StatefulSet`'s restart from going on: it waits for each
-/// pod to become ready, and this one doesn't.
-fn stuck(view: &View<'_>) -> Option<Step> {
+/// One of these pods that is of an earlier revision and keeps a `StatefulSet`'s rollout from going on:
+/// it waits for each pod to become ready, and this one doesn't.
+fn stuck(view: &View<'_>, among: &[&PodView]) -> Option<Step> {
     let revision = view.workload.revision.as_ref().filter(|_| view.id.kind == Kind::StatefulSet)?;
     let old = |pod: &&&PodView| {
         let facts = &pod.facts;
         !facts.ready && !facts.terminating && facts.revision.as_ref().is_some_and(|found| found != revision)
     };
-    let pod = view.pods.iter().find(old)?;
+    let pod = among.iter().find(old)?;
     Some(view.take_away(pod, How::Delete, &[pod]))
 }

@@ -154,6 +154,7 @@ impl World {
         let workload = Workload {
             desired: REPLICAS,
             progress: if done { Progress::Done } else { Progress::Going },
+            whole: self.pods.iter().all(|pod| pod.revision == self.revision),
             paused: false,
             opted_out: false,
             refused: None,

@@ -69,11 +69,14 @@ pub enum Progress {
 
 /// A workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact by itself")]
 pub struct Workload {
     /// How many pods it is to have.
     pub desired: usize,
     /// How far its own rollout is.
     pub progress: Progress,
+    /// Whether all its pods are of the last revision, available or not: no rollout goes on.
+    pub whole: bool,
     /// Whether it is paused.
     pub paused: bool,
     /// Whether its annotation says that it is not to be touched.

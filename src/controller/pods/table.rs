@@ -20,6 +20,7 @@ fn workload(desired: usize) -> Workload {
     Workload {
         desired,
         progress: Progress::Done,
+        whole: true,
         paused: false,
         opted_out: false,
         refused: None,

@@ -8,7 +8,7 @@ use crate::pods::{History, Key, Subjects};
 use k8s_openapi::api::core::v1::Secret;
 
 /// The name of the history in the state Secret.
-pub const VALUES: &str = "values";
+pub(super) const VALUES: &str = "values";
 
 /// Reads every Secret that matters and takes note of what is new. Says whether anything was.
 ///

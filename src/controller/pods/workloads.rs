@@ -3,13 +3,12 @@
 use super::snapshot::{Found, Kind, Progress, Workload, WorkloadId};
 use super::{RESTARTED_AT, ROLLOUT};
 use crate::cluster::{Cause, ClusterError, call};
-use crate::controller::Context;
 use crate::pods::Owner;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Api;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::{Api, Client};
 use serde_json::Value;
 
 /// How a Rollout is reached; its kind isn't known to this program.
@@ -17,17 +16,24 @@ pub(super) fn rollouts() -> ApiResource {
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Rollout"), "rollouts")
 }
 
-impl Context {
+/// The way to the workloads of a namespace.
+#[derive(Clone, Copy)]
+pub(super) struct Workloads<'c> {
+    pub client: &'c Client,
+    pub namespace: &'c str,
+}
+
+impl Workloads<'_> {
     fn apps<K>(&self) -> Api<K>
     where
         K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>,
         K::DynamicType: Default,
     {
-        Api::namespaced(self.client.clone(), &self.options.namespace)
+        Api::namespaced(self.client.clone(), self.namespace)
     }
 
     pub(super) fn rollouts(&self) -> Api<DynamicObject> {
-        Api::namespaced_with(self.client.clone(), &self.options.namespace, &rollouts())
+        Api::namespaced_with(self.client.clone(), self.namespace, &rollouts())
     }
 
     /// The workload behind the owner of a pod, and the template of its pods, where the owner has it.
@@ -40,7 +46,7 @@ impl Context {
         match owner.kind.as_str() {
             "StatefulSet" => Ok((Some(WorkloadId { kind: Kind::StatefulSet, name }), None)),
             "ReplicaSet" => {
-                let what = format!("reading ReplicaSet {}/{name}", self.options.namespace);
+                let what = format!("reading ReplicaSet {}/{name}", self.namespace);
                 let set = call(&what, self.apps::<ReplicaSet>().get_opt(&name)).await?;
                 let Some(set) = set else { return Ok((None, None)) };
                 let id = match Owner::of(&set.metadata) {
@@ -59,7 +65,7 @@ impl Context {
 
     /// The template of a `StatefulSet`'s pods; nothing where it can't be seen.
     pub(super) async fn stateful_template(&self, name: &str) -> Result<Option<PodTemplateSpec>, ClusterError> {
-        let what = format!("reading StatefulSet {}/{name}", self.options.namespace);
+        let what = format!("reading StatefulSet {}/{name}", self.namespace);
         match call(&what, self.apps::<StatefulSet>().get_opt(name)).await {
             Ok(set) => Ok(set.and_then(|set| set.spec).map(|spec| spec.template)),
             Err(error) if matches!(error.cause, Cause::Forbidden(_)) => Ok(None),
@@ -69,7 +75,7 @@ impl Context {
 
     /// Looks at a workload. What this account may not see is no error but unknown. With it its uid.
     pub(super) async fn workload(&self, id: &WorkloadId) -> Result<(Found, Option<String>), ClusterError> {
-        let what = format!("reading {} {}/{}", id.kind.as_str(), self.options.namespace, id.name);
+        let what = format!("reading {} {}/{}", id.kind.as_str(), self.namespace, id.name);
         let name = &id.name;
         let read = match id.kind {
             Kind::Deployment => call(&what, self.apps::<Deployment>().get(name)).await.map(|read| deployment(&read)),
@@ -113,7 +119,8 @@ fn deployment(read: &Deployment) -> (Workload, ObjectMeta) {
         Some(found.message.clone().or_else(|| found.reason.clone()).unwrap_or_default())
     };
     let counts = [status.replicas, status.updated_replicas, status.available_replicas].map(|number| count(number, 0));
-    let progress = if status.observed_generation < read.metadata.generation {
+    let observed = status.observed_generation >= read.metadata.generation;
+    let progress = if !observed {
         Progress::Going
     } else if let Some(why) = condition("Progressing", "False") {
         Progress::Failed(why)
@@ -125,6 +132,7 @@ fn deployment(read: &Deployment) -> (Workload, ObjectMeta) {
     let workload = Workload {
         desired,
         progress,
+        whole: observed && counts.iter().take(2).all(|number| *number == desired),
         paused: spec.paused == Some(true),
         opted_out: opted_out(&read.metadata),
         refused: condition("ReplicaFailure", "True"),
@@ -143,10 +151,12 @@ fn stateful(read: &StatefulSet) -> (Workload, ObjectMeta) {
     let partition = strategy.rolling_update.and_then(|rolling| rolling.partition).unwrap_or(0);
     let observed = status.observed_generation >= read.metadata.generation;
     let updated = status.update_revision == status.current_revision || count(status.updated_replicas, 0) == desired;
-    let all = count(Some(status.replicas), 0) == desired && count(status.available_replicas, 0) == desired;
+    let there = count(Some(status.replicas), 0) == desired;
+    let available = count(status.available_replicas, 0) == desired;
     let workload = Workload {
         desired,
-        progress: if observed && updated && all { Progress::Done } else { Progress::Going },
+        progress: if observed && updated && there && available { Progress::Done } else { Progress::Going },
+        whole: observed && updated && there,
         paused: false,
         opted_out: opted_out(&read.metadata),
         refused: None,
@@ -165,6 +175,7 @@ fn replicas(read: &ReplicaSet) -> (Workload, ObjectMeta) {
     let workload = Workload {
         desired: count(spec.replicas, 1),
         progress: Progress::Done,
+        whole: true,
         paused: false,
         opted_out: opted_out(&read.metadata),
         refused: failing.map(|condition| condition.message.clone().unwrap_or_default()),
@@ -184,8 +195,8 @@ fn rollout(read: &DynamicObject) -> (Workload, ObjectMeta) {
     let restarted = data.pointer("/spec/restartAt").and_then(Value::as_str).map(str::to_owned);
     let done = data.pointer("/status/restartedAt").and_then(Value::as_str);
     // A restart's end is when its time stands in the status.
-    let settled =
-        number("/status/availableReplicas", 0) == desired && (restarted.is_none() || done == restarted.as_deref());
+    let taken_up = restarted.is_none() || done == restarted.as_deref();
+    let settled = number("/status/availableReplicas", 0) == desired && taken_up;
     let phase = data.pointer("/status/phase").and_then(Value::as_str);
     let progress = match phase {
         Some("Degraded") => {
@@ -198,6 +209,8 @@ fn rollout(read: &DynamicObject) -> (Workload, ObjectMeta) {
     let workload = Workload {
         desired,
         progress,
+        whole: taken_up
+            && ["replicas", "updatedReplicas"].iter().all(|name| number(&format!("/status/{name}"), 0) == desired),
         paused: data.pointer("/spec/paused").and_then(Value::as_bool) == Some(true),
         opted_out: opted_out(&read.metadata),
         refused: None,

@@ -74,9 +74,42 @@ fn a_successor_puts_the_same_value_into_the_workload() {
 fn no_restart_while_it_would_do_no_good() {
     let seen = changed(scene(vec![pod("a")]), 100);
     assert_eq!(said(&with(seen.clone(), |workload| workload.paused = true)), "Paused");
-    assert_eq!(said(&with(seen.clone(), |workload| workload.progress = Progress::Going)), "RolloutGoesOn");
-    let failed = |workload: &mut Workload| workload.progress = Progress::Failed("no such image".to_owned());
-    assert_eq!(said(&with(seen, failed)), "RolloutFailed");
+    let rolls = |progress: Progress| {
+        with(seen.clone(), |workload| (workload.progress, workload.whole) = (progress.clone(), false))
+    };
+    assert_eq!(said(&rolls(Progress::Going)), "RolloutGoesOn");
+    assert_eq!(said(&rolls(Progress::Failed("no such image".to_owned()))), "RolloutFailed");
+}
+
+#[test]
+fn a_pod_that_is_not_ready_for_what_it_holds_keeps_no_restart_waiting() {
+    let mut seen = changed(scene(vec![pod("a"), pod("b")]), 100);
+    seen.pods[0].facts.ready = false;
+    for progress in [Progress::Going, Progress::Failed("no progress".to_owned())] {
+        let seen = with(seen.clone(), |workload| workload.progress = progress.clone());
+        assert_eq!(said(&seen), "restart Deployment/proxy");
+    }
+    let by_itself =
+        with(stateful(seen.clone()), |workload| (workload.rolls, workload.progress) = (false, Progress::Going));
+    assert_eq!(said(&by_itself), "Delete a stale");
+    // Another one is missed, and would wait for it.
+    seen.pods[1] = missed("b");
+    judged(&mut seen);
+    assert_eq!(said(&with(seen, |workload| workload.progress = Progress::Going)), "restart Deployment/proxy");
+}
+
+#[test]
+fn somebody_elses_rollout_of_a_stateful_set_is_freed_of_a_stale_pod_that_is_not_ready() {
+    let rolls = |seen: Snapshot| {
+        with(stateful(seen), |workload| {
+            (workload.revision, workload.progress, workload.whole) = (Some("2".to_owned()), Progress::Going, false);
+        })
+    };
+    let mut seen = scene(vec![pod("a"), pod("b")]);
+    seen.pods[0].facts.ready = false;
+    assert_eq!(said(&rolls(seen.clone())), "", "what isn't stale is theirs");
+    assert_eq!(said(&rolls(changed(seen.clone(), 59))), "KubeletCache");
+    assert_eq!(said(&rolls(changed(seen, 100))), "Delete a stale");
 }
 
 #[test]
@@ -150,5 +183,7 @@ fn what_does_not_roll_by_itself_is_evicted() {
     assert_eq!(said(&seen), "Evict a stale");
     let mut waits = seen;
     waits.pods[1].facts.ready = false;
+    waits.pods[1].facts.held[0].started = NOW;
+    judged(&mut waits);
     assert_eq!(said(&waits), "OneAtATime");
 }
