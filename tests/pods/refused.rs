@@ -42,26 +42,34 @@ async fn a_disruption_budget_that_allows_nothing_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_quota_that_refuses_costs_one_pod_at_most() {
+async fn a_quota_that_refuses_costs_the_namespace_one_pod_at_most() {
     let scene = missed("quota", "app-proxy", 3).await;
+    create(scene.cluster(), scene.namespace(), &workload("gitops-operator", 1)).await;
     scene.ready("cap-app-proxy", 3).await;
-    scene.scale_webhook(1).await;
+    scene.ready("gitops-operator", 1).await;
     let quotas = format!("/api/v1/namespaces/{}/resourcequotas", scene.namespace());
-    let quota = json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "few" }, "spec": { "hard": { "pods": "1" } } });
+    // The release's own pods ask for resources: they don't count.
+    let spec = json!({ "hard": { "pods": "1" }, "scopes": ["BestEffort"] });
+    let quota = json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "few" }, "spec": spec });
     scene.cluster().create(&quotas, &quota).await.unwrap();
-    scene.waits("Deployment/cap-app-proxy", "").await;
-    eventually("it stops", async || {
-        let status = scene.status().await?;
-        let text = status["waiting"]["Deployment/cap-app-proxy"].as_str().unwrap_or_default().to_owned();
-        if text.contains("new pods are refused") { Ok(()) } else { Err(status.to_string()) }
+    eventually("the quota counts", async || {
+        let status = scene.cluster().get(&format!("{quotas}/few")).await?["status"].clone();
+        if status["used"]["pods"] == "4" { Ok(()) } else { Err(status.to_string()) }
     })
     .await;
-    let gone = scene.timeline.of("cap-app-proxy").iter().filter(|life| life.going.is_some()).count();
+    scene.scale_webhook(1).await;
+    scene.waits("Deployment/cap-app-proxy", "new pods are refused").await;
+    scene.waits("Deployment/gitops-operator", "waits for a new pod of Deployment/cap-app-proxy").await;
+    let lives = [scene.timeline.of("cap-app-proxy"), scene.timeline.of("gitops-operator")].concat();
+    let gone = lives.iter().filter(|life| life.going.is_some()).count();
     assert!(gone <= 1, "{gone} pods were taken away under a quota that refuses new ones");
     scene.cluster().delete(&format!("{quotas}/few")).await.unwrap();
-    scene.in_step(3).await;
+    scene.in_step(4).await;
     assert_eq!(scene.timeline.count("cap-app-proxy"), 6);
-    say(&format!("a quota that refuses: {gone} pod was taken away, and the rest when it went; each pod once"));
+    assert_eq!(scene.timeline.count("gitops-operator"), 2);
+    say(&format!(
+        "a quota that refuses: {gone} pod of two workloads was taken away, and the rest when it went; each pod once"
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -89,6 +89,11 @@ impl Ledger {
         self.rolls.iter().filter(move |(_, roll)| recent(roll)).map(|(name, _)| name.as_str())
     }
 
+    /// The names of the workloads of which a pod was replaced within the last hour.
+    pub fn replaced_lately(&self, now: Seconds) -> impl Iterator<Item = &str> {
+        self.waves.iter().filter(move |(_, wave)| wave.lately(now).is_some()).map(|(name, _)| name.as_str())
+    }
+
     /// How many pods were replaced within the last hour: of this workload, or of all.
     #[must_use]
     pub fn replaced(&self, workload: Option<&WorkloadId>, now: Seconds) -> usize {
@@ -160,6 +165,12 @@ impl Wave {
     #[must_use]
     pub fn knows(&self, uid: &str) -> bool {
         self.known.contains(&short(uid))
+    }
+
+    /// The last act, if it was within the last hour.
+    #[must_use]
+    pub fn lately(&self, now: Seconds) -> Option<Seconds> {
+        self.acts.iter().map(|(_, at)| *at).filter(|at| now < at + HOUR).max()
     }
 
     /// Whether this pod is counted as replaced.

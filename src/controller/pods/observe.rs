@@ -168,8 +168,10 @@ impl Known {
                 let restarted = view.workload.as_ref().is_some_and(|id| restarted.contains(id.to_string().as_str()));
                 view.verdict.lack().is_some() || restarted
             };
-            let ids: BTreeSet<WorkloadId> =
+            let mut ids: BTreeSet<WorkloadId> =
                 views.iter().filter(matters).filter_map(|view| view.workload.clone()).collect();
+            // One that lost its only pod to us has none to be known by.
+            ids.extend(ledger.replaced_lately(now()).filter_map(|name| name.parse().ok()));
             for id in ids {
                 let found = self.workload(cluster, &id).await?;
                 workloads.insert(id, found);

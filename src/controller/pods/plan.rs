@@ -9,12 +9,14 @@ use super::ledger::{HOUR, Ledger};
 use super::roll;
 use super::snapshot::{Found, PodView, Snapshot, Workload, WorkloadId};
 use crate::pki::Seconds;
-use crate::pods::Lack;
+use crate::pods::{Lack, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long to leave a workload whose pod came back out of step; doubled each time.
 const BACK_OFF: Seconds = 60;
 const LONGEST_BACK_OFF: Seconds = HOUR;
+/// How long it is nothing unusual that a replaced pod isn't there again.
+const COMES_BACK: Seconds = 60;
 /// Replacements of a workload within an hour, beyond twice its pods.
 const SPARE: usize = 2;
 /// Replacements in the namespace within an hour, beyond twice its pods.
@@ -185,6 +187,10 @@ impl View<'_> {
             }
             step => step,
         };
+        let step = match (step, self.incomplete()) {
+            (Step::Nothing, Some(why)) => Step::Wait(why, None),
+            (step, _) => step,
+        };
         match (step, self.seen.held_back.get(self.id)) {
             (Step::Act(_), Some((until, why))) if self.now < *until => {
                 Step::Wait(Waiting::trouble("Refused", why.clone()), Some(*until))
@@ -225,10 +231,51 @@ impl View<'_> {
         unready.map(|pod| format!("waits for pod {} to become ready", pod.facts.name))
     }
 
+    /// What there is to say of a workload that hasn't got back what was taken away.
+    fn incomplete(&self) -> Option<Waiting> {
+        let last = self.seen.ledger.wave(self.id)?.lately(self.now)?;
+        let (there, desired) = (self.seen.there(self.id), self.workload.desired);
+        if there >= desired {
+            return None;
+        }
+        if let Some(why) = &self.workload.refused {
+            return Some(Waiting::trouble(
+                "PodsRefused",
+                format!("a pod was replaced, and new pods are refused: {why}"),
+            ));
+        }
+        let text = format!("a pod was replaced; {there} of {desired} are there");
+        let usual = self.now < last + COMES_BACK;
+        Some(if usual { Waiting::patience("OneAtATime", text) } else { Waiting::trouble("NotBack", text) })
+    }
+
+    /// A workload that hasn't got back what was taken away, while nothing has shown yet that API
+    /// servers reach the webhook: a proof at its endpoints can't. No other ready pod is risked for it.
+    fn at_risk(&self) -> Option<&WorkloadId> {
+        let Self { seen, now, .. } = *self;
+        let wave = |id: &WorkloadId| {
+            seen.ledger.wave(id).filter(|wave| wave.settings == seen.settings && wave.lately(now).is_some())
+        };
+        let shows = |pod: &PodView| {
+            let anew = pod.workload.as_ref().and_then(wave).is_some_and(|wave| !wave.knows(&pod.facts.uid));
+            anew && pod.verdict == Verdict::InStep
+        };
+        if seen.pods.iter().any(shows) {
+            return None;
+        }
+        seen.workloads.keys().find(|id| *id != self.id && wave(id).is_some() && !seen.is_complete(id))
+    }
+
     /// Takes a pod away, if no bound stands against it. `lacking` are those that are out of step in
     /// the same way.
     pub(super) fn take_away(&self, pod: &PodView, how: How, lacking: &[&PodView]) -> Step {
         let Self { seen, now, id, .. } = *self;
+        if how == How::Evict
+            && let Some(other) = self.at_risk()
+        {
+            let text = format!("waits for a new pod of {other}: it will show that API servers reach the webhook");
+            return Step::Wait(Waiting::patience("FirstOfAll", text), None);
+        }
         let uid = &pod.facts.uid;
         let wave = seen.ledger.wave(id).filter(|wave| wave.settings == seen.settings);
         let counted = wave.is_some_and(|wave| wave.acted_on(uid));

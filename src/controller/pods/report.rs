@@ -131,7 +131,8 @@ impl Reporter {
         for id in out {
             self.lacking.entry(id.clone()).or_insert_with(Instant::now);
         }
-        let again: Vec<WorkloadId> = self.lacking.keys().filter(|id| !lacking(id)).cloned().collect();
+        let again = self.lacking.keys().filter(|id| !lacking(id) && seen.is_complete(id));
+        let again: Vec<WorkloadId> = again.cloned().collect();
         for id in again {
             let after = self.lacking.remove(&id).map(|since| since.elapsed()).unwrap_or_default();
             context.metrics.pods.in_step(after);

@@ -5,6 +5,7 @@ use crate::pki::Seconds;
 use crate::pods::{Facts, History, Verdict};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 /// The kinds of workloads that are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +42,15 @@ impl Kind {
     }
 }
 
+impl FromStr for Kind {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        let all = [Self::Deployment, Self::StatefulSet, Self::ReplicaSet, Self::Rollout];
+        all.into_iter().find(|kind| kind.as_str() == name).ok_or(())
+    }
+}
+
 /// A workload of the namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WorkloadId {
@@ -53,6 +63,15 @@ pub struct WorkloadId {
 impl fmt::Display for WorkloadId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.kind.as_str(), self.name)
+    }
+}
+
+impl FromStr for WorkloadId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (kind, name) = text.split_once('/').ok_or(())?;
+        Ok(Self { kind: kind.parse()?, name: name.to_owned() })
     }
 }
 
@@ -130,4 +149,22 @@ pub struct Snapshot {
     pub settings: String,
     /// How long a kubelet may hand out the value before.
     pub cache: Seconds,
+}
+
+impl Snapshot {
+    /// How many of a workload's pods are there and stay.
+    #[must_use]
+    pub fn there(&self, workload: &WorkloadId) -> usize {
+        let of = |pod: &&PodView| pod.workload.as_ref() == Some(workload);
+        self.pods.iter().filter(of).filter(|pod| !pod.facts.completed && !pod.facts.terminating).count()
+    }
+
+    /// Whether a workload has as many pods as it is to have, as far as that is known.
+    #[must_use]
+    pub fn is_complete(&self, workload: &WorkloadId) -> bool {
+        match self.workloads.get(workload) {
+            Some(Found::There(found)) => self.there(workload) >= found.desired,
+            Some(Found::Unknown(_)) | None => true,
+        }
+    }
 }

@@ -148,6 +148,39 @@ fn a_missed_pod_is_evicted_when_ready_and_deleted_when_not() {
 }
 
 #[test]
+fn the_first_new_pod_shows_that_api_servers_reach_the_webhook_before_another_workload_is_touched() {
+    let other = id(Kind::StatefulSet);
+    let of_other = |mut pod: PodView| {
+        pod.workload = Some(other.clone());
+        pod
+    };
+    let mut seen = scene(vec![missed("a")]);
+    seen.workloads.insert(other.clone(), Found::There(workload(1)));
+    seen.pods.push(of_other(missed("b")));
+    assert_eq!(said(&seen), "Evict a missed");
+    seen.ledger = done(&seen, NOW);
+    // Killed before it was done: the same again.
+    assert_eq!(said(&seen), "Evict a missed");
+    seen.pods[0].facts.terminating = true;
+    judged(&mut seen);
+    assert_eq!(said(&seen), "OneAtATime, FirstOfAll");
+    seen.pods.remove(0);
+    assert_eq!(said(&seen), "OneAtATime, FirstOfAll");
+    assert_eq!(says(&plan(&seen, NOW + 60)), "NotBack, FirstOfAll");
+    let refused = with(seen.clone(), |workload| workload.refused = Some("no endpoints".to_owned()));
+    assert_eq!(said(&refused), "PodsRefused, PodsRefused");
+    let mut unready_there = seen.clone();
+    unready_there.pods[0].facts.ready = false;
+    assert_eq!(said(&unready_there), "Delete b missed", "who serves nobody is no risk");
+    seen.pods.push(unready(pod("new")));
+    assert_eq!(said(&seen), "Evict b missed");
+    // It shows it for all that follow, and longer than an hour nobody is kept waiting.
+    seen.ledger = done(&seen, NOW);
+    seen.pods.remove(1);
+    assert_eq!(says(&plan(&seen, NOW + 3600)), "Evict b missed");
+}
+
+#[test]
 fn an_outdated_pod_is_told_from_a_missed_one() {
     let mut outdated = missed("a");
     outdated.facts.carries = true;
