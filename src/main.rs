@@ -4,6 +4,7 @@ mod cli;
 mod people;
 
 use anyhow::Context;
+use argocd_auth_webhook::access::Names;
 use argocd_auth_webhook::cluster;
 use argocd_auth_webhook::controller::certificates::Terms;
 use argocd_auth_webhook::controller::{self};
@@ -208,14 +209,17 @@ fn logged_settings(args: &SettingsArgs, matches: Option<&ArgMatches>) -> Result<
 fn run_controller(args: cli::Controller, matches: Option<&ArgMatches>) -> Outcome {
     start_logs(&args.logs)?;
     let settings = logged_settings(&args.settings, matches)?;
-    let (service, webhook_configuration) = (args.place.service(), args.place.webhook_configuration());
+    let place = args.place;
+    let names = Names::of(place.release.as_deref());
     let options = controller::Options {
-        serving_secret: args.place.serving_secret(),
-        namespace: args.place.namespace,
-        release: args.place.release,
-        service,
-        service_port: args.place.service_port,
-        webhook_configuration,
+        serving_secret: place.serving_secret.unwrap_or(names.serving_secret),
+        service: place.service.unwrap_or(names.service),
+        service_port: place.service_port,
+        webhook_configuration: place
+            .webhook_configuration
+            .unwrap_or_else(|| format!("{}-{}", names.release, place.namespace)),
+        namespace: place.namespace,
+        release: names.release,
         service_account: args.service_account,
         certificates: kept_certificates(&args.certificates)?,
         kubelet_cache: i64::try_from(args.kubelet_cache.as_secs()).unwrap_or(i64::MAX),
@@ -232,17 +236,21 @@ fn run_controller(args: cli::Controller, matches: Option<&ArgMatches>) -> Outcom
 fn run_doctor(args: cli::Doctor, matches: Option<&ArgMatches>) -> Outcome {
     let given = args.settings.config.is_some() || args.settings.values.is_some();
     let settings = if given { Some(settings(&args.settings, matches)?) } else { None };
-    let options = doctor::Options {
-        serving_secret: args.place.serving_secret(),
-        service: args.place.service(),
-        webhook_configuration: args.place.webhook_configuration(),
-        config_map: args.config_map.unwrap_or_else(|| format!("{}-config", args.place.release)),
-        namespace: args.place.namespace,
-        release: args.place.release,
-        service_port: args.place.service_port,
-    };
+    let place = args.place;
     let report = runtime()?.block_on(async {
         let client = cluster::client(None).await.map_err(Failure::usage)?;
+        let names = Names::find(&client, &place.namespace, place.release.as_deref()).await;
+        let options = doctor::Options {
+            serving_secret: place.serving_secret.unwrap_or(names.serving_secret),
+            service: place.service.unwrap_or(names.service),
+            service_port: place.service_port,
+            webhook_configuration: place
+                .webhook_configuration
+                .unwrap_or_else(|| format!("{}-{}", names.release, place.namespace)),
+            config_map: args.config_map.unwrap_or(names.config_map),
+            namespace: place.namespace,
+            release: names.release,
+        };
         doctor::run(&client, options, settings).await.map_err(Failure::usage)
     })?;
     match args.output {

@@ -4,12 +4,14 @@
 
 mod credential;
 mod forward;
+mod names;
 mod route;
 mod secret;
 mod settings;
 
 pub use credential::{PasswordFrom, is_account, read_secret_line};
 pub use forward::Forward;
+pub use names::Names;
 pub use route::Route;
 pub use secret::{SecretKey, Written};
 pub use settings::{SettingsOfError, settings_of};
@@ -28,8 +30,8 @@ pub struct Options {
     pub namespace: Option<String>,
     /// A context of the kubeconfig, in place of its current one.
     pub context: Option<String>,
-    /// The first part of our objects' names.
-    pub release: String,
+    /// The release; by default the one that is in the namespace.
+    pub release: Option<String>,
     /// What a file says; else the chart's ConfigMap is read.
     pub settings: Option<Settings>,
     /// In place of the settings' address.
@@ -80,6 +82,7 @@ pub struct Access {
     options: Options,
     settings: Settings,
     namespace: String,
+    names: Names,
     /// What a person should know of how it was found.
     pub notes: Vec<String>,
 }
@@ -94,12 +97,16 @@ impl Access {
         let client = cluster::client(options.context.as_deref()).await;
         let namespace = namespace(&options, client.as_ref().ok());
         let mut notes = Vec::new();
+        let mut names = Names::of(options.release.as_deref());
         let settings = match (options.settings.take(), &client) {
             (Some(settings), _) => settings,
-            (None, Ok(client)) => settings::find(client, &namespace, &options.release, &mut notes).await?,
+            (None, Ok(client)) => {
+                names = Names::find(client, &namespace, options.release.as_deref()).await;
+                settings::find(client, &namespace, &names.config_map, &mut notes).await?
+            }
             (None, Err(_)) => settings::defaults()?,
         };
-        Ok(Self { client, options, settings, namespace, notes })
+        Ok(Self { client, options, settings, namespace, names, notes })
     }
 
     /// Finds the cluster, for commands that need no settings.
@@ -109,7 +116,8 @@ impl Access {
     pub async fn in_cluster(options: Options) -> Result<Self, AccessError> {
         let client = cluster::client(options.context.as_deref()).await?;
         let namespace = namespace(&options, Some(&client));
-        Ok(Self { client: Ok(client), options, settings: settings::defaults()?, namespace, notes: Vec::new() })
+        let names = Names::find(&client, &namespace, options.release.as_deref()).await;
+        Ok(Self { client: Ok(client), options, settings: settings::defaults()?, namespace, names, notes: Vec::new() })
     }
 
     /// The way to the cluster.
@@ -129,7 +137,7 @@ impl Access {
     /// The first part of our objects' names.
     #[must_use]
     pub fn release(&self) -> &str {
-        &self.options.release
+        &self.names.release
     }
 
     /// Argo CD's namespace.

@@ -44,11 +44,10 @@ pub enum SettingsOfError {
 pub(super) async fn find(
     client: &Client,
     namespace: &str,
-    release: &str,
+    config_map: &str,
     notes: &mut Vec<String>,
 ) -> Result<Settings, AccessError> {
-    let config_map = format!("{release}-config");
-    let why = match settings_of(client, namespace, &config_map).await {
+    let why = match settings_of(client, namespace, config_map).await {
         Ok(Some(settings)) => return Ok(settings),
         Ok(None) => "has neither values.yaml nor config.yaml".to_owned(),
         Err(SettingsOfError::Settings(error)) => return Err(error.into()),

@@ -50,9 +50,10 @@ pub struct PlaceArgs {
     /// Namespace of the release
     #[arg(short, long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_NAMESPACE")]
     pub namespace: String,
-    /// First part of the names of our Secrets, such as RELEASE-ca
-    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_RELEASE", default_value = "argocd-auth-webhook")]
-    pub release: String,
+    /// First part of the names of our Secrets, such as RELEASE-ca; by default the release that is
+    /// there, or argocd-auth-webhook
+    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_RELEASE")]
+    pub release: Option<String>,
     /// The Secret with the serving certificate; by default RELEASE-serving
     #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_SERVING_SECRET")]
     pub serving_secret: Option<String>,
@@ -65,20 +66,6 @@ pub struct PlaceArgs {
     /// The MutatingWebhookConfiguration; by default RELEASE-NAMESPACE
     #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_WEBHOOK_CONFIGURATION")]
     pub webhook_configuration: Option<String>,
-}
-
-impl PlaceArgs {
-    pub fn service(&self) -> String {
-        self.service.clone().unwrap_or_else(|| self.release.clone())
-    }
-
-    pub fn serving_secret(&self) -> String {
-        self.serving_secret.clone().unwrap_or_else(|| format!("{}-serving", self.release))
-    }
-
-    pub fn webhook_configuration(&self) -> String {
-        self.webhook_configuration.clone().unwrap_or_else(|| format!("{}-{}", self.release, self.namespace))
-    }
 }
 
 #[derive(Args, Debug)]
@@ -128,7 +115,7 @@ pub struct Doctor {
     pub settings: SettingsArgs,
     #[command(flatten)]
     pub place: PlaceArgs,
-    /// ConfigMap with the settings, where no file is given; by default RELEASE-config
+    /// ConfigMap with the settings, where no file is given; by default the one of the release
     #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_CONFIG_MAP")]
     pub config_map: Option<String>,
     /// Format of the output

@@ -200,9 +200,9 @@ pub struct Status {
     /// Context of the kubeconfig
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
-    /// First part of the ConfigMap's name: RELEASE-status
-    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_RELEASE", default_value = "argocd-auth-webhook")]
-    pub release: String,
+    /// First part of the ConfigMap's name, RELEASE-status; by default the release that is there
+    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_RELEASE")]
+    pub release: Option<String>,
     /// Go on, and show each change
     #[arg(short, long)]
     pub watch: bool,
@@ -226,9 +226,9 @@ pub struct AccessArgs {
     /// Context of the kubeconfig
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
-    /// First part of the ConfigMap's name: RELEASE-config
-    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_RELEASE", default_value = "argocd-auth-webhook")]
-    pub release: String,
+    /// The release whose settings count; by default the one that is there
+    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_RELEASE")]
+    pub release: Option<String>,
     /// Argo CD's account; by default the settings'
     #[arg(long, value_name = "NAME", value_parser = account)]
     pub account: Option<String>,

@@ -1,0 +1,56 @@
+//! The names of a release's objects, as far as the chart chooses them.
+
+use crate::cluster::call;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Api, Client};
+
+/// The ConfigMap in which a release says so; there is one in a namespace at most. Also the release's
+/// name where nobody says one.
+const INSTALLED: &str = "argocd-auth-webhook";
+
+/// What is called how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// The first part of the names of our Secrets, and of the status.
+    pub release: String,
+    /// The ConfigMap with the settings.
+    pub config_map: String,
+    /// The webhook's Service.
+    pub service: String,
+    /// The Secret with the serving certificate.
+    pub serving_secret: String,
+}
+
+impl Names {
+    /// As they are where nothing says otherwise.
+    #[must_use]
+    pub fn of(release: Option<&str>) -> Self {
+        let release = release.unwrap_or(INSTALLED).to_owned();
+        Self {
+            config_map: format!("{release}-config"),
+            service: release.clone(),
+            serving_secret: format!("{release}-serving"),
+            release,
+        }
+    }
+
+    /// As the release in this namespace says, if it is the one that is meant. What can't be read says
+    /// nothing.
+    pub async fn find(client: &Client, namespace: &str, meant: Option<&str>) -> Self {
+        let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+        let read = call(&format!("reading ConfigMap {namespace}/{INSTALLED}"), maps.get_opt(INSTALLED)).await;
+        let said = read.ok().flatten().and_then(|map| map.data).unwrap_or_default();
+        let installed = said.get("release").map(String::as_str);
+        let names = Self::of(meant.or(installed));
+        if Some(names.release.as_str()) != installed {
+            return names;
+        }
+        let of = |key: &str, otherwise: String| said.get(key).cloned().unwrap_or(otherwise);
+        Self {
+            config_map: of("settings", names.config_map),
+            service: of("service", names.service),
+            serving_secret: of("servingSecret", names.serving_secret),
+            release: names.release,
+        }
+    }
+}
