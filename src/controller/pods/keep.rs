@@ -101,6 +101,7 @@ impl Keeping<'_> {
                 // Somebody else writes: what is remembered here is out of date from now on.
                 self.memory = None;
                 state::forget(self.context);
+                Reporter::nothing_seen(self.context);
                 self.context.consumers.send_replace(Consumers::Unknown);
                 leadership.granted().await;
             }
