@@ -7,7 +7,8 @@ use crate::cluster::{Cause, ClusterError, Event, emit};
 use crate::settings::Settings;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use kube::{Api, Client};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 /// Whether containers run that hold a credential which has changed since. The pods' part says it,
@@ -22,6 +23,9 @@ pub enum Consumers {
     /// So many pods still hold an earlier one.
     Stale(usize),
 }
+
+/// The entries of the state Secret.
+pub type Remembered = BTreeMap<String, Vec<u8>>;
 
 /// What every part of the controller works with.
 #[derive(Clone)]
@@ -38,6 +42,8 @@ pub struct Context {
     pub leadership: Leadership,
     /// Who we are, in Events.
     pub instance: String,
+    /// What stood in the state Secret when this process read or wrote it last.
+    pub remembered: Arc<Mutex<Option<Remembered>>>,
     /// What the parts tell each other.
     pub consumers: Arc<watch::Sender<Consumers>>,
 }

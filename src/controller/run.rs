@@ -153,6 +153,7 @@ impl Controller {
             metrics,
             leadership,
             instance: identity,
+            remembered: Arc::default(),
             consumers: Arc::new(watch::Sender::new(Consumers::Unknown)),
         };
         let (credential, pods) = (credential::run(context.clone()), pods::run(context.clone()));

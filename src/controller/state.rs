@@ -1,7 +1,9 @@
 //! The Secret `<release>-state`: what has to be remembered from one process to the next. It holds no
-//! credential, only keyed hashes of some; the key is in it too, random, and leaves it never.
+//! credential, only keyed hashes of some; the key is in it too, random, and leaves it never. Where it is
+//! lost, the process that knows what stood in it writes it again.
 
 use super::Context;
+use super::context::Remembered;
 use crate::cluster::{Cause, ClusterError, call, ensure, merge_if};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::{MutexGuard, PoisonError};
 
 const HASH_KEY: &str = "hash-key";
 const HASH_KEY_LENGTH: usize = 32;
@@ -44,10 +47,16 @@ impl State {
             let body = json!({ "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata });
             ensure::<Secret>(&secrets, &format!("making {place}"), &name, &body).await?
         };
-        match Self::read(&secret) {
-            Some(state) => Ok(state),
-            None => Self::with_new_key(context, &name, &secret, &entries(&secret)).await,
-        }
+        let known = last(context).clone();
+        let state = match Self::read(&secret) {
+            Some(state) => state,
+            None => match known {
+                Some(known) => Self::restored(context, &name, &secret, &known).await?,
+                None => Self::with_new_key(context, &name, &secret, &entries(&secret)).await?,
+            },
+        };
+        *last(context) = Some(state.entries.clone());
+        Ok(state)
     }
 
     /// What stands in this Secret, to be read only; nothing where it has no key yet.
@@ -61,6 +70,23 @@ impl State {
         let key = entries.get(HASH_KEY).map(Vec::as_slice).unwrap_or_default();
         let key = hmac::Key::new(hmac::HMAC_SHA256, key);
         Self { version: secret.metadata.resource_version.clone().unwrap_or_default(), entries, key }
+    }
+
+    /// Somebody took it away, and this process knows what stood in it.
+    async fn restored(
+        context: &Context,
+        name: &str,
+        secret: &Secret,
+        known: &Remembered,
+    ) -> Result<Self, ClusterError> {
+        let what = format!("writing again what was lost of Secret {}/{name}", context.options.namespace);
+        let data: BTreeMap<&String, String> =
+            known.iter().map(|(name, bytes)| (name, STANDARD.encode(bytes))).collect();
+        context.may_write(&what)?;
+        let version = secret.metadata.resource_version.as_deref();
+        let written = merge_if::<Secret>(&context.secrets(), &what, name, version, json!({ "data": data })).await?;
+        tracing::warn!("Secret {}/{name} was lost, and is written again", context.options.namespace);
+        Ok(Self::new(&written, entries(&written)))
     }
 
     /// Without its key the hashes mean nothing: they go with it.
@@ -124,8 +150,19 @@ impl State {
         let written = merge_if::<Secret>(&context.secrets(), &what, &secret, Some(&self.version), patch).await?;
         self.version = written.metadata.resource_version.clone().unwrap_or_default();
         self.entries = entries(&written);
+        *last(context) = Some(self.entries.clone());
         Ok(())
     }
+}
+
+/// What stood in it when this process saw it last.
+fn last(context: &Context) -> MutexGuard<'_, Option<Remembered>> {
+    context.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Somebody else writes: what this process knows is out of date.
+pub(super) fn forget(context: &Context) {
+    *last(context) = None;
 }
 
 fn entries(secret: &Secret) -> BTreeMap<String, Vec<u8>> {

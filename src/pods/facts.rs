@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Who made a pod.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner {
-    /// Its kind, such as `ReplicaSet`.
+    /// Its kind, such as `ReplicaSet`; with its group, where that isn't one of those known here.
     pub kind: String,
     /// Its name.
     pub name: String,
@@ -22,7 +22,11 @@ impl Owner {
     pub fn of(metadata: &ObjectMeta) -> Option<Self> {
         let owners = metadata.owner_references.iter().flatten();
         let owner = owners.into_iter().find(|owner| owner.controller == Some(true))?;
-        Some(Self { kind: owner.kind.clone(), name: owner.name.clone() })
+        // Others have kinds of the same names.
+        let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
+        let known = matches!(group, "" | "apps" | "batch" | "argoproj.io");
+        let kind = if known { owner.kind.clone() } else { format!("{}.{group}", owner.kind) };
+        Some(Self { kind, name: owner.name.clone() })
     }
 }
 
@@ -170,4 +174,23 @@ fn is_made_of(volume: &Volume, key: &Key) -> bool {
     let projected = volume.projected.iter().flat_map(|projected| projected.sources.iter().flatten());
     volume.secret.as_ref().is_some_and(|secret| has(secret.secret_name.as_deref(), &secret.items))
         || projected.filter_map(|source| source.secret.as_ref()).any(|secret| has(Some(&secret.name), &secret.items))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_of_another_group_is_another_kind() {
+        let owner = |version: &str, kind: &str| {
+            let reference =
+                serde_json::json!({ "apiVersion": version, "kind": kind, "name": "a", "uid": "1", "controller": true });
+            let metadata = serde_json::from_value(serde_json::json!({ "ownerReferences": [reference] })).unwrap();
+            Owner::of(&metadata).unwrap().kind
+        };
+        assert_eq!(owner("apps/v1", "StatefulSet"), "StatefulSet");
+        assert_eq!(owner("apps.kruise.io/v1beta1", "StatefulSet"), "StatefulSet.apps.kruise.io");
+        assert_eq!(owner("argoproj.io/v1alpha1", "Rollout"), "Rollout");
+        assert_eq!(owner("v1", "Node"), "Node");
+    }
 }

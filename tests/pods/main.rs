@@ -30,6 +30,7 @@ mod argo_rollouts;
 mod away;
 mod hundred;
 mod killed;
+mod others;
 mod reapplied;
 mod refused;
 mod rotations;

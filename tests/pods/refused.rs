@@ -41,6 +41,35 @@ async fn a_disruption_budget_that_allows_nothing_is_waited_for() {
     say("a budget that allows nothing: nobody was replaced until it went; then each pod once");
 }
 
+/// The API server answers such an eviction with an error of its own, as if it were in trouble.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_with_two_disruption_budgets_keeps_no_other_waiting() {
+    let scene = missed("budgets", "app-proxy", 1).await;
+    create(scene.cluster(), scene.namespace(), &workload("gitops-operator", 1)).await;
+    scene.ready("cap-app-proxy", 1).await;
+    scene.ready("gitops-operator", 1).await;
+    let budgets = format!("/apis/policy/v1/namespaces/{}/poddisruptionbudgets", scene.namespace());
+    for name in ["one", "two"] {
+        let budget = json!({
+            "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": { "name": name },
+            "spec": { "maxUnavailable": 1, "selector": { "matchLabels": { "app": "cap-app-proxy" } } },
+        });
+        scene.cluster().create(&budgets, &budget).await.unwrap();
+    }
+    scene.scale_webhook(1).await;
+    scene.waits("Deployment/cap-app-proxy", "more than one PodDisruptionBudget").await;
+    eventually("the other one is replaced", async || {
+        let count = scene.timeline.count("gitops-operator");
+        if count == 2 { Ok(()) } else { Err(format!("{count}: {:?}", scene.status().await)) }
+    })
+    .await;
+    assert_eq!(scene.timeline.count("cap-app-proxy"), 1);
+    scene.cluster().delete(&format!("{budgets}/two")).await.unwrap();
+    scene.in_step(2).await;
+    assert_eq!(["cap-app-proxy", "gitops-operator"].map(|name| scene.timeline.count(name)), [2, 2]);
+    say("two budgets for one pod: explained, and the other workload was replaced meanwhile");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quota_that_refuses_costs_the_namespace_one_pod_at_most() {
     let scene = missed("quota", "app-proxy", 3).await;

@@ -105,6 +105,7 @@ impl Scene {
     /// Waits until so many pods are there and all of them are in step.
     pub async fn in_step(&self, pods: usize) {
         in_step(self.cluster(), self.namespace(), &self.release.name, pods).await;
+        self.timeline.look().await;
     }
 
     /// The ready pods of a workload with their uids.

@@ -1,6 +1,6 @@
 //! What became of each pod of a namespace, and when.
 
-use crate::cluster::{Cluster, Failure, pods_path, say};
+use crate::cluster::{Cluster, Failure, eventually, pods_path, say};
 use hyper::Method;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -24,6 +24,8 @@ pub struct Life {
 
 /// Looks all the while.
 pub struct Timeline {
+    cluster: Cluster,
+    path: String,
     lives: Arc<Mutex<BTreeMap<String, Life>>>,
     begun: Instant,
     task: JoinHandle<()>,
@@ -65,17 +67,25 @@ impl Timeline {
     pub fn start(cluster: &Cluster, namespace: &str) -> Self {
         let lives: Arc<Mutex<BTreeMap<String, Life>>> = Arc::default();
         let begun = Instant::now();
-        let (cluster, path, noted) = (cluster.clone(), pods_path(namespace), Arc::clone(&lives));
+        let (cluster, path) = (cluster.clone(), pods_path(namespace));
+        let (asked, of, noted) = (cluster.clone(), path.clone(), Arc::clone(&lives));
         let task = tokio::spawn(async move {
             loop {
-                match cluster.attempt(Method::GET, &path, "application/json", None).await {
+                match asked.attempt(Method::GET, &of, "application/json", None).await {
                     Ok(list) => note(&noted, &list, begun.elapsed().as_secs_f64()),
                     Err(Failure::Refused(_) | Failure::NoAnswer(_)) => {}
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         });
-        Self { lives, begun, task }
+        Self { cluster, path, lives, begun, task }
+    }
+
+    /// Looks now: what stands in the cluster is known then, whatever the time between two looks.
+    pub async fn look(&self) {
+        let cluster = &self.cluster;
+        let list = eventually("the pods are listed", async || cluster.get(&self.path).await).await;
+        note(&self.lives, &list, self.elapsed());
     }
 
     pub fn elapsed(&self) -> f64 {

@@ -43,6 +43,7 @@ async fn pods_that_came_before_the_webhook_are_in_step_without_a_person() {
     place.helm_of(Helm::Four, "install", "auth", chart().to_str().unwrap(), &token(""), &[]).unwrap();
     let installed = timeline.elapsed();
     in_step(&cluster, &namespace, "auth", 6).await;
+    timeline.look().await;
     eventually("all are ready", async || {
         let lives: Vec<_> = CLASSIC.iter().flat_map(|name| timeline.of(name)).collect();
         let ready = lives.iter().filter(|life| life.going.is_none() && life.ready.is_some()).count();

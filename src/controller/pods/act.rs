@@ -53,7 +53,9 @@ impl Context {
             Action::Remember => Ok(Acted::Done),
         };
         match result {
-            Err(error) if matches!(error.cause, Cause::Forbidden(_) | Cause::Refused(_) | Cause::NotFound) => {
+            // An eviction under two budgets and a patch that somebody's webhook fails on are answered
+            // with 500. Whatever it is about this act, others don't wait for it.
+            Err(error) if !matches!(error.cause, Cause::NotLeading | Cause::Conflict) => {
                 Ok(Acted::Refused(error.to_string()))
             }
             result => result,

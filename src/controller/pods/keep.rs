@@ -10,7 +10,7 @@ use super::snapshot::{Snapshot, WorkloadId};
 use super::store::Store;
 use super::values::{self, VALUES};
 use crate::cluster::{Cause, ClusterError};
-use crate::controller::state::State;
+use crate::controller::state::{self, State};
 use crate::controller::{Consumers, Context};
 use crate::core::Injector;
 use crate::pki::{Seconds, now};
@@ -100,6 +100,8 @@ impl Keeping<'_> {
             if !leadership.may_write() {
                 // Somebody else writes: what is remembered here is out of date from now on.
                 self.memory = None;
+                state::forget(self.context);
+                Reporter::nothing_seen(self.context);
                 self.context.consumers.send_replace(Consumers::Unknown);
                 leadership.granted().await;
             }

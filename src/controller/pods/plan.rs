@@ -17,10 +17,11 @@ const BACK_OFF: Seconds = 60;
 const LONGEST_BACK_OFF: Seconds = HOUR;
 /// How long it is nothing unusual that a replaced pod isn't there again.
 const COMES_BACK: Seconds = 60;
-/// Replacements of a workload within an hour, beyond twice its pods.
-const SPARE: usize = 2;
-/// Replacements in the namespace within an hour, beyond twice its pods.
-const NAMESPACE_SPARE: usize = 10;
+/// Replacements of a workload within an hour, for each of its pods and besides: a person may try
+/// some settings one after the other.
+const HOURLY: (usize, usize) = (4, 2);
+/// Replacements in the namespace within an hour, for each of its pods and besides.
+const NAMESPACE_HOURLY: (usize, usize) = (4, 10);
 
 /// How a pod is taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -317,8 +318,9 @@ impl View<'_> {
     /// The bounds for an hour.
     fn bound(&self) -> Option<Step> {
         let Self { seen, now, .. } = *self;
-        let own = 2 * self.pods.len().max(self.workload.desired) + SPARE;
-        let all = 2 * seen.pods.len() + NAMESPACE_SPARE;
+        let bound = |(each, besides): (usize, usize), pods: usize| each * pods + besides;
+        let own = bound(HOURLY, self.pods.len().max(self.workload.desired));
+        let all = bound(NAMESPACE_HOURLY, seen.pods.len());
         let text = if seen.ledger.replaced(Some(self.id), now) >= own {
             format!("{own} of its pods were replaced within an hour; no more are for now")
         } else if seen.ledger.replaced(None, now) >= all {

@@ -18,6 +18,8 @@ const MOST: usize = 500;
 const PACE: Duration = Duration::from_secs(2);
 /// How long a workload waits before somebody is told.
 const WORTH_TELLING: Duration = Duration::from_secs(10);
+/// How long before somebody is told of what usually passes by itself: a pod that doesn't become ready.
+const LONG: Duration = Duration::from_mins(10);
 /// How long it is before somebody is told the same again.
 const AGAIN: Duration = Duration::from_hours(1);
 
@@ -47,6 +49,12 @@ impl Reporter {
         let stale = seen.pods.iter().filter(|pod| is_stale(&pod.facts, &seen.history, seen.cache)).count();
         let consumers = if stale == 0 { Consumers::InStep } else { Consumers::Stale(stale) };
         context.consumers.send_if_modified(|before| std::mem::replace(before, consumers) != consumers);
+    }
+
+    /// Whoever doesn't look counts nothing: the pods are counted by the one who does.
+    pub(super) fn nothing_seen(context: &Context) {
+        context.metrics.pods.pods(&BTreeMap::new());
+        context.metrics.pods.waiting(0);
     }
 
     /// Writes the status if it says something new. Says whether it has to be asked again soon.
@@ -111,12 +119,13 @@ impl Reporter {
         waiting: &BTreeMap<WorkloadId, Waiting>,
     ) {
         self.waiting.retain(|id, _| waiting.contains_key(id));
-        for (id, why) in waiting.iter().filter(|(_, why)| why.trouble) {
+        for (id, why) in waiting {
             let entry = self.waiting.entry(id.clone()).or_insert((why.reason, Instant::now(), None));
             if entry.0 != why.reason {
                 *entry = (why.reason, Instant::now(), None);
             }
-            let due = entry.1.elapsed() >= WORTH_TELLING && entry.2.is_none_or(|told| told.elapsed() >= AGAIN);
+            let worth_telling = if why.trouble { WORTH_TELLING } else { LONG };
+            let due = entry.1.elapsed() >= worth_telling && entry.2.is_none_or(|told| told.elapsed() >= AGAIN);
             if due {
                 entry.2 = Some(Instant::now());
                 let note = format!("pods are out of step: {}", why.text);

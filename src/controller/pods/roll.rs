@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How often a workload is restarted for one change: once more where the first was undone.
 const TIMES: u32 = 2;
 /// Restarts of a workload within an hour.
-const HOURLY: usize = 3;
+const HOURLY: usize = 6;
 /// How long a workload that doesn't become available keeps others waiting.
 pub(super) const PATIENCE: Seconds = 600;
 

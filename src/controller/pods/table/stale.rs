@@ -113,16 +113,16 @@ fn somebody_elses_rollout_of_a_stateful_set_is_freed_of_a_stale_pod_that_is_not_
 }
 
 #[test]
-fn three_restarts_an_hour_are_enough() {
+fn six_restarts_an_hour_are_enough() {
     let mut seen = scene(vec![pod("a")]);
-    for round in 0..3 {
+    for round in 0..6 {
         let at = NOW + round * 100;
         seen.history.note(&key(), Some(format!("v{round}")), None, at - 60);
         judged(&mut seen);
         seen.ledger = done(&seen, at);
     }
-    seen.history.note(&key(), Some("last".to_owned()), None, NOW + 300);
-    assert_eq!(says(&plan(&seen, NOW + 400)), "HourlyBound");
+    seen.history.note(&key(), Some("last".to_owned()), None, NOW + 600);
+    assert_eq!(says(&plan(&seen, NOW + 700)), "HourlyBound");
     assert_eq!(says(&plan(&seen, NOW + 3700)), "restart Deployment/proxy");
 }
 
