@@ -184,7 +184,7 @@ impl World {
         let before = self.memories[who].refused.filter(|(known, _)| *known == id);
         let since = before.map_or(self.now, |(_, since)| since);
         self.memories[who].refused = Some((id, since));
-        Key::Refused { id: id.to_string(), issued, since, said: String::new() }
+        Key::Refused { id: id.to_string(), issued, from: issued, since, said: String::new() }
     }
 
     pub(super) fn look(&mut self, who: usize) -> Snapshot {
@@ -201,7 +201,7 @@ impl World {
             } else if self.broken {
                 Session::NotAccepted(String::new())
             } else {
-                Session::Accepted { enabled: self.enabled, api_key: self.capable }
+                Session::Accepted { enabled: self.enabled, api_key: self.capable, made: Some(self.now) }
             }
         });
         let fresh = memory.fresh.as_ref().map(|(token, since)| {
