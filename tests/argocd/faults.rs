@@ -48,6 +48,8 @@ async fn a_server_that_refuses_good_keys_makes_nobody_mint() {
     let time = |value: Value| json!({ "stringData": { "admin.passwordMtime": value } });
     let secret = scene.cluster.get(&scene.path("secret", "argocd-secret")).await.unwrap();
     let before = crate::server::decoded(&secret["data"]["admin.passwordMtime"]).unwrap();
+    let data = |key: &str, value: Value| json!({ "data": { key: value } });
+    let was = |key: &str| data(key, secret["data"][key].clone());
     for (what, kind, name, damage, mend) in [
         (
             "a non-boolean accounts.other.enabled",
@@ -63,6 +65,20 @@ async fn a_server_that_refuses_good_keys_makes_nobody_mint() {
             "argocd-secret",
             time(json!("2099-01-01T00:00:00Z")),
             time(json!(before)),
+        ),
+        (
+            "garbage in admin.tokens",
+            "secret",
+            "argocd-secret",
+            data("admin.tokens", json!(crate::server::encoded("[garbage"))),
+            was("admin.tokens"),
+        ),
+        (
+            "server.secretkey taken away",
+            "secret",
+            "argocd-secret",
+            data("server.secretkey", Value::Null),
+            was("server.secretkey"),
         ),
     ] {
         scene.argocd.configure(kind, name, &damage).await;
