@@ -93,6 +93,8 @@ pub(super) enum Happening {
     /// The account's password changes, with the Secret or without.
     Password(bool),
     UpdatePassword,
+    /// The Secret gets the password of before.
+    OldPassword,
     Capability(bool),
     Enabled(bool),
     Broken(bool),
@@ -231,7 +233,7 @@ impl World {
             .as_ref()
             .and_then(|attempt| Some((attempt, attempt.blocks(&credential, WAIT, self.now)?)))
         {
-            Some((attempt, until)) => Login::Tried { until, said: attempt.said.clone() },
+            Some((attempt, until)) => Login::Tried { until, said: attempt.said_to(&credential) },
             None => Login::Free,
         };
         Snapshot {
@@ -329,6 +331,7 @@ impl World {
                 }
             }
             Happening::UpdatePassword => self.secret_password = self.password,
+            Happening::OldPassword => self.secret_password = self.password.saturating_sub(1),
             Happening::Capability(capable) => self.capable = *capable,
             Happening::Enabled(enabled) => self.enabled = *enabled,
             Happening::Broken(broken) => self.broken = *broken,
