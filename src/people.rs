@@ -99,7 +99,12 @@ pub fn status(args: Status) -> Outcome {
 async fn open(args: &AccessArgs, matches: Option<&ArgMatches>) -> Result<Access, Failure> {
     if let Some(url) = &args.argocd_url {
         // Not by the parser of arguments, which quotes what it was given: a password may be in it.
-        Base::parse(url).context("--argocd-url").map_err(Failure::usage)?;
+        let base = Base::parse(url).context("--argocd-url").map_err(Failure::usage)?;
+        if base.is_open() {
+            say(
+                "warning: plain HTTP to an address outside of the cluster: whoever sits on the way can read what is sent",
+            );
+        }
     }
     let settings = match args.settings() {
         Some(given) => Some(settings(&given, matches)?),
