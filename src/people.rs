@@ -2,7 +2,9 @@
 
 use crate::cli::{AccessArgs, Account, AccountAction, ReportFormat, Status, Token, TokenAction};
 use crate::{Failure, Outcome, PROBLEM, print, runtime, say, settings};
+use anyhow::Context;
 use argocd_auth_webhook::access::{Access, Options};
+use argocd_auth_webhook::argocd::Base;
 use argocd_auth_webhook::report::Report;
 use argocd_auth_webhook::terminal::has_colour;
 use argocd_auth_webhook::token::{Order, Source};
@@ -95,6 +97,15 @@ pub fn status(args: Status) -> Outcome {
 }
 
 async fn open(args: &AccessArgs, matches: Option<&ArgMatches>) -> Result<Access, Failure> {
+    if let Some(url) = &args.argocd_url {
+        // Not by the parser of arguments, which quotes what it was given: a password may be in it.
+        let base = Base::parse(url).context("--argocd-url").map_err(Failure::usage)?;
+        if base.is_open() {
+            say(
+                "warning: plain HTTP to an address outside of the cluster: whoever sits on the way can read what is sent",
+            );
+        }
+    }
     let settings = match args.settings() {
         Some(given) => Some(settings(&given, matches)?),
         None => None,

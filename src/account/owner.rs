@@ -54,6 +54,10 @@ impl Owner {
         if helm_label || helm_release.is_some() || is_manager("helm") {
             return Some(Self::Helm { release: helm_release.or_else(|| label("app.kubernetes.io/instance")) });
         }
+        // What Argo CD tracks by label has this one; Argo CD's own manifests don't.
+        if let Some(application) = label("app.kubernetes.io/instance") {
+            return Some(Self::ArgoCd { application: Some(application) });
+        }
         managers()
             .find(|manager| {
                 !PEOPLE.iter().any(|known| manager == known || known.ends_with('-') && manager.starts_with(known))
@@ -108,7 +112,15 @@ mod tests {
         let label = |name: &str, value: &str| json!({"labels": {name: value}});
         let cases = [
             (json!({}), None),
-            (json!({"labels": {"app.kubernetes.io/part-of": "argocd", "app.kubernetes.io/instance": "x"}}), None),
+            (json!({"labels": {"app.kubernetes.io/part-of": "argocd", "app.kubernetes.io/name": "argocd-cm"}}), None),
+            (
+                json!({"labels": {"app.kubernetes.io/part-of": "argocd", "app.kubernetes.io/instance": "x"}}),
+                Some("Argo CD (application x)"),
+            ),
+            (
+                json!({"labels": {"app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/instance": "x"}}),
+                Some("Helm (release x)"),
+            ),
             (managed("argocd-server"), None),
             (managed("kubectl-client-side-apply"), None),
             (managed("argocd-auth-webhook"), None),

@@ -130,7 +130,7 @@ async fn credential(
     let password = match access.password(password.unwrap_or(&PasswordFrom::Settings), account).await {
         Ok(password) => password,
         Err(error) => {
-            report.add(ARGO_CD, "login", Verdict::NotChecked(error.to_string()));
+            report.add(ARGO_CD, "login", nothing_to_ask_with(&error));
             return None;
         }
     };
@@ -152,7 +152,7 @@ async fn by_key(access: &Access, route: &Route, account: &str, report: &mut Repo
     let key = match access.secret_value(&place).await {
         Ok(bytes) => SecretString::from(String::from_utf8_lossy(&bytes).into_owned()),
         Err(error) => {
-            report.add(ARGO_CD, "key", Verdict::NotChecked(error.to_string()));
+            report.add(ARGO_CD, "key", nothing_to_ask_with(&error));
             return None;
         }
     };
@@ -178,6 +178,12 @@ async fn by_key(access: &Access, route: &Route, account: &str, report: &mut Repo
         return None;
     }
     good.then_some(key)
+}
+
+/// Nothing that Argo CD says of the account is known then, so that it can't be called good.
+fn nothing_to_ask_with(error: &AccessError) -> Verdict {
+    let advice = "mend that, or give the password with --ask-password, --password-stdin or --password-secret";
+    Verdict::Problem(error.to_string(), advice.to_owned())
 }
 
 /// A refused login means one of several things, and only Argo CD's log says which.

@@ -113,6 +113,12 @@ impl Base {
         }
     }
 
+    /// Whether passwords go there in clear, over networks that are not the cluster's.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.https && !self.is_inside()
+    }
+
     /// What stands in `Host`.
     pub(super) fn authority(&self) -> String {
         match (self.https, self.port) {
@@ -219,6 +225,9 @@ mod tests {
         ] {
             assert!(inside(host), "{host}");
         }
+        let is_open = |url: &str| Base::parse(url).unwrap().is_open();
+        assert!(is_open("http://argocd.example.com") && !is_open("https://argocd.example.com"));
+        assert!(!is_open("http://argocd-server.codefresh.svc") && !is_open("http://127.0.0.1:8080"));
         for host in ["argocd.example.com", "8.8.8.8", "100.128.0.1", "[2001:db8::1]", "svc.example.com"] {
             assert!(!inside(host), "{host}");
         }

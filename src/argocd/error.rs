@@ -207,7 +207,9 @@ impl TlsFailure {
             Self::WrongName(_) => "use one of the certificate's names as the address",
             Self::OutOfTime(_) => "renew Argo CD's certificate, or set the clocks right",
             Self::NoTls => "use an http address: Argo CD runs with --insecure",
-            Self::Other(_) => "look at Argo CD's certificate and at its log",
+            Self::Other(_) => {
+                "use an http address if Argo CD runs with --insecure; else look at its certificate and at its log"
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{ReportFormat, SettingsArgs};
 use argocd_auth_webhook::access::{PasswordFrom, SecretKey, is_account};
 use argocd_auth_webhook::settings::duration;
-use argocd_auth_webhook::token::{Sink, Source, Which};
+use argocd_auth_webhook::token::{Sink, Source, Which, checked_id};
 use clap::{ArgGroup, Args, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -106,7 +106,7 @@ pub struct TokenGenerate {
     #[arg(long, conflicts_with = "output")]
     pub to_stdout: bool,
     /// Its id; a fresh one by default. Never one that was used before
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = checked_id)]
     pub id: Option<String>,
     /// How long it lasts; for ever by default
     #[arg(long, value_name = "TIME", value_parser = lasting)]
@@ -188,7 +188,7 @@ impl TokenRevoke {
 ///
 /// Which Secret and account, whether the key works and since when, when that was last looked at, the
 /// keys that are ours, the pods that are out of step, and the last Events. Ends with 0 if the
-/// credential works, else with 1.
+/// credential is valid and has no end, else with 1.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     argocd-auth-webhook status --namespace codefresh\n  \

@@ -44,7 +44,7 @@ pub enum Sink {
 pub struct Order {
     /// Where the password comes from.
     pub password: PasswordFrom,
-    /// The key's id, if not a fresh one.
+    /// The key's id, if not a fresh one. As [`checked_id`] lets it.
     pub id: Option<String>,
     /// How long it lasts; for ever if `None`.
     pub expires_in: Option<Duration>,
@@ -72,10 +72,7 @@ pub struct Generated {
 /// Anything on the way; nothing is left behind then, or the error says what.
 pub async fn generate(access: &Access, order: &Order) -> Result<Generated, AccessError> {
     let account = access.account().await?;
-    let id = match &order.id {
-        Some(id) => checked_id(id)?,
-        None => fresh_id()?,
-    };
+    let id = order.id.clone().map_or_else(fresh_id, Ok)?;
     let progress = Progress::begin("reaching Argo CD");
     let route = access.argocd().await?;
     drop(progress);
@@ -245,13 +242,16 @@ fn fit(account: &Account, id: &str) -> Result<(), AccessError> {
     Err(AccessError::Said(format!("Argo CD's account {name} {wrong}; to do: account enable")))
 }
 
-/// What Argo CD can also revoke over REST: with `/`, `:` or `.` it can't.
-fn checked_id(id: &str) -> Result<String, AccessError> {
+/// An id that Argo CD can also revoke over REST: with `/`, `:` or `.` it can't.
+///
+/// # Errors
+/// It is none.
+pub fn checked_id(id: &str) -> Result<String, String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if !id.is_empty() && id.len() <= 128 && id.chars().all(allowed) {
         Ok(id.to_owned())
     } else {
-        Err(AccessError::Said(format!("{id:?} can't be the id of a key: letters, digits, '-' and '_', at most 128")))
+        Err("no id of a key: letters, digits, '-' and '_', at most 128".to_owned())
     }
 }
 

@@ -5,7 +5,7 @@ mod revoke;
 mod source;
 mod verify;
 
-pub use generate::{Generated, Order, Sink, generate};
+pub use generate::{Generated, Order, Sink, checked_id, generate};
 pub use revoke::{Revoked, Which, revoke};
 pub use source::Source;
 pub use verify::verify;

@@ -16,11 +16,18 @@ const ARGO_CD: &str = "Argo CD";
 /// refusal can be told from a server that is broken.
 ///
 /// # Errors
-/// There is no token to judge.
+/// None so far: what is in the way stands in the report.
 pub async fn verify(access: &Access, source: &Source, password: Option<&PasswordFrom>) -> Result<Report, AccessError> {
-    let bytes = source.read(access).await?;
-    let read = Claims::read(&bytes);
     let mut report = Report::default();
+    let bytes = match source.read(access).await {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let advice = "name the place of the token with --secret or --file";
+            report.add(TOKEN, source.to_string(), Verdict::Problem(error.to_string(), advice.to_owned()));
+            return Ok(report);
+        }
+    };
+    let read = Claims::read(&bytes);
     report.add(TOKEN, source.to_string(), shape(&read, now()));
     if unfit(&read, now()).is_some() {
         report.add(ARGO_CD, "key", Verdict::NotChecked("it can't be an API key".to_owned()));
@@ -68,7 +75,8 @@ fn shape(read: &Result<Claims, Flaw>, now: i64) -> Verdict {
         }
         _ => format!("{flaw}{when}"),
     };
-    if flaw.is_usable() {
+    // One with an end is not what the Runtime needs, though it works for now.
+    if matches!(flaw, Flaw::NotYetValid { .. }) {
         Verdict::Warning(said, flaw.advice().to_owned())
     } else {
         Verdict::Problem(said, flaw.advice().to_owned())

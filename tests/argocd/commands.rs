@@ -256,8 +256,9 @@ async fn what_a_token_is_and_whether_it_is_taken_is_told_apart() {
     }
     let lasting = secret_value(scene.argocd.make(&session, "short", 3600));
     scene.store(&lasting).await;
-    let printed = person.does(0, &verify);
-    assert!(printed.contains("warning      token: ") && printed.contains("it expires ("), "{printed}");
+    let printed = person.does(1, &verify);
+    assert!(printed.contains("problem      token: ") && printed.contains("it expires ("), "{printed}");
+    assert!(printed.contains("takes it for now"), "{printed}");
 
     scene.argocd.revoke(&session, "mine");
     scene.store(&key).await;
@@ -267,7 +268,8 @@ async fn what_a_token_is_and_whether_it_is_taken_is_told_apart() {
     assert!(printed.contains("a fresh session is taken and the key is not: it is dead"), "{printed}");
 
     // A server that is broken refuses every one, and the words don't blame the key.
-    scene.store(&lasting).await;
+    let key = secret_value(scene.argocd.make(&session, "steady", 0));
+    scene.store(&key).await;
     let future = json!({ "data": { "admin.passwordMtime": encoded("2090-01-01T00:00:00Z") } });
     let secret = scene.cluster.get(&scene.path("secret", "argocd-secret")).await.unwrap();
     let past = json!({ "data": { "admin.passwordMtime": secret["data"]["admin.passwordMtime"] } });
@@ -284,6 +286,30 @@ async fn what_a_token_is_and_whether_it_is_taken_is_told_apart() {
         if ran.code == 0 { Ok(()) } else { Err(ran.out) }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_looked_at_is_not_called_good_and_wrong_usage_is_told_apart() {
+    let scene = Scene::new("unseen").await;
+    let person = Person::new(&scene, PASSWORD_MODE);
+    let printed = person.does(1, &["account", "verify", "--password-secret", "nosuch"]);
+    assert!(printed.contains("problem      Argo CD: login: reading Secret") && printed.contains("nosuch"), "{printed}");
+    let printed: Value = serde_json::from_str(&person.types(&["token", "verify", "-o", "json"], "").out).unwrap();
+    assert_eq!((&printed["good"], &printed["checks"][0]["result"]), (&json!(false), &json!("problem")), "{printed}");
+    let https = scene.argocd.url().replace("http:", "https:");
+    let printed = person.does(1, &["account", "verify", "--argocd-url", &https]);
+    assert!(printed.contains("use an http address"), "{printed}");
+
+    let printed = person.does(2, &["account", "verify", "--argocd-url", "https://admin:in-the-url@argocd"]);
+    assert!(printed.contains("--argocd-url") && !printed.contains("in-the-url"), "{printed}");
+    for arguments in [
+        ["token", "generate", "--to-stdout", "--id", "a/b"].as_slice(),
+        &["token", "generate"],
+        &["token", "revoke"],
+        &["account", "verify", "--account", "a b"],
+    ] {
+        person.does(2, arguments);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

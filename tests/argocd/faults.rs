@@ -48,6 +48,8 @@ async fn a_server_that_refuses_good_keys_makes_nobody_mint() {
     let time = |value: Value| json!({ "stringData": { "admin.passwordMtime": value } });
     let secret = scene.cluster.get(&scene.path("secret", "argocd-secret")).await.unwrap();
     let before = crate::server::decoded(&secret["data"]["admin.passwordMtime"]).unwrap();
+    let data = |key: &str, value: Value| json!({ "data": { key: value } });
+    let was = |key: &str| data(key, secret["data"][key].clone());
     for (what, kind, name, damage, mend) in [
         (
             "a non-boolean accounts.other.enabled",
@@ -63,6 +65,20 @@ async fn a_server_that_refuses_good_keys_makes_nobody_mint() {
             "argocd-secret",
             time(json!("2099-01-01T00:00:00Z")),
             time(json!(before)),
+        ),
+        (
+            "garbage in admin.tokens",
+            "secret",
+            "argocd-secret",
+            data("admin.tokens", json!(crate::server::encoded("[garbage"))),
+            was("admin.tokens"),
+        ),
+        (
+            "server.secretkey taken away",
+            "secret",
+            "argocd-secret",
+            data("server.secretkey", Value::Null),
+            was("server.secretkey"),
         ),
     ] {
         scene.argocd.configure(kind, name, &damage).await;
@@ -206,6 +222,24 @@ async fn a_refused_login_is_not_tried_again_by_the_next_process() {
     }
     assert_eq!(proxy.count("POST /api/v1/session"), 1);
 
+    // Whoever writes two wrong ones in turns makes two tries of it, and no lock-out.
+    let controller = scene.controller_at(&proxy.url(), &format!("{auth}credentials: {{checkInterval: 1s}}\n")).await;
+    let looks = || controller.printed().matches("\"planned\"").count();
+    for _ in 0..3 {
+        for password in ["a-second-wrong-password", "a-wrong-password-of-the-tests"] {
+            let before = looks();
+            scene.put("own", "password", password).await;
+            eventually("two more looks", async || match looks() {
+                now if now >= before + 2 => Ok(()),
+                now => Err(format!("{now} of {before} + 2")),
+            })
+            .await;
+        }
+    }
+    controller.kill();
+    scene.free_lease().await;
+    assert_eq!(proxy.count("POST /api/v1/session"), 2);
+
     // One that ended before it heard the answer leaves the same mark.
     let right = scene.argocd.password().await;
     scene.put("own", "password", &right).await;
@@ -216,7 +250,7 @@ async fn a_refused_login_is_not_tried_again_by_the_next_process() {
     );
     let controller = scene.controller_at(&proxy.url(), auth).await;
     eventually("another login", async || match proxy.count("POST /api/v1/session") {
-        2 => Ok(()),
+        3 => Ok(()),
         other => Err(format!("{other}")),
     })
     .await;
@@ -227,7 +261,7 @@ async fn a_refused_login_is_not_tried_again_by_the_next_process() {
     let begun = Instant::now();
     scene.works().await;
     say(&format!("killed in a login, with a wait of 8 s: a key after {:?}", begun.elapsed()));
-    assert_eq!(proxy.count("POST /api/v1/session"), 3);
+    assert_eq!(proxy.count("POST /api/v1/session"), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

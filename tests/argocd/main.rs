@@ -12,6 +12,7 @@ mod proxy;
 mod scene;
 mod server;
 
+mod clock;
 mod commands;
 mod counts;
 mod faults;

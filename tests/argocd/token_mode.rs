@@ -22,11 +22,11 @@ async fn each_wrong_kind_of_token_is_named_and_nothing_is_made() {
     say(&format!("no Secret: {} ({})", status["message"], status["advice"]));
     scene.put("own", "token", &good).await;
     scene.is("valid").await;
-    let other_issuer = {
+    let saying = |issuer: &str, subject: &str| {
         use base64::Engine;
         let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let claims = json!({ "iss": "https://dex", "sub": "admin", "jti": "x", "iat": now });
+        let claims = json!({ "iss": issuer, "sub": subject, "jti": "x", "iat": now });
         let [head, body] = [json!({ "alg": "HS256" }), claims].map(|part| engine.encode(part.to_string()));
         format!("{head}.{body}.{}", engine.encode("signature"))
     };
@@ -35,7 +35,8 @@ async fn each_wrong_kind_of_token_is_named_and_nothing_is_made() {
         ("white space before it", format!(" {good}"), "wrong_kind", "white space"),
         ("a newline after it", format!("{good}\n"), "wrong_kind", "newline"),
         ("base64 twice", crate::server::encoded(&good), "wrong_kind", "base64"),
-        ("another issuer", other_issuer, "wrong_kind", "issuer"),
+        ("another issuer", saying("https://dex", "admin"), "wrong_kind", "issuer"),
+        ("a project's token", saying("argocd", "proj:default:ci"), "wrong_kind", "project"),
         ("rubbish", "rubbish".to_owned(), "wrong_kind", "no token"),
         ("nothing", String::new(), "missing", "empty"),
         ("a revoked key", revoked, "refused", "refused, or the server is broken"),

@@ -82,7 +82,8 @@ impl Acting<'_> {
     async fn log_in(&mut self) -> Result<(), ActError> {
         let (Ok(username), Ok(password)) = (&self.sources.username, &self.sources.password) else { return Ok(()) };
         let digest = credential(self.state, username, password);
-        let attempt = Attempt::next(digest, self.now, self.state.get(LOGIN).as_ref());
+        let before: Option<Attempt> = self.state.get(LOGIN);
+        let attempt = Attempt::next(digest, self.now, before.as_ref());
         self.state.put(self.context, LOGIN, Some(&attempt)).await?;
         self.context.may_write("logging in to Argo CD")?;
         match self.asking.timed("login", self.asking.server.login(username, password)).await {
@@ -92,19 +93,18 @@ impl Acting<'_> {
                 self.forget_attempt().await
             }
             Err(error) => {
-                let attempt = match &error.cause {
+                let (attempt, refused) = match &error.cause {
                     Cause::Unauthorized(_) | Cause::Invalid(_) => {
                         let space = password.expose_secret().trim().len() < password.expose_secret().len();
                         let space = if space { ". The password has white space before or after it" } else { "" };
                         let said = format!("{}{space}", error.cause);
-                        Some(Attempt { said: Some(said), ..attempt })
+                        (Some(Attempt { said: Some(said), ..attempt }), true)
                     }
                     // It may have been counted.
-                    Cause::TimedOut(_) | Cause::Broken(_) | Cause::Unreadable(_) => Some(attempt.unheard()),
-                    // Nobody has looked at the password.
-                    _ => None,
+                    Cause::TimedOut(_) | Cause::Broken(_) | Cause::Unreadable(_) => (Some(attempt.unheard()), false),
+                    // Nobody has looked at the password: as it was.
+                    _ => (before, false),
                 };
-                let refused = attempt.as_ref().is_some_and(|attempt| attempt.said.is_some());
                 self.put_attempt(attempt.as_ref()).await?;
                 if refused { Ok(()) } else { Err(ActError::ArgoCd(trouble(&error))) }
             }

@@ -117,6 +117,8 @@ pub enum State {
     AccountDisabled,
     /// The account may not have API keys.
     NoApiKey,
+    /// The key is good from then on, and Argo CD's clock isn't there yet.
+    NotYet(Seconds),
     /// Argo CD refuses its own fresh session.
     ServerBroken(String),
     /// Argo CD refused the key, and there is nothing beside it to tell whether the key is bad.
@@ -143,6 +145,7 @@ impl State {
             Self::LoginUnknown(_) => "login_unknown",
             Self::AccountDisabled => "account_disabled",
             Self::NoApiKey => "no_api_key",
+            Self::NotYet(_) => "not_yet_valid",
             Self::ServerBroken(_) => "server_broken",
             Self::Refused(_) => "refused",
             Self::Odd(_) => "odd",
@@ -152,7 +155,7 @@ impl State {
     }
 
     /// Every name.
-    pub const NAMES: [&str; 14] = [
+    pub const NAMES: [&str; 15] = [
         "valid",
         "expires",
         "replacing",
@@ -162,6 +165,7 @@ impl State {
         "login_unknown",
         "account_disabled",
         "no_api_key",
+        "not_yet_valid",
         "server_broken",
         "refused",
         "odd",

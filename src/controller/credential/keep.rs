@@ -219,7 +219,10 @@ impl Keep {
                 Err(_) => return Ok(Rest::Later(0)),
             }
         }
+        // Where no key that is made is ever accepted, or somebody else writes as well, there is no hurry.
+        let gives_up = matches!(action, Action::Discard);
         match acting.carry_out(action).await {
+            Ok(()) if gives_up => Ok(Rest::Later(0)),
             Ok(()) => {
                 if answers {
                     self.teller.answer(&how, sources.key_secret.as_ref()).await;

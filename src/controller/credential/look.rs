@@ -135,7 +135,11 @@ pub(super) async fn key(asking: &Asking<'_>, held: &Held, memory: &mut Memory, n
         Verdict::Refused(Refusal::NotTaken(_)) => {
             let since = before.filter(|(known, _)| *known == id).map_or(now, |(_, since)| since);
             memory.refused = Some((id.clone(), since));
-            Key::Refused { id, issued: held.claims.issued_at.unwrap_or(0), since, said: verdict.to_string() }
+            let issued = held.claims.issued_at.unwrap_or(0);
+            let from = held.claims.not_before.unwrap_or(issued);
+            let early =
+                if from > now { format!(" (it says itself: not before {})", text(from)) } else { String::new() };
+            Key::Refused { id, issued, from, since, said: format!("{verdict}{early}") }
         }
         Verdict::Refused(_) => {
             let advice = verdict.advice().map(|advice| format!("; to do: {advice}")).unwrap_or_default();
@@ -157,7 +161,8 @@ pub(super) async fn session(asking: &Asking<'_>, token: &SecretString, username:
             Session::NotAccepted(format!("it is taken for {:?}", user.username))
         }
         (Ok(_), Some(Ok(account))) => {
-            Session::Accepted { enabled: account.enabled, api_key: account.may_have_api_keys() }
+            let made = Claims::read(token.expose_secret().as_bytes()).ok().and_then(|claims| claims.issued_at);
+            Session::Accepted { enabled: account.enabled, api_key: account.may_have_api_keys(), made }
         }
         (Ok(_), Some(Err(error))) => match &error.cause {
             cause @ (Cause::Unauthorized(_) | Cause::Forbidden(_) | Cause::NotFound(_)) => {

@@ -22,6 +22,8 @@ const MOST_LEFT: usize = 2;
 const YOUNG: Seconds = 60;
 /// How long a young key has to be refused before it counts.
 const PATIENCE: Seconds = 5;
+/// How far Argo CD's clock may be behind the one by which a key was made, for the key to be waited for.
+const MOST_BEHIND: Seconds = 600;
 /// How long a fresh key may take to be accepted.
 const SETTLING: Seconds = 10;
 /// The longest time without asking whether a key is accepted again.
@@ -112,7 +114,11 @@ impl View<'_> {
             Session::NotAccepted(how) => (State::ServerBroken(how.clone()), Next::Later),
             Session::Accepted { enabled: false, .. } => (State::AccountDisabled, Next::Later),
             Session::Accepted { api_key: false, .. } => (State::NoApiKey, Next::Later),
-            Session::Accepted { .. } => {
+            Session::Accepted { made, .. } => {
+                if let Some((from, wait)) = made.and_then(|made| self.not_yet(made)) {
+                    let poll = wait.min(self.terms.check).min(POLL);
+                    return (State::NotYet(from), Next::Wait(self.now.saturating_add(poll)));
+                }
                 // With the one that is held: it is superseded as soon as there is another.
                 let to_be = self.seen.left.len() + usize::from(self.seen.held_is_ours);
                 let next = if self.may_be_a_moments_no() {
@@ -126,6 +132,14 @@ impl View<'_> {
                 (State::Replacing(why), next)
             }
         }
+    }
+
+    /// From when the key is good, where it is refused for no more than a clock: Argo CD's own, which made
+    /// the session, is behind the one that made the key. With the seconds until then.
+    fn not_yet(&self, made: Seconds) -> Option<(Seconds, Seconds)> {
+        let Key::Refused { from, .. } = &self.seen.key else { return None };
+        let wait = from.saturating_sub(made);
+        (1..=MOST_BEHIND).contains(&wait).then_some((*from, wait))
     }
 
     /// Whether another replica may know a young key that this one doesn't.

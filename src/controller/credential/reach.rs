@@ -5,7 +5,7 @@ use super::source::{config_map, secret, value};
 use crate::argocd::{ArgoCdError, Base, Cause, Server, Target, TlsTrust};
 use crate::cluster::ClusterError;
 use crate::controller::Context;
-use crate::settings::CertificateAuthority;
+use crate::settings::{Address, CertificateAuthority};
 
 /// The way to Argo CD. It is kept while nothing about it changes, so that calls one after the other
 /// meet the same replica.
@@ -29,6 +29,10 @@ impl Reach {
             };
             if trust == TlsTrust::Insecure && base.is_https() {
                 tracing::warn!(%base, "argocd.tls.insecureSkipVerify: whoever sits on the way can read the password");
+            }
+            let is_url = matches!(context.settings.argocd.address, Address::Url(_));
+            if is_url && base.is_open() {
+                tracing::warn!(%base, "plain HTTP to an address outside of the cluster: whoever sits on the way can read the password");
             }
             match Server::new(Target { tls: trust.clone(), ..Target::new(base) }) {
                 Ok(server) => self.open = Some((trust, server)),

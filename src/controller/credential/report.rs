@@ -82,6 +82,11 @@ pub(super) fn message(state: &State) -> String {
             "the account lacks the capability apiKey, and its keys come back with that; nothing is made meanwhile"
                 .to_owned()
         }
+        State::NotYet(from) => format!(
+            "the key is valid from {}, and Argo CD's clock is behind that: it comes back by itself, and nothing is made \
+             meanwhile",
+            text(*from)
+        ),
         State::ServerBroken(how) => format!(
             "Argo CD gives us a session and then doesn't accept it ({how}): its configuration is broken, and good \
              keys are refused as well. Nothing is made meanwhile"
@@ -114,6 +119,7 @@ pub(super) fn advice(state: &State, auth: &Auth) -> Option<String> {
         (State::NoApiKey, _) => {
             "add apiKey to accounts.<account> in argocd-cm (account enable does it): `login,apiKey`".to_owned()
         }
+        (State::NotYet(_), _) => "look at the clocks of Argo CD's nodes".to_owned(),
         (State::ServerBroken(_), _) => {
             "look at the log of Argo CD's server, at argocd-cm (its label app.kubernetes.io/part-of: argocd, and that \
              each accounts.<name>.enabled is true or false) and at argocd-secret (server.secretkey, a passwordMtime \
@@ -150,6 +156,7 @@ pub(super) const fn reason(state: &State) -> &'static str {
         State::LoginUnknown(_) => "LoginUnknown",
         State::AccountDisabled => "AccountDisabled",
         State::NoApiKey => "AccountWithoutApiKey",
+        State::NotYet(_) => "CredentialNotYetValid",
         State::ServerBroken(_) => "ArgoCdBroken",
         State::Refused(_) => "CredentialRefused",
         State::Odd(_) => "CredentialOdd",
@@ -187,6 +194,7 @@ mod tests {
             (Mode::Password, State::LoginUnknown(at)),
             (Mode::Password, State::AccountDisabled),
             (Mode::Password, State::NoApiKey),
+            (Mode::Password, State::NotYet(at)),
             (Mode::Password, State::ServerBroken(some("it counts as no login"))),
             (Mode::Token, State::Refused(some("it is refused, or the server is broken"))),
             (Mode::Password, State::Odd(some("its account doesn't list it"))),

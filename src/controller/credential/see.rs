@@ -145,7 +145,7 @@ fn login(
     let wait = i64::try_from(context.settings.credentials.login_wait.as_secs()).unwrap_or(i64::MAX);
     let digest = credential(state, username, password);
     match attempt.and_then(|attempt| Some((attempt, attempt.blocks(&digest, wait, pki::now())?))) {
-        Some((attempt, until)) if !succeeded => Login::Tried { until, said: attempt.said.clone() },
+        Some((attempt, until)) if !succeeded => Login::Tried { until, said: attempt.said_to(&digest) },
         _ => Login::Free,
     }
 }

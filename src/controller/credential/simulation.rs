@@ -21,6 +21,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => Just(Happening::Revoke),
         2 => any::<bool>().prop_map(Happening::Password),
         1 => Just(Happening::UpdatePassword),
+        1 => Just(Happening::OldPassword),
         1 => any::<bool>().prop_map(Happening::Capability),
         1 => any::<bool>().prop_map(Happening::Enabled),
         2 => any::<bool>().prop_map(Happening::Broken),

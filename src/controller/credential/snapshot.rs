@@ -33,6 +33,8 @@ pub enum Key {
         id: String,
         /// When it was made, by what it says itself.
         issued: Seconds,
+        /// From when it is valid, by what it says itself.
+        from: Seconds,
         /// Since when it has been refused, one look after the other.
         since: Seconds,
         /// What Argo CD said.
@@ -93,6 +95,8 @@ pub enum Session {
         enabled: bool,
         /// Whether it may have API keys.
         api_key: bool,
+        /// When it was made, by Argo CD's own clock.
+        made: Option<Seconds>,
     },
 }
 

@@ -21,7 +21,7 @@ fn works() -> Key {
 }
 
 fn refused(issued: Seconds, since: Seconds) -> Key {
-    Key::Refused { id: "held".to_owned(), issued, since, said: "no".to_owned() }
+    Key::Refused { id: "held".to_owned(), issued, from: issued, since, said: "no".to_owned() }
 }
 
 fn left(id: &str, issued: Seconds) -> Left {
@@ -32,7 +32,11 @@ fn superseded(ids: &[(&str, Seconds)]) -> BTreeMap<String, Seconds> {
     ids.iter().map(|(id, since)| ((*id).to_owned(), *since)).collect()
 }
 
-const ACCEPTED: Session = Session::Accepted { enabled: true, api_key: true };
+const ACCEPTED: Session = accepted(true, true, NOW + 60);
+
+const fn accepted(enabled: bool, api_key: bool, made: Seconds) -> Session {
+    Session::Accepted { enabled, api_key, made: Some(made) }
+}
 
 /// A key that works, and nothing to do.
 fn idle() -> Snapshot {
@@ -114,8 +118,8 @@ fn a_key_is_replaced_on_a_definite_no_and_on_nothing_less() {
     for (session, state) in [
         (Session::NotAccepted("{}".to_owned()), State::ServerBroken("{}".to_owned())),
         (Session::Unknown(trouble()), State::Unavailable(trouble())),
-        (Session::Accepted { enabled: false, api_key: true }, State::AccountDisabled),
-        (Session::Accepted { enabled: true, api_key: false }, State::NoApiKey),
+        (accepted(false, true, NOW), State::AccountDisabled),
+        (accepted(true, false, NOW), State::NoApiKey),
     ] {
         for key in [refused(NOW - 5000, NOW), Key::Absent(String::new()), Key::WrongKind(String::new())] {
             let seen = Snapshot { session: Some(session.clone()), ..with(key) };
@@ -141,6 +145,21 @@ fn a_young_key_is_given_some_seconds() {
     for issued in [NOW - 60, NOW + 60, 0] {
         assert_eq!(does(&seen(issued, NOW)), Action::Mint(Why::Refused), "{issued}");
     }
+}
+
+#[test]
+fn a_key_that_argo_cds_own_clock_is_behind_is_waited_for() {
+    let at = |made| Snapshot { session: Some(accepted(true, true, made)), ..with(refused(NOW - 5000, NOW)) };
+    for (behind, wait) in [(1, 1), (29, 29), (60, 30), (600, 30)] {
+        let from = NOW - 5000;
+        assert_eq!(rests(&at(from - behind)), (State::NotYet(from), Next::Wait(NOW + wait)), "{behind}");
+    }
+    for made in [NOW - 5000, NOW - 5601, NOW] {
+        assert_eq!(does(&at(made)), Action::Mint(Why::Refused), "{made}");
+    }
+    let unknown = Session::Accepted { enabled: true, api_key: true, made: None };
+    assert_eq!(does(&Snapshot { session: Some(unknown), ..at(NOW) }), Action::Mint(Why::Refused));
+    assert_eq!(rests(&Snapshot { session: Some(accepted(true, false, NOW)), ..at(NOW) }).0, State::NoApiKey);
 }
 
 #[test]

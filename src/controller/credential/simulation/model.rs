@@ -93,6 +93,8 @@ pub(super) enum Happening {
     /// The account's password changes, with the Secret or without.
     Password(bool),
     UpdatePassword,
+    /// The Secret gets the password of before.
+    OldPassword,
     Capability(bool),
     Enabled(bool),
     Broken(bool),
@@ -184,7 +186,7 @@ impl World {
         let before = self.memories[who].refused.filter(|(known, _)| *known == id);
         let since = before.map_or(self.now, |(_, since)| since);
         self.memories[who].refused = Some((id, since));
-        Key::Refused { id: id.to_string(), issued, since, said: String::new() }
+        Key::Refused { id: id.to_string(), issued, from: issued, since, said: String::new() }
     }
 
     pub(super) fn look(&mut self, who: usize) -> Snapshot {
@@ -201,7 +203,7 @@ impl World {
             } else if self.broken {
                 Session::NotAccepted(String::new())
             } else {
-                Session::Accepted { enabled: self.enabled, api_key: self.capable }
+                Session::Accepted { enabled: self.enabled, api_key: self.capable, made: Some(self.now) }
             }
         });
         let fresh = memory.fresh.as_ref().map(|(token, since)| {
@@ -231,7 +233,7 @@ impl World {
             .as_ref()
             .and_then(|attempt| Some((attempt, attempt.blocks(&credential, WAIT, self.now)?)))
         {
-            Some((attempt, until)) => Login::Tried { until, said: attempt.said.clone() },
+            Some((attempt, until)) => Login::Tried { until, said: attempt.said_to(&credential) },
             None => Login::Free,
         };
         Snapshot {
@@ -329,6 +331,7 @@ impl World {
                 }
             }
             Happening::UpdatePassword => self.secret_password = self.password,
+            Happening::OldPassword => self.secret_password = self.password.saturating_sub(1),
             Happening::Capability(capable) => self.capable = *capable,
             Happening::Enabled(enabled) => self.enabled = *enabled,
             Happening::Broken(broken) => self.broken = *broken,

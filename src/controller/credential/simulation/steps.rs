@@ -45,7 +45,8 @@ impl World {
 
     fn log_in(&mut self, who: usize, fault: u8) {
         let credential = self.secret_password.to_string();
-        let attempt = Attempt::next(credential, self.now, self.attempt.as_ref());
+        let before = self.attempt.clone();
+        let attempt = Attempt::next(credential, self.now, before.as_ref());
         self.attempt = Some(attempt.clone());
         if fault == KILLED {
             // Killed right after.
@@ -54,13 +55,16 @@ impl World {
         }
         if self.away || fault == LOST {
             // No connection: nothing was tried.
-            self.attempt = None;
+            self.attempt = before;
             return;
         }
         let good = self.secret_password == self.password && self.enabled && (!self.broken || fault == 6);
         if !good {
             self.refused_logins += 1;
             self.refused_at.push((self.secret_password, self.now));
+        } else {
+            // Argo CD counts from the start again.
+            self.refused_at.clear();
         }
         if fault == DONE {
             // The answer came too late.
