@@ -234,8 +234,8 @@ fn run_doctor(args: cli::Doctor, matches: Option<&ArgMatches>) -> Outcome {
     let settings = if given { Some(settings(&args.settings, matches)?) } else { None };
     let options = doctor::Options {
         serving_secret: args.place.serving_secret(),
-        service: args.place.service(),
         webhook_configuration: args.place.webhook_configuration(),
+        service: args.place.service,
         config_map: args.config_map.unwrap_or_else(|| format!("{}-config", args.place.release)),
         namespace: args.place.namespace,
         release: args.place.release,

@@ -56,7 +56,8 @@ pub struct PlaceArgs {
     /// The Secret with the serving certificate; by default RELEASE-serving
     #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_SERVING_SECRET")]
     pub serving_secret: Option<String>,
-    /// The webhook's Service; by default named as the release
+    /// The webhook's Service; by default named as the release, and for `doctor` the one that the
+    /// configuration calls
     #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_SERVICE")]
     pub service: Option<String>,
     /// Its port
@@ -121,7 +122,7 @@ pub enum CertificatesArg {
 /// checked, and what to do.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
-    argocd-auth-webhook doctor --namespace codefresh\n  \
+    argocd-auth-webhook doctor --namespace codefresh --release argocd-auth-webhook\n  \
     argocd-auth-webhook doctor --namespace codefresh --values values.yaml -o json")]
 pub struct Doctor {
     #[command(flatten)]

@@ -13,13 +13,10 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// What `doctor` says: whether all is good, and its checks.
-pub fn doctor(place: &Place, release: &str, service: &str) -> (bool, Vec<Value>) {
-    let configuration = format!("{release}-{}", place.namespace());
+/// What `doctor` says: whether all is good, and its checks. It finds everything by the release's name.
+pub fn doctor(place: &Place, release: &str) -> (bool, Vec<Value>) {
     let output = Command::new(env!("CARGO_BIN_EXE_argocd-auth-webhook"))
-        .args(["doctor", "--namespace", place.namespace(), "--release", release, "--service", service])
-        .args(["--webhook-configuration", &configuration, "--config-map", &format!("{service}-config")])
-        .args(["--output", "json"])
+        .args(["doctor", "--namespace", place.namespace(), "--release", release, "--output", "json"])
         .env("KUBECONFIG", place.cluster.kubeconfig())
         .current_dir(project())
         .output()
@@ -59,7 +56,6 @@ async fn pods_that_were_there_before_the_webhook_are_named_and_injected_when_the
         .helm_of(Helm::Four, "install", "runtime", chart.path().to_str().unwrap(), &values, &["--wait"])
         .unwrap_or_else(|error| panic!("{error}"));
 
-    let service = "runtime-argocd-auth-webhook";
     let mut without = BTreeSet::from(["pod early".to_owned()]);
     for fixture in &fixtures {
         for pod in running(cluster, namespace, fixture).await {
@@ -69,7 +65,7 @@ async fn pods_that_were_there_before_the_webhook_are_named_and_injected_when_the
             }
         }
     }
-    let (_, checks) = doctor(&place, "runtime", service);
+    let (_, checks) = doctor(&place, "runtime");
     let missed = problems(&checks, "pods");
     assert!(missed.iter().all(|(_, text)| text.contains("missed") && text.contains("kubectl delete pod")));
     assert_eq!(missed.into_iter().map(|(subject, _)| subject).collect::<BTreeSet<_>>(), without);
@@ -89,7 +85,7 @@ async fn pods_that_were_there_before_the_webhook_are_named_and_injected_when_the
             );
         }
     }
-    let (good, checks) = doctor(&place, "runtime", service);
+    let (good, checks) = doctor(&place, "runtime");
     assert!(good, "{checks:#?}");
     let arguments = ["uninstall", "runtime", "--namespace", namespace];
     Helm::Four.run(cluster, &arguments).unwrap();
