@@ -213,7 +213,7 @@ fn run_controller(args: cli::Controller, matches: Option<&ArgMatches>) -> Outcom
     let names = Names::of(place.release.as_deref());
     let options = controller::Options {
         serving_secret: place.serving_secret.unwrap_or(names.serving_secret),
-        service: place.service.unwrap_or(names.service),
+        service: place.service.unwrap_or_else(|| names.release.clone()),
         service_port: place.service_port,
         webhook_configuration: place
             .webhook_configuration
@@ -242,7 +242,7 @@ fn run_doctor(args: cli::Doctor, matches: Option<&ArgMatches>) -> Outcome {
         let names = Names::find(&client, &place.namespace, place.release.as_deref()).await;
         let options = doctor::Options {
             serving_secret: place.serving_secret.unwrap_or(names.serving_secret),
-            service: place.service.unwrap_or(names.service),
+            service: place.service,
             service_port: place.service_port,
             webhook_configuration: place
                 .webhook_configuration

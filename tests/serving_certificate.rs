@@ -167,3 +167,19 @@ async fn without_a_certificate_the_server_is_not_ready() {
     server.connect().await;
     server.metric(&format!("certificate_expiry_timestamp_seconds {expiry}")).await;
 }
+
+#[tokio::test]
+async fn a_metric_and_the_readiness_name_the_certificate_that_is_served_and_none_before_it() {
+    let (first, second) = (development(), development());
+    let server = Running::with(options(long_bounds(), CertificateSource::Later), &first.ca_pem).await;
+    for made in [&first, &second] {
+        let pair = read(&made.cert_pem, &made.key_pem).unwrap();
+        let name = pair.fingerprint().to_owned();
+        server.certificates.store(pair);
+        let (_, ready) = server.admin("/readyz").await;
+        assert!(ready.contains(&name), "{ready}");
+        let text = server.admin("/metrics").await.1;
+        let served: Vec<_> = text.lines().filter(|line| line.contains("_certificate_served{")).collect();
+        assert_eq!(served, [format!("argocd_auth_webhook_certificate_served{{fingerprint=\"{name}\"}} 1")]);
+    }
+}

@@ -15,8 +15,6 @@ pub struct Names {
     pub release: String,
     /// The ConfigMap with the settings.
     pub config_map: String,
-    /// The webhook's Service.
-    pub service: String,
     /// The Secret with the serving certificate.
     pub serving_secret: String,
 }
@@ -26,12 +24,7 @@ impl Names {
     #[must_use]
     pub fn of(release: Option<&str>) -> Self {
         let release = release.unwrap_or(INSTALLED).to_owned();
-        Self {
-            config_map: format!("{release}-config"),
-            service: release.clone(),
-            serving_secret: format!("{release}-serving"),
-            release,
-        }
+        Self { config_map: format!("{release}-config"), serving_secret: format!("{release}-serving"), release }
     }
 
     /// As the release in this namespace says, if it is the one that is meant. What can't be read says
@@ -48,7 +41,6 @@ impl Names {
         let of = |key: &str, otherwise: String| said.get(key).cloned().unwrap_or(otherwise);
         Self {
             config_map: of("settings", names.config_map),
-            service: of("service", names.service),
             serving_secret: of("servingSecret", names.serving_secret),
             release: names.release,
         }

@@ -57,7 +57,8 @@ pub struct PlaceArgs {
     /// The Secret with the serving certificate; by default RELEASE-serving
     #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_SERVING_SECRET")]
     pub serving_secret: Option<String>,
-    /// The webhook's Service; by default named as the release
+    /// The webhook's Service; by default named as the release, and for `doctor` the one that the
+    /// configuration calls
     #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_SERVICE")]
     pub service: Option<String>,
     /// Its port

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::future::ready;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long one watch lasts. A connection can die without a word; then this is how long a change can
 /// go unnoticed. Beginning anew costs one request.
@@ -19,7 +20,9 @@ const LASTS: u32 = 60;
 const SELECTED_LASTS: u32 = 240;
 const FIRST_DELAY: Duration = Duration::from_millis(200);
 /// API servers are restarted in seconds, and few processes wait with us.
-const LONGEST_DELAY: Duration = Duration::from_secs(5);
+const LONGEST_DELAY: Duration = Duration::from_secs(2);
+/// What worked for this long begins with the first delay again.
+const WORKED: Duration = Duration::from_secs(10);
 
 /// What was seen of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,26 +108,49 @@ fn cause(error: &watcher::Error) -> Cause {
 }
 
 /// Doubles from the first delay to the longest.
-struct Delays(Duration);
-
-impl Default for Delays {
-    fn default() -> Self {
-        Self(FIRST_DELAY)
-    }
+#[derive(Default)]
+struct Delays {
+    last: Option<(Instant, Duration)>,
 }
 
 impl Iterator for Delays {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        let delay = self.0;
-        self.0 = (delay * 2).min(LONGEST_DELAY);
+        let now = Instant::now();
+        let again = self.last.filter(|(then, _)| now.duration_since(*then) < WORKED);
+        let delay = again.map_or(FIRST_DELAY, |(_, delay)| (delay * 2).min(LONGEST_DELAY));
+        self.last = Some((now, delay));
         Some(delay)
     }
 }
 
 impl Backoff for Delays {
-    fn reset(&mut self) {
-        *self = Self::default();
+    // Every new try is reported as good before its first request: a watch that is refused would be
+    // tried at the shortest delay for ever.
+    fn reset(&mut self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::advance;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fails_again_is_tried_less_often_though_each_try_begins_well() {
+        let mut delays = Delays::default();
+        let mut next = || {
+            delays.reset();
+            delays.next().unwrap().as_millis()
+        };
+        let mut seen = Vec::new();
+        for _ in 0..6 {
+            let delay = next();
+            seen.push(delay);
+            advance(Duration::from_millis(u64::try_from(delay).unwrap())).await;
+        }
+        assert_eq!(seen, [200, 400, 800, 1600, 2000, 2000]);
+        advance(WORKED).await;
+        assert_eq!(next(), 200);
     }
 }

@@ -21,13 +21,13 @@ pub(super) fn probe(scene: &Scene, report: &mut Report) {
         Ok(asked) => asked,
         Err(error) => {
             let advice = "install the chart, or name the Service with --service";
-            return report.add(PROBE, &scene.options.service, failed(error, advice));
+            return report.add(PROBE, &scene.service, failed(error, advice));
         }
     };
     if asked.is_empty() {
         let advice = "kubectl get pods: are there replicas, and do they start?";
         let text = "no pod is behind the Service, so that matching pods can't be created";
-        return report.add(PROBE, &scene.options.service, Verdict::Problem(text.to_owned(), advice.to_owned()));
+        return report.add(PROBE, &scene.service, Verdict::Problem(text.to_owned(), advice.to_owned()));
     }
     let entries: Vec<Trust> = configuration.webhooks.iter().flatten().map(Trust::of).collect();
     if entries.is_empty() {

@@ -33,8 +33,8 @@ pub struct Options {
     pub release: String,
     /// The Secret with the serving certificate.
     pub serving_secret: String,
-    /// The webhook's Service.
-    pub service: String,
+    /// The webhook's Service; by default the one that the webhook configuration calls.
+    pub service: Option<String>,
     /// Its port.
     pub service_port: u16,
     /// The webhook configuration.
@@ -66,6 +66,7 @@ struct Asked {
 /// What several probes look at; each part can be what couldn't be read.
 struct Scene {
     options: Options,
+    service: String,
     configuration: Result<Option<MutatingWebhookConfiguration>, ClusterError>,
     asked: Result<Vec<Asked>, ClusterError>,
 }
@@ -84,8 +85,10 @@ pub async fn run(client: &Client, options: Options, settings: Option<Settings>) 
     let name = &options.webhook_configuration;
     let what = format!("reading MutatingWebhookConfiguration {name}");
     let configuration = call(&what, configurations.get_opt(name)).await;
-    let asked = ask(client, &options).await;
-    let scene = Scene { options, configuration, asked };
+    let called = configuration.as_ref().ok().and_then(|found| called_by(found.as_ref()?));
+    let service = options.service.clone().or(called).unwrap_or_else(|| options.release.clone());
+    let asked = ask(client, &options, &service).await;
+    let scene = Scene { options, service, configuration, asked };
 
     let mut report = Report::default();
     bundle::probe(&scene, &mut report);
@@ -105,9 +108,15 @@ async fn settings_in_cluster(client: &Client, options: &Options) -> Result<Setti
     }
 }
 
-async fn ask(client: &Client, options: &Options) -> Result<Vec<Asked>, ClusterError> {
-    let found = endpoints(client, &options.namespace, &options.service, options.service_port).await?;
-    let name = format!("{}.{}.svc", options.service, options.namespace);
+/// The Service that API servers call: the chart names it after the release, and by values otherwise.
+fn called_by(configuration: &MutatingWebhookConfiguration) -> Option<String> {
+    let entry = configuration.webhooks.as_ref()?.first()?;
+    Some(entry.client_config.service.as_ref()?.name.clone())
+}
+
+async fn ask(client: &Client, options: &Options, service: &str) -> Result<Vec<Asked>, ClusterError> {
+    let found = endpoints(client, &options.namespace, service, options.service_port).await?;
+    let name = format!("{service}.{}.svc", options.namespace);
     let asking = found.into_iter().map(async |endpoint| {
         let shown = shown_by(endpoint.address, &name, HANDSHAKE).await;
         Asked { endpoint, shown }

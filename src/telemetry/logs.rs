@@ -82,6 +82,8 @@ where
     // It logs answers that it can't read, and an answer can be a Secret. What goes wrong is said by
     // whoever called it.
     let targets = targets.with_target("kube_client", LevelFilter::OFF);
+    // It says the same of a watch that is refused, at each try and in its own words.
+    let targets = targets.with_target("kube_runtime", LevelFilter::ERROR);
     let terminal = std::io::stderr().is_terminal();
     let text = format == Format::Text || (format == Format::Auto && terminal);
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);

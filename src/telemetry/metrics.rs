@@ -58,10 +58,21 @@ pub struct ConnectionMetrics {
 pub struct CertificateMetrics {
     /// When it expires, in seconds since 1970; 0 where there is none.
     pub expiry: Gauge,
+    /// Which one it is.
+    served: Family<[(&'static str, String); 1], Gauge>,
     /// Certificates taken into use.
     pub loaded: Counter,
     /// Certificates refused.
     pub refused: Counter,
+}
+
+impl CertificateMetrics {
+    /// The one with this fingerprint is served from now on, and none else.
+    pub fn serves(&self, fingerprint: &str, expiry: i64) {
+        self.expiry.set(expiry);
+        self.served.clear();
+        self.served.get_or_create(&[("fingerprint", fingerprint.to_owned())]).set(1);
+    }
 }
 
 impl Metrics {
@@ -89,6 +100,7 @@ impl Metrics {
         let mut reloads = counters(&family, labels).into_iter();
         let certificate = CertificateMetrics {
             expiry: Gauge::default(),
+            served: Family::default(),
             loaded: reloads.next().unwrap_or_default(),
             refused: reloads.next().unwrap_or_default(),
         };
@@ -98,6 +110,7 @@ impl Metrics {
             "When the serving certificate expires, 0 where there is none",
             certificate.expiry.clone(),
         );
+        registry.register("certificate_served", "Which serving certificate is served", certificate.served.clone());
         registry.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
 
         let mut metrics = Self {

@@ -1,7 +1,8 @@
 //! What is refused, with the path and the fix.
 
 use crate::common;
-use crate::helm::{Helm, chart, values_file};
+use crate::helm::{Helm, chart, values_file, yaml};
+use serde_json::{Value, json};
 
 /// Values that the schema refuses, and what its message must hold.
 const BY_SCHEMA: [(&str, &[&str]); 36] = [
@@ -47,7 +48,7 @@ const BY_SCHEMA: [(&str, &[&str]); 36] = [
 ];
 
 /// Values that the templates refuse: the path and the fix.
-const BY_TEMPLATE: [(&str, &str); 28] = [
+const BY_TEMPLATE: [(&str, &str); 31] = [
     (
         "global: {external-arg-cd: {auth: {type: token}}}",
         "global.external-arg-cd.auth: type is token, but no token is given; set global.external-arg-cd.auth.token, or",
@@ -104,6 +105,9 @@ const BY_TEMPLATE: [(&str, &str); 28] = [
     ("certificates: {secretName: mine}", "certificates.secretName: is given, but certificates.source is self-managed"),
     ("certificates: {source: secret, secretName: mine, caBundle: LS0t}", "certificates.caBundle: must be PEM"),
     ("webhook: {serviceAccount: {create: false}}", "webhook.serviceAccount.name: must be given"),
+    ("certificates: {caLifetime: 9s}", "certificates.caLifetime: must be between 10s and 175200h"),
+    ("certificates: {caLifetime: 24h}", "certificates.certificateLifetime: must be between 1s and half of"),
+    ("certificates: {propagationTime: 1000h}", "certificates.propagationTime: must be at most a sixth of"),
     (
         "webhook: {serviceAccount: {name: same}}\ncontroller: {serviceAccount: {name: same}}",
         "controller.serviceAccount.name: is the webhook's too",
@@ -133,6 +137,38 @@ fn what_the_schema_cannot_say_is_refused_with_the_path_and_the_fix() {
     for (values, message) in BY_TEMPLATE {
         let error = Helm::four().render(values).expect_err(values);
         assert!(error.contains(message), "{values}: {error}");
+    }
+}
+
+/// Every key of a mapping of values, as a path.
+fn paths(values: &Value, above: &[String], found: &mut Vec<Vec<String>>) {
+    for (key, value) in values.as_object().into_iter().flatten() {
+        let path = [above, std::slice::from_ref(key)].concat();
+        paths(value, &path, found);
+        found.push(path);
+    }
+}
+
+#[test]
+fn a_key_without_a_value_is_no_value_or_is_refused_by_its_name() {
+    let defaults = yaml(&std::fs::read_to_string(chart().join("values.yaml")).unwrap());
+    let mut found = Vec::new();
+    paths(&defaults, &[], &mut found);
+    assert!(found.len() > 100, "{found:?}");
+    for path in found {
+        // What stands there where everything under a key is a comment.
+        let values = path.iter().rev().fold(Value::Null, |value, key| json!({ key: value })).to_string();
+        match Helm::four().render(&values) {
+            Ok(rendered) => {
+                for word in ["%!", "<nil>"] {
+                    assert!(!rendered.contains(word), "{values}: {word} is rendered");
+                }
+            }
+            Err(error) => {
+                let missing = format!("missing property '{}'", path.last().unwrap());
+                assert!(error.contains(&missing), "{values}: {error}");
+            }
+        }
     }
 }
 

@@ -191,3 +191,23 @@ fn reports_only_means_that_nothing_may_be_replaced() {
         }
     }
 }
+
+#[test]
+fn on_the_nodes_network_an_upgrade_never_waits_for_a_port_that_is_taken() {
+    for replicas in [1, 2] {
+        let values = format!("webhook: {{hostNetwork: true, port: 10251, replicas: {replicas}}}");
+        let objects = objects(&Helm::four().render(&values).unwrap());
+        let strategy = &object(&objects, "Deployment", RELEASE).unwrap()["spec"]["strategy"]["rollingUpdate"];
+        assert_eq!(*strategy, json!({ "maxUnavailable": 1, "maxSurge": 0 }), "{replicas}");
+    }
+}
+
+#[test]
+fn the_commands_for_people_find_the_settings_by_the_releases_name() {
+    let file = values_file("fullnameOverride: something-else");
+    let chart = chart();
+    let arguments = ["template", "mine", chart.to_str().unwrap(), "--values", file.path().to_str().unwrap()];
+    let objects = objects(&Helm::four().run(&[&arguments[..], &["--kube-version", "1.36.0"]].concat()).unwrap());
+    let map = object(&objects, "ConfigMap", "mine-config").unwrap();
+    assert!(map["data"]["values.yaml"].is_string());
+}

@@ -9,6 +9,10 @@ use std::path::Path;
 /// An umbrella with our chart and one that makes the Secret of a plain token for the spellings that
 /// it knows, as the Runtime's does.
 fn umbrella() -> tempfile::TempDir {
+    umbrella_that_calls_it("argocd-auth-webhook")
+}
+
+fn umbrella_that_calls_it(alias: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |path: &str, text: &str| {
         let path = folder.path().join(path);
@@ -17,8 +21,10 @@ fn umbrella() -> tempfile::TempDir {
     };
     write(
         "Chart.yaml",
-        "apiVersion: v2\nname: umbrella\nversion: 0.1.0\ndependencies:\n\
-         - {name: argocd-auth-webhook, version: 0.1.0}\n- {name: runtime, version: 0.1.0}\n",
+        &format!(
+            "apiVersion: v2\nname: umbrella\nversion: 0.1.0\ndependencies:\n\
+             - {{name: argocd-auth-webhook, alias: {alias}, version: 0.1.0}}\n- {{name: runtime, version: 0.1.0}}\n"
+        ),
     );
     write("charts/runtime/Chart.yaml", "apiVersion: v2\nname: runtime\nversion: 0.1.0\n");
     write(
@@ -86,4 +92,19 @@ fn the_schema_is_strict_in_an_umbrella_too() {
     let file = values_file("argocd-auth-webhook: {webhook: {replica: 3}}");
     let error = Helm::four().template(umbrella.path(), file.path(), &[]).unwrap_err();
     assert!(error.contains("'replica' not allowed"), "{error}");
+}
+
+#[test]
+fn an_alias_in_camel_case_is_in_no_name_that_kubernetes_would_refuse() {
+    let umbrella = umbrella_that_calls_it("authWebhook");
+    let file = values_file("authWebhook: {webhook: {replicas: 3}}");
+    for helm in [Some(Helm::four()), Helm::three()].into_iter().flatten() {
+        let objects = objects(&helm.template(umbrella.path(), file.path(), &[]).unwrap());
+        let deployment = object(&objects, "Deployment", &format!("{RELEASE}-authwebhook")).unwrap();
+        assert_eq!(deployment["spec"]["replicas"], json!(3));
+        for object in &objects {
+            let name = object["metadata"]["name"].as_str().unwrap();
+            assert_eq!(name, name.to_lowercase());
+        }
+    }
 }

@@ -48,6 +48,6 @@ async fn an_installed_chart_makes_a_key_and_another_one_when_it_is_revoked() {
     cluster.merge(&release.secret("argocd-secret"), &json!({ "stringData": { "admin.tokens": "[]" } })).await.unwrap();
     taken(Some(first)).await;
     say(&format!("revoked in Argo CD: another key that works after {:?}, with a look every 2 s", begun.elapsed()));
-    let (code, printed) = run(&cluster.kubeconfig(), &namespace, &["status", "--release", "hook"]);
+    let (code, printed) = run(&cluster.kubeconfig(), &namespace, &["status"]);
     assert!(code == 0 && printed.contains("valid"), "{printed}");
 }

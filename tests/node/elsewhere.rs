@@ -36,7 +36,7 @@ async fn a_secret_that_is_there_only_is_a_problem_with_a_name_until_it_is_here_t
         if message.contains(&format!("secret \"{SECRET}\" not found")) { Ok(()) } else { Err(status.to_string()) }
     })
     .await;
-    let (good, checks) = doctor(&release.place, "auth", &release.fullname());
+    let (good, checks) = doctor(&release.place);
     assert!(!good);
     let found = problems(&checks, "credential");
     let [(subject, text)] = found.as_slice() else { panic!("{checks:#?}") };
@@ -48,7 +48,7 @@ async fn a_secret_that_is_there_only_is_a_problem_with_a_name_until_it_is_here_t
 
     secret(cluster, namespace, SECRET, "password", "of-argocd").await;
     pod_runs(cluster, namespace, "waiting").await;
-    let (_, checks) = doctor(&release.place, "auth", &release.fullname());
+    let (_, checks) = doctor(&release.place);
     assert!(problems(&checks, "credential").is_empty());
     cluster.delete(&path).await.unwrap();
 }

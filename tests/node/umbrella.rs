@@ -13,8 +13,8 @@ use std::collections::BTreeSet;
 use tempfile::TempDir;
 
 /// What `doctor` says: whether all is good, and its checks.
-pub fn doctor(place: &Place, release: &str, service: &str) -> (bool, Vec<Value>) {
-    crate::scene::doctor(&place.cluster, place.namespace(), release, service)
+pub fn doctor(place: &Place) -> (bool, Vec<Value>) {
+    crate::scene::doctor(&place.cluster, place.namespace())
 }
 
 /// The subjects of a probe's problems, with their text.
@@ -44,7 +44,6 @@ async fn pods_that_were_there_before_the_webhook_are_named_and_injected_when_the
         .helm_of(Helm::Four, "install", "runtime", chart.path().to_str().unwrap(), &values, &["--wait"])
         .unwrap_or_else(|error| panic!("{error}"));
 
-    let service = "runtime-argocd-auth-webhook";
     let mut without = BTreeSet::from(["pod early".to_owned()]);
     for fixture in &fixtures {
         for pod in running(cluster, namespace, fixture).await {
@@ -54,7 +53,7 @@ async fn pods_that_were_there_before_the_webhook_are_named_and_injected_when_the
             }
         }
     }
-    let (_, checks) = doctor(&place, "runtime", service);
+    let (_, checks) = doctor(&place);
     let missed = problems(&checks, "pods");
     assert!(missed.iter().all(|(_, text)| text.contains("missed") && text.contains("kubectl delete pod")));
     assert_eq!(missed.into_iter().map(|(subject, _)| subject).collect::<BTreeSet<_>>(), without);
@@ -74,7 +73,7 @@ async fn pods_that_were_there_before_the_webhook_are_named_and_injected_when_the
             );
         }
     }
-    let (good, checks) = doctor(&place, "runtime", service);
+    let (good, checks) = doctor(&place);
     assert!(good, "{checks:#?}");
     let arguments = ["uninstall", "runtime", "--namespace", namespace];
     Helm::Four.run(cluster, &arguments).unwrap();

@@ -83,7 +83,7 @@ impl Scene {
             let whole = |pod: &Value| format!("{}: {}", text(pod, "verdict"), text(pod, "reason"));
             let status: BTreeMap<String, String> =
                 pods.map(|pod| (format!("pod {}", text(pod, "name")), whole(pod).replace("not_ours: ", ""))).collect();
-            let (_, checks) = doctor(self.cluster(), self.namespace(), &self.release.name, &self.release.fullname());
+            let (_, checks) = doctor(self.cluster(), self.namespace());
             let checks = checks.iter().filter(|check| text(check, "subject").starts_with("pod "));
             let doctor = checks.filter(|check| check["probe"] == "pods");
             let doctor = doctor.map(|check| (text(check, "subject"), text(check, "text"))).collect();
@@ -156,13 +156,10 @@ impl Scene {
     }
 }
 
-/// What `doctor` says: whether all is good, and its checks.
-pub fn doctor(cluster: &Cluster, namespace: &str, release: &str, service: &str) -> (bool, Vec<Value>) {
-    let configuration = format!("{release}-{namespace}");
+/// What `doctor` says: whether all is good, and its checks. It finds the release by itself.
+pub fn doctor(cluster: &Cluster, namespace: &str) -> (bool, Vec<Value>) {
     let output = Command::new(env!("CARGO_BIN_EXE_argocd-auth-webhook"))
-        .args(["doctor", "--namespace", namespace, "--release", release, "--service", service])
-        .args(["--webhook-configuration", &configuration, "--config-map", &format!("{service}-config")])
-        .args(["--output", "json"])
+        .args(["doctor", "--namespace", namespace, "--output", "json"])
         .env("KUBECONFIG", cluster.kubeconfig())
         .current_dir(project())
         .output()

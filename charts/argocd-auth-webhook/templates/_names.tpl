@@ -1,5 +1,6 @@
+{{/* An umbrella's alias takes the chart's name, and may be in camel case: no name of an object is. */}}
 {{- define "argocd-auth-webhook.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 50 | trimSuffix "-" -}}
+{{- default .Chart.Name .Values.nameOverride | lower | replace "_" "-" | trunc 50 | trimSuffix "-" -}}
 {{- end -}}
 
 {{/* At most 50 characters, so that every suffix of ours fits into the 63 of a label. */}}
@@ -19,8 +20,9 @@
 {{- printf "%s-%s" .Release.Name .Release.Namespace -}}
 {{- end -}}
 
+{{/* Of the release alone, as the Secrets: the commands for people find it by `--release`. */}}
 {{- define "argocd-auth-webhook.configName" -}}
-{{- printf "%s-config" (include "argocd-auth-webhook.fullname" .) -}}
+{{- printf "%s-config" .Release.Name -}}
 {{- end -}}
 
 {{- define "argocd-auth-webhook.controllerName" -}}
@@ -68,10 +70,10 @@ labels:
   app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
   app.kubernetes.io/managed-by: {{ .root.Release.Service }}
   {{- include "argocd-auth-webhook.selector" . | nindent 2 }}
-  {{- with merge (dict) (.labels | default dict) .root.Values.commonLabels }}
+  {{- with merge (dict) (.labels | default dict) (.root.Values.commonLabels | default dict) }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
+{{- with merge (dict) (.annotations | default dict) (.root.Values.commonAnnotations | default dict) }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}

@@ -2,13 +2,13 @@
 {{- define "argocd-auth-webhook.podMetadata" -}}
 labels:
   {{- include "argocd-auth-webhook.selector" . | nindent 2 }}
-  {{- with merge (dict) .values.podLabels .root.Values.commonLabels }}
+  {{- with merge (dict) (.values.podLabels | default dict) (.root.Values.commonLabels | default dict) }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 annotations:
   # Settings are read once: a change of them replaces the pods.
   checksum/config: {{ include "argocd-auth-webhook.programValues" .root | sha256sum }}
-  {{- with merge (dict) .values.podAnnotations .root.Values.commonAnnotations }}
+  {{- with merge (dict) (.values.podAnnotations | default dict) (.root.Values.commonAnnotations | default dict) }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end -}}

@@ -1,3 +1,10 @@
+{{/* A time as the program reads it (`90s`, `10m`), in whole seconds. */}}
+{{- define "argocd-auth-webhook.seconds" -}}
+{{- $number := regexFind "^[0-9]+" . | int64 -}}
+{{- $unit := regexFind "[a-z]+$" . -}}
+{{- if eq $unit "ms" }}{{ div $number 1000 }}{{ else }}{{ mul $number (get (dict "s" 1 "m" 60 "h" 3600) $unit) }}{{ end -}}
+{{- end -}}
+
 {{/* What a schema can't say. Each message has the path and the fix. */}}
 {{- define "argocd-auth-webhook.validate" -}}
 {{- if kindIs "map" (get .Values "argocd-auth-webhook") -}}
@@ -21,16 +28,31 @@
 {{- if eq (int .Values.webhook.port) 9090 -}}
 {{- fail "webhook.port: 9090 is the port of health and metrics; choose another" -}}
 {{- end -}}
-{{- if and .Values.argocd.url .Values.argocd.svc -}}
+{{- $argocd := .Values.argocd | default dict -}}
+{{- if and $argocd.url $argocd.svc -}}
 {{- fail "argocd.url: stands beside argocd.svc; keep one of them" -}}
 {{- end -}}
-{{- $tls := .Values.argocd.tls | default dict -}}
+{{- $tls := $argocd.tls | default dict -}}
 {{- if and $tls.caSecretKeyRef $tls.caConfigMapKeyRef -}}
 {{- fail "argocd.tls.caConfigMapKeyRef: stands beside argocd.tls.caSecretKeyRef; keep one of them" -}}
 {{- end -}}
 {{- range $key := list "secretName" "caBundle" -}}
 {{- if and (ne $.Values.certificates.source "secret") (get $.Values.certificates $key) -}}
 {{- fail (printf "certificates.%s: is given, but certificates.source is %s; set certificates.source: secret" $key $.Values.certificates.source) -}}
+{{- end -}}
+{{- end -}}
+{{- if eq .Values.certificates.source "self-managed" -}}
+{{- $ca := include "argocd-auth-webhook.seconds" .Values.certificates.caLifetime | int64 -}}
+{{- $leaf := include "argocd-auth-webhook.seconds" .Values.certificates.certificateLifetime | int64 -}}
+{{- $propagation := include "argocd-auth-webhook.seconds" .Values.certificates.propagationTime | int64 -}}
+{{- if or (lt $ca 10) (gt $ca 630720000) -}}
+{{- fail "certificates.caLifetime: must be between 10s and 175200h (20 years)" -}}
+{{- end -}}
+{{- if or (lt $leaf 1) (gt $leaf (div $ca 2)) -}}
+{{- fail (printf "certificates.certificateLifetime: must be between 1s and half of certificates.caLifetime, which is %s" .Values.certificates.caLifetime) -}}
+{{- end -}}
+{{- if gt $propagation (div $leaf 6) -}}
+{{- fail (printf "certificates.propagationTime: must be at most a sixth of certificates.certificateLifetime, which is %s" .Values.certificates.certificateLifetime) -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.certificates.caBundle (not (contains "-----BEGIN CERTIFICATE-----" .Values.certificates.caBundle)) -}}

@@ -4,7 +4,10 @@ use super::act::{ActError, publish};
 use super::observe::value;
 use crate::controller::Context;
 use crate::controller::metrics::What;
-use crate::pki::Certificate;
+use crate::pki::{Certificate, Seconds, now};
+use crate::proof::Trust;
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::Secret;
 use std::time::Duration;
 
 const RESYNC: Duration = Duration::from_mins(1);
@@ -32,8 +35,12 @@ impl External {
         let serving = context.secret(&context.options.serving_secret).await?;
         let expiry = value(serving.as_ref(), "tls.crt").and_then(Certificate::first_from_pem);
         context.metrics.expires(What::Leaf, expiry.map_or(0, |leaf| leaf.validity.to));
+        let configuration = context.configuration().await?;
         // Without it somebody else writes `caBundle`: cert-manager's injector, or a person.
-        let Some(ca) = value(serving.as_ref(), "ca.crt") else { return Ok(RESYNC) };
+        let Some(ca) = value(serving.as_ref(), "ca.crt") else {
+            self.doubt(configuration.as_ref(), serving.as_ref());
+            return Ok(RESYNC);
+        };
         let (read, rest) = Certificate::all_from_pem(ca);
         if rest || read.is_empty() {
             tracing::warn!(
@@ -45,15 +52,17 @@ impl External {
         let expiry = read.iter().map(|ca| ca.validity.to).min().unwrap_or_default();
         context.metrics.expires(What::Ca, expiry);
         if !self.publish {
+            self.doubt(configuration.as_ref(), serving.as_ref());
             return Ok(RESYNC);
         }
-        let Some(configuration) = context.configuration().await? else { return Ok(RESYNC) };
+        let Some(configuration) = configuration else { return Ok(RESYNC) };
         let right = configuration
             .webhooks
             .iter()
             .flatten()
             .all(|entry| entry.client_config.ca_bundle.as_ref().is_some_and(|bundle| bundle.0 == ca));
         if right {
+            self.doubt(Some(&configuration), serving.as_ref());
             context.disown(&configuration).await?;
         } else if context.leadership.may_write() {
             publish(context, &configuration, ca).await?;
@@ -61,5 +70,61 @@ impl External {
             return Ok(Duration::ZERO);
         }
         Ok(RESYNC)
+    }
+
+    /// Says that API servers won't take what is served: nobody else would before a pod is refused.
+    fn doubt(&self, configuration: Option<&MutatingWebhookConfiguration>, serving: Option<&Secret>) {
+        if let Some(name) = configuration.and_then(|configuration| refused(configuration, serving, now())) {
+            tracing::warn!(
+                secret = self.context.options.serving_secret,
+                "caBundle doesn't verify tls.crt for {name}, so that matching pods can't be created; to do: \
+                 have the certificate made for that name, and put its CA into ca.crt or certificates.caBundle"
+            );
+        }
+    }
+}
+
+/// The name for which API servers would refuse the certificate in the Secret, if there is one.
+fn refused(configuration: &MutatingWebhookConfiguration, serving: Option<&Secret>, now: Seconds) -> Option<String> {
+    let chain = Certificate::all_from_pem(value(serving, "tls.crt")?).0;
+    let chain: Vec<_> = chain.into_iter().map(|certificate| certificate.der).collect();
+    let mut entries = configuration.webhooks.iter().flatten().map(Trust::of);
+    entries.find(|entry| !entry.takes(&chain, now)).map(|entry| entry.server)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pki::Authority;
+    use k8s_openapi::ByteString;
+    use serde_json::json;
+
+    #[test]
+    fn what_api_servers_would_refuse_is_named() {
+        const NOW: Seconds = 1_800_000_000;
+        let (ca, other) = (Authority::make("ca", 1000, NOW).unwrap(), Authority::make("other", 1000, NOW).unwrap());
+        let leaf = |name: &str| {
+            let pair = Authority::from_pem(&ca.cert, &ca.key).unwrap().sign(&[name.to_owned()], NOW, NOW + 500);
+            let data = [("tls.crt".to_owned(), ByteString(pair.unwrap().cert.into_bytes()))];
+            Secret { data: Some(data.into()), ..Secret::default() }
+        };
+        let trusting = |cas: &str| -> MutatingWebhookConfiguration {
+            let service = json!({ "name": "hook", "namespace": "codefresh" });
+            let bundle = serde_json::to_value(ByteString(cas.as_bytes().to_vec())).unwrap();
+            serde_json::from_value(json!({ "webhooks": [{
+                "name": "a.b.c", "admissionReviewVersions": ["v1"], "sideEffects": "None",
+                "clientConfig": { "service": service, "caBundle": bundle },
+            }] }))
+            .unwrap()
+        };
+        let right = leaf("hook.codefresh.svc");
+        let name = Some("hook.codefresh.svc".to_owned());
+        assert_eq!(refused(&trusting(&ca.cert), Some(&right), NOW), None);
+        assert_eq!(refused(&trusting(&format!("{}{}", other.cert, ca.cert)), Some(&right), NOW), None);
+        assert_eq!(refused(&trusting(&ca.cert), None, NOW), None, "readiness says that there is none");
+        assert_eq!(refused(&trusting(&other.cert), Some(&right), NOW), name);
+        assert_eq!(refused(&trusting(""), Some(&right), NOW), name);
+        assert_eq!(refused(&trusting(&ca.cert), Some(&leaf("hook")), NOW), name);
+        assert_eq!(refused(&trusting(&ca.cert), Some(&right), NOW + 501), name, "expired");
     }
 }

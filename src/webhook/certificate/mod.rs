@@ -146,7 +146,7 @@ impl CertificateStore {
     /// Serves this one from now on.
     pub fn store(&self, certificate: ServingCertificate) {
         tracing::info!(%certificate, "serving with a new certificate");
-        self.metrics.expiry.set(certificate.not_after);
+        self.metrics.serves(&certificate.fingerprint, certificate.not_after);
         self.metrics.loaded.inc();
         self.current.store(Some(Arc::new(certificate)));
     }
