@@ -230,6 +230,6 @@ fn what_is_needed_and_not_given_is_said() {
         let (code, out, said) = without_cluster(arguments, "");
         let found = format!("{out}{said}");
         assert!(found.contains(expected), "{arguments:?}: {found}");
-        assert_eq!(code, if expected == "no URL" { 1 } else { 2 }, "{arguments:?}: {found}");
+        assert_eq!(code, 2, "{arguments:?}: {found}");
     }
 }
