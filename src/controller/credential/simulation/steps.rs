@@ -59,12 +59,12 @@ impl World {
             return;
         }
         let good = self.secret_password == self.password && self.enabled && (!self.broken || fault == 6);
-        if !good {
-            self.refused_logins += 1;
-            self.refused_at.push((self.secret_password, self.now));
-        } else {
+        if good {
             // Argo CD counts from the start again.
             self.refused_at.clear();
+        } else {
+            self.refused_logins += 1;
+            self.refused_at.push((self.secret_password, self.now));
         }
         if fault == DONE {
             // The answer came too late.
