@@ -179,7 +179,7 @@ async fn a_metric_and_the_readiness_name_the_certificate_that_is_served_and_none
         let (_, ready) = server.admin("/readyz").await;
         assert!(ready.contains(&name), "{ready}");
         let text = server.admin("/metrics").await.1;
-        let served: Vec<_> = text.lines().filter(|line| line.contains("_certificate_served{")).collect();
-        assert_eq!(served, [format!("argocd_auth_webhook_certificate_served{{fingerprint=\"{name}\"}} 1")]);
+        let found: Vec<_> = text.lines().filter(|line| line.contains("_certificate_served{")).collect();
+        assert_eq!(found, [format!("argocd_auth_webhook_certificate_served{{fingerprint=\"{name}\"}} 1")]);
     }
 }
