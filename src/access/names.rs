@@ -35,14 +35,11 @@ impl Names {
         let said = read.ok().flatten().and_then(|map| map.data).unwrap_or_default();
         let installed = said.get("release").map(String::as_str);
         let names = Self::of(meant.or(installed));
-        if Some(names.release.as_str()) != installed {
-            return names;
-        }
-        let of = |key: &str, otherwise: String| said.get(key).cloned().unwrap_or(otherwise);
-        Self {
-            config_map: of("settings", names.config_map),
-            serving_secret: of("servingSecret", names.serving_secret),
-            release: names.release,
+        match said.get("servingSecret") {
+            Some(serving) if Some(names.release.as_str()) == installed => {
+                Self { serving_secret: serving.clone(), ..names }
+            }
+            _ => names,
         }
     }
 }

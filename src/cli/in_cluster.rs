@@ -116,7 +116,7 @@ pub struct Doctor {
     pub settings: SettingsArgs,
     #[command(flatten)]
     pub place: PlaceArgs,
-    /// ConfigMap with the settings, where no file is given; by default the one of the release
+    /// ConfigMap with the settings, where no file is given; by default RELEASE-config
     #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_CONFIG_MAP")]
     pub config_map: Option<String>,
     /// Format of the output
