@@ -286,6 +286,7 @@ fn argo_cd_is_found_by_url_or_by_service() {
     assert_eq!(found.address, Address::Url("https://argo.example/x".to_owned()));
     for (argocd, wanted) in [
         ("{url: 'https://a', svc: b}", "argocd.url: stands beside argocd.svc; keep one of them"),
+        ("{url: 'https://a', rootpath: b}", "argocd.url: stands beside argocd.rootpath; keep one of them"),
         ("{url: 'ftp://a'}", "argocd.url: \"ftp://a\" is not allowed: it must be a URL"),
         ("{svc: 'http://a'}", "argocd.svc: \"http://a\" is not allowed: it must be the name of a Service"),
         ("{svc: a, port: 70000}", "argocd.port: 70000 is not a port; allowed: 1 to 65535"),

@@ -80,9 +80,10 @@ pub(super) fn from_values(server: &Block<'_>, default: &str, report: &mut Report
 /// Reads `argocd` of our own configuration; what it doesn't say is as the Runtime's values have it.
 pub(super) fn from_config(block: &Block<'_>, runtime: Address, report: &mut Report) -> ArgoCd {
     block.only(&["url", "svc", "port", "rootpath", "namespace", "tls"], report);
-    let address = match (block.get("url"), block.get("svc")) {
-        (Some(_), Some(_)) => {
-            report.problem(&block.path_of("url"), format!("stands beside {}; keep one of them", block.path_of("svc")))
+    let beside = ["svc", "port", "rootpath"].into_iter().find(|key| block.get(key).is_some());
+    let address = match (block.get("url"), beside) {
+        (Some(_), Some(key)) => {
+            report.problem(&block.path_of("url"), format!("stands beside {}; keep one of them", block.path_of(key)))
         }
         (Some(_), None) => checked(block, "url", url, report).map(Address::Url),
         (None, _) => Some(service(block, runtime, report)),

@@ -48,7 +48,7 @@ const BY_SCHEMA: [(&str, &[&str]); 36] = [
 ];
 
 /// Values that the templates refuse: the path and the fix.
-const BY_TEMPLATE: [(&str, &str); 31] = [
+const BY_TEMPLATE: [(&str, &str); 34] = [
     (
         "global: {external-arg-cd: {auth: {type: token}}}",
         "global.external-arg-cd.auth: type is token, but no token is given; set global.external-arg-cd.auth.token, or",
@@ -94,6 +94,9 @@ const BY_TEMPLATE: [(&str, &str); 31] = [
     ("webhook: {hostNetwork: true}", "webhook.port: 10250 is the kubelet's on the node's network"),
     ("webhook: {port: 9090}", "webhook.port: 9090 is the port of health and metrics"),
     ("argocd: {url: 'http://a', svc: b}", "argocd.url: stands beside argocd.svc"),
+    ("argocd: {url: 'http://a', port: 8080}", "argocd.url: stands beside argocd.port"),
+    ("commonLabels: {app.kubernetes.io/name: a}", "commonLabels: app.kubernetes.io/name is the chart's own"),
+    ("webhook: {podLabels: {app.kubernetes.io/component: a}}", "webhook.podLabels: app.kubernetes.io/component is the"),
     (
         "argocd: {tls: {caSecretKeyRef: {name: a, key: b}, caConfigMapKeyRef: {name: a, key: b}}}",
         "argocd.tls.caConfigMapKeyRef: stands beside argocd.tls.caSecretKeyRef",

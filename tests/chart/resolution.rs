@@ -7,7 +7,7 @@ use argocd_auth_webhook::settings::Settings;
 use serde_json::{Value, json};
 
 /// Values that are accepted, beside the table.
-const MORE: [&str; 22] = [
+const MORE: [&str; 23] = [
     "global: {external-arg-cd: {server: {svc: '{{ .Release.Name }}-server', port: 70000}, auth: {username: robot}}}",
     "global: {external-arg-cd: {auth: {type: token, token: t, username: a}}, external-argo-cd: {auth: {type: token, token: t}}}",
     "legacyAppProxy: true\nglobal: {external-arg-cd: {auth: {type: token, token: t}}}\napp-proxy: {config: {argoCdUsername: robot}}",
@@ -26,6 +26,7 @@ const MORE: [&str; 22] = [
     "global: {external-argo-cd: {server: {rootpath: /argocd}, auth: {type: password}}}",
     "global: {external-argo-cd: {auth: {username: robot}}, integrations: {argo-cd: {server: {auth: {type: password}}}}}",
     "global: {integrations: {argo-cd: {server: {port: 8080}}}}\nargocd: {rootpath: x}",
+    "argocd: {url: 'http://a', svc: '', port: null, rootpath: ''}",
     "delivery: ''\nonConflict: null\nrollout: report\nargocd: {svc: a, port: '8080'}",
     "rollout: {mode: report, byName: restart}\ncredentials: {followAfter: 90s, checkInterval: 1h}",
     "rollout: {byName: restart}\ncredentials: {createSecret: false}",

@@ -20,6 +20,13 @@
 {{- fail (printf "%s: is not read; did you mean %s?" $key $name) -}}
 {{- end -}}
 {{- end -}}
+{{- range $path, $labels := dict "commonLabels" .Values.commonLabels "webhook.podLabels" .Values.webhook.podLabels "controller.podLabels" .Values.controller.podLabels -}}
+{{- range $key := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart" -}}
+{{- if hasKey ($labels | default dict) $key -}}
+{{- fail (printf "%s: %s is the chart's own; take it out" $path $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- $_ := include "argocd-auth-webhook.auth" . -}}
 {{- $_ := include "argocd-auth-webhook.services" . -}}
 {{- if and .Values.webhook.hostNetwork (eq (int .Values.webhook.port) 10250) -}}
@@ -29,8 +36,10 @@
 {{- fail "webhook.port: 9090 is the port of health and metrics; choose another" -}}
 {{- end -}}
 {{- $argocd := .Values.argocd | default dict -}}
-{{- if and $argocd.url $argocd.svc -}}
-{{- fail "argocd.url: stands beside argocd.svc; keep one of them" -}}
+{{- range $key := list "svc" "port" "rootpath" -}}
+{{- if and $argocd.url (get $argocd $key) -}}
+{{- fail (printf "argocd.url: stands beside argocd.%s; keep one of them" $key) -}}
+{{- end -}}
 {{- end -}}
 {{- $tls := $argocd.tls | default dict -}}
 {{- if and $tls.caSecretKeyRef $tls.caConfigMapKeyRef -}}

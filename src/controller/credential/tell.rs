@@ -12,10 +12,9 @@ use crate::pki::{self, Seconds};
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::Value;
 
-/// A status is written anew at this age, so that people see that somebody looks.
-const STATUS_AGE: Seconds = 600;
-/// The time between two that differ in their words only.
-const WORDS_AGE: Seconds = 60;
+/// A status that says nothing new, but for its words and the time of the look, is written again at this
+/// age.
+const STATUS_AGE: Seconds = 60;
 
 /// What is known of the key.
 #[derive(Clone, Copy, Default)]
@@ -89,8 +88,7 @@ impl Teller {
         let status = report.status();
         let due = self.published.as_ref().is_none_or(|(before, at)| {
             let age = now.saturating_sub(*at);
-            let same_but_words = without_words(before) == without_words(&status);
-            age >= STATUS_AGE || !same_but_words || (*before != status && age >= WORDS_AGE)
+            age >= STATUS_AGE || without_words(before) != without_words(&status)
         });
         if due {
             let mut document = status.clone();
