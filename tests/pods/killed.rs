@@ -15,28 +15,6 @@ async fn kill_controller(scene: &Scene) {
     kill(pid);
 }
 
-/// Waits until so many pods of the app-proxy came.
-async fn came(scene: &Scene, pods: usize) {
-    // A kubelet waits longer each time before it starts again what was killed: up to 80 s here.
-    for last in [false, false, true] {
-        let begun = scene.timeline.elapsed();
-        let enough = eventually("pods come", async || {
-            let count = scene.timeline.count("cap-app-proxy");
-            if count >= pods {
-                Ok(true)
-            } else if !last && scene.timeline.elapsed() - begun > 50.0 {
-                Ok(false)
-            } else {
-                Err(format!("{count} of {pods}: {:?}", scene.status().await))
-            }
-        })
-        .await;
-        if enough {
-            break;
-        }
-    }
-}
-
 async fn missed(test: &str, controllers: usize) -> Scene {
     let scene = Scene::new(test, &token(&format!("webhook: {{failurePolicy: Ignore, replicas: 1}}\n{QUICK}"))).await;
     if controllers > 1 {
@@ -59,7 +37,7 @@ async fn a_controller_that_is_killed_in_the_middle_does_nothing_twice() {
     let scene = missed("killed", 1).await;
     scene.scale_webhook(1).await;
     for pods in [5, 6, 7] {
-        came(&scene, pods).await;
+        scene.came(pods).await;
         kill_controller(&scene).await;
     }
     scene.in_step(4).await;
@@ -74,9 +52,9 @@ async fn a_controller_that_is_killed_in_the_middle_does_nothing_twice() {
     })
     .await;
     kill_controller(&scene).await;
-    came(&scene, 9).await;
+    scene.came(9).await;
     kill_controller(&scene).await;
-    came(&scene, 12).await;
+    scene.came(12).await;
     scene.ready("cap-app-proxy", 4).await;
     scene.in_step(4).await;
     assert_eq!(scene.timeline.count("cap-app-proxy"), 12);
@@ -87,7 +65,7 @@ async fn a_controller_that_is_killed_in_the_middle_does_nothing_twice() {
 async fn of_two_controllers_one_replaces_pods() {
     let scene = missed("twice", 2).await;
     scene.scale_webhook(1).await;
-    came(&scene, 5).await;
+    scene.came(5).await;
     kill_controller(&scene).await;
     scene.in_step(4).await;
     assert_eq!(scene.timeline.count("cap-app-proxy"), 8);
@@ -98,14 +76,14 @@ async fn of_two_controllers_one_replaces_pods() {
 async fn alone_the_api_server_is_restarted_in_the_middle() {
     let scene = missed("restarted", 1).await;
     scene.scale_webhook(1).await;
-    came(&scene, 5).await;
+    scene.came(5).await;
     restart_api_server(scene.cluster()).await;
     eventually("the API server is back", async || {
         let seen = scene.cluster().kubectl(&["get", "--raw", "/readyz"], None);
         if seen.success { Ok(()) } else { Err(seen.stderr) }
     })
     .await;
-    came(&scene, 8).await;
+    scene.came(8).await;
     scene.in_step(4).await;
     assert_eq!(scene.timeline.count("cap-app-proxy"), 8);
     say("the API server restarted in the middle: each pod was replaced once");

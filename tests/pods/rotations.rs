@@ -26,23 +26,7 @@ fn counts(scene: &Scene) -> [usize; 3] {
 /// Waits for the app-proxies to be others than `before` so often; says how long that took.
 async fn restarted(scene: &Scene, pods: usize) -> f64 {
     let begun = scene.timeline.elapsed();
-    // The kubelets' cache alone can take the patience of one wait.
-    for last in [false, true] {
-        let enough = eventually("the app-proxy is restarted", async || {
-            let count = scene.timeline.count("cap-app-proxy");
-            if count >= pods {
-                Ok(true)
-            } else if !last && scene.timeline.elapsed() - begun > 50.0 {
-                Ok(false)
-            } else {
-                Err(format!("{count} of {pods}: {:?}", scene.status().await))
-            }
-        })
-        .await;
-        if enough {
-            break;
-        }
-    }
+    scene.came(pods).await;
     scene.ready("cap-app-proxy", 2).await;
     scene.in_step(4).await;
     scene.timeline.elapsed() - begun

@@ -102,6 +102,29 @@ impl Scene {
         .await;
     }
 
+    /// Waits until so many pods of the app-proxy came.
+    pub async fn came(&self, pods: usize) {
+        // More than one wait: the kubelets' cache takes a minute, and a kubelet waits up to 80 s here
+        // before it starts again what was killed.
+        for last in [false, false, true] {
+            let begun = self.timeline.elapsed();
+            let enough = eventually("pods come", async || {
+                let count = self.timeline.count("cap-app-proxy");
+                if count >= pods {
+                    Ok(true)
+                } else if !last && self.timeline.elapsed() - begun > 50.0 {
+                    Ok(false)
+                } else {
+                    Err(format!("{count} of {pods}: {:?}", self.status().await))
+                }
+            })
+            .await;
+            if enough {
+                break;
+            }
+        }
+    }
+
     /// Waits until so many pods are there and all of them are in step.
     pub async fn in_step(&self, pods: usize) {
         in_step(self.cluster(), self.namespace(), &self.release.name, pods).await;
