@@ -50,8 +50,8 @@ pub struct PlaceArgs {
     /// Namespace of the release
     #[arg(short, long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_NAMESPACE")]
     pub namespace: String,
-    /// First part of the names of our Secrets, such as RELEASE-ca; by default the release that is
-    /// there, or argocd-auth-webhook
+    /// First part of the names of our Secrets, such as RELEASE-ca; by default argocd-auth-webhook, and
+    /// for `doctor` the release that is there
     #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_RELEASE")]
     pub release: Option<String>,
     /// The Secret with the serving certificate; by default RELEASE-serving
