@@ -6,23 +6,17 @@
 
 #![warn(missing_docs)]
 
-pub mod access;
-pub mod account;
 pub mod argocd;
 pub mod cluster;
+pub mod commands;
 pub mod controller;
 pub mod core;
-pub mod demo;
-pub mod doctor;
-pub mod inject;
+pub mod drift;
 pub mod pki;
-pub mod pods;
-pub mod proof;
-pub mod report;
+pub mod server;
 pub mod settings;
-pub mod status;
 pub mod telemetry;
-pub mod terminal;
-pub mod token;
+pub mod time;
 pub mod webhook;
+pub mod webhook_probe;
 mod yaml;

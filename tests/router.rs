@@ -4,8 +4,9 @@ mod common;
 mod serving;
 
 use argocd_auth_webhook::core::Outcome;
+use argocd_auth_webhook::server::Bounds;
 use argocd_auth_webhook::telemetry::metrics::Metrics;
-use argocd_auth_webhook::webhook::{Bounds, panics, router};
+use argocd_auth_webhook::webhook::{panics, router};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode};

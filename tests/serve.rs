@@ -3,8 +3,9 @@
 mod common;
 mod serving;
 
+use argocd_auth_webhook::server::{BindError, Bounds};
 use argocd_auth_webhook::telemetry::logs;
-use argocd_auth_webhook::webhook::{Bounds, ServeError, Server};
+use argocd_auth_webhook::webhook::{ServeError, Server};
 use rustls::ProtocolVersion::{TLSv1_2, TLSv1_3};
 use rustls::version::{TLS12, TLS13};
 use serde_json::{Value, json};
@@ -277,7 +278,7 @@ async fn a_taken_address_is_named() {
     let mut options = options(long_bounds(), fixed(&development()));
     options.listen = server.address;
     let Err(error) = Server::bind(options, injector()).await else { panic!("bound twice") };
-    assert!(matches!(error, ServeError::Bind { address, .. } if address == server.address));
+    assert!(matches!(error, ServeError::Bind(BindError { address, .. }) if address == server.address));
     assert!(error.to_string().contains(&server.address.to_string()));
 }
 

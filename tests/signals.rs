@@ -1,6 +1,6 @@
 //! Alone in its program: signals reach all of a process.
 
-use argocd_auth_webhook::webhook::Shutdown;
+use argocd_auth_webhook::server::Shutdown;
 use std::process::Command;
 use std::time::Duration;
 use tokio::time::timeout;

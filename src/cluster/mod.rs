@@ -7,9 +7,9 @@ mod client;
 mod endpoints;
 mod error;
 mod event;
-pub mod lease;
+mod eviction;
+pub mod leader_election;
 mod owner;
-mod replace;
 mod watch;
 mod write;
 
@@ -17,8 +17,8 @@ pub use client::client;
 pub use endpoints::{ServiceEndpoint, endpoints};
 pub use error::{Cause, ClusterError, call, call_within};
 pub use event::{Event, emit};
+pub use eviction::{Removal, delete, evict};
 pub use owner::{has_owner, owner_reference};
-pub use replace::{Taken, delete, evict};
 pub use watch::{Change, Seen, watch_named, watch_selected};
 pub use write::{FIELD_MANAGER, apply, disown, ensure, merge_if};
 

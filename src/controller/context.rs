@@ -1,8 +1,8 @@
 //! What every part of the controller works with.
 
 use super::metrics::ControllerMetrics;
-use super::run::Options;
-use crate::cluster::lease::Leadership;
+use super::process::Options;
+use crate::cluster::leader_election::Leadership;
 use crate::cluster::{Cause, ClusterError, Event, emit};
 use crate::settings::Settings;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};

@@ -3,7 +3,7 @@
 use crate::cluster::Cause;
 use crate::controller::certificates::Step;
 use crate::controller::credential::CredentialMetrics;
-use crate::controller::pods::PodMetrics;
+use crate::controller::rollout::PodMetrics;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -15,7 +15,7 @@ type Label = [(&'static str, &'static str); 1];
 
 /// What is made or mended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum CertificateKind {
     /// The CA.
     Ca,
     /// The serving certificate.
@@ -24,7 +24,7 @@ pub enum What {
     Bundle,
 }
 
-impl What {
+impl CertificateKind {
     const fn label(self) -> Label {
         [(
             "what",
@@ -69,10 +69,10 @@ impl Default for ControllerMetrics {
             pods: PodMetrics::register(&mut registry),
             registry: Registry::default(),
         };
-        for what in [What::Ca, What::Leaf, What::Bundle] {
+        for what in [CertificateKind::Ca, CertificateKind::Leaf, CertificateKind::Bundle] {
             let label = what.label();
             drop(metrics.repairs.get_or_create(&label));
-            if what != What::Bundle {
+            if what != CertificateKind::Bundle {
                 drop(metrics.rotations.get_or_create(&label));
                 drop(metrics.expiry.get_or_create(&label));
             }
@@ -100,17 +100,17 @@ const OTHER: &str = "other";
 
 impl ControllerMetrics {
     /// Notes when a certificate expires, in seconds since 1970.
-    pub fn expires(&self, what: What, when: i64) {
+    pub fn expires(&self, what: CertificateKind, when: i64) {
         self.expiry.get_or_create(&what.label()).set(when);
     }
 
     /// Counts a CA or a leaf that was made.
-    pub fn rotated(&self, what: What) {
+    pub fn rotated(&self, what: CertificateKind) {
         self.rotations.get_or_create(&what.label()).inc();
     }
 
     /// Counts a repair.
-    pub fn repaired(&self, what: What) {
+    pub fn repaired(&self, what: CertificateKind) {
         self.repairs.get_or_create(&what.label()).inc();
     }
 

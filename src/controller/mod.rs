@@ -1,20 +1,20 @@
-//! The controller: what keeps the webhook going, the credential valid and the pods in step.
+//! The controller reconciles certificates, the credential and the pods.
 //!
-//! Each part is a pure plan and a thin loop that carries it out. One process writes, the one that
+//! Each part is a pure plan over a snapshot, and a thin loop that executes it. One process writes, the one that
 //! holds the Lease; every process is ready without it.
 
 pub mod certificates;
 mod context;
 mod credential;
 mod metrics;
-pub mod pods;
-mod run;
+mod process;
+pub mod rollout;
 mod state;
 mod status;
 
 pub use context::{Consumers, Context};
 pub use metrics::ControllerMetrics;
-pub use run::{Certificates, Controller, ControllerError, Options};
+pub use process::{Certificates, Controller, ControllerError, Options};
 
 /// The annotation with which a person asks for a rotation, on the CA Secret: `ca` or `leaf`.
 pub const ROTATE: &str = "argocd-auth-webhook/rotate";

@@ -41,7 +41,7 @@ impl State {
         } else {
             context.may_write(&format!("making {place}"))?;
             let mut metadata = context.options.metadata(&name);
-            if let Some(owner) = super::run::owner(&context.client, &context.options).await {
+            if let Some(owner) = super::process::owner(&context.client, &context.options).await {
                 metadata["ownerReferences"] = json!([owner]);
             }
             let body = json!({ "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata });

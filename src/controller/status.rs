@@ -25,7 +25,7 @@ pub(super) async fn publish(context: &Context, part: &str, value: &Value) -> Res
     context.may_write(&what)?;
     if found.is_none() {
         let mut metadata = context.options.metadata(&name);
-        if let Some(owner) = super::run::owner(&context.client, &context.options).await {
+        if let Some(owner) = super::process::owner(&context.client, &context.options).await {
             metadata["ownerReferences"] = json!([owner]);
         }
         let body = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata });

@@ -5,6 +5,7 @@
 //! the rest of the crate only carries bytes to and from that path.
 
 mod auth;
+mod carries;
 mod container;
 mod decide;
 mod form;
@@ -16,7 +17,6 @@ mod pod;
 pub mod review;
 mod service;
 pub mod token;
-mod traces;
 mod variable;
 mod volume;
 

@@ -1,6 +1,6 @@
 //! A certificate authority: makes itself, and signs.
 
-use super::Seconds;
+use crate::time::Seconds;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SerialNumber,

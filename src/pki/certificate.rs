@@ -1,6 +1,6 @@
 //! One certificate, read.
 
-use super::Seconds;
+use crate::time::{Seconds, rfc3339};
 use ring::digest::{SHA256, digest};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
@@ -9,7 +9,6 @@ use rustls::sign::CertifiedKey;
 use std::fmt;
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
-use x509_parser::time::ASN1Time;
 
 /// What tells certificates apart: the SHA-256 of the whole certificate.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,7 +114,7 @@ pub struct Certificate {
 
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Certificate({}, expires {})", self.id, text(self.validity.to))
+        write!(f, "Certificate({}, expires {})", self.id, rfc3339(self.validity.to))
     }
 }
 
@@ -193,12 +192,4 @@ pub fn key_fits(certificate: &Certificate, key: &[u8]) -> Result<(), Flaw> {
         Err(rustls::Error::InvalidCertificate(_)) => Err(Flaw::Unreadable),
         Err(_) => Err(Flaw::NoKey),
     }
-}
-
-/// A time as in `2026-03-21T08:05:00Z`.
-pub(super) fn text(time: Seconds) -> String {
-    let Ok(time) = ASN1Time::from_timestamp(time) else { return "a time that has no name".to_owned() };
-    let time = time.to_datetime();
-    let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", time.hour(), time.minute(), time.second())
 }

@@ -15,7 +15,7 @@ use tokio_rustls::client::TlsStream;
 
 /// Why nothing was shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unreached {
+pub enum HandshakeError {
     /// No answer in time: a firewall, a lost host, or a network that isn't this one.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
@@ -32,11 +32,11 @@ pub enum Unreached {
 ///
 /// # Errors
 /// Nobody there, or no TLS, within `limit`.
-pub async fn shown_by(
+pub async fn peer_chain(
     address: SocketAddr,
     name: &str,
     limit: Duration,
-) -> Result<Vec<CertificateDer<'static>>, Unreached> {
+) -> Result<Vec<CertificateDer<'static>>, HandshakeError> {
     connect(address, name, limit).await.map(|stream| chain(&stream))
 }
 
@@ -45,15 +45,15 @@ pub async fn shown_by(
 ///
 /// # Errors
 /// Nobody there, or no TLS, within `limit`.
-pub async fn connect(address: SocketAddr, name: &str, limit: Duration) -> Result<TlsStream<TcpStream>, Unreached> {
+pub async fn connect(address: SocketAddr, name: &str, limit: Duration) -> Result<TlsStream<TcpStream>, HandshakeError> {
     let connecting = async {
-        let tcp = TcpStream::connect(address).await.map_err(|error| Unreached::Connect(error.to_string()))?;
-        let failed = |error: &dyn std::fmt::Display| Unreached::Tls(error.to_string());
+        let tcp = TcpStream::connect(address).await.map_err(|error| HandshakeError::Connect(error.to_string()))?;
+        let failed = |error: &dyn std::fmt::Display| HandshakeError::Tls(error.to_string());
         let name = ServerName::try_from(name.to_owned()).map_err(|error| failed(&error))?;
         let config = unchecked().map_err(|error| failed(&error))?;
         TlsConnector::from(config).connect(name, tcp).await.map_err(|error| failed(&error))
     };
-    timeout(limit, connecting).await.unwrap_or(Err(Unreached::Timeout(limit)))
+    timeout(limit, connecting).await.unwrap_or(Err(HandshakeError::Timeout(limit)))
 }
 
 /// The chain that the other side showed, leaf first.
@@ -69,7 +69,7 @@ pub(crate) fn unchecked() -> Result<Arc<ClientConfig>, Error> {
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Onlooker(provider)))
+        .with_custom_certificate_verifier(Arc::new(AcceptAnyVerifier(provider)))
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
@@ -78,9 +78,9 @@ pub(crate) fn unchecked() -> Result<Arc<ClientConfig>, Error> {
 /// Lets every chain pass: it is here to be looked at. Signatures are verified all the same, so that
 /// nobody shows a certificate whose key they lack.
 #[derive(Debug)]
-struct Onlooker(Arc<CryptoProvider>);
+struct AcceptAnyVerifier(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Onlooker {
+impl ServerCertVerifier for AcceptAnyVerifier {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

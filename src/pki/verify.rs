@@ -1,6 +1,7 @@
 //! Whether a CA vouches for a certificate.
 
-use super::{Certificate, Seconds};
+use super::Certificate;
+use crate::time::Seconds;
 use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;

@@ -1,7 +1,7 @@
 //! Our own configuration file.
 
 use super::block::{Block, Report, kind};
-use super::{Address, ArgoCd, Settings, argocd, auth, keeping, services};
+use super::{Address, ArgoCd, Settings, argocd, auth, controller, services};
 use crate::core::{Auth, Delivery, OnConflict, Username};
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ pub(super) fn read(root: &Value, report: &mut Report) -> Option<Settings> {
 /// don't say.
 pub(super) fn options(root: &Block<'_>, runtime: Address, report: &mut Report) -> Settings {
     let conflicts = [("keep", OnConflict::Keep), ("replace", OnConflict::Replace), ("deny", OnConflict::Deny)];
-    let (rollout, by_name) = keeping::rollout(root, report);
+    let (rollout, by_name) = controller::rollout(root, report);
     let argocd = match root.block("argocd", report) {
         Some(block) => argocd::from_config(&block, runtime, report),
         None => ArgoCd { address: runtime, ..ArgoCd::default() },
@@ -47,7 +47,7 @@ pub(super) fn options(root: &Block<'_>, runtime: Address, report: &mut Report) -
         legacy_app_proxy: root.boolean("legacyAppProxy", report).unwrap_or(defaults.legacy_app_proxy),
         rollout,
         by_name,
-        credentials: keeping::credentials(root, report),
+        credentials: controller::credentials(root, report),
         services: services::read(root, report),
         ..defaults
     }

@@ -8,8 +8,8 @@ mod argocd;
 mod auth;
 mod block;
 mod config;
+mod controller;
 mod duration;
-mod keeping;
 mod names;
 mod nearest;
 mod services;
@@ -17,8 +17,8 @@ mod values;
 
 pub use argocd::{Address, ArgoCd, CertificateAuthority, Tls};
 pub use block::Problem;
+pub use controller::{ByName, Credentials, Rollout};
 pub use duration::duration;
-pub use keeping::{ByName, Credentials, Rollout};
 
 use crate::core::{Auth, Delivery, Engine, Injection, Injector, OnConflict, Service, built_in_services};
 use crate::yaml::{explain, options};

@@ -1,11 +1,11 @@
 //! The webhook's one path: `POST /mutate`, a review in and a review out.
 
 use super::body::{self, Budget};
-use super::bounds::Bounds;
 use super::panics;
 use super::refusal::Refusal;
 use crate::core::Injector;
 use crate::core::review::{Answer, Review, Shown};
+use crate::server::Bounds;
 use crate::telemetry::logs::shown;
 use crate::telemetry::metrics::Metrics;
 use axum::Router;

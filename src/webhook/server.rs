@@ -1,24 +1,18 @@
 //! The whole server: what it is made of, and the order in which it comes up and goes down.
 
-use super::admin;
-use super::bounds::Bounds;
 use super::certificate::{CertificateFiles, CertificateSecret, CertificateStore, FilesError, ServingCertificate};
-use super::health::Health;
-use super::listener::{self, Listener};
 use super::router::router;
-use super::shutdown::Shutdown;
 use crate::core::Injector;
+use crate::server::{BindError, Bounds, Health, Listener, Shutdown, admin_router, bind};
 use crate::telemetry::metrics::{ConnectionMetrics, Metrics};
 use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
 use rustls::server::NoServerSessionStorage;
 use rustls::version::{TLS12, TLS13};
-use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio::time::sleep;
@@ -57,13 +51,8 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// An address can't be bound.
-    #[error("can't listen on {address}: {error}; is it taken, or the port below 1024?")]
-    Bind {
-        /// Which one.
-        address: SocketAddr,
-        /// What the system said.
-        error: io::Error,
-    },
+    #[error(transparent)]
+    Bind(#[from] BindError),
     /// The certificate can't be served.
     #[error(transparent)]
     Certificate(#[from] FilesError),
@@ -116,7 +105,7 @@ impl Server {
         let (socket, address) = bind(listen).await?;
         let (admin_socket, admin_address) = bind(admin_listen).await?;
 
-        let health = Health::new(Arc::clone(&certificates));
+        let health = health(Arc::clone(&certificates));
         let shared = Arc::new(bounds.clone());
         let webhook = Listener {
             socket,
@@ -129,7 +118,7 @@ impl Server {
         let admin = Listener {
             socket: admin_socket,
             tls: None,
-            router: admin::router(Arc::clone(&health), move || metrics.text()),
+            router: admin_router(Arc::clone(&health), move || metrics.text()),
             bounds: shared,
             health,
             metrics: ConnectionMetrics::default(),
@@ -203,11 +192,15 @@ impl Server {
     }
 }
 
-pub(super) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
-    let failed = |error| ServeError::Bind { address, error };
-    let socket = listener::bind(address).await.map_err(failed)?;
-    let bound = socket.local_addr().map_err(failed)?;
-    Ok((socket, bound))
+/// The webhook is ready with a certificate.
+fn health(certificates: Arc<CertificateStore>) -> Arc<Health> {
+    Health::of(move || match certificates.current() {
+        Some(certificate) => Ok(format!("serving certificate {certificate}")),
+        None => Err(match certificates.waiting_for() {
+            Some(what) => format!("no serving certificate: {what}"),
+            None => "no serving certificate".to_owned(),
+        }),
+    })
 }
 
 /// TLS 1.2 and 1.3 with nothing kept between connections: an API server opens few and keeps them, so

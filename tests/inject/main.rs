@@ -1,9 +1,9 @@
 //! The command `inject`, on manifests as people have them.
 
+use argocd_auth_webhook::commands::inject::{Format, InjectError, Injected, Input, run};
 use argocd_auth_webhook::core::{
     Auth, Delivery, Engine, Injection, Injector, Mode, OnConflict, PLAIN_TOKEN, Username, built_in_services,
 };
-use argocd_auth_webhook::inject::{Format, InjectError, Injected, Input, run};
 use serde_json::{Value, json};
 
 mod properties;

@@ -1,7 +1,7 @@
 //! What holds for any object.
 
 use super::{inject, inject_as, object, report, values};
-use argocd_auth_webhook::inject::Format;
+use argocd_auth_webhook::commands::inject::Format;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

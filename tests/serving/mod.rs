@@ -6,9 +6,10 @@ pub mod client;
 
 use crate::common;
 use argocd_auth_webhook::core::Injector;
+use argocd_auth_webhook::server::{Bounds, Shutdown, Trigger};
 use argocd_auth_webhook::webhook::{
-    Bounds, CertificateFiles, CertificateSource, CertificateStore, DevelopmentCertificate, Options, ServeError, Server,
-    ServingCertificate, Shutdown, Trigger, development_certificate,
+    CertificateFiles, CertificateSource, CertificateStore, DevelopmentCertificate, Options, ServeError, Server,
+    ServingCertificate, development_certificate,
 };
 use client::Client;
 use serde_json::{Value, json};

@@ -1,7 +1,8 @@
 //! What comes out of a plan.
 
-use super::snapshot::Marks;
-use crate::pki::{Flaw, Id, Seconds};
+use super::snapshot::RotationRecord;
+use crate::pki::{Flaw, Id};
+use crate::time::Seconds;
 use std::fmt;
 
 /// Where a rotation is. The discriminants are the metric's values.
@@ -83,7 +84,7 @@ pub enum Action {
     /// Let the CA in this place be the only one in the Secret.
     Settle(Place, Why),
     /// Remember this; drop the request if `true`.
-    Remember(Marks, bool),
+    Remember(RotationRecord, bool),
 }
 
 /// What to do next.

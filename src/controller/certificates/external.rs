@@ -1,11 +1,12 @@
 //! Certificates that somebody else makes: only `caBundle` is kept, where its CA is known.
 
-use super::act::{ActError, publish};
+use super::execute::{ExecuteError, publish};
 use super::observe::value;
 use crate::controller::Context;
-use crate::controller::metrics::What;
-use crate::pki::{Certificate, Seconds, now};
-use crate::proof::Trust;
+use crate::controller::metrics::CertificateKind;
+use crate::pki::Certificate;
+use crate::time::{Seconds, now};
+use crate::webhook_probe::Trust;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use std::time::Duration;
@@ -13,12 +14,12 @@ use std::time::Duration;
 const RESYNC: Duration = Duration::from_mins(1);
 
 /// Publishes the CA that stands in the serving Secret, as long as it changes.
-pub struct External {
+pub struct ExternalReconciler {
     context: Context,
     publish: bool,
 }
 
-impl External {
+impl ExternalReconciler {
     /// For what `context` says. Without `publish` it only looks when certificates expire.
     #[must_use]
     pub const fn new(context: Context, publish: bool) -> Self {
@@ -30,11 +31,11 @@ impl External {
         Box::pin(self.context.passes(|| Box::pin(self.pass()))).await;
     }
 
-    async fn pass(&self) -> Result<Duration, ActError> {
+    async fn pass(&self) -> Result<Duration, ExecuteError> {
         let context = &self.context;
         let serving = context.secret(&context.options.serving_secret).await?;
         let expiry = value(serving.as_ref(), "tls.crt").and_then(Certificate::first_from_pem);
-        context.metrics.expires(What::Leaf, expiry.map_or(0, |leaf| leaf.validity.to));
+        context.metrics.expires(CertificateKind::Leaf, expiry.map_or(0, |leaf| leaf.validity.to));
         let configuration = context.configuration().await?;
         // Without it somebody else writes `caBundle`: cert-manager's injector, or a person.
         let Some(ca) = value(serving.as_ref(), "ca.crt") else {
@@ -50,7 +51,7 @@ impl External {
             return Ok(RESYNC);
         }
         let expiry = read.iter().map(|ca| ca.validity.to).min().unwrap_or_default();
-        context.metrics.expires(What::Ca, expiry);
+        context.metrics.expires(CertificateKind::Ca, expiry);
         if !self.publish {
             self.doubt(configuration.as_ref(), serving.as_ref());
             return Ok(RESYNC);

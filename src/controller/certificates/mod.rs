@@ -3,23 +3,23 @@
 //! [`plan`] decides, from a [`Snapshot`]; the loop looks, does the one thing that it says, and looks
 //! again.
 
-mod act;
 mod action;
+mod execute;
 mod external;
-mod keep;
-mod marks;
+mod lifetimes;
 mod observe;
 mod plan;
+mod reconcile;
+mod record;
 #[cfg(test)]
 mod simulation;
 mod snapshot;
 #[cfg(test)]
 mod table;
-mod terms;
 
 pub use action::{Action, Next, Place, Plan, Step, Why};
-pub use external::External;
-pub use keep::SelfManaged;
+pub use external::ExternalReconciler;
+pub use lifetimes::{Lifetimes, LifetimesError};
 pub use plan::plan;
-pub use snapshot::{Bundle, Ca, Endpoint, Leaf, Marks, Request, Slot, Snapshot};
-pub use terms::{Terms, TermsError};
+pub use reconcile::CertificateReconciler;
+pub use snapshot::{Bundle, Ca, Endpoint, Leaf, Request, RotationRecord, Slot, Snapshot};

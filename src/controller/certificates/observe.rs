@@ -1,8 +1,9 @@
 //! Looking at the cluster: objects in, a snapshot out.
 
-use super::marks;
-use super::snapshot::{Bundle, Ca, Endpoint, Leaf, Marks, Slot, Snapshot};
-use crate::pki::{Authority, Certificate, Flaw, Id, Seconds, key_fits, verifies};
+use super::record;
+use super::snapshot::{Bundle, Ca, Endpoint, Leaf, RotationRecord, Slot, Snapshot};
+use crate::pki::{Authority, Certificate, Flaw, Id, key_fits, verifies};
+use crate::time::Seconds;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use rustls::pki_types::CertificateDer;
@@ -80,15 +81,15 @@ pub(super) fn observe(
 
     let known: Vec<Id> = certificates.keys().copied().chain(serving.held().map(|leaf| leaf.id)).collect();
     let annotations = ca.and_then(|secret| secret.metadata.annotations.as_ref());
-    let marks = annotations.map_or_else(Marks::default, |annotations| marks::read(annotations, &known));
+    let marks = annotations.map_or_else(RotationRecord::default, |annotations| record::read(annotations, &known));
     let snapshot = Snapshot {
         current,
         next,
         serving,
         bundles,
-        litter: annotations.is_some_and(|annotations| marks::litter(annotations, &marks)),
+        litter: annotations.is_some_and(|annotations| record::litter(annotations, &marks)),
         marks,
-        request: annotations.and_then(marks::request),
+        request: annotations.and_then(record::request),
         endpoints,
     };
     Observed { snapshot, certificates }

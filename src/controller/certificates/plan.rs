@@ -10,9 +10,10 @@
 //! like any other. `docs/certificates.md` draws it.
 
 use super::action::{Action, Next, Place, Plan, Step, Why};
-use super::snapshot::{Bundle, Ca, Marks, Request, Slot, Snapshot};
-use super::terms::{Terms, ca_due, leaf_due};
-use crate::pki::{BACKDATED, Flaw, Id, Seconds};
+use super::lifetimes::{Lifetimes, ca_due, leaf_due};
+use super::snapshot::{Bundle, Ca, Request, RotationRecord, Slot, Snapshot};
+use crate::pki::{BACKDATED, Flaw, Id};
+use crate::time::Seconds;
 
 /// The most CAs that a bundle keeps. There are two in a rotation; more stay only where CA Secrets
 /// are lost again and again while an endpoint can't be reached.
@@ -21,7 +22,7 @@ const MOST_CAS: usize = 8;
 /// What a snapshot means at one time.
 struct View<'s> {
     seen: &'s Snapshot,
-    terms: &'s Terms,
+    terms: &'s Lifetimes,
     now: Seconds,
     /// The CA that signs from now on.
     target: Option<(Place, Ca)>,
@@ -33,14 +34,14 @@ struct View<'s> {
 
 /// Decides what to do next.
 #[must_use]
-pub fn plan(seen: &Snapshot, terms: &Terms, now: Seconds) -> Plan {
+pub fn plan(seen: &Snapshot, terms: &Lifetimes, now: Seconds) -> Plan {
     let view = View::new(seen, terms, now);
     let (step, next) = view.next();
     Plan { step, next }
 }
 
 impl<'s> View<'s> {
-    fn new(seen: &'s Snapshot, terms: &'s Terms, now: Seconds) -> Self {
+    fn new(seen: &'s Snapshot, terms: &'s Lifetimes, now: Seconds) -> Self {
         let valid = |slot: &'s Slot<Ca>| slot.held().filter(|ca| ca.validity.holds(now)).copied();
         let (current, next) = (valid(&seen.current), valid(&seen.next));
         let usable = |ca: &Ca| ca.flaw.is_none();
@@ -98,7 +99,10 @@ impl<'s> View<'s> {
         // before it is put back: a successor wouldn't know that it was ever gone.
         let counted = [self.seen.marks.trusted, self.seen.marks.served];
         if counted.into_iter().flatten().any(|(id, _)| lacks(id)) {
-            return Some(Action::Remember(Marks { renew: self.seen.marks.renew, ..Marks::default() }, false));
+            return Some(Action::Remember(
+                RotationRecord { renew: self.seen.marks.renew, ..RotationRecord::default() },
+                false,
+            ));
         }
         // Damage, unless it is what a bootstrap or a new CA looks like: entries that hold all of
         // what the others do.
@@ -168,7 +172,12 @@ impl<'s> View<'s> {
             }
         }
         let next = mature.map_or_else(
-            || Next::Do(Action::Remember(Marks { trusted: Some((target.id, self.now)), ..self.seen.marks }, false)),
+            || {
+                Next::Do(Action::Remember(
+                    RotationRecord { trusted: Some((target.id, self.now)), ..self.seen.marks },
+                    false,
+                ))
+            },
             |then| Next::Wait(then, false),
         );
         Some((Step::Propagating, next))
@@ -238,7 +247,7 @@ impl<'s> View<'s> {
             let marks = self.seen.marks;
             if !endpoints.iter().all(|endpoint| endpoint.verified_by.contains(&target.id)) {
                 let next = if marks.served.is_some() {
-                    Next::Do(Action::Remember(Marks { served: None, ..marks }, false))
+                    Next::Do(Action::Remember(RotationRecord { served: None, ..marks }, false))
                 } else {
                     Next::Wait(Seconds::MAX, true)
                 };
@@ -246,7 +255,12 @@ impl<'s> View<'s> {
             }
             if let Err(mature) = self.mature(marks.served.filter(|(_, since)| self.serves_since(*since)), target.id) {
                 let next = mature.map_or_else(
-                    || Next::Do(Action::Remember(Marks { served: Some((target.id, self.now)), ..marks }, false)),
+                    || {
+                        Next::Do(Action::Remember(
+                            RotationRecord { served: Some((target.id, self.now)), ..marks },
+                            false,
+                        ))
+                    },
                     |then| Next::Wait(then, true),
                 );
                 return Some((Step::Settling, next));
@@ -271,12 +285,14 @@ impl<'s> View<'s> {
             Some(Request::Ca) => return Next::Do(Action::MakeCa(Place::Next, Why::Requested)),
             Some(Request::Leaf) => {
                 let renew = leaf.map(|leaf| leaf.id);
-                return Next::Do(Action::Remember(Marks { renew, ..Marks::default() }, true));
+                return Next::Do(Action::Remember(RotationRecord { renew, ..RotationRecord::default() }, true));
             }
-            Some(Request::Unknown) => return Next::Do(Action::Remember(Marks { renew, ..Marks::default() }, true)),
+            Some(Request::Unknown) => {
+                return Next::Do(Action::Remember(RotationRecord { renew, ..RotationRecord::default() }, true));
+            }
             None => {}
         }
-        let kept = Marks { renew, ..Marks::default() };
+        let kept = RotationRecord { renew, ..RotationRecord::default() };
         if self.seen.marks != kept || self.seen.litter {
             return Next::Do(Action::Remember(kept, false));
         }

@@ -3,8 +3,9 @@
 
 mod model;
 
-use super::snapshot::{Ca, Leaf, Marks, Request, Slot};
-use crate::pki::{BACKDATED, Flaw, Id, Seconds, Validity};
+use super::snapshot::{Ca, Leaf, Request, RotationRecord, Slot};
+use crate::pki::{BACKDATED, Flaw, Id, Validity};
+use crate::time::Seconds;
 use model::{Cluster, Happening, Late, START, TERMS};
 use proptest::prelude::*;
 
@@ -85,7 +86,7 @@ fn any_state() -> impl Strategy<Value = Cluster> {
             cluster.bundle = Late::new(bundle);
             let (trusted, trusted_at, served, served_at, renew) = marks;
             let mark = |place: usize, at: Seconds| ids.get(place).map(|(id, _)| (*id, START + at));
-            cluster.marks = Marks {
+            cluster.marks = RotationRecord {
                 trusted: mark(trusted, trusted_at),
                 served: mark(served, served_at),
                 renew: (renew == 0).then_some(leaf.id),

@@ -1,6 +1,7 @@
 //! What stands in the cluster, as far as the plan looks at it: no keys, no bytes, only what decides.
 
-use crate::pki::{Flaw, Id, Seconds, Validity};
+use crate::pki::{Flaw, Id, Validity};
+use crate::time::Seconds;
 
 /// A place in a Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +71,7 @@ pub struct Endpoint {
 
 /// What is remembered between steps, in annotations of the CA Secret.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Marks {
+pub struct RotationRecord {
     /// This CA has been seen in the bundle since then.
     pub trusted: Option<(Id, Seconds)>,
     /// Every endpoint has been seen with a leaf of this CA since then.
@@ -102,7 +103,7 @@ pub struct Snapshot {
     /// An entry each; `None` where there is no webhook configuration.
     pub bundles: Option<Vec<Bundle>>,
     /// What is remembered.
-    pub marks: Marks,
+    pub marks: RotationRecord,
     /// Whether annotations of ours say something that means nothing any more.
     pub litter: bool,
     /// What a person asks for.

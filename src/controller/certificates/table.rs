@@ -1,14 +1,15 @@
 //! Cases of the plan: what is seen, and the one thing that follows.
 
 use super::action::{Action, Next, Place, Plan, Step, Why};
+use super::lifetimes::Lifetimes;
 use super::plan::plan;
-use super::snapshot::{Bundle, Ca, Endpoint, Leaf, Marks, Request, Slot, Snapshot};
-use super::terms::Terms;
-use crate::pki::{BACKDATED, Flaw, Id, Seconds, Validity};
+use super::snapshot::{Bundle, Ca, Endpoint, Leaf, Request, RotationRecord, Slot, Snapshot};
+use crate::pki::{BACKDATED, Flaw, Id, Validity};
+use crate::time::Seconds;
 
 const NOW: Seconds = 1_800_000_000;
 const HOUR: Seconds = 3600;
-const TERMS: Terms = Terms { ca: 8760 * HOUR, leaf: 2160 * HOUR, propagation: 60 };
+const TERMS: Lifetimes = Lifetimes { ca: 8760 * HOUR, leaf: 2160 * HOUR, propagation: 60 };
 const OLD: Id = Id([1; 32]);
 const NEW: Id = Id([2; 32]);
 const OTHER: Id = Id([3; 32]);
@@ -42,7 +43,7 @@ fn idle() -> Snapshot {
         next: Slot::Empty,
         serving: Slot::Holds(leaf_of(OLD, 10)),
         bundles: Some(vec![entry(&[OLD]), entry(&[OLD])]),
-        marks: Marks::default(),
+        marks: RotationRecord::default(),
         litter: false,
         request: None,
         endpoints: None,
@@ -56,7 +57,7 @@ fn rotating() -> Snapshot {
 
 /// One whose new leaf is in its Secret.
 fn proving(endpoints: Option<Vec<Endpoint>>) -> Snapshot {
-    let marks = Marks { trusted: Some((NEW, NOW - 100)), ..Marks::default() };
+    let marks = RotationRecord { trusted: Some((NEW, NOW - 100)), ..RotationRecord::default() };
     Snapshot { serving: Slot::Holds(leaf_of(NEW, 1)), marks, endpoints, ..rotating() }
 }
 
@@ -123,7 +124,7 @@ fn a_rotation_goes_step_by_step() {
     assert_eq!(does(&both), (Step::Trusting, Action::WriteBundle(vec![NEW, OLD], false)));
 
     let mut seen = rotating();
-    let trusted = Marks { trusted: Some((NEW, NOW)), ..Marks::default() };
+    let trusted = RotationRecord { trusted: Some((NEW, NOW)), ..RotationRecord::default() };
     assert_eq!(does(&seen), (Step::Propagating, Action::Remember(trusted, false)));
     seen.marks = trusted;
     assert_eq!(waits(&seen), (Step::Propagating, Next::Wait(NOW + 61, false)));
@@ -139,7 +140,7 @@ fn a_rotation_goes_step_by_step() {
     assert_eq!(waits(&proving(unreachable)), (Step::Proving, Next::Wait(Seconds::MAX, true)));
 
     let mut seen = proving(Some(vec![serving(&[NEW]), serving(&[NEW])]));
-    let served = Marks { served: Some((NEW, NOW)), ..seen.marks };
+    let served = RotationRecord { served: Some((NEW, NOW)), ..seen.marks };
     assert_eq!(does(&seen), (Step::Settling, Action::Remember(served, false)));
     seen.marks = served;
     assert_eq!(waits(&seen), (Step::Settling, Next::Wait(NOW + 61, true)));
@@ -149,7 +150,7 @@ fn a_rotation_goes_step_by_step() {
     (seen.current, seen.next) = (Slot::Holds(ca_of(NEW, 0)), Slot::Empty);
     assert_eq!(does(&seen), (Step::Dropping, Action::WriteBundle(vec![NEW], false)));
     seen.bundles = Some(vec![entry(&[NEW]), entry(&[NEW])]);
-    assert_eq!(does(&seen), (Step::Idle, Action::Remember(Marks::default(), false)));
+    assert_eq!(does(&seen), (Step::Idle, Action::Remember(RotationRecord::default(), false)));
 }
 
 #[test]
@@ -177,8 +178,8 @@ fn a_bundle_that_was_lost_is_put_back_and_the_waiting_starts_again() {
     // In the middle of a rotation both come back, and the time that is remembered is forgotten first.
     let mut seen = Snapshot { bundles: lost, ..rotating() };
     seen.marks.trusted = Some((NEW, NOW - 59));
-    assert_eq!(does(&seen).1, Action::Remember(Marks::default(), false));
-    seen.marks = Marks::default();
+    assert_eq!(does(&seen).1, Action::Remember(RotationRecord::default(), false));
+    seen.marks = RotationRecord::default();
     assert_eq!(does(&seen).1, Action::WriteBundle(vec![NEW, OLD], true));
     seen.bundles = Some(vec![Bundle::default(), Bundle::default()]);
     assert_eq!(does(&seen).1, Action::WriteBundle(vec![NEW, OLD], true));
@@ -244,16 +245,16 @@ fn a_leaf_of_no_use_is_replaced_at_once() {
 #[test]
 fn a_request_is_answered_once() {
     let asked = Snapshot { request: Some(Request::Leaf), ..idle() };
-    let renew = Marks { renew: Some(LEAF), ..Marks::default() };
+    let renew = RotationRecord { renew: Some(LEAF), ..RotationRecord::default() };
     assert_eq!(does(&asked).1, Action::Remember(renew, true), "which leaf is meant, and the request is gone");
     let mut seen = Snapshot { marks: renew, ..idle() };
     assert_eq!(does(&seen).1, Action::MakeLeaf(Place::Current, Why::Requested));
     seen.serving = Slot::Holds(Leaf { id: OTHER, ..leaf_of(OLD, 0) });
-    assert_eq!(does(&seen).1, Action::Remember(Marks::default(), false));
+    assert_eq!(does(&seen).1, Action::Remember(RotationRecord::default(), false));
     let unknown = Snapshot { request: Some(Request::Unknown), ..idle() };
-    assert_eq!(does(&unknown).1, Action::Remember(Marks::default(), true));
+    assert_eq!(does(&unknown).1, Action::Remember(RotationRecord::default(), true));
     let litter = Snapshot { litter: true, ..idle() };
-    assert_eq!(does(&litter).1, Action::Remember(Marks::default(), false));
+    assert_eq!(does(&litter).1, Action::Remember(RotationRecord::default(), false));
 }
 
 #[test]
@@ -269,13 +270,13 @@ fn a_rotation_that_never_ended_does_not_keep_its_ca_from_being_replaced() {
 #[test]
 fn terms_that_leave_no_time_for_a_rotation_are_refused() {
     assert!(TERMS.check().is_ok());
-    assert!(Terms { ca: 40, leaf: 20, propagation: 3 }.check().is_ok());
+    assert!(Lifetimes { ca: 40, leaf: 20, propagation: 3 }.check().is_ok());
     for bad in [
-        Terms { ca: 30, leaf: 20, propagation: 1 },
-        Terms { ca: 40, leaf: 20, propagation: 4 },
-        Terms { ca: 5, leaf: 1, propagation: 0 },
-        Terms { ca: 200_000 * HOUR, ..TERMS },
-        Terms { leaf: 0, ..TERMS },
+        Lifetimes { ca: 30, leaf: 20, propagation: 1 },
+        Lifetimes { ca: 40, leaf: 20, propagation: 4 },
+        Lifetimes { ca: 5, leaf: 1, propagation: 0 },
+        Lifetimes { ca: 200_000 * HOUR, ..TERMS },
+        Lifetimes { leaf: 0, ..TERMS },
     ] {
         assert!(bad.check().is_err(), "{bad:?}");
     }

@@ -1,13 +1,13 @@
 //! What comes out of a plan.
 
-use super::marks::Marks;
-use super::snapshot::Trouble;
-use crate::pki::Seconds;
+use super::record::CredentialRecord;
+use super::snapshot::Transient;
+use crate::time::Seconds;
 use std::fmt;
 
 /// Why a key is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum MintReason {
     /// The Secret holds none.
     Absent,
     /// What it holds is no key for this.
@@ -18,7 +18,7 @@ pub enum Why {
     Expires,
 }
 
-impl Why {
+impl MintReason {
     /// A label for the metric.
     #[must_use]
     pub const fn label(&self) -> &'static str {
@@ -34,7 +34,7 @@ impl Why {
     pub const LABELS: [&str; 4] = ["absent", "wrong_kind", "refused", "expires"];
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for MintReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Absent => f.write_str("there was none"),
@@ -47,7 +47,7 @@ impl fmt::Display for Why {
 
 /// Why a key is deleted in Argo CD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gone {
+pub enum RetireReason {
     /// A newer one works, and everybody had the time to take it.
     Superseded,
     /// There are more than are kept.
@@ -56,7 +56,7 @@ pub enum Gone {
     Unused,
 }
 
-impl fmt::Display for Gone {
+impl fmt::Display for RetireReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Superseded => "a newer one has taken over",
@@ -72,15 +72,15 @@ pub enum Action {
     /// Log in, for the time that it takes to replace a key.
     Login,
     /// Make a key.
-    Mint(Why),
+    Mint(MintReason),
     /// Put the fresh key into the Secret.
     Store,
     /// Give the fresh key up.
     Discard,
     /// Delete this account's key.
-    Retire(String, String, Gone),
+    Retire(String, String, RetireReason),
     /// Remember this.
-    Remember(Marks),
+    Remember(CredentialRecord),
 }
 
 /// What to do next.
@@ -104,7 +104,7 @@ pub enum State {
     /// It works, and ends then.
     Expires(Seconds),
     /// A key is being made.
-    Replacing(Why),
+    Replacing(MintReason),
     /// There is no key, or nothing to make one with. The text says what is missing.
     Missing(String),
     /// What stands there is no key for this.
@@ -126,7 +126,7 @@ pub enum State {
     /// Accepted, but not as it should be.
     Odd(String),
     /// It can't be asked.
-    Unavailable(Trouble),
+    Unavailable(Transient),
     /// The cluster doesn't let us.
     Hindered(String),
 }

@@ -1,6 +1,6 @@
 //! What is counted of the credential.
 
-use super::action::{State, Why};
+use super::action::{MintReason, State};
 use crate::argocd::Cause;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -47,7 +47,7 @@ impl CredentialMetrics {
         for name in State::NAMES {
             drop(metrics.state.get_or_create(&[("state", name)]));
         }
-        for reason in Why::LABELS {
+        for reason in MintReason::LABELS {
             drop(metrics.regenerations.get_or_create(&[("reason", reason)]));
         }
         for kind in Cause::KINDS {
@@ -82,7 +82,7 @@ impl CredentialMetrics {
         }
     }
 
-    pub(super) fn made(&self, why: &Why) {
+    pub(super) fn made(&self, why: &MintReason) {
         self.regenerations.get_or_create(&[("reason", why.label())]).inc();
     }
 

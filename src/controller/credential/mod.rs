@@ -3,24 +3,24 @@
 //! [`plan`] decides, from a [`Snapshot`]; the loop looks, does the one thing that it says, and looks
 //! again.
 
-mod act;
 mod action;
+mod argocd_probe;
+mod execute;
 mod id;
-mod keep;
-mod look;
-mod marks;
 mod metrics;
+mod observe;
 mod plan;
+mod publish;
 mod reach;
-mod report;
-mod see;
+mod reconcile;
+mod record;
 #[cfg(test)]
 mod simulation;
 mod snapshot;
 mod source;
+mod status;
 #[cfg(test)]
 mod table;
-mod tell;
 mod watch;
 
 pub use metrics::CredentialMetrics;
@@ -29,5 +29,5 @@ use super::Context;
 
 /// Keeps at it; never ends.
 pub(super) async fn run(context: Context) {
-    keep::Keep::new(context).run().await;
+    reconcile::CredentialReconciler::new(context).run().await;
 }

@@ -8,12 +8,12 @@
 //! only on a definite no, which is a no to the key beside a yes to a fresh session of our own; what is
 //! replaced is retired later, and only if it is ours. `docs/credentials.md` tells the whole life.
 
-use super::action::{Action, Gone, Next, Plan, State, Why};
-use super::marks::Marks;
-use super::snapshot::{Check, Fresh, Key, Left, Login, Session, Snapshot};
+use super::action::{Action, MintReason, Next, Plan, RetireReason, State};
+use super::record::CredentialRecord;
+use super::snapshot::{Check, Fresh, Key, Login, Session, Snapshot, SupersededKey};
 use crate::controller::Consumers;
 use crate::core::Mode;
-use crate::pki::Seconds;
+use crate::time::Seconds;
 
 /// How many superseded keys of ours are kept.
 const MOST_LEFT: usize = 2;
@@ -31,7 +31,7 @@ const POLL: Seconds = 30;
 
 /// What the settings say about time, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct Timing {
     /// Services that read the Secret by name are taken to have read it again after this.
     pub follow_after: Seconds,
     /// Time between two looks at a key that works.
@@ -40,14 +40,14 @@ pub struct Terms {
 
 /// Decides what to do next.
 #[must_use]
-pub fn plan(seen: &Snapshot, terms: Terms, now: Seconds) -> Plan {
+pub fn plan(seen: &Snapshot, terms: Timing, now: Seconds) -> Plan {
     let view = View { seen, terms, now };
     let (state, next) = view.next();
     // A request is answered by the look that has just been had, whatever it showed.
     let next = match next {
         Next::Do(action) => Next::Do(action),
         _ if seen.asked() => {
-            Next::Do(Action::Remember(Marks { answered: seen.requests.clone(), ..seen.marks.clone() }))
+            Next::Do(Action::Remember(CredentialRecord { answered: seen.requests.clone(), ..seen.marks.clone() }))
         }
         other => other,
     };
@@ -56,7 +56,7 @@ pub fn plan(seen: &Snapshot, terms: Terms, now: Seconds) -> Plan {
 
 struct View<'s> {
     seen: &'s Snapshot,
-    terms: Terms,
+    terms: Timing,
     now: Seconds,
 }
 
@@ -70,10 +70,10 @@ impl View<'_> {
             (Key::Odd(how), _) => (State::Odd(how.clone()), Next::Later),
             (Key::Works { id, expires: None }, _) => (State::Valid, self.keep(id)),
             (Key::Works { id, expires: Some(when) }, Mode::Token) => (State::Expires(*when), self.keep(id)),
-            (Key::Works { expires: Some(_), .. }, Mode::Password) => self.replace(Why::Expires),
-            (Key::Absent(_), Mode::Password) => self.replace(Why::Absent),
-            (Key::WrongKind(what), Mode::Password) => self.replace(Why::WrongKind(what.clone())),
-            (Key::Refused { .. }, Mode::Password) => self.replace(Why::Refused),
+            (Key::Works { expires: Some(_), .. }, Mode::Password) => self.replace(MintReason::Expires),
+            (Key::Absent(_), Mode::Password) => self.replace(MintReason::Absent),
+            (Key::WrongKind(what), Mode::Password) => self.replace(MintReason::WrongKind(what.clone())),
+            (Key::Refused { .. }, Mode::Password) => self.replace(MintReason::Refused),
             // Nobody but a person can do anything about these.
             (Key::Absent(what), Mode::Token) => (State::Missing(what.clone()), self.check_again()),
             (Key::WrongKind(what), Mode::Token) => (State::WrongKind(what.clone()), self.check_again()),
@@ -92,10 +92,10 @@ impl View<'_> {
             Key::Odd(how) => return (State::Odd(how.clone()), Next::Later),
             // Somebody else was faster. Theirs is as good.
             Key::Works { expires: None, .. } => return (State::Valid, Next::Do(Action::Discard)),
-            Key::Works { .. } => Why::Expires,
-            Key::Absent(_) => Why::Absent,
-            Key::WrongKind(what) => Why::WrongKind(what.clone()),
-            Key::Refused { .. } => Why::Refused,
+            Key::Works { .. } => MintReason::Expires,
+            Key::Absent(_) => MintReason::Absent,
+            Key::WrongKind(what) => MintReason::WrongKind(what.clone()),
+            Key::Refused { .. } => MintReason::Refused,
         };
         let next = match &fresh.check {
             Check::Works => Next::Do(Action::Store),
@@ -107,7 +107,7 @@ impl View<'_> {
     }
 
     /// A key has to be made, if that can be done and is sure to be right.
-    fn replace(&self, why: Why) -> (State, Next) {
+    fn replace(&self, why: MintReason) -> (State, Next) {
         let Some(session) = &self.seen.session else { return self.log_in(why) };
         match session {
             Session::Unknown(trouble) => (State::Unavailable(trouble.clone()), Next::Later),
@@ -125,7 +125,7 @@ impl View<'_> {
                     Next::Soon
                 } else if let Some(oldest) = self.oldest().filter(|_| to_be > MOST_LEFT) {
                     // Before, so that there never are more.
-                    Self::retire(oldest, Gone::TooMany)
+                    Self::retire(oldest, RetireReason::TooMany)
                 } else {
                     Next::Do(Action::Mint(why.clone()))
                 };
@@ -149,7 +149,7 @@ impl View<'_> {
         young && self.now < since.saturating_add(PATIENCE)
     }
 
-    fn log_in(&self, why: Why) -> (State, Next) {
+    fn log_in(&self, why: MintReason) -> (State, Next) {
         match &self.seen.login {
             Login::Missing(what) => (State::Missing(what.clone()), self.check_again()),
             Login::Free => (State::Replacing(why), Next::Do(Action::Login)),
@@ -170,47 +170,47 @@ impl View<'_> {
         if marks != self.seen.marks {
             return Next::Do(Action::Remember(marks));
         }
-        if let Some(unused) = self.seen.left.iter().find(|left| left.unused) {
-            return Self::retire(unused, Gone::Unused);
+        if let Some(never_delivered) = self.seen.left.iter().find(|left| left.never_delivered) {
+            return Self::retire(never_delivered, RetireReason::Unused);
         }
         let check = self.now.saturating_add(self.terms.check);
         let Some(oldest) = self.oldest() else { return Next::Wait(check) };
         if self.seen.left.len() > MOST_LEFT {
-            return Self::retire(oldest, Gone::TooMany);
+            return Self::retire(oldest, RetireReason::TooMany);
         }
         if self.seen.consumers != Consumers::InStep {
             return Next::Wait(check);
         }
         let since = marks.superseded.get(&oldest.id).copied().unwrap_or(self.now);
         let due = since.saturating_add(self.terms.follow_after);
-        if due <= self.now { Self::retire(oldest, Gone::Superseded) } else { Next::Wait(due.min(check)) }
+        if due <= self.now { Self::retire(oldest, RetireReason::Superseded) } else { Next::Wait(due.min(check)) }
     }
 
     /// What there is to remember while a key works.
-    fn marks(&self, id: &str) -> Marks {
+    fn marks(&self, id: &str) -> CredentialRecord {
         let before = &self.seen.marks;
         let valid = before.valid.clone().filter(|(known, since)| known == id && *since <= self.now);
-        let superseded = |left: &Left| {
+        let superseded = |left: &SupersededKey| {
             // A time in the future is a clock's mistake.
             let since = before.superseded.get(&left.id).copied().filter(|since| *since <= self.now);
             (left.id.clone(), since.unwrap_or(self.now))
         };
         let holding = self.seen.left.iter().map(|left| &left.account);
-        Marks {
+        CredentialRecord {
             valid: Some(valid.unwrap_or_else(|| (id.to_owned(), self.now))),
             superseded: self.seen.left.iter().map(superseded).collect(),
-            accounts: holding.chain(&self.seen.unseen).chain(&self.seen.account).cloned().collect(),
+            accounts: holding.chain(&self.seen.unreadable_accounts).chain(&self.seen.account).cloned().collect(),
             answered: if self.seen.asked() { self.seen.requests.clone() } else { before.answered.clone() },
         }
     }
 
     /// Of the keys that are left over, the one that goes first.
-    fn oldest(&self) -> Option<&Left> {
-        let since = |left: &Left| self.seen.marks.superseded.get(&left.id).copied().unwrap_or(Seconds::MAX);
-        self.seen.left.iter().min_by_key(|left| (!left.unused, since(left), left.issued))
+    fn oldest(&self) -> Option<&SupersededKey> {
+        let since = |left: &SupersededKey| self.seen.marks.superseded.get(&left.id).copied().unwrap_or(Seconds::MAX);
+        self.seen.left.iter().min_by_key(|left| (!left.never_delivered, since(left), left.issued))
     }
 
-    fn retire(left: &Left, gone: Gone) -> Next {
+    fn retire(left: &SupersededKey, gone: RetireReason) -> Next {
         Next::Do(Action::Retire(left.account.clone(), left.id.clone(), gone))
     }
 }

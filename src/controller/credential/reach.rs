@@ -1,6 +1,6 @@
 //! From the settings to Argo CD's server.
 
-use super::snapshot::Trouble;
+use super::snapshot::Transient;
 use super::source::{config_map, secret, value};
 use crate::argocd::{ArgoCdError, Base, Cause, Server, Target, TlsTrust};
 use crate::cluster::ClusterError;
@@ -16,7 +16,7 @@ pub(super) struct Reach {
 
 impl Reach {
     /// The server, or why there is no way to it.
-    pub(super) async fn server(&mut self, context: &Context) -> Result<Result<&Server, Trouble>, ClusterError> {
+    pub(super) async fn server(&mut self, context: &Context) -> Result<Result<&Server, Transient>, ClusterError> {
         let trust = match trust(context).await? {
             Ok(trust) => trust,
             Err(text) => return Ok(Err(setup(text))),
@@ -70,17 +70,17 @@ async fn trust(context: &Context) -> Result<Result<TlsTrust, String>, ClusterErr
     Ok(pem.map(TlsTrust::Ca).map_err(|missing| format!("the CA of Argo CD's certificate can't be read: {missing}")))
 }
 
-const fn setup(text: String) -> Trouble {
-    Trouble { kind: "setup", text, leave_alone: None }
+const fn setup(text: String) -> Transient {
+    Transient { kind: "setup", text, retry_after: None }
 }
 
 /// What a failed call means to a plan.
-pub(super) fn trouble(error: &ArgoCdError) -> Trouble {
-    let leave_alone = match &error.cause {
+pub(super) fn trouble(error: &ArgoCdError) -> Transient {
+    let retry_after = match &error.cause {
         Cause::TooManyRequests { retry_after } => {
             retry_after.map(|time| i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
         }
         _ => None,
     };
-    Trouble { kind: error.cause.kind(), text: error.to_string(), leave_alone }
+    Transient { kind: error.cause.kind(), text: error.to_string(), retry_after }
 }

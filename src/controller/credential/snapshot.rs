@@ -1,20 +1,20 @@
 //! What a plan is made from. No secret value is in it.
 
-use super::marks::Marks;
+use super::record::CredentialRecord;
 use crate::controller::Consumers;
 use crate::core::Mode;
-use crate::pki::Seconds;
+use crate::time::Seconds;
 use std::collections::BTreeSet;
 
 /// What came of a call that says nothing about the credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct Transient {
     /// For the metric.
     pub kind: &'static str,
     /// What was tried, what came back, what to do.
     pub text: String,
     /// How long the server asks to be left alone.
-    pub leave_alone: Option<Seconds>,
+    pub retry_after: Option<Seconds>,
 }
 
 /// What stands where the key belongs: in `argocd-token` in password mode, in the Secret that the
@@ -26,7 +26,7 @@ pub enum Key {
     /// Something that is no key for this: the text says what it is. It needs no server to tell.
     WrongKind(String),
     /// It could not be asked about.
-    Unknown(Trouble),
+    Unknown(Transient),
     /// Argo CD doesn't know it.
     Refused {
         /// Its id.
@@ -53,7 +53,7 @@ pub enum Key {
 
 /// A key of ours that an account lists and that stands in no Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
+pub struct SupersededKey {
     /// The account.
     pub account: String,
     /// The key's id.
@@ -61,7 +61,7 @@ pub struct Left {
     /// When it was made.
     pub issued: Seconds,
     /// Whether this process made it and knows that nobody ever had it.
-    pub unused: bool,
+    pub never_delivered: bool,
 }
 
 /// Whether a login may be tried.
@@ -72,7 +72,7 @@ pub enum Login {
     /// It may.
     Free,
     /// It may, and there is no way to the server.
-    NoWay(Trouble),
+    NoWay(Transient),
     /// It was tried with this very credential.
     Tried {
         /// Not again before then.
@@ -86,7 +86,7 @@ pub enum Login {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Session {
     /// It could not be asked.
-    Unknown(Trouble),
+    Unknown(Transient),
     /// Argo CD doesn't know its own fresh session: its configuration is broken.
     NotAccepted(String),
     /// Accepted under our own name, and the account can be read.
@@ -119,7 +119,7 @@ pub enum Check {
     /// Not yet, or never: another replica may not know it yet, or an update was lost.
     NotKnown,
     /// It could not be asked about.
-    Unknown(Trouble),
+    Unknown(Transient),
 }
 
 /// All of it.
@@ -132,11 +132,11 @@ pub struct Snapshot {
     /// The account that the credential is for; nothing where it can't be known.
     pub account: Option<String>,
     /// Keys of ours that could be listed, without the one in the Secret and the fresh one.
-    pub left: Vec<Left>,
+    pub left: Vec<SupersededKey>,
     /// Whether the key in the Secret is one of ours and listed as well.
     pub held_is_ours: bool,
     /// Accounts that may have some, and whose list can't be read.
-    pub unseen: Vec<String>,
+    pub unreadable_accounts: Vec<String>,
     /// Whether a login may be tried.
     pub login: Login,
     /// Our own session, while there is one.
@@ -144,7 +144,7 @@ pub struct Snapshot {
     /// The key that is on its way into the Secret.
     pub fresh: Option<Fresh>,
     /// What is remembered.
-    pub marks: Marks,
+    pub marks: CredentialRecord,
     /// What people ask for, as keyed hashes.
     pub requests: BTreeSet<String>,
     /// Whether pods hold an earlier credential.

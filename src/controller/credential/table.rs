@@ -1,19 +1,19 @@
 //! The table of cases: what is seen, and what comes out.
 
-use super::action::{Action, Gone, Next, Plan, State, Why};
-use super::marks::Marks;
-use super::plan::{Terms, plan};
-use super::snapshot::{Check, Fresh, Key, Left, Login, Session, Snapshot, Trouble};
+use super::action::{Action, MintReason, Next, Plan, RetireReason, State};
+use super::plan::{Timing, plan};
+use super::record::CredentialRecord;
+use super::snapshot::{Check, Fresh, Key, Login, Session, Snapshot, SupersededKey, Transient};
 use crate::controller::Consumers;
 use crate::core::Mode;
-use crate::pki::Seconds;
+use crate::time::Seconds;
 use std::collections::{BTreeMap, BTreeSet};
 
 const NOW: Seconds = 1_800_000_000;
-const TERMS: Terms = Terms { follow_after: 600, check: 300 };
+const TERMS: Timing = Timing { follow_after: 600, check: 300 };
 
-fn trouble() -> Trouble {
-    Trouble { kind: "timed_out", text: "no answer".to_owned(), leave_alone: None }
+fn trouble() -> Transient {
+    Transient { kind: "timed_out", text: "no answer".to_owned(), retry_after: None }
 }
 
 fn works() -> Key {
@@ -24,8 +24,8 @@ fn refused(issued: Seconds, since: Seconds) -> Key {
     Key::Refused { id: "held".to_owned(), issued, from: issued, since, said: "no".to_owned() }
 }
 
-fn left(id: &str, issued: Seconds) -> Left {
-    Left { account: "admin".to_owned(), id: id.to_owned(), issued, unused: false }
+fn left(id: &str, issued: Seconds) -> SupersededKey {
+    SupersededKey { account: "admin".to_owned(), id: id.to_owned(), issued, never_delivered: false }
 }
 
 fn superseded(ids: &[(&str, Seconds)]) -> BTreeMap<String, Seconds> {
@@ -46,14 +46,14 @@ fn idle() -> Snapshot {
         account: Some("admin".to_owned()),
         left: Vec::new(),
         held_is_ours: true,
-        unseen: Vec::new(),
+        unreadable_accounts: Vec::new(),
         login: Login::Free,
         session: None,
         fresh: None,
-        marks: Marks {
+        marks: CredentialRecord {
             valid: Some(("held".to_owned(), NOW - 1000)),
             accounts: BTreeSet::from(["admin".to_owned()]),
-            ..Marks::default()
+            ..CredentialRecord::default()
         },
         requests: BTreeSet::new(),
         consumers: Consumers::InStep,
@@ -91,9 +91,9 @@ fn a_first_key_is_a_login_a_key_and_a_secret() {
     let mut seen = with(Key::Absent("no Secret".to_owned()));
     assert_eq!(does(&seen), Action::Login);
     seen.session = Some(ACCEPTED);
-    assert_eq!(does(&seen), Action::Mint(Why::Absent));
+    assert_eq!(does(&seen), Action::Mint(MintReason::Absent));
     seen.fresh = Some(Fresh { id: "new".to_owned(), since: NOW, check: Check::NotKnown });
-    assert_eq!(rests(&seen), (State::Replacing(Why::Absent), Next::Soon));
+    assert_eq!(rests(&seen), (State::Replacing(MintReason::Absent), Next::Soon));
     seen.fresh = Some(Fresh { id: "new".to_owned(), since: NOW, check: Check::Works });
     // Also without the session: a process has forgotten it, or it was given up.
     seen.session = None;
@@ -104,9 +104,9 @@ fn a_first_key_is_a_login_a_key_and_a_secret() {
 fn whatever_is_no_key_is_replaced_and_named() {
     let what = "a session of the account \"admin\"";
     let seen = Snapshot { session: Some(ACCEPTED), ..with(Key::WrongKind(what.to_owned())) };
-    assert_eq!(does(&seen), Action::Mint(Why::WrongKind(what.to_owned())));
+    assert_eq!(does(&seen), Action::Mint(MintReason::WrongKind(what.to_owned())));
     let seen = Snapshot { key: Key::Works { id: "held".to_owned(), expires: Some(NOW + 1000) }, ..seen };
-    assert_eq!(does(&seen), Action::Mint(Why::Expires));
+    assert_eq!(does(&seen), Action::Mint(MintReason::Expires));
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_key_is_replaced_on_a_definite_no_and_on_nothing_less() {
     let mut seen = with(refused(NOW - 5000, NOW));
     assert_eq!(does(&seen), Action::Login, "a session of our own has to say yes beside it");
     seen.session = Some(ACCEPTED);
-    assert_eq!(does(&seen), Action::Mint(Why::Refused));
+    assert_eq!(does(&seen), Action::Mint(MintReason::Refused));
     for (session, state) in [
         (Session::NotAccepted("{}".to_owned()), State::ServerBroken("{}".to_owned())),
         (Session::Unknown(trouble()), State::Unavailable(trouble())),
@@ -140,10 +140,10 @@ fn a_young_key_is_given_some_seconds() {
     for issued in [NOW, NOW - 59, NOW + 59] {
         assert_eq!(rests(&seen(issued, NOW)).1, Next::Soon, "{issued}");
         assert_eq!(rests(&seen(issued, NOW - 4)).1, Next::Soon);
-        assert_eq!(does(&seen(issued, NOW - 5)), Action::Mint(Why::Refused));
+        assert_eq!(does(&seen(issued, NOW - 5)), Action::Mint(MintReason::Refused));
     }
     for issued in [NOW - 60, NOW + 60, 0] {
-        assert_eq!(does(&seen(issued, NOW)), Action::Mint(Why::Refused), "{issued}");
+        assert_eq!(does(&seen(issued, NOW)), Action::Mint(MintReason::Refused), "{issued}");
     }
 }
 
@@ -155,10 +155,10 @@ fn a_key_that_argo_cds_own_clock_is_behind_is_waited_for() {
         assert_eq!(rests(&at(from - behind)), (State::NotYet(from), Next::Wait(NOW + wait)), "{behind}");
     }
     for made in [NOW - 5000, NOW - 5601, NOW] {
-        assert_eq!(does(&at(made)), Action::Mint(Why::Refused), "{made}");
+        assert_eq!(does(&at(made)), Action::Mint(MintReason::Refused), "{made}");
     }
     let unknown = Session::Accepted { enabled: true, api_key: true, made: None };
-    assert_eq!(does(&Snapshot { session: Some(unknown), ..at(NOW) }), Action::Mint(Why::Refused));
+    assert_eq!(does(&Snapshot { session: Some(unknown), ..at(NOW) }), Action::Mint(MintReason::Refused));
     assert_eq!(rests(&Snapshot { session: Some(accepted(true, false, NOW)), ..at(NOW) }).0, State::NoApiKey);
 }
 
@@ -196,9 +196,9 @@ fn a_fresh_key_goes_into_the_secret_only_when_it_works_and_is_needed() {
 #[test]
 fn a_superseded_key_is_retired_after_its_time() {
     let mut seen = Snapshot { left: vec![left("a", NOW - 5000)], ..idle() };
-    let first = Marks { superseded: superseded(&[("a", NOW)]), ..idle().marks };
+    let first = CredentialRecord { superseded: superseded(&[("a", NOW)]), ..idle().marks };
     assert_eq!(does(&seen), Action::Remember(first));
-    let since = |since| Marks { superseded: superseded(&[("a", since)]), ..idle().marks };
+    let since = |since| CredentialRecord { superseded: superseded(&[("a", since)]), ..idle().marks };
     seen.marks = since(NOW - 500);
     assert_eq!(rests(&seen), (State::Valid, Next::Wait(NOW + 100)));
     seen.marks = since(NOW - 599);
@@ -206,7 +206,7 @@ fn a_superseded_key_is_retired_after_its_time() {
     seen.marks = since(NOW - 100);
     assert_eq!(rests(&seen).1, Next::Wait(NOW + 300));
     seen.marks = since(NOW - 600);
-    let retire = Action::Retire("admin".to_owned(), "a".to_owned(), Gone::Superseded);
+    let retire = Action::Retire("admin".to_owned(), "a".to_owned(), RetireReason::Superseded);
     assert_eq!(does(&seen), retire);
     for consumers in [Consumers::Unknown, Consumers::Stale(1)] {
         assert_eq!(rests(&Snapshot { consumers, ..seen.clone() }).1, Next::Wait(NOW + 300));
@@ -225,50 +225,55 @@ fn a_superseded_key_is_retired_after_its_time() {
 fn not_more_than_two_superseded_ones_are_kept() {
     let all = vec![left("a", NOW - 3), left("b", NOW - 2), left("c", NOW - 1)];
     let since = superseded(&[("a", NOW - 30), ("b", NOW - 40), ("c", NOW - 20)]);
-    let marks = Marks { superseded: since, ..idle().marks };
+    let marks = CredentialRecord { superseded: since, ..idle().marks };
     let mut seen = Snapshot { left: all.clone(), marks, consumers: Consumers::Stale(1), ..idle() };
-    let oldest = Action::Retire("admin".to_owned(), "b".to_owned(), Gone::TooMany);
+    let oldest = Action::Retire("admin".to_owned(), "b".to_owned(), RetireReason::TooMany);
     assert_eq!(does(&seen), oldest);
     seen.left.remove(1);
     assert_eq!(
         does(&seen),
-        Action::Remember(Marks { superseded: superseded(&[("a", NOW - 30), ("c", NOW - 20)]), ..idle().marks })
+        Action::Remember(CredentialRecord {
+            superseded: superseded(&[("a", NOW - 30), ("c", NOW - 20)]),
+            ..idle().marks
+        })
     );
 
     // Before a new one is made: the one that is held becomes superseded by it.
     seen.key = refused(NOW - 5000, NOW);
     seen.session = Some(ACCEPTED);
-    assert_eq!(does(&seen), Action::Retire("admin".to_owned(), "a".to_owned(), Gone::TooMany));
+    assert_eq!(does(&seen), Action::Retire("admin".to_owned(), "a".to_owned(), RetireReason::TooMany));
     seen.held_is_ours = false;
-    assert_eq!(does(&seen), Action::Mint(Why::Refused));
+    assert_eq!(does(&seen), Action::Mint(MintReason::Refused));
     seen.left = all;
     assert_eq!(does(&seen), oldest);
 }
 
 #[test]
 fn a_key_that_nobody_had_goes_first_and_at_once() {
-    let unused = Left { unused: true, ..left("c", NOW) };
-    let marks = Marks { superseded: superseded(&[("a", NOW - 5000), ("c", NOW)]), ..idle().marks };
-    let seen = Snapshot { left: vec![left("a", NOW - 3), unused], marks, consumers: Consumers::Stale(1), ..idle() };
-    assert_eq!(does(&seen), Action::Retire("admin".to_owned(), "c".to_owned(), Gone::Unused));
+    let never_delivered = SupersededKey { never_delivered: true, ..left("c", NOW) };
+    let marks = CredentialRecord { superseded: superseded(&[("a", NOW - 5000), ("c", NOW)]), ..idle().marks };
+    let seen =
+        Snapshot { left: vec![left("a", NOW - 3), never_delivered], marks, consumers: Consumers::Stale(1), ..idle() };
+    assert_eq!(does(&seen), Action::Retire("admin".to_owned(), "c".to_owned(), RetireReason::Unused));
     let replacing = Snapshot { key: refused(NOW - 5000, NOW), session: Some(ACCEPTED), ..seen };
-    assert_eq!(does(&replacing), Action::Retire("admin".to_owned(), "c".to_owned(), Gone::TooMany));
+    assert_eq!(does(&replacing), Action::Retire("admin".to_owned(), "c".to_owned(), RetireReason::TooMany));
 }
 
 #[test]
 fn an_account_is_remembered_as_long_as_it_may_have_keys_of_ours() {
-    let mut seen = Snapshot { account: Some("ops".to_owned()), unseen: vec!["admin".to_owned()], ..idle() };
-    let both = Marks { accounts: BTreeSet::from(["admin".to_owned(), "ops".to_owned()]), ..idle().marks };
+    let mut seen =
+        Snapshot { account: Some("ops".to_owned()), unreadable_accounts: vec!["admin".to_owned()], ..idle() };
+    let both = CredentialRecord { accounts: BTreeSet::from(["admin".to_owned(), "ops".to_owned()]), ..idle().marks };
     assert_eq!(does(&seen), Action::Remember(both.clone()));
-    (seen.marks, seen.unseen) = (both, Vec::new());
-    let one = Marks { accounts: BTreeSet::from(["ops".to_owned()]), ..idle().marks };
+    (seen.marks, seen.unreadable_accounts) = (both, Vec::new());
+    let one = CredentialRecord { accounts: BTreeSet::from(["ops".to_owned()]), ..idle().marks };
     assert_eq!(does(&seen), Action::Remember(one));
 }
 
 #[test]
 fn a_request_is_answered_once_whatever_the_answer() {
     let requests = BTreeSet::from(["one".to_owned(), "two".to_owned()]);
-    let answered = Marks { answered: requests.clone(), ..idle().marks };
+    let answered = CredentialRecord { answered: requests.clone(), ..idle().marks };
     for key in [works(), Key::Unknown(trouble()), Key::Odd(String::new())] {
         let mut seen = Snapshot { requests: requests.clone(), ..with(key) };
         assert_eq!(does(&seen), Action::Remember(answered.clone()));
@@ -277,7 +282,7 @@ fn a_request_is_answered_once_whatever_the_answer() {
         seen.requests.remove("one");
         rests(&seen);
         seen.requests = BTreeSet::from(["three".to_owned()]);
-        assert_eq!(does(&seen), Action::Remember(Marks { answered: seen.requests.clone(), ..idle().marks }));
+        assert_eq!(does(&seen), Action::Remember(CredentialRecord { answered: seen.requests.clone(), ..idle().marks }));
     }
 }
 

@@ -2,13 +2,14 @@
 //! when they please.
 
 use super::super::action::{Action, Next, Place, Step};
+use super::super::lifetimes::Lifetimes;
 use super::super::plan::plan;
-use super::super::snapshot::{Bundle, Ca, Endpoint, Leaf, Marks, Request, Slot, Snapshot};
-use super::super::terms::Terms;
-use crate::pki::{BACKDATED, Flaw, Id, Seconds, Validity};
+use super::super::snapshot::{Bundle, Ca, Endpoint, Leaf, Request, RotationRecord, Slot, Snapshot};
+use crate::pki::{BACKDATED, Flaw, Id, Validity};
+use crate::time::Seconds;
 use proptest::prelude::*;
 
-pub(super) const TERMS: Terms = Terms { ca: 9000, leaf: 3000, propagation: 60 };
+pub(super) const TERMS: Lifetimes = Lifetimes { ca: 9000, leaf: 3000, propagation: 60 };
 pub(super) const START: Seconds = 1_800_000_000;
 
 /// A value that readers learn of late, but never later than the propagation time, and never back in
@@ -43,7 +44,7 @@ pub(super) struct Cluster {
     pub(super) made: u64,
     pub(super) current: Slot<Ca>,
     pub(super) next: Slot<Ca>,
-    pub(super) marks: Marks,
+    pub(super) marks: RotationRecord,
     pub(super) request: Option<Request>,
     pub(super) serving: Late<Slot<Leaf>>,
     pub(super) bundle: Late<Vec<(Id, Validity)>>,
@@ -60,7 +61,7 @@ impl Cluster {
             made: 0,
             current: Slot::Empty,
             next: Slot::Empty,
-            marks: Marks::default(),
+            marks: RotationRecord::default(),
             request: None,
             serving: Late::new(Slot::Empty),
             bundle: Late::new(Vec::new()),
@@ -133,12 +134,12 @@ impl Cluster {
             Action::MakeCa(Place::Current, _) => {
                 self.current = Slot::Holds(self.new_ca());
                 self.next = Slot::Empty;
-                self.marks = Marks::default();
+                self.marks = RotationRecord::default();
                 self.request = None;
             }
             Action::MakeCa(Place::Next, _) => {
                 self.next = Slot::Holds(self.new_ca());
-                self.marks = Marks { renew: self.marks.renew, ..Marks::default() };
+                self.marks = RotationRecord { renew: self.marks.renew, ..RotationRecord::default() };
                 self.request = None;
             }
             Action::MakeLeaf(place, _) => {
@@ -276,10 +277,10 @@ impl Cluster {
                     self.serving.set(self.now, Slot::Holds(Leaf { flaw: Some(Flaw::WrongKey), ..leaf }));
                 }
             }
-            11 => self.marks = Marks::default(),
+            11 => self.marks = RotationRecord::default(),
             12 => self.marks.served = None,
             _ => {
-                (self.current, self.next, self.marks) = (Slot::Empty, Slot::Empty, Marks::default());
+                (self.current, self.next, self.marks) = (Slot::Empty, Slot::Empty, RotationRecord::default());
                 self.serving.set(self.now, Slot::Empty);
             }
         }

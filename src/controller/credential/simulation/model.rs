@@ -2,15 +2,15 @@
 //! Lease.
 
 use super::super::action::Next;
-use super::super::marks::{Attempt, Marks};
-use super::super::plan::{Terms, plan};
-use super::super::snapshot::{Check, Fresh, Key, Left, Login, Session, Snapshot, Trouble};
+use super::super::plan::{Timing, plan};
+use super::super::record::{Attempt, CredentialRecord};
+use super::super::snapshot::{Check, Fresh, Key, Login, Session, Snapshot, SupersededKey, Transient};
 use crate::controller::Consumers;
 use crate::core::Mode;
-use crate::pki::Seconds;
+use crate::time::Seconds;
 use proptest::prelude::*;
 
-pub(super) const TERMS: Terms = Terms { follow_after: 100, check: 50 };
+pub(super) const TERMS: Timing = Timing { follow_after: 100, check: 50 };
 pub(super) const WAIT: Seconds = 310;
 const START: Seconds = 1_800_000_000;
 
@@ -32,7 +32,7 @@ pub(super) enum Held {
 
 /// What a controller's process knows; gone when it is killed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct LocalState {
     pub(super) session: bool,
     pub(super) fresh: Option<(Token, Seconds)>,
     pub(super) discarded: Vec<u64>,
@@ -58,11 +58,11 @@ pub(super) struct World {
     // The cluster.
     pub(super) held: Held,
     pub(super) secret_password: u32,
-    pub(super) marks: Marks,
+    pub(super) marks: CredentialRecord,
     pub(super) attempt: Option<Attempt>,
     pub(super) stale: bool,
     // The controllers.
-    pub(super) memories: [Memory; 2],
+    pub(super) memories: [LocalState; 2],
     pub(super) leader: usize,
     // What is counted.
     pub(super) next: u64,
@@ -115,8 +115,8 @@ pub(super) const FORGOTTEN: u8 = 4;
 /// The process is killed before the answer.
 pub(super) const KILLED: u8 = 5;
 
-fn trouble() -> Trouble {
-    Trouble { kind: "timed_out", text: String::new(), leave_alone: None }
+fn trouble() -> Transient {
+    Transient { kind: "timed_out", text: String::new(), retry_after: None }
 }
 
 impl World {
@@ -133,10 +133,10 @@ impl World {
             away: false,
             held: Held::Nothing,
             secret_password: 1,
-            marks: Marks::default(),
+            marks: CredentialRecord::default(),
             attempt: None,
             stale: false,
-            memories: [Memory::default(), Memory::default()],
+            memories: [LocalState::default(), LocalState::default()],
             leader: 0,
             next: 1,
             minted: 0,
@@ -220,11 +220,11 @@ impl World {
         let held = self.held_id();
         let fresh_id = memory.fresh.as_ref().map(|(token, _)| token.id);
         let is_left = |token: &&Token| token.ours && Some(token.id) != held && Some(token.id) != fresh_id;
-        let left = |token: &Token| Left {
+        let left = |token: &Token| SupersededKey {
             account: "admin".to_owned(),
             id: token.id.to_string(),
             issued: token.issued,
-            unused: memory.discarded.contains(&token.id),
+            never_delivered: memory.discarded.contains(&token.id),
         };
         let listed = self.tokens.iter().filter(is_left).filter(|_| can_list).map(left).collect();
         let credential = self.secret_password.to_string();
@@ -242,7 +242,7 @@ impl World {
             account: Some("admin".to_owned()),
             left: listed,
             held_is_ours: can_list && self.tokens.iter().any(|token| token.ours && Some(token.id) == held),
-            unseen: Vec::new(),
+            unreadable_accounts: Vec::new(),
             login,
             session,
             fresh,
@@ -303,8 +303,8 @@ impl World {
             }
             Happening::Fault(who, fault) => self.memories[*who].fault = *fault,
             Happening::Time(by) => self.advance(*by),
-            Happening::Kill(who) => self.memories[*who] = Memory::default(),
-            Happening::LoseState => self.marks = Marks::default(),
+            Happening::Kill(who) => self.memories[*who] = LocalState::default(),
+            Happening::LoseState => self.marks = CredentialRecord::default(),
             Happening::Empty => self.held = Held::Nothing,
             Happening::Rubbish => self.held = Held::Rubbish,
             Happening::ForeignKey => {

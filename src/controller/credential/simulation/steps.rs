@@ -1,9 +1,9 @@
 //! What the controllers of the simulation do.
 
 use super::super::action::Action;
-use super::super::marks::Attempt;
+use super::super::record::Attempt;
 use super::super::snapshot::{Key, Snapshot};
-use super::model::{DONE, FORGOTTEN, Held, KILLED, LATER, LOST, Memory, Token, World};
+use super::model::{DONE, FORGOTTEN, Held, KILLED, LATER, LOST, LocalState, Token, World};
 
 impl World {
     pub(super) fn act(&mut self, who: usize, seen: &Snapshot, action: Action, fault: u8) {
@@ -50,7 +50,7 @@ impl World {
         self.attempt = Some(attempt.clone());
         if fault == KILLED {
             // Killed right after.
-            self.memories[who] = Memory::default();
+            self.memories[who] = LocalState::default();
             return;
         }
         if self.away || fault == LOST {
@@ -71,7 +71,7 @@ impl World {
             self.attempt = Some(attempt.unheard());
         } else if fault == LATER {
             // Killed before the answer.
-            self.memories[who] = Memory::default();
+            self.memories[who] = LocalState::default();
         } else if good {
             self.attempt = None;
             self.memories[who].session = true;
@@ -102,7 +102,7 @@ impl World {
             FORGOTTEN => self.memories[who].fresh = Some((token, self.now)),
             KILLED => {
                 self.tokens.push(token);
-                self.memories[who] = Memory::default();
+                self.memories[who] = LocalState::default();
             }
             _ => {
                 self.tokens.push(token.clone());

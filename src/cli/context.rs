@@ -1,0 +1,142 @@
+//! The flags that say where the cluster, the settings and Argo CD are, and whose password is used.
+
+use super::output::{Failure, say};
+use super::parse::{account, password_secret};
+use super::settings::{SettingsArgs, settings};
+use anyhow::Context;
+use argocd_auth_webhook::argocd::Base;
+use argocd_auth_webhook::commands::context::{CommandContext, Options, PasswordFrom, SecretKey};
+use argocd_auth_webhook::commands::token::Source;
+use clap::{ArgMatches, Args};
+use std::path::PathBuf;
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Where things are")]
+pub struct AccessArgs {
+    /// Our own configuration file
+    #[arg(long, value_name = "FILE", env = "ARGOCD_AUTH_WEBHOOK_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The Runtime's Helm values file. Without either file the release's ConfigMap is read
+    #[arg(long, value_name = "FILE", env = "ARGOCD_AUTH_WEBHOOK_VALUES")]
+    pub values: Option<PathBuf>,
+    /// The Runtime's namespace; by default the kubeconfig's
+    #[arg(short, long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The release whose settings count; by default the one that is there
+    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_RELEASE")]
+    pub release: Option<String>,
+    /// Argo CD's account; by default the settings'
+    #[arg(long, value_name = "NAME", value_parser = account)]
+    pub account: Option<String>,
+    /// Argo CD's namespace; by default the settings', or the Runtime's
+    #[arg(long, value_name = "NAME")]
+    pub argocd_namespace: Option<String>,
+    /// Argo CD's address; by default the settings'. A Service that can't be reached from here is
+    /// port-forwarded to
+    #[arg(long, value_name = "URL")]
+    pub argocd_url: Option<String>,
+    /// PEM file with the CA of Argo CD's certificate
+    #[arg(long, value_name = "FILE", conflicts_with = "argocd_insecure_skip_verify")]
+    pub argocd_ca_file: Option<PathBuf>,
+    /// Believe any certificate of Argo CD: whoever sits on the way can read the password
+    #[arg(long)]
+    pub argocd_insecure_skip_verify: bool,
+}
+
+impl AccessArgs {
+    pub fn settings(&self) -> Option<SettingsArgs> {
+        (self.config.is_some() || self.values.is_some()).then(|| SettingsArgs {
+            config: self.config.clone(),
+            values: self.values.clone(),
+            delivery: None,
+            on_conflict: None,
+            legacy_app_proxy: None,
+        })
+    }
+}
+
+pub async fn open(args: &AccessArgs, matches: Option<&ArgMatches>) -> Result<CommandContext, Failure> {
+    if let Some(url) = &args.argocd_url {
+        // Not by the parser of arguments, which quotes what it was given: a password may be in it.
+        let base = Base::parse(url).context("--argocd-url").map_err(Failure::usage)?;
+        if base.is_open() {
+            say(
+                "warning: plain HTTP to an address outside of the cluster: whoever sits on the way can read what is sent",
+            );
+        }
+    }
+    let settings = match args.settings() {
+        Some(given) => Some(settings(&given, matches)?),
+        None => None,
+    };
+    for warning in settings.iter().flat_map(|settings| &settings.warnings) {
+        say(&format!("warning: {warning}"));
+    }
+    let options = Options {
+        namespace: args.namespace.clone(),
+        context: args.context.clone(),
+        release: args.release.clone(),
+        settings,
+        argocd_url: args.argocd_url.clone(),
+        argocd_namespace: args.argocd_namespace.clone(),
+        insecure_skip_verify: args.argocd_insecure_skip_verify,
+        ca_file: args.argocd_ca_file.clone(),
+        account: args.account.clone(),
+    };
+    let access = CommandContext::open(options).await.map_err(Failure::usage)?;
+    for note in &access.notes {
+        say(&format!("note: {note}"));
+    }
+    Ok(access)
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "The account's password")]
+#[group(skip)]
+pub struct PasswordArgs {
+    /// Ask for it at the terminal, without echo
+    #[arg(long, conflicts_with_all = ["password_stdin", "password_secret"])]
+    pub ask_password: bool,
+    /// Read it from standard input
+    #[arg(long, conflicts_with = "password_secret")]
+    pub password_stdin: bool,
+    /// Read it from this Secret of the Runtime's namespace, under password if no key is named
+    #[arg(long, value_name = "NAME[/KEY]", value_parser = password_secret)]
+    pub password_secret: Option<SecretKey>,
+}
+
+impl PasswordArgs {
+    pub fn from(&self) -> Option<PasswordFrom> {
+        match &self.password_secret {
+            Some(place) => Some(PasswordFrom::Secret(place.clone())),
+            None if self.password_stdin => Some(PasswordFrom::Stdin),
+            None if self.ask_password => Some(PasswordFrom::Terminal),
+            None => None,
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+#[group(skip)]
+pub struct SourceArgs {
+    /// Read the key from this Secret of the Runtime's namespace, under token if no key is named
+    #[arg(long, value_name = "NAME[/KEY]", conflicts_with = "file")]
+    pub secret: Option<SecretKey>,
+    /// Read the key from this file; standard input for -
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+impl SourceArgs {
+    pub fn source(&self) -> Option<Source> {
+        match (&self.secret, &self.file) {
+            (Some(place), _) => Some(Source::Secret(place.clone())),
+            (None, Some(path)) if path.as_os_str() == "-" => Some(Source::Stdin),
+            (None, Some(path)) => Some(Source::File(path.clone())),
+            (None, None) => None,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `doctor`: whether all of it is in order.
+
+use super::output::{Failure, Outcome, PROBLEM, ReportFormat, print, runtime};
+use super::place::PlaceArgs;
+use super::settings::{SettingsArgs, settings};
+use argocd_auth_webhook::cluster;
+use argocd_auth_webhook::commands::context::Names;
+use argocd_auth_webhook::commands::doctor;
+use clap::{ArgMatches, Args};
+use std::process::ExitCode;
+
+/// Look whether the webhook is in order
+///
+/// Compares what API servers trust with what each pod of the webhook serves, looks at the
+/// certificates' life, at the Secrets that pods refer to and at the pods that are there, and creates
+/// a pod of each service and a foreign one as a dry run: they must come back as the settings say.
+/// Changes nothing. Each line says ok, warning, problem or not
+/// checked, and what to do.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    argocd-auth-webhook doctor --namespace codefresh\n  \
+    argocd-auth-webhook doctor --namespace codefresh --values values.yaml -o json")]
+pub struct Doctor {
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// ConfigMap with the settings, where no file is given; by default RELEASE-config
+    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_CONFIG_MAP")]
+    pub config_map: Option<String>,
+    /// Format of the output
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub output: ReportFormat,
+}
+
+pub fn run(args: Doctor, matches: Option<&ArgMatches>) -> Outcome {
+    let given = args.settings.config.is_some() || args.settings.values.is_some();
+    let settings = if given { Some(settings(&args.settings, matches)?) } else { None };
+    let place = args.place;
+    let report = runtime()?.block_on(async {
+        let client = cluster::client(None).await.map_err(Failure::usage)?;
+        let names = Names::find(&client, &place.namespace, place.release.as_deref()).await;
+        let options = doctor::Options {
+            serving_secret: place.serving_secret.unwrap_or(names.serving_secret),
+            service: place.service,
+            service_port: place.service_port,
+            webhook_configuration: place
+                .webhook_configuration
+                .unwrap_or_else(|| format!("{}-{}", names.release, place.namespace)),
+            config_map: args.config_map.unwrap_or(names.config_map),
+            namespace: place.namespace,
+            release: names.release,
+        };
+        doctor::run(&client, options, settings).await.map_err(Failure::usage)
+    })?;
+    match args.output {
+        ReportFormat::Text => print(report.to_string().as_bytes())?,
+        ReportFormat::Json => print(format!("{:#}\n", report.json()).as_bytes())?,
+    };
+    Ok(if report.has_problem() { ExitCode::from(PROBLEM) } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,80 @@
+//! What every command ends with: text on standard output, words on standard error, an exit code.
+
+use anyhow::Context;
+use argocd_auth_webhook::commands::report::Report;
+use argocd_auth_webhook::commands::terminal::has_colour;
+use clap::ValueEnum;
+use serde_json::Value;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// A problem was found.
+pub const PROBLEM: u8 = 1;
+/// Wrong usage or input.
+pub const USAGE: u8 = 2;
+
+/// What ends a command early.
+pub struct Failure {
+    pub error: anyhow::Error,
+    pub code: u8,
+}
+
+impl Failure {
+    pub fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self { error: error.into(), code: USAGE }
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), code: PROBLEM }
+    }
+}
+
+pub type Outcome = Result<ExitCode, Failure>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    Text,
+    Json,
+}
+
+/// Writes a line to standard error. Where nobody can read it, the work goes on.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Writes to standard output. A reader that has seen enough (`| head`) is no failure.
+pub fn print(text: &[u8]) -> Outcome {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("writing to standard output").into())
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+pub fn reported(report: &Report, format: ReportFormat) -> Outcome {
+    shown(&report.text(has_colour(&std::io::stdout())), &report.json(), format)?;
+    Ok(code(!report.has_problem()))
+}
+
+pub fn shown(text: &str, json: &Value, format: ReportFormat) -> Outcome {
+    match format {
+        ReportFormat::Text => print(text.as_bytes()),
+        ReportFormat::Json => print(format!("{json:#}\n").as_bytes()),
+    }
+}
+
+pub fn code(good: bool) -> ExitCode {
+    if good { ExitCode::SUCCESS } else { ExitCode::from(PROBLEM) }
+}
+
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the async runtime")
+        .map_err(Into::into)
+}

@@ -1,0 +1,29 @@
+//! The flags that say where the webhook is.
+
+use clap::Args;
+
+/// Where the webhook is.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Where the webhook is")]
+pub struct PlaceArgs {
+    /// Namespace of the release
+    #[arg(short, long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_NAMESPACE")]
+    pub namespace: String,
+    /// First part of the names of our Secrets, such as RELEASE-ca; by default argocd-auth-webhook, and
+    /// for `doctor` the release that is there
+    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_RELEASE")]
+    pub release: Option<String>,
+    /// The Secret with the serving certificate; by default RELEASE-serving
+    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_SERVING_SECRET")]
+    pub serving_secret: Option<String>,
+    /// The webhook's Service; by default named as the release, and for `doctor` the one that the
+    /// configuration calls
+    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_SERVICE")]
+    pub service: Option<String>,
+    /// Its port
+    #[arg(long, value_name = "PORT", default_value_t = 443, env = "ARGOCD_AUTH_WEBHOOK_SERVICE_PORT")]
+    pub service_port: u16,
+    /// The MutatingWebhookConfiguration; by default RELEASE-NAMESPACE
+    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_WEBHOOK_CONFIGURATION")]
+    pub webhook_configuration: Option<String>,
+}

@@ -1,0 +1,111 @@
+//! The flags that name the settings, and what they mean together.
+
+use super::output::Failure;
+use argocd_auth_webhook::core::{Delivery, OnConflict};
+use argocd_auth_webhook::settings::{File, Overrides, Settings};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, ValueEnum};
+use std::path::PathBuf;
+
+/// Where the settings come from.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Settings")]
+pub struct SettingsArgs {
+    /// Our own configuration file
+    #[arg(long, value_name = "FILE", env = "ARGOCD_AUTH_WEBHOOK_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The Runtime's Helm values file; its auth block is found in each of its three spellings
+    #[arg(long, value_name = "FILE", env = "ARGOCD_AUTH_WEBHOOK_VALUES")]
+    pub values: Option<PathBuf>,
+    /// How services that read a credential themselves get it
+    #[arg(long, value_enum, env = "ARGOCD_AUTH_WEBHOOK_DELIVERY")]
+    pub delivery: Option<DeliveryArg>,
+    /// What happens to a user's own variables where ours belong
+    #[arg(long, value_enum, env = "ARGOCD_AUTH_WEBHOOK_ON_CONFLICT")]
+    pub on_conflict: Option<OnConflictArg>,
+    /// Whether the app-proxy is one of the Runtime's releases 0.18.0 to 0.24.3
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(env = "ARGOCD_AUTH_WEBHOOK_LEGACY_APP_PROXY")]
+    pub legacy_app_proxy: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum DeliveryArg {
+    /// Environment variables
+    Env,
+    /// Files of a mounted Secret
+    Volume,
+}
+
+impl From<DeliveryArg> for Delivery {
+    fn from(delivery: DeliveryArg) -> Self {
+        match delivery {
+            DeliveryArg::Env => Self::Env,
+            DeliveryArg::Volume => Self::Volume,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum OnConflictArg {
+    /// Theirs stays; a warning says so
+    Keep,
+    /// Ours takes its place; a warning says so
+    Replace,
+    /// The pod is refused
+    Deny,
+}
+
+impl From<OnConflictArg> for OnConflict {
+    fn from(policy: OnConflictArg) -> Self {
+        match policy {
+            OnConflictArg::Keep => Self::Keep,
+            OnConflictArg::Replace => Self::Replace,
+            OnConflictArg::Deny => Self::Deny,
+        }
+    }
+}
+
+/// Whether an argument was typed, not taken from the environment or a default.
+pub fn by_flag(matches: Option<&ArgMatches>, id: &str) -> bool {
+    matches.is_some_and(|matches| matches.value_source(id) == Some(ValueSource::CommandLine))
+}
+
+/// The settings of a command. A file that a flag names counts before one that the environment
+/// names.
+pub fn settings(args: &SettingsArgs, matches: Option<&ArgMatches>) -> Result<Settings, Failure> {
+    let file = match (&args.config, &args.values) {
+        (Some(config), Some(_)) if by_flag(matches, "config") && !by_flag(matches, "values") => {
+            Some(File::Config(config.clone()))
+        }
+        (Some(_), Some(values)) if by_flag(matches, "values") && !by_flag(matches, "config") => {
+            Some(File::Values(values.clone()))
+        }
+        (Some(_), Some(_)) => {
+            return Err(Failure::usage(anyhow::anyhow!(
+                "--config and --values are both given (by flags, or ARGOCD_AUTH_WEBHOOK_CONFIG and _VALUES); keep one of them"
+            )));
+        }
+        (Some(config), None) => Some(File::Config(config.clone())),
+        (None, Some(values)) => Some(File::Values(values.clone())),
+        (None, None) => None,
+    };
+    let overrides = Overrides {
+        delivery: args.delivery.map(Into::into),
+        on_conflict: args.on_conflict.map(Into::into),
+        legacy_app_proxy: args.legacy_app_proxy,
+    };
+    Settings::load(file.as_ref(), overrides).map_err(Failure::usage)
+}
+
+/// The settings of a process that goes on: what is to be said of them goes to the log.
+pub fn logged_settings(args: &SettingsArgs, matches: Option<&ArgMatches>) -> Result<Settings, Failure> {
+    let settings = settings(args, matches)?;
+    if args.config.is_none() && args.values.is_none() {
+        tracing::warn!("neither --config nor --values is given: the Runtime's defaults hold");
+    }
+    for warning in &settings.warnings {
+        tracing::warn!(path = warning.path, "{}", warning.text);
+    }
+    Ok(settings)
+}

@@ -1,0 +1,68 @@
+//! `status`: what the controller says.
+
+use super::output::{Failure, Outcome, ReportFormat, code, print, runtime, say, shown};
+use argocd_auth_webhook::commands::context::{CommandContext, Options};
+use argocd_auth_webhook::commands::status;
+use argocd_auth_webhook::commands::terminal::has_colour;
+use clap::Args;
+use futures_util::StreamExt;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+/// See what the controller says of the credential and of the pods
+///
+/// Which Secret and account, whether the key works and since when, when that was last looked at, the
+/// keys that are ours, the pods that are out of step, and the last Events. Ends with 0 if the
+/// credential is valid and has no end, else with 1.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    argocd-auth-webhook status --namespace codefresh\n  \
+    argocd-auth-webhook status --namespace codefresh --watch")]
+pub struct Status {
+    /// Namespace of the release; by default the kubeconfig's
+    #[arg(short, long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// First part of the ConfigMap's name, RELEASE-status; by default the release that is there
+    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_RELEASE")]
+    pub release: Option<String>,
+    /// Go on, and show each change
+    #[arg(short, long)]
+    pub watch: bool,
+    /// Format of the output; with --watch a line of JSON for each change
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub output: ReportFormat,
+}
+
+pub fn run(args: Status) -> Outcome {
+    let colour = has_colour(&std::io::stdout());
+    let options =
+        Options { namespace: args.namespace, context: args.context, release: args.release, ..Options::default() };
+    runtime()?.block_on(async {
+        let access = CommandContext::in_cluster(options).await.map_err(Failure::usage)?;
+        if !args.watch {
+            let status = status::status(&access).await?.coloured(colour);
+            shown(&status.to_string(), &status.json(), args.output)?;
+            return Ok(code(status.is_good()));
+        }
+        let clear = if std::io::stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "" };
+        let mut seen = std::pin::pin!(status::follow(&access)?);
+        let mut last = ExitCode::SUCCESS;
+        while let Some(next) = seen.next().await {
+            match next {
+                Ok(status) => {
+                    let status = status.coloured(colour);
+                    last = code(status.is_good());
+                    match args.output {
+                        ReportFormat::Text => print(format!("{clear}{status}\n").as_bytes())?,
+                        ReportFormat::Json => print(format!("{}\n", status.json()).as_bytes())?,
+                    };
+                }
+                Err(error) => say(&format!("warning: {error}")),
+            }
+        }
+        Ok(last)
+    })
+}

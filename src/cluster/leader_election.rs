@@ -1,0 +1,196 @@
+//! One writer: a Lease that one process holds.
+//!
+//! As Kubernetes' own leader election does it: whoever sees the Lease unchanged for its duration, by
+//! its own clock, may take it. Nobody's clock is compared with anybody else's.
+
+use super::error::{Cause, ClusterError, call};
+use super::write::{ensure, merge_if};
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::jiff::Timestamp;
+use kube::{Api, Client};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+/// How long others wait after the last renewal.
+const DURATION: Duration = Duration::from_secs(15);
+/// How often it is renewed.
+const RENEWAL: Duration = Duration::from_secs(5);
+/// How soon a failed renewal is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+/// After the last renewal no write begins from here on; what was begun ends within the rest.
+const RESERVE: Duration = Duration::from_secs(10);
+
+/// Whether this process may write.
+#[derive(Clone, Debug)]
+pub struct Leadership(watch::Receiver<Option<Instant>>);
+
+impl Leadership {
+    /// Whether a write may begin now.
+    #[must_use]
+    pub fn may_write(&self) -> bool {
+        self.0.borrow().is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Waits until a write may begin.
+    pub async fn granted(&mut self) {
+        while !self.may_write() {
+            if self.0.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+/// Takes and keeps the Lease.
+pub struct LeaderElector {
+    api: Api<Lease>,
+    namespace: String,
+    name: String,
+    identity: String,
+    metadata: Value,
+    until: watch::Sender<Option<Instant>>,
+    /// The version that was written or seen last, and since when it has been so.
+    seen: Option<(String, Instant)>,
+    held: bool,
+}
+
+impl LeaderElector {
+    /// A keeper for the Lease of this name. `metadata` holds the labels and the owner of one that is
+    /// made.
+    #[must_use]
+    pub fn new(client: Client, namespace: &str, name: &str, identity: String, metadata: Value) -> (Self, Leadership) {
+        let (until, granted) = watch::channel(None);
+        let keeper = Self {
+            api: Api::namespaced(client, namespace),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            identity,
+            metadata,
+            until,
+            seen: None,
+            held: false,
+        };
+        (keeper, Leadership(granted))
+    }
+
+    /// Takes the Lease when it is free and keeps it, for ever.
+    pub async fn keep(&mut self) {
+        let mut failing = false;
+        loop {
+            let before = self.held;
+            let delay = match self.round().await {
+                Ok(()) => {
+                    failing = false;
+                    if self.held { RENEWAL } else { RETRY * 2 }
+                }
+                Err(error) => {
+                    // Nothing new is begun until a renewal succeeds, though nobody else may begin yet.
+                    self.until.send_replace(None);
+                    if !failing {
+                        tracing::warn!(%error, lease = self.name, "can't renew the Lease; nothing is written meanwhile");
+                    }
+                    failing = true;
+                    RETRY
+                }
+            };
+            if before != self.held {
+                let what = if self.held { "took the Lease" } else { "lost the Lease; waiting for it" };
+                tracing::info!(lease = self.name, identity = self.identity, "{what}");
+            }
+            sleep(delay).await;
+        }
+    }
+
+    /// Gives the Lease back, so that a successor needn't wait.
+    pub async fn release(&mut self) {
+        self.until.send_replace(None);
+        let Some((version, _)) = self.seen.take().filter(|_| self.held) else { return };
+        self.held = false;
+        let patch = json!({ "spec": { "holderIdentity": "", "leaseDurationSeconds": 1 } });
+        let what = format!("releasing Lease {}/{}", self.namespace, self.name);
+        match merge_if::<Lease>(&self.api, &what, &self.name, Some(&version), patch).await {
+            Ok(_) => tracing::info!(lease = self.name, "released the Lease"),
+            Err(error) => tracing::warn!(%error, "the Lease runs out by itself"),
+        }
+    }
+
+    async fn round(&mut self) -> Result<(), ClusterError> {
+        if self.held
+            && let Some((version, _)) = self.seen.clone()
+        {
+            return match self.write(&version, false).await {
+                Err(error) if error.cause == Cause::Conflict || error.cause == Cause::NotFound => {
+                    // Somebody else wrote it. Whether they took it is for the next look to say.
+                    self.lose();
+                    Ok(())
+                }
+                result => result,
+            };
+        }
+        let what = format!("reading Lease {}/{}", self.namespace, self.name);
+        let lease = match call(&what, self.api.get_opt(&self.name)).await? {
+            Some(lease) => lease,
+            None => self.make().await?,
+        };
+        let version = lease.metadata.resource_version.clone().unwrap_or_default();
+        let since = match &self.seen {
+            Some((known, since)) if *known == version => *since,
+            _ => Instant::now(),
+        };
+        self.seen = Some((version.clone(), since));
+        let spec = lease.spec.unwrap_or_default();
+        let holder = spec.holder_identity.unwrap_or_default();
+        let lasts = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+        let over = since.elapsed() >= lasts.map_or(DURATION, Duration::from_secs);
+        if holder.is_empty() || holder == self.identity || over {
+            match self.write(&version, holder != self.identity).await {
+                Err(error) if error.cause == Cause::Conflict => self.lose(),
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self) {
+        self.held = false;
+        self.seen = None;
+        self.until.send_replace(None);
+    }
+
+    async fn make(&self) -> Result<Lease, ClusterError> {
+        let body = json!({ "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": self.metadata });
+        ensure(&self.api, &format!("making Lease {}/{}", self.namespace, self.name), &self.name, &body).await
+    }
+
+    async fn write(&mut self, version: &str, taking: bool) -> Result<(), ClusterError> {
+        let begun = Instant::now();
+        let now = format!("{:.6}", Timestamp::now());
+        let mut patch = json!({ "spec": {
+            "holderIdentity": self.identity,
+            "leaseDurationSeconds": DURATION.as_secs(),
+            "renewTime": now,
+        } });
+        if taking {
+            patch["spec"]["acquireTime"] = now.into();
+        }
+        let what = format!("renewing Lease {}/{}", self.namespace, self.name);
+        let result = merge_if::<Lease>(&self.api, &what, &self.name, Some(version), patch).await;
+        match result {
+            Ok(lease) => {
+                self.seen = Some((lease.metadata.resource_version.unwrap_or_default(), begun));
+                self.held = true;
+                self.until.send_replace(Some(begun + RESERVE));
+                Ok(())
+            }
+            Err(error) => {
+                // Past its duration it may be anybody's.
+                if self.held && self.seen.as_ref().is_none_or(|(_, since)| since.elapsed() >= DURATION) {
+                    self.lose();
+                }
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Whose account it is, and its password.
+
+use super::{CommandContext, ContextError, SecretKey};
+use crate::commands::terminal;
+use crate::core::{Mode, Username};
+use secrecy::SecretString;
+use std::io::Read;
+
+/// A password is shorter than this; so is a token.
+const MOST: u64 = 64 << 10;
+
+/// Where a password comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PasswordFrom {
+    /// The Secret that the settings name, where they are of password mode; else it is asked for.
+    #[default]
+    Settings,
+    /// It is asked for at the terminal, without echo.
+    Terminal,
+    /// Standard input.
+    Stdin,
+    /// A Secret.
+    Secret(SecretKey),
+}
+
+impl CommandContext {
+    /// The account's name: the flag's, or the settings'.
+    ///
+    /// # Errors
+    /// The settings name a place where it can't be read.
+    pub async fn account(&self) -> Result<String, ContextError> {
+        if let Some(name) = &self.options.account {
+            return Ok(name.clone());
+        }
+        let (text, place) = match &self.settings().auth.username {
+            Username::Plain(name) => return Ok(name.clone()),
+            Username::SecretKey(reference) => {
+                let place = SecretKey { name: reference.name.clone(), key: reference.key.clone() };
+                let bytes = self.secret_value(&place).await?;
+                (String::from_utf8_lossy(&bytes).into_owned(), format!("Secret {place}"))
+            }
+            Username::ConfigMapKey(reference) => {
+                let text = self.config_map_value(&reference.name, &reference.key).await?;
+                (text, format!("ConfigMap {}, key {}", reference.name, reference.key))
+            }
+        };
+        // Its text isn't said: it may be a password in the wrong place.
+        if is_account(&text) {
+            Ok(text)
+        } else {
+            Err(ContextError::Said(format!(
+                "{place} holds no user name: letters, digits, '-', '_' and '.', at most 32"
+            )))
+        }
+    }
+
+    /// The password of the account.
+    ///
+    /// # Errors
+    /// It can't be read, or nobody can be asked.
+    pub async fn password(&self, from: &PasswordFrom, account: &str) -> Result<SecretString, ContextError> {
+        let credential = &self.settings().auth;
+        match from {
+            PasswordFrom::Secret(place) => self.secret_text(place).await,
+            PasswordFrom::Stdin => read_secret_line(&mut std::io::stdin().lock(), "password"),
+            PasswordFrom::Settings if credential.mode == Mode::Password => {
+                let place = &credential.credential;
+                self.secret_text(&SecretKey { name: place.name.clone(), key: place.key.clone() }).await
+            }
+            PasswordFrom::Settings | PasswordFrom::Terminal => ask(account).await,
+        }
+    }
+
+    async fn secret_text(&self, place: &SecretKey) -> Result<SecretString, ContextError> {
+        let bytes = self.secret_value(place).await?;
+        match String::from_utf8(bytes) {
+            Ok(text) if !text.is_empty() => Ok(SecretString::from(text)),
+            _ => Err(ContextError::Said(format!("Secret {}/{place} is empty or no text", self.namespace()))),
+        }
+    }
+}
+
+/// Whether it can be the name of an account.
+#[must_use]
+pub fn is_account(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    !text.is_empty() && text.len() <= 32 && text.chars().all(allowed)
+}
+
+async fn ask(account: &str) -> Result<SecretString, ContextError> {
+    terminal::ask_password(&format!("Password of Argo CD's account {account}: ")).await.map_err(|error| {
+        ContextError::Said(format!(
+            "nobody can be asked for the password ({error}); give --password-stdin or --password-secret"
+        ))
+    })
+}
+
+/// All of it, but for one newline at its end. `name` says what it is to be.
+///
+/// # Errors
+/// It can't be read, is empty, too long, or no text.
+pub fn read_secret_line(input: &mut impl Read, name: &str) -> Result<SecretString, ContextError> {
+    let wrong = |why: &str| ContextError::Said(format!("standard input holds no {name}: {why}"));
+    let mut bytes = Vec::new();
+    input.take(MOST + 1).read_to_end(&mut bytes).map_err(|error| wrong(&error.to_string()))?;
+    if bytes.len() as u64 > MOST {
+        return Err(wrong("it is too long"));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| wrong("it is not text"))?;
+    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    if text.is_empty() { Err(wrong("it is empty")) } else { Ok(SecretString::from(text)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+
+    #[test]
+    fn one_newline_at_the_end_is_not_the_passwords() {
+        let read = |text: &[u8]| read_secret_line(&mut &*text, "password").map(|s| s.expose_secret().to_owned());
+        assert_eq!(read(b"pass word \n").unwrap(), "pass word ");
+        assert_eq!(read(b"two\nlines\r\n").unwrap(), "two\nlines");
+        for bad in [&b""[..], b"\n", b"\xff", &"a".repeat(70_000).into_bytes()] {
+            assert!(read(bad).is_err());
+        }
+        assert!(is_account("admin") && is_account("a-b_c.D9"));
+        assert!(!is_account("") && !is_account("a b") && !is_account(&"a".repeat(33)));
+    }
+}

@@ -1,0 +1,170 @@
+//! How a person's command gets to the cluster, to the settings and to Argo CD, from a few flags.
+//!
+//! The one room beside the controller that knows both Kubernetes and Argo CD.
+
+mod credential;
+mod forward;
+mod names;
+mod route;
+mod secret;
+mod settings;
+
+pub use credential::{PasswordFrom, is_account, read_secret_line};
+pub use forward::Forward;
+pub use names::Names;
+pub use route::Route;
+pub use secret::{SecretKey, Written};
+pub use settings::{SettingsOfError, settings_of};
+
+use crate::argocd::BadAddress;
+use crate::cluster::{self, ClusterError};
+use crate::core::{GENERATED_TOKEN, Mode};
+use crate::settings::{Settings, SettingsError};
+use kube::Client;
+use std::path::PathBuf;
+
+/// What the flags say.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The Runtime's namespace; by default the kubeconfig's.
+    pub namespace: Option<String>,
+    /// A context of the kubeconfig, in place of its current one.
+    pub context: Option<String>,
+    /// The release; by default the one that is in the namespace.
+    pub release: Option<String>,
+    /// What a file says; else the chart's ConfigMap is read.
+    pub settings: Option<Settings>,
+    /// In place of the settings' address.
+    pub argocd_url: Option<String>,
+    /// In place of the settings' namespace of Argo CD.
+    pub argocd_namespace: Option<String>,
+    /// Believe any certificate of Argo CD.
+    pub insecure_skip_verify: bool,
+    /// A file with the CA of Argo CD's certificate.
+    pub ca_file: Option<PathBuf>,
+    /// In place of the settings' account.
+    pub account: Option<String>,
+}
+
+/// Why a command can't begin, or can't go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ContextError {
+    /// The cluster.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The settings in the cluster.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The address of Argo CD.
+    #[error(transparent)]
+    Address(#[from] BadAddress),
+    /// Argo CD.
+    #[error(transparent)]
+    ArgoCd(#[from] crate::argocd::ArgoCdError),
+    /// A file.
+    #[error("{what} {}: {error}", path.display())]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What came back.
+        error: std::io::Error,
+    },
+    /// Anything else, as a sentence that says what to do.
+    #[error("{0}")]
+    Said(String),
+}
+
+/// What a command works with.
+pub struct CommandContext {
+    client: Result<Client, ClusterError>,
+    options: Options,
+    settings: Settings,
+    namespace: String,
+    names: Names,
+    /// What a person should know of how it was found.
+    pub notes: Vec<String>,
+}
+
+impl CommandContext {
+    /// Finds the cluster and the settings. That there is no cluster is no failure yet: with a URL and
+    /// a file a command needs none.
+    ///
+    /// # Errors
+    /// The settings are there and wrong, or can't be read though the cluster answers.
+    pub async fn open(mut options: Options) -> Result<Self, ContextError> {
+        let client = cluster::client(options.context.as_deref()).await;
+        let namespace = namespace(&options, client.as_ref().ok());
+        let mut notes = Vec::new();
+        let mut names = Names::of(options.release.as_deref());
+        let settings = match (options.settings.take(), &client) {
+            (Some(settings), _) => settings,
+            (None, Ok(client)) => {
+                names = Names::find(client, &namespace, options.release.as_deref()).await;
+                settings::find(client, &namespace, &names.config_map, &mut notes).await?
+            }
+            (None, Err(_)) => settings::defaults()?,
+        };
+        Ok(Self { client, options, settings, namespace, names, notes })
+    }
+
+    /// Finds the cluster, for commands that need no settings.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn in_cluster(options: Options) -> Result<Self, ContextError> {
+        let client = cluster::client(options.context.as_deref()).await?;
+        let namespace = namespace(&options, Some(&client));
+        let names = Names::find(&client, &namespace, options.release.as_deref()).await;
+        Ok(Self { client: Ok(client), options, settings: settings::defaults()?, namespace, names, notes: Vec::new() })
+    }
+
+    /// The way to the cluster.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn client(&self) -> Result<&Client, ClusterError> {
+        self.client.as_ref().map_err(Clone::clone)
+    }
+
+    /// The Runtime's namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The first part of our objects' names.
+    #[must_use]
+    pub fn release(&self) -> &str {
+        &self.names.release
+    }
+
+    /// Argo CD's namespace.
+    #[must_use]
+    pub fn argocd_namespace(&self) -> &str {
+        self.options.argocd_namespace.as_ref().or(self.settings.argocd.namespace.as_ref()).unwrap_or(&self.namespace)
+    }
+
+    /// What the Runtime's settings say.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Where the Runtime's API key stands: the one that the controller makes, or the one that the
+    /// settings name.
+    #[must_use]
+    pub fn key_place(&self) -> SecretKey {
+        let place = match self.settings.auth.mode {
+            Mode::Password => GENERATED_TOKEN.into(),
+            Mode::Token => self.settings.auth.credential.clone(),
+        };
+        SecretKey { name: place.name, key: place.key }
+    }
+}
+
+fn namespace(options: &Options, client: Option<&Client>) -> String {
+    let of_context = || client.map_or_else(|| "default".to_owned(), |client| client.default_namespace().to_owned());
+    options.namespace.clone().unwrap_or_else(of_context)
+}

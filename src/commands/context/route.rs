@@ -1,0 +1,190 @@
+//! From the settings to Argo CD: straight, or by port-forwarding.
+
+use super::forward::Forward;
+use super::{CommandContext, ContextError, SecretKey};
+use crate::argocd::{ArgoCdError, Base, Cause, Server, Target, TlsFailure, TlsTrust, is_inside};
+use crate::cluster::{ServiceEndpoint, endpoints};
+use crate::settings::{Address, CertificateAuthority};
+use std::time::Duration;
+use tokio::net::lookup_host;
+
+/// A name that nobody knows is told fast, but for resolvers that try every one of their domains.
+const LOOKUP: Duration = Duration::from_secs(3);
+/// Every pod has it.
+const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
+
+/// A way to Argo CD. It lasts as long as this does.
+#[derive(Debug)]
+pub struct Route {
+    /// The server at its end.
+    pub server: Server,
+    forward: Option<(String, Forward)>,
+}
+
+impl Route {
+    /// For people: where Argo CD is, and how it is reached.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.forward {
+            None => self.server.base().to_string(),
+            Some((pod, _)) => format!("{}, port-forwarded to pod {pod}", self.server.base()),
+        }
+    }
+
+    /// The error of a call, with what went wrong on the way there.
+    #[must_use]
+    pub fn explain(&self, error: ArgoCdError) -> ArgoCdError {
+        let trouble = self.forward.as_ref().and_then(|(_, forward)| forward.trouble());
+        match (trouble, &error.cause) {
+            (Some(trouble), Cause::Broken(_) | Cause::Unreachable(_) | Cause::Tls(TlsFailure::Other(_))) => {
+                ArgoCdError { cause: Cause::Unreachable(trouble), ..error }
+            }
+            _ => error,
+        }
+    }
+}
+
+impl CommandContext {
+    /// Argo CD's address.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn base(&self) -> Result<Base, ContextError> {
+        if let Some(url) = &self.options.argocd_url {
+            return Ok(Base::parse(url)?);
+        }
+        Ok(Base::of(&self.settings().argocd.address, self.argocd_namespace())?)
+    }
+
+    /// Finds a way to Argo CD: straight where its name is known here, else by port-forwarding.
+    ///
+    /// # Errors
+    /// There is none; the error says what was tried.
+    pub async fn argocd(&self) -> Result<Route, ContextError> {
+        let base = self.base()?;
+        let mut target = Target { tls: self.trust().await?, ..Target::new(base.clone()) };
+        let service = service_of(base.host(), self.argocd_namespace());
+        let forward = match service {
+            Some((service, namespace)) if !self.is_known(&base).await => {
+                let (pod, port) = self.pod_of(&namespace, &service, base.port()).await?;
+                let forward = Forward::open(self.client()?, &namespace, &pod, port).await?;
+                target.resolve = Some(forward.address());
+                Some((format!("{namespace}/{pod}"), forward))
+            }
+            _ => None,
+        };
+        Ok(Route { server: Server::new(target)?, forward })
+    }
+
+    /// Whether this machine reaches the address by itself. Outside of the cluster the name of a Service
+    /// may still be answered, by a resolver that knows an address for everything: there no password is
+    /// sent.
+    async fn is_known(&self, base: &Base) -> bool {
+        if std::env::var_os(IN_CLUSTER).is_some() {
+            return true;
+        }
+        let is_service = base.is_inside() || self.options.argocd_url.is_none() && self.names_a_service();
+        let host = base.host().to_owned();
+        let Ok(Ok(found)) = tokio::time::timeout(LOOKUP, lookup_host((host, base.port()))).await else { return false };
+        let found: Vec<_> = found.collect();
+        !found.is_empty() && (!is_service || found.iter().all(|address| is_inside(address.ip())))
+    }
+
+    fn names_a_service(&self) -> bool {
+        !matches!(self.settings().argocd.address, Address::Url(_))
+    }
+
+    async fn trust(&self) -> Result<TlsTrust, ContextError> {
+        if self.options.insecure_skip_verify {
+            return Ok(TlsTrust::Insecure);
+        }
+        if let Some(path) = &self.options.ca_file {
+            let read = std::fs::read(path);
+            let what = "reading the CA of Argo CD's certificate from";
+            return read.map(TlsTrust::Ca).map_err(|error| ContextError::File { what, path: path.clone(), error });
+        }
+        let tls = &self.settings().argocd.tls;
+        if tls.insecure_skip_verify {
+            return Ok(TlsTrust::Insecure);
+        }
+        let pem = match &tls.certificate_authority {
+            None => return Ok(TlsTrust::SystemRoots),
+            Some(CertificateAuthority::Secret(name, key)) => {
+                self.secret_value(&SecretKey { name: name.clone(), key: key.clone() }).await?
+            }
+            Some(CertificateAuthority::ConfigMap(name, key)) => self.config_map_value(name, key).await?.into_bytes(),
+        };
+        Ok(TlsTrust::Ca(pem))
+    }
+
+    async fn pod_of(&self, namespace: &str, service: &str, port: u16) -> Result<(String, u16), ContextError> {
+        let client = self.client().map_err(|error| {
+            ContextError::Said(format!(
+                "Argo CD's Service {namespace}/{service} can't be reached from here, and there is no cluster to \
+                 port-forward through: {error}; give an address that can be reached with --argocd-url"
+            ))
+        })?;
+        let found = endpoints(client, namespace, service, port).await?;
+        choose(found).ok_or_else(|| {
+            ContextError::Said(format!(
+                "Argo CD's Service {namespace}/{service} can't be reached from here, and none of its endpoints on port \
+                 {port} is a pod to port-forward to"
+            ))
+        })
+    }
+}
+
+/// The first endpoint that is a pod. One that isn't ready is better than none: it may tell why.
+fn choose(mut found: Vec<ServiceEndpoint>) -> Option<(String, u16)> {
+    found.sort_by_key(|endpoint| !endpoint.ready);
+    found.into_iter().find_map(|endpoint| Some((endpoint.pod?, endpoint.address.port())))
+}
+
+/// Which Service a host name means, if it can be one: `name`, `name.namespace`, and both with `svc`
+/// and what follows. Something with a dot and without `svc` may be either; it is one of the cluster
+/// only where nobody outside knows it.
+fn service_of(host: &str, namespace: &str) -> Option<(String, String)> {
+    let host = host.trim_end_matches('.');
+    if host.eq_ignore_ascii_case("localhost") || host.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok() {
+        return None;
+    }
+    let mut labels = host.split('.');
+    let name = labels.next().filter(|name| !name.is_empty())?;
+    match (labels.next(), labels.next()) {
+        (None, _) => Some((name.to_owned(), namespace.to_owned())),
+        (Some(namespace), None | Some("svc")) => Some((name.to_owned(), namespace.to_owned())),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_read_out_of_its_name() {
+        let of = |host: &str| service_of(host, "codefresh").map(|(name, namespace)| format!("{namespace}/{name}"));
+        assert_eq!(of("argocd-server").as_deref(), Some("codefresh/argocd-server"));
+        assert_eq!(of("argocd-server.argocd").as_deref(), Some("argocd/argocd-server"));
+        assert_eq!(of("argocd-server.argocd.svc").as_deref(), Some("argocd/argocd-server"));
+        assert_eq!(of("argocd-server.argocd.svc.cluster.local.").as_deref(), Some("argocd/argocd-server"));
+        for host in ["localhost", "127.0.0.1", "[::1]", "argocd.example.com", "a.b.c.d"] {
+            assert_eq!(of(host), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn only_a_pod_can_be_forwarded_to_and_a_ready_one_is_chosen() {
+        let endpoint = |address: &str, pod: Option<&str>, ready: bool| ServiceEndpoint {
+            address: address.parse().unwrap(),
+            pod: pod.map(str::to_owned),
+            ready,
+        };
+        let nobody = endpoint("10.0.0.1:8080", None, true);
+        let (ending, there) =
+            (endpoint("10.0.0.2:8080", Some("old"), false), endpoint("10.0.0.3:8081", Some("new"), true));
+        assert_eq!(choose(vec![nobody.clone(), ending.clone(), there]), Some(("new".to_owned(), 8081)));
+        assert_eq!(choose(vec![nobody.clone(), ending]), Some(("old".to_owned(), 8080)));
+        assert_eq!(choose(vec![nobody]), None);
+    }
+}

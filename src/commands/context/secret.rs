@@ -1,0 +1,169 @@
+//! Secrets that a person names.
+
+use super::{CommandContext, ContextError};
+use crate::cluster::{Cause, ClusterError, FIELD_MANAGER, call, merge_if};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::Api;
+use kube::api::PostParams;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+/// One value of a Secret, as `NAME` or `NAME/KEY`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretKey {
+    /// The Secret.
+    pub name: String,
+    /// The key in it.
+    pub key: String,
+}
+
+impl SecretKey {
+    /// Reads `NAME/KEY`, or `NAME` where the key is as good as known.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn parse(text: &str, key: &str) -> Result<Self, String> {
+        let (name, key) = text.split_once('/').unwrap_or((text, key));
+        let plain = |text: &str| {
+            !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'))
+        };
+        if plain(name) && plain(key) {
+            Ok(Self { name: name.to_owned(), key: key.to_owned() })
+        } else {
+            Err(format!("{text:?} is neither NAME nor NAME/KEY of a Secret"))
+        }
+    }
+}
+
+/// With `token` as the key where none is named.
+impl FromStr for SecretKey {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text, "token")
+    }
+}
+
+impl fmt::Display for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, key {}", self.name, self.key)
+    }
+}
+
+impl CommandContext {
+    /// The bytes of one value of a Secret in the Runtime's namespace.
+    ///
+    /// # Errors
+    /// It can't be read, or isn't there.
+    pub async fn secret_value(&self, place: &SecretKey) -> Result<Vec<u8>, ContextError> {
+        let (client, namespace) = (self.client()?, self.namespace());
+        let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+        let secret = call(&format!("reading Secret {namespace}/{}", place.name), secrets.get(&place.name)).await?;
+        let bytes = secret.data.and_then(|mut data| data.remove(&place.key));
+        bytes
+            .map(|bytes| bytes.0)
+            .ok_or_else(|| ContextError::Said(format!("Secret {namespace}/{} has no key {}", place.name, place.key)))
+    }
+
+    /// The text of one value of a ConfigMap in the Runtime's namespace.
+    ///
+    /// # Errors
+    /// It can't be read, or isn't there.
+    pub(super) async fn config_map_value(&self, name: &str, key: &str) -> Result<String, ContextError> {
+        let (client, namespace) = (self.client()?, self.namespace());
+        let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+        let map = call(&format!("reading ConfigMap {namespace}/{name}"), maps.get(name)).await?;
+        let text = map.data.and_then(|mut data| data.remove(key));
+        text.ok_or_else(|| ContextError::Said(format!("ConfigMap {namespace}/{name} has no key {key}")))
+    }
+}
+
+/// What became of a Secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is new.
+    Created,
+    /// It was there, and has the value now.
+    Changed,
+}
+
+impl CommandContext {
+    fn secrets(&self) -> Result<Api<Secret>, ContextError> {
+        Ok(Api::namespaced(self.client()?.clone(), self.namespace()))
+    }
+
+    async fn found(&self, place: &SecretKey) -> Result<Option<Secret>, ContextError> {
+        let what = format!("reading Secret {}/{}", self.namespace(), place.name);
+        Ok(call(&what, self.secrets()?.get_opt(&place.name)).await?)
+    }
+
+    /// Nothing, if a value can be put there: nothing stands there, or it may be replaced.
+    ///
+    /// # Errors
+    /// Another value stands there, or it can't be read.
+    pub async fn check_free(&self, place: &SecretKey, replace: bool) -> Result<(), ContextError> {
+        let found = self.found(place).await?;
+        if replace || !found.is_some_and(|secret| has_value(&secret, place)) {
+            return Ok(());
+        }
+        let namespace = self.namespace();
+        Err(ContextError::Said(format!(
+            "Secret {namespace}/{} already has a value at {}; give --replace to overwrite it",
+            place.name, place.key
+        )))
+    }
+
+    /// Puts a value into a Secret of the Runtime's namespace. One that has another value there is left
+    /// alone unless `replace`.
+    ///
+    /// # Errors
+    /// It can't be read or written, or holds another value.
+    pub async fn write_secret(
+        &self,
+        place: &SecretKey,
+        value: &SecretString,
+        replace: bool,
+    ) -> Result<Written, ContextError> {
+        let (secrets, name) = (self.secrets()?, &place.name);
+        let what = format!("writing Secret {}/{name}", self.namespace());
+        self.check_free(place, replace).await?;
+        let Some(found) = self.found(place).await? else {
+            let mut secret = Secret { type_: Some("Opaque".to_owned()), ..Secret::default() };
+            secret.metadata.name = Some(name.clone());
+            secret.string_data = Some(BTreeMap::from([(place.key.clone(), value.expose_secret().to_owned())]));
+            let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+            call(&what, secrets.create(&parameters, &secret)).await?;
+            return Ok(Written::Created);
+        };
+        let Some(version) = found.metadata.resource_version.as_deref() else {
+            return Err(ClusterError { what, cause: Cause::Unreadable }.into());
+        };
+        let patch = json!({ "data": { &place.key: STANDARD.encode(value.expose_secret()) } });
+        merge_if::<Secret>(&secrets, &what, name, Some(version), patch).await?;
+        Ok(Written::Changed)
+    }
+}
+
+fn has_value(secret: &Secret, place: &SecretKey) -> bool {
+    secret.data.as_ref().and_then(|data| data.get(&place.key)).is_some_and(|bytes| !bytes.0.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_named_with_or_without_its_key() {
+        let read = |text: &str| text.parse::<SecretKey>().map(|place| place.to_string());
+        assert_eq!(read("argocd-token"), Ok("argocd-token, key token".to_owned()));
+        assert_eq!(read("mine/key.txt"), Ok("mine, key key.txt".to_owned()));
+        for bad in ["", "/", "a/", "/b", "a b", "a/b/c", "ns:a"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+}

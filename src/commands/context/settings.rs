@@ -1,0 +1,68 @@
+//! The settings as the chart keeps them in the cluster.
+
+use super::ContextError;
+use crate::cluster::{Cause, ClusterError, call};
+use crate::settings::{File, Overrides, Settings, SettingsError};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Api, Client};
+use std::path::PathBuf;
+
+/// The settings of a ConfigMap, under `values.yaml` or `config.yaml`; `None` where it has neither.
+///
+/// # Errors
+/// It can't be read, or what it holds is wrong.
+pub async fn settings_of(
+    client: &Client,
+    namespace: &str,
+    config_map: &str,
+) -> Result<Option<Settings>, SettingsOfError> {
+    let name = format!("{namespace}/{config_map}");
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    let map = call(&format!("reading the settings from ConfigMap {name}"), maps.get(config_map)).await?;
+    let data = map.data.unwrap_or_default();
+    let path = |key: &str| PathBuf::from(format!("ConfigMap {name}, {key}"));
+    let (file, text) = match (data.get("values.yaml"), data.get("config.yaml")) {
+        (Some(text), _) => (File::Values(path("values.yaml")), text),
+        (None, Some(text)) => (File::Config(path("config.yaml")), text),
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(Settings::from_text(&file, text, Overrides::default())?))
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsOfError {
+    /// The ConfigMap can't be read.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// What it holds is wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+}
+
+/// The settings of the release, or the defaults where there is no release.
+pub(super) async fn find(
+    client: &Client,
+    namespace: &str,
+    config_map: &str,
+    notes: &mut Vec<String>,
+) -> Result<Settings, ContextError> {
+    let why = match settings_of(client, namespace, config_map).await {
+        Ok(Some(settings)) => return Ok(settings),
+        Ok(None) => "has neither values.yaml nor config.yaml".to_owned(),
+        Err(SettingsOfError::Settings(error)) => return Err(error.into()),
+        Err(SettingsOfError::Cluster(error)) => match error.cause {
+            Cause::NotFound => "is not there".to_owned(),
+            Cause::Forbidden(_) => "may not be read".to_owned(),
+            _ => return Err(error.into()),
+        },
+    };
+    notes.push(format!(
+        "ConfigMap {namespace}/{config_map} {why}, and neither --values nor --config is given: the Runtime's defaults hold"
+    ));
+    Ok(defaults()?)
+}
+
+pub(super) fn defaults() -> Result<Settings, SettingsError> {
+    Settings::load(None, Overrides::default())
+}

@@ -1,0 +1,145 @@
+//! The pods that are there, with the controller's own verdicts about them.
+
+use super::{Report, Scene, Verdict, failed};
+use crate::cluster::call;
+use crate::controller::rollout::verdicts;
+use crate::drift::{Drift, PodFacts, TrackedKeys, Verdict as Step};
+use crate::settings::{Rollout, Settings};
+use k8s_openapi::api::core::v1::{Pod, Secret};
+use kube::api::ListParams;
+use kube::{Api, Client};
+
+const PROBE: &str = "pods";
+
+pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, report: &mut Report) {
+    let namespace = &scene.options.namespace;
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let listed = call(&format!("listing the pods of {namespace}"), api.list(&ListParams::default())).await;
+    let pods = match listed {
+        Ok(pods) => pods,
+        Err(error) => {
+            let advice = "make sure that the API server can be reached";
+            return report.add(PROBE, namespace, failed(&error, advice));
+        }
+    };
+    let state = match state(client, scene).await {
+        Ok(state) => Some(state),
+        Err(why) => {
+            report.add(PROBE, "values that changed", Verdict::NotChecked(why));
+            None
+        }
+    };
+    let subjects = TrackedKeys::new(settings);
+    let facts: Vec<PodFacts> = pods.items.iter().filter_map(|pod| PodFacts::of(pod, &subjects)).collect();
+    let judged = verdicts(client, namespace, &subjects, state.as_ref(), settings.rollout, facts).await;
+    match judged {
+        Ok(judged) => say(&judged, settings.rollout, namespace, report),
+        Err(error) => report.add(PROBE, namespace, failed(&error, "make sure that the API server can be reached")),
+    }
+}
+
+/// What the controller remembers.
+async fn state(client: &Client, scene: &Scene) -> Result<Secret, String> {
+    let (namespace, name) = (&scene.options.namespace, format!("{}-state", scene.options.release));
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let what = format!("whether pods hold a value that has changed isn't known: reading Secret {namespace}/{name}");
+    call(&what, secrets.get(&name)).await.map_err(|error| error.to_string())
+}
+
+fn say(pods: &[(PodFacts, Step)], rollout: Rollout, namespace: &str, report: &mut Report) {
+    let mut right = 0;
+    for (pod, step) in pods.iter().filter(|(pod, _)| !pod.terminating && !pod.completed) {
+        let subject = format!("pod {}", pod.name);
+        let text = format!("{}: {}", step.as_str(), step.reason().unwrap_or_default());
+        let text = text.strip_prefix("not_ours: ").map_or(text.clone(), str::to_owned);
+        match step {
+            Step::InStep => right += 1,
+            Step::OptedOut | Step::NotOurs(_, None) => report.add(PROBE, subject, Verdict::Ok(text)),
+            Step::NotOurs(_, Some(_)) => {
+                let advice =
+                    format!("create it again by hand: kubectl delete pod {} --namespace {namespace}", pod.name);
+                report.add(PROBE, subject, Verdict::Problem(text, advice));
+            }
+            Step::Lacks(lack) => {
+                let advice = match (rollout, lack) {
+                    (Rollout::Automatic, _) => "the controller replaces it; `status` says what it waits for".to_owned(),
+                    (Rollout::Report, Drift::Stale) => {
+                        "restart its workload: kubectl rollout restart (rollout: report)".to_owned()
+                    }
+                    (Rollout::Report, Drift::Missed | Drift::Outdated) => {
+                        format!("have it created again: kubectl delete pod {} --namespace {namespace}", pod.name)
+                    }
+                };
+                report.add(PROBE, subject, Verdict::Problem(text, advice));
+            }
+        }
+    }
+    if right > 0 || pods.is_empty() {
+        report.add(PROBE, namespace, Verdict::Ok(format!("{right} of the services' pods are in step")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drift::{History, KUBELET_CACHE, judge};
+    use crate::settings::Overrides;
+    use serde_json::{Value, json};
+
+    fn pod(name: &str, app: &str, env: &Value) -> Value {
+        let owner =
+            json!([{ "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "set", "uid": "1", "controller": true }]);
+        json!({
+            "metadata": { "name": name, "uid": name, "labels": { "app": app }, "ownerReferences": owner },
+            "spec": { "containers": [{ "name": app, "env": env }] },
+        })
+    }
+
+    fn said(pods: &[Value], rollout: Rollout) -> Report {
+        let settings = Settings::load(None, Overrides::default()).unwrap();
+        let subjects = TrackedKeys::new(&settings);
+        let read = |pod: &Value| PodFacts::of(&serde_json::from_value(pod.clone()).unwrap(), &subjects);
+        let judged = |facts: PodFacts| {
+            let step = judge(&facts, &History::default(), false, KUBELET_CACHE);
+            (facts, step)
+        };
+        let judged: Vec<_> = pods.iter().filter_map(read).map(judged).collect();
+        let mut report = Report::default();
+        say(&judged, rollout, "codefresh", &mut report);
+        report
+    }
+
+    #[test]
+    fn pods_out_of_step_are_named_and_others_counted() {
+        let right = json!([
+            { "name": "ARGO_CD_PASSWORD", "valueFrom": {
+                "secretKeyRef": { "name": "argocd-initial-admin-secret", "key": "password" } } },
+            { "name": "ARGO_CD_USERNAME", "value": "admin" },
+        ]);
+        let good = pod("good", "cap-app-proxy", &right);
+        let foreign = pod("foreign", "other", &json!([]));
+        let missed = pod("missed", "cap-app-proxy", &json!([]));
+        let old = pod("old", "cap-app-proxy", &json!([{ "name": "ARGO_CD_USERNAME", "value": "admin" }]));
+        let mut bare = missed.clone();
+        bare["metadata"]["name"] = "bare".into();
+        bare["metadata"]["ownerReferences"] = json!([]);
+        let mut out = missed.clone();
+        out["metadata"]["name"] = "out".into();
+        out["metadata"]["annotations"] = json!({ "argocd-auth-webhook/inject": "false" });
+        let mut ended = missed.clone();
+        ended["status"] = json!({ "phase": "Failed" });
+        let mut going = missed.clone();
+        going["metadata"]["deletionTimestamp"] = json!("2026-11-24T12:00:00Z");
+        insta::assert_snapshot!(said(&[good.clone(), foreign, ended, going], Rollout::Automatic).to_string(), @"ok           pods: codefresh: 1 of the services' pods are in step");
+        let report = said(&[good, missed.clone(), old, bare, out], Rollout::Automatic);
+        assert!(report.has_problem());
+        insta::assert_snapshot!(report.to_string(), @r#"
+        problem      pods: pod missed: missed: it carries nothing of what the settings say; to do: the controller replaces it; `status` says what it waits for
+        problem      pods: pod old: outdated: it carries something else than the settings say; to do: the controller replaces it; `status` says what it waits for
+        problem      pods: pod bare: missed, but a bare pod: nobody would make it again; to do: create it again by hand: kubectl delete pod bare --namespace codefresh
+        ok           pods: pod out: opted_out: its label or annotation says argocd-auth-webhook/inject: "false"
+        ok           pods: codefresh: 1 of the services' pods are in step
+        "#);
+        insta::assert_snapshot!(said(&[missed], Rollout::Report).to_string(), @"problem      pods: pod missed: missed: it carries nothing of what the settings say; to do: have it created again: kubectl delete pod missed --namespace codefresh");
+    }
+}

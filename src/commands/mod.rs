@@ -1,0 +1,11 @@
+//! The commands for people, one module each. They know the rooms below, and not each other.
+
+pub mod account;
+pub mod context;
+pub mod demo;
+pub mod doctor;
+pub mod inject;
+pub mod report;
+pub mod status;
+pub mod terminal;
+pub mod token;

@@ -1,0 +1,51 @@
+//! `status`: what the controller last wrote of the credential and of the pods, and what it told.
+
+mod events;
+mod view;
+
+pub use view::Status;
+
+use crate::cluster::{Seen, call, watch_named};
+use crate::commands::context::{CommandContext, ContextError};
+use crate::time::now;
+use futures_util::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+
+fn config_map(access: &CommandContext) -> String {
+    format!("{}-status", access.release())
+}
+
+/// What stands in the cluster now.
+///
+/// # Errors
+/// It can't be read.
+pub async fn status(access: &CommandContext) -> Result<Status, ContextError> {
+    let (client, namespace, name) = (access.client()?, access.namespace(), config_map(access));
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    let map = call(&format!("reading ConfigMap {namespace}/{name}"), maps.get_opt(&name)).await?;
+    Ok(of(access, map.as_ref()).await)
+}
+
+/// What stands there, each time that it changes, for ever.
+///
+/// # Errors
+/// There is no cluster.
+pub fn follow(access: &CommandContext) -> Result<impl Stream<Item = Result<Status, ContextError>> + '_, ContextError> {
+    let maps: Api<ConfigMap> = Api::namespaced(access.client()?.clone(), access.namespace());
+    let seen = watch_named(maps, &config_map(access));
+    Ok(seen.then(async |seen| match seen? {
+        Seen::There(map) => Ok(of(access, Some(&map)).await),
+        Seen::Absent => Ok(of(access, None).await),
+    }))
+}
+
+async fn of(access: &CommandContext, map: Option<&ConfigMap>) -> Status {
+    let part = |name: &str| map.and_then(|map| map.data.as_ref()).and_then(|data| data.get(name)).map(String::as_str);
+    let place = format!("{}/{}", access.namespace(), config_map(access));
+    let events = match access.client() {
+        Ok(client) => events::last(client, access.namespace()).await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    Status::new(place, map.is_some(), part("credential.json"), part("pods.json"), events, now())
+}

@@ -1,0 +1,275 @@
+//! What is shown of it.
+
+use super::events::Line;
+use k8s_openapi::jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use std::fmt;
+
+/// How many pods that are out of step are named.
+const PODS: usize = 10;
+/// A controller looks every few minutes, and says so each time.
+const OLD: i64 = 3600;
+
+/// What the controller says. What is missing or of another shape is left out: it may be older or
+/// newer than this program.
+#[derive(Clone, Debug)]
+pub struct Status {
+    place: String,
+    there: bool,
+    credential: Option<Map<String, Value>>,
+    pods: Option<Map<String, Value>>,
+    events: Result<Vec<Line>, String>,
+    now: i64,
+    colour: bool,
+}
+
+impl Status {
+    pub(super) fn new(
+        place: String,
+        there: bool,
+        credential: Option<&str>,
+        pods: Option<&str>,
+        events: Result<Vec<Line>, String>,
+        now: i64,
+    ) -> Self {
+        let object = |text: &str| match serde_json::from_str(text) {
+            Ok(Value::Object(object)) => Some(object),
+            _ => None,
+        };
+        let (credential, pods) = (credential.and_then(object), pods.and_then(object));
+        Self { place, there, credential, pods, events, now, colour: false }
+    }
+
+    /// Written with colours, or without.
+    #[must_use]
+    pub fn coloured(self, colour: bool) -> Self {
+        Self { colour, ..self }
+    }
+
+    /// Whether the credential works.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.state() == Some("valid")
+    }
+
+    fn state(&self) -> Option<&str> {
+        self.credential.as_ref()?.get("state")?.as_str()
+    }
+
+    /// For machines: what the controller wrote, as it wrote it.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let events = self.events.as_ref().map(|lines| {
+            let lines = lines.iter().map(|line| {
+                json!({ "at": crate::time::rfc3339(line.at), "type": if line.warning { "Warning" } else { "Normal" },
+                    "reason": line.reason, "about": line.about, "note": line.note })
+            });
+            lines.collect::<Vec<_>>()
+        });
+        json!({
+            "good": self.is_good(),
+            "credential": self.credential,
+            "pods": self.pods,
+            "events": events.unwrap_or_default(),
+        })
+    }
+
+    fn credential(&self, f: &mut fmt::Formatter<'_>, part: &Map<String, Value>) -> fmt::Result {
+        let text = |name: &str| part.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let state = text("state").unwrap_or("unknown");
+        let paint = if state == "valid" { "32" } else { "31" };
+        writeln!(f, "Credential: {}", self.painted(state, paint))?;
+        let mut row = |name: &str, value: String| writeln!(f, "  {name:<9} {value}");
+        if let Some(message) = text("message") {
+            row("says", message.to_owned())?;
+        }
+        if let Some(advice) = text("advice") {
+            row("to do", advice.to_owned())?;
+        }
+        let account = text("account").map(|account| format!(", account {account}")).unwrap_or_default();
+        row("mode", format!("{}{account}", text("mode").unwrap_or("?")))?;
+        row("Secret", format!("{}, key {}", text("secret").unwrap_or("?"), text("key").unwrap_or("?")))?;
+        if let Some(server) = text("server") {
+            row("Argo CD", server.to_owned())?;
+        }
+        if let Some(id) = text("keyId") {
+            row("key", id.to_owned())?;
+        }
+        match (text("validSince"), text("expiresAt")) {
+            (since, Some(until)) => row(
+                "valid",
+                format!("{}until {until}", since.map(|since| format!("from {since} ")).unwrap_or_default()),
+            )?,
+            (Some(since), None) => row("valid", format!("since {since}, never expires"))?,
+            (None, None) => {}
+        }
+        if let Some(checked) = text("checkedAt") {
+            let late = self.seconds_since(checked).is_some_and(|age| age > OLD);
+            let late = if late { ": look whether the controller runs" } else { "" };
+            row("checked", format!("{}{late}", self.since(checked)))?;
+        }
+        let keys = part.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        if !keys.is_empty() {
+            writeln!(f, "Keys of ours:")?;
+        }
+        for key in keys {
+            let id = key.get("id").and_then(Value::as_str).unwrap_or("?");
+            let current = key.get("current").and_then(Value::as_bool).unwrap_or_default();
+            let made = key.get("issuedAt").and_then(Value::as_str).map(|at| self.since(at)).unwrap_or_default();
+            writeln!(f, "  {id}  {}  made {made}", if current { "in use    " } else { "superseded" })?;
+        }
+        Ok(())
+    }
+
+    fn pods(f: &mut fmt::Formatter<'_>, part: &Map<String, Value>) -> fmt::Result {
+        let counts = part.get("counts").and_then(Value::as_object);
+        let counts: Vec<String> = counts
+            .into_iter()
+            .flatten()
+            .filter(|(_, count)| count.as_u64() != Some(0))
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect();
+        writeln!(f, "Pods: {}", if counts.is_empty() { "none".to_owned() } else { counts.join(", ") })?;
+        let pods = part.get("pods").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let text = |pod: &Value, name: &str| pod.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let out: Vec<&Value> = pods.iter().filter(|pod| text(pod, "verdict") != "in_step").collect();
+        for pod in out.iter().take(PODS) {
+            let reason =
+                Some(text(pod, "reason")).filter(|reason| !reason.is_empty()).map(|reason| format!(": {reason}"));
+            writeln!(f, "  {}  {}{}", text(pod, "name"), text(pod, "verdict"), reason.unwrap_or_default())?;
+        }
+        if out.len() > PODS {
+            writeln!(f, "  and {} more", out.len() - PODS)?;
+        }
+        for (workload, why) in part.get("waiting").and_then(Value::as_object).into_iter().flatten() {
+            writeln!(f, "  {workload} waits: {}", why.as_str().unwrap_or_default())?;
+        }
+        Ok(())
+    }
+
+    fn painted(&self, text: &str, colour: &str) -> String {
+        if self.colour { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn seconds_since(&self, time: &str) -> Option<i64> {
+        Some(self.now - time.parse::<Timestamp>().ok()?.as_second())
+    }
+
+    fn since(&self, time: &str) -> String {
+        self.seconds_since(time).map_or_else(|| time.to_owned(), |age| format!("{} ago ({time})", long(age)))
+    }
+}
+
+fn long(seconds: i64) -> String {
+    match seconds {
+        172_800.. => format!("{} days", seconds / 86_400),
+        7_200.. => format!("{} h", seconds / 3_600),
+        120.. => format!("{} min", seconds / 60),
+        _ => format!("{} s", seconds.max(0)),
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.credential {
+            Some(part) => self.credential(f, part)?,
+            None if self.there => writeln!(f, "Credential: ConfigMap {} says nothing of it yet", self.place)?,
+            None => writeln!(
+                f,
+                "Credential: there is no ConfigMap {}; look whether the controller runs, and at --namespace and --release",
+                self.place
+            )?,
+        }
+        if let Some(part) = &self.pods {
+            Self::pods(f, part)?;
+        }
+        match &self.events {
+            Ok(lines) if lines.is_empty() => {}
+            Ok(lines) => {
+                writeln!(f, "Last Events:")?;
+                for line in lines {
+                    let kind = if line.warning { self.painted("Warning", "33") } else { "Normal ".to_owned() };
+                    let age = format!("{} ago", long(self.now - line.at));
+                    writeln!(f, "  {age:<12} {kind} {} {}: {}", line.reason, line.about, line.note)?;
+                }
+            }
+            Err(error) => writeln!(f, "Last Events: not known: {error}")?,
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn status(credential: Option<&Value>, pods: Option<&Value>) -> Status {
+        let (credential, pods) = (credential.map(Value::to_string), pods.map(Value::to_string));
+        let event = Line {
+            at: NOW - 200,
+            warning: true,
+            reason: "CredentialRefused".to_owned(),
+            about: "Secret argocd-token".to_owned(),
+            note: "a new key is made".to_owned(),
+        };
+        let place = "codefresh/argocd-auth-webhook-status".to_owned();
+        let there = credential.is_some() || pods.is_some();
+        Status::new(place, there, credential.as_deref(), pods.as_deref(), Ok(vec![event]), NOW)
+    }
+
+    #[test]
+    fn all_of_it_is_one_screen() {
+        let time = |ago: i64| crate::time::rfc3339(NOW - ago);
+        let credential = json!({
+            "mode": "password", "secret": "argocd-token", "key": "token", "account": "admin", "state": "valid",
+            "message": "the key works and never expires", "server": "http://argocd-server.codefresh.svc",
+            "checkedAt": time(90), "validSince": time(90_000), "keyId": "argocd-auth-webhook-codefresh-2",
+            "keys": [{"id": "argocd-auth-webhook-codefresh-2", "issuedAt": time(90_000), "current": true},
+                {"id": "argocd-auth-webhook-codefresh-1", "issuedAt": time(900_000), "current": false}],
+        });
+        let pod = |number: usize, verdict: &str| json!({"name": format!("pod-{number}"), "service": "app-proxy", "verdict": verdict, "reason": "it was missed"});
+        let pods: Vec<Value> = (0..12).map(|number| pod(number, "lacks")).chain([pod(13, "in_step")]).collect();
+        let pods = json!({"pods": pods, "counts": {"in_step": 1, "lacks": 12, "odd": 0}, "waiting": {"Deployment a": "it is paused"}});
+        let whole = status(Some(&credential), Some(&pods));
+        assert!(whole.is_good());
+        insta::assert_snapshot!(whole.to_string());
+
+        let refused = json!({
+            "mode": "token", "secret": "mine", "key": "token", "account": null, "state": "refused", "message": "no",
+            "advice": "make a new key", "checkedAt": time(9000), "expiresAt": time(-9000), "keys": [],
+        });
+        let refused = status(Some(&refused), None);
+        assert!(!refused.is_good());
+        insta::assert_snapshot!("refused", refused.to_string());
+        insta::assert_snapshot!("nothing", status(None, None).to_string());
+        assert!(Status { colour: true, ..refused }.to_string().contains("\x1b[31mrefused\x1b[0m"));
+        assert_eq!(whole.json()["credential"], credential);
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "\\PC{0,8}".prop_map(Value::from)
+        ];
+        leaf.prop_recursive(3, 20, 5, |inner| {
+            let names = "(state|keys|id|issuedAt|checkedAt|pods|counts|waiting|name|verdict|expiresAt)";
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::hash_map(names, inner, 0..6).prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_shape_is_too_strange(credential in any_json(), pods in any_json()) {
+            let status = status(Some(&credential), Some(&pods));
+            let _ = (status.to_string(), status.json());
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Where a token that a person asks about stands.
+
+use crate::commands::context::{CommandContext, ContextError, SecretKey};
+use secrecy::zeroize::Zeroizing;
+use std::fmt;
+use std::io::Read;
+use std::path::PathBuf;
+
+/// A token is shorter than this.
+const MOST: u64 = 64 << 10;
+
+/// Where a token stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In a Secret.
+    Secret(SecretKey),
+    /// In a file.
+    File(PathBuf),
+    /// On standard input.
+    Stdin,
+}
+
+impl Source {
+    /// The bytes as they stand there, white space and all.
+    pub(super) async fn read(&self, access: &CommandContext) -> Result<Zeroizing<Vec<u8>>, ContextError> {
+        let bytes = match self {
+            Self::Secret(place) => access.secret_value(place).await?,
+            Self::File(path) => {
+                let failed = |error| ContextError::File { what: "reading the token from", path: path.clone(), error };
+                bounded(std::fs::File::open(path).map_err(failed)?).map_err(failed)?
+            }
+            // A newline at the end of standard input is the shell's, not the token's.
+            Self::Stdin => {
+                let mut bytes = bounded(std::io::stdin().lock())
+                    .map_err(|error| ContextError::Said(format!("reading the token from standard input: {error}")))?;
+                if bytes.ends_with(b"\n") {
+                    bytes.truncate(bytes.len() - 1);
+                }
+                bytes
+            }
+        };
+        Ok(Zeroizing::new(bytes))
+    }
+}
+
+fn bounded(input: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    input.take(MOST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST { Err(std::io::Error::other("it is too long for a token")) } else { Ok(bytes) }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Secret(place) => write!(f, "Secret {place}"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Stdin => f.write_str("standard input"),
+        }
+    }
+}

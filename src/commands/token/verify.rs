@@ -1,0 +1,176 @@
+//! `token verify`.
+
+use super::{Source, log_in};
+use crate::argocd::verify::{Verdict as KeyVerdict, Weight, ask, judge, unfit, weigh};
+use crate::commands::context::{CommandContext, ContextError, PasswordFrom, Route};
+use crate::commands::report::{Report, Verdict};
+use crate::commands::terminal::Progress;
+use crate::core::token::{Claims, Flaw, Subject};
+use crate::time::{now, rfc3339};
+use secrecy::SecretString;
+
+const TOKEN: &str = "token";
+const ARGO_CD: &str = "Argo CD";
+
+/// Judges a token: by what it says of itself, and by what Argo CD says of it. With a password, a
+/// refusal can be told from a server that is broken.
+///
+/// # Errors
+/// None so far: what is in the way stands in the report.
+pub async fn verify(
+    access: &CommandContext,
+    source: &Source,
+    password: Option<&PasswordFrom>,
+) -> Result<Report, ContextError> {
+    let mut report = Report::default();
+    let bytes = match source.read(access).await {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let advice = "name the place of the token with --secret or --file";
+            report.add(TOKEN, source.to_string(), Verdict::Problem(error.to_string(), advice.to_owned()));
+            return Ok(report);
+        }
+    };
+    let read = Claims::read(&bytes);
+    report.add(TOKEN, source.to_string(), shape(&read, now()));
+    if unfit(&read, now()).is_some() {
+        report.add(ARGO_CD, "key", Verdict::NotChecked("it can't be an API key".to_owned()));
+        return Ok(report);
+    }
+    let (Ok(claims), Ok(token)) = (&read, std::str::from_utf8(&bytes)) else { return Ok(report) };
+    let token = SecretString::from(token);
+    let account = claims.subject.account().unwrap_or_default();
+    let progress = Progress::begin("reaching Argo CD");
+    let route = match access.argocd().await {
+        Ok(route) => route,
+        Err(error) => {
+            drop(progress);
+            let advice = "mend that, or give an address that can be reached from here with --argocd-url";
+            report.add(ARGO_CD, "server", Verdict::Problem(error.to_string(), advice.to_owned()));
+            return Ok(report);
+        }
+    };
+    let answers = ask(&route.server, &token, account).await;
+    drop(progress);
+    let verdict = judge(&read, now(), &answers);
+    report.add(ARGO_CD, route.describe(), of_argocd(&route, &verdict));
+    if let (Some(password), KeyVerdict::Refused(_)) = (password, &verdict) {
+        report.add(ARGO_CD, "beside a session", beside(access, &route, account, password, &verdict).await);
+    }
+    Ok(report)
+}
+
+/// What it says of itself.
+fn shape(read: &Result<Claims, Flaw>, now: i64) -> Verdict {
+    let claims = match read {
+        Ok(claims) => claims,
+        Err(flaw) => return Verdict::Problem(flaw.to_string(), flaw.advice().to_owned()),
+    };
+    let Some(flaw) = claims.flaw(now) else {
+        return Verdict::Ok(format!("{}, never expires", described(claims)));
+    };
+    let when = match flaw {
+        Flaw::Expired { at } | Flaw::Expiring { at } | Flaw::NotYetValid { from: at } => format!(" ({})", rfc3339(at)),
+        _ => String::new(),
+    };
+    let said = match &claims.subject {
+        Subject::ApiKey { .. } if claims.id.is_some() && flaw.kind() != "other_issuer" => {
+            format!("{}; {flaw}{when}", described(claims))
+        }
+        _ => format!("{flaw}{when}"),
+    };
+    // One with an end is not what the Runtime needs, though it works for now.
+    if matches!(flaw, Flaw::NotYetValid { .. }) {
+        Verdict::Warning(said, flaw.advice().to_owned())
+    } else {
+        Verdict::Problem(said, flaw.advice().to_owned())
+    }
+}
+
+fn described(claims: &Claims) -> String {
+    let account = claims.subject.account().unwrap_or_default();
+    let id = claims.id.as_deref().unwrap_or_default();
+    let made = claims.issued_at.map(|at| format!(", made at {}", rfc3339(at))).unwrap_or_default();
+    format!("an API key of {account:?}, id {id:?}{made}")
+}
+
+fn of_argocd(route: &Route, verdict: &KeyVerdict) -> Verdict {
+    let advice = |fallback: &str| verdict.advice().unwrap_or(fallback).to_owned();
+    match verdict {
+        KeyVerdict::Good => Verdict::Ok("takes it".to_owned()),
+        KeyVerdict::Flawed(_) => Verdict::Ok("takes it for now".to_owned()),
+        KeyVerdict::Unknown(error) => {
+            let error = route.explain(error.clone());
+            let advice = error.cause.advice().unwrap_or("look at the log of Argo CD's server");
+            Verdict::Problem(format!("not known: {}: {}", error.what, error.cause), advice.to_owned())
+        }
+        KeyVerdict::Unfit(_) | KeyVerdict::Refused(_) => {
+            Verdict::Problem(verdict.to_string(), advice("make a new key"))
+        }
+    }
+}
+
+/// A session of the same account, asked the same: only beside one that is taken is a refusal definite.
+async fn beside(
+    access: &CommandContext,
+    route: &Route,
+    account: &str,
+    password: &PasswordFrom,
+    verdict: &KeyVerdict,
+) -> Verdict {
+    let session = match log_in(access, route, account, password).await {
+        Ok(session) => session,
+        Err(error) => return Verdict::NotChecked(error.to_string()),
+    };
+    match weigh(verdict, &ask(&route.server, &session, account).await, account) {
+        Weight::Alive => Verdict::Ok("the key is taken".to_owned()),
+        Weight::Dead => Verdict::Problem(
+            "a fresh session is taken and the key is not: it is dead".to_owned(),
+            "make a new key".to_owned(),
+        ),
+        Weight::Withheld(refusal) => Verdict::Problem(
+            format!("the key comes back once this is mended: {refusal}"),
+            KeyVerdict::Refused(refusal).advice().unwrap_or_default().to_owned(),
+        ),
+        Weight::ServerBroken => Verdict::Problem(
+            "a fresh session isn't taken either: Argo CD's configuration is broken, and the key may be good".to_owned(),
+            "look at argocd-cm (its label, each accounts.….enabled), argocd-secret, and the log of Argo CD's server"
+                .to_owned(),
+        ),
+        Weight::Unknown(error) => Verdict::NotChecked(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn claims(subject: Subject, expires_at: Option<i64>) -> Claims {
+        Claims {
+            issuer: Some("argocd".to_owned()),
+            subject,
+            id: Some("id-1".to_owned()),
+            issued_at: Some(NOW),
+            not_before: None,
+            expires_at,
+        }
+    }
+
+    #[test]
+    fn what_a_token_is_is_said_with_its_times() {
+        let key = || Subject::ApiKey { account: "admin".to_owned() };
+        let mut report = Report::default();
+        for read in [
+            Ok(claims(key(), None)),
+            Ok(claims(key(), Some(NOW + 1))),
+            Ok(claims(key(), Some(NOW - 1))),
+            Ok(claims(Subject::Session { account: "admin".to_owned() }, Some(NOW + 1))),
+            Err(Flaw::SpaceAround),
+        ] {
+            report.add(TOKEN, "Secret argocd-token, key token", shape(&read, NOW));
+        }
+        insta::assert_snapshot!(report.to_string());
+    }
+}

@@ -1,0 +1,253 @@
+//! Carrying out what the plan says: each action is one write.
+
+use super::action::{Action, Place, Why};
+use super::lifetimes::Lifetimes;
+use super::observe::{CA, NEXT, Objects, Observed, SERVING, value};
+use super::record;
+use super::snapshot::RotationRecord;
+use crate::cluster::{ClusterError, Event, FIELD_MANAGER, apply, emit, ensure, merge_if};
+use crate::controller::Context;
+use crate::controller::metrics::CertificateKind;
+use crate::pki::{Authority, AuthorityError, Certificate, Id};
+use crate::time::{Seconds, rfc3339};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use kube::Api;
+use serde_json::{Value, json};
+
+/// Why an action failed. Nothing is lost: it is planned again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ExecuteError {
+    /// A call failed.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// A certificate can't be made.
+    #[error(transparent)]
+    Make(#[from] AuthorityError),
+    /// The plan names what isn't there; a bug.
+    #[error("the plan names {0}, which is not there")]
+    Missing(&'static str),
+}
+
+/// One action with all that it needs.
+pub(super) struct Executor<'k> {
+    pub context: &'k Context,
+    pub terms: &'k Lifetimes,
+    pub objects: &'k Objects,
+    pub observed: &'k Observed,
+    pub now: Seconds,
+}
+
+impl Executor<'_> {
+    /// Does it, and tells people of it.
+    pub(super) async fn execute(&self, action: Action) -> Result<(), ExecuteError> {
+        match action {
+            Action::MakeCa(place, why) => self.make_ca(place, why).await,
+            Action::MakeLeaf(place, why) => self.make_leaf(place, why).await,
+            Action::WriteBundle(ids, damaged) => self.write_bundle(&ids, damaged).await,
+            Action::Settle(place, why) => self.settle(place, why).await,
+            Action::Remember(marks, answered) => self.remember(&marks, answered).await,
+        }
+    }
+
+    async fn make_ca(&self, place: Place, why: Why) -> Result<(), ExecuteError> {
+        let options = &self.context.options;
+        let name = format!("{}/{}", options.release, options.namespace);
+        let made = Authority::make(&name, self.terms.ca, self.now)?;
+        let ([cert, key], marks) = match place {
+            Place::Current => (CA, RotationRecord::default()),
+            Place::Next => {
+                (NEXT, RotationRecord { renew: self.observed.snapshot.marks.renew, ..RotationRecord::default() })
+            }
+        };
+        let mut data = json!({ cert: encoded(made.cert.as_bytes()), key: encoded(made.key.as_bytes()) });
+        if place == Place::Current {
+            for key in NEXT {
+                data[key] = Value::Null;
+            }
+        }
+        self.write_ca(json!({ "metadata": { "annotations": record::write(&marks, true) }, "data": data })).await?;
+        self.context.metrics.rotated(CertificateKind::Ca);
+        let which = describe(&made.cert);
+        let note = match place {
+            Place::Current => format!("made a CA ({why}): {which}"),
+            Place::Next => format!(
+                "made a new CA ({why}); the one before stays in caBundle until every endpoint has moved: {which}"
+            ),
+        };
+        self.tell(CertificateKind::Ca, why.is_repair(), "CertificateAuthorityMade", note).await;
+        Ok(())
+    }
+
+    async fn make_leaf(&self, place: Place, why: Why) -> Result<(), ExecuteError> {
+        let options = &self.context.options;
+        let ca = self.objects.ca.as_ref();
+        let keys = if place == Place::Current { CA } else { NEXT };
+        let [cert, key] = keys.map(|key| value(ca, key).and_then(|pem| std::str::from_utf8(pem).ok()));
+        let (Some(cert), Some(key)) = (cert, key) else { return Err(ExecuteError::Missing("a CA")) };
+        let until = Certificate::first_from_pem(cert.as_bytes()).ok_or(ExecuteError::Missing("a CA"))?.validity.to;
+        let until = until.min(self.now.saturating_add(self.terms.leaf));
+        let made = Authority::from_pem(cert, key)?.sign(&options.service_names(), self.now, until)?;
+        let patch = json!({ "data": {
+            SERVING[0]: encoded(made.cert.as_bytes()),
+            SERVING[1]: encoded(made.key.as_bytes()),
+            "ca.crt": encoded(cert.as_bytes()),
+        } });
+        let name = &options.serving_secret;
+        self.write_secret(name, self.objects.serving.as_ref(), patch).await?;
+        self.context.metrics.rotated(CertificateKind::Leaf);
+        let note = format!("made a serving certificate ({why}): {}", describe(&made.cert));
+        self.tell(CertificateKind::Leaf, why.is_repair(), "ServingCertificateMade", note).await;
+        Ok(())
+    }
+
+    async fn write_bundle(&self, ids: &[Id], damaged: bool) -> Result<(), ExecuteError> {
+        let Some(configuration) = &self.objects.configuration else {
+            return Err(ExecuteError::Missing("the webhook configuration"));
+        };
+        let held: Option<Vec<String>> =
+            ids.iter().map(|id| self.observed.certificates.get(id).map(Certificate::pem)).collect();
+        let bundle = held.ok_or(ExecuteError::Missing("a CA"))?.concat();
+        publish(self.context, configuration, bundle.as_bytes()).await?;
+        let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        let repaired = if damaged { "repaired: somebody had removed or changed it; " } else { "" };
+        let note = format!("wrote caBundle ({repaired}CAs: {})", names.join(", "));
+        self.tell(CertificateKind::Bundle, damaged, "CaBundleWritten", note).await;
+        Ok(())
+    }
+
+    async fn settle(&self, place: Place, why: Why) -> Result<(), ExecuteError> {
+        let ca = self.objects.ca.as_ref();
+        let mut data = json!({ NEXT[0]: null, NEXT[1]: null });
+        if place == Place::Next {
+            for (to, from) in CA.iter().zip(NEXT) {
+                data[*to] = encoded(value(ca, from).ok_or(ExecuteError::Missing("the next CA"))?).into();
+            }
+        }
+        self.write_ca(json!({ "data": data })).await?;
+        let note = match place {
+            Place::Next => format!("the new CA took over ({why})"),
+            Place::Current => format!("dropped what stood in the place of the next CA ({why})"),
+        };
+        self.tell(CertificateKind::Ca, why.is_repair(), "CertificateAuthoritySettled", note).await;
+        Ok(())
+    }
+
+    async fn remember(&self, marks: &RotationRecord, answered: bool) -> Result<(), ExecuteError> {
+        if answered && marks.renew.is_none() {
+            let note = format!("{} is to be \"ca\" or \"leaf\"; it was removed", crate::controller::ROTATE);
+            self.event(CertificateKind::Ca, true, "UnknownRequest", note).await;
+        }
+        self.write_ca(json!({ "metadata": { "annotations": record::write(marks, answered) } })).await
+    }
+
+    async fn write_ca(&self, patch: Value) -> Result<(), ExecuteError> {
+        self.write_secret(&self.context.options.ca_secret(), self.objects.ca.as_ref(), patch).await
+    }
+
+    /// Changes a Secret that was read, if it is still as it was; makes an empty one where there is
+    /// none, and leaves the rest to the next pass, so that two processes can't both fill it.
+    async fn write_secret(&self, name: &str, read: Option<&Secret>, patch: Value) -> Result<(), ExecuteError> {
+        let options = &self.context.options;
+        let api: Api<Secret> = Api::namespaced(self.context.client.clone(), &options.namespace);
+        let what = format!("writing Secret {}/{name}", options.namespace);
+        let made;
+        let read = if let Some(secret) = read {
+            secret
+        } else {
+            made = self.make_empty(&api, &what, name).await?;
+            &made
+        };
+        // Not empty: somebody else was faster, and the plan knows nothing of it.
+        let filled = |key: &&str| self.objects_lack(name) && value(Some(read), key).is_some();
+        if [CA, NEXT, SERVING].as_flattened().iter().any(filled) {
+            return Ok(());
+        }
+        merge_if::<Secret>(&api, &what, name, read.metadata.resource_version.as_deref(), patch).await?;
+        Ok(())
+    }
+
+    async fn make_empty(&self, api: &Api<Secret>, what: &str, name: &str) -> Result<Secret, ClusterError> {
+        let options = &self.context.options;
+        let mut body = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": options.metadata(name) });
+        if let Some(owner) = self.context.owner().await {
+            body["metadata"]["ownerReferences"] = json!([owner]);
+        }
+        if name == options.serving_secret {
+            // A Secret of this type has to have both keys.
+            body["type"] = "kubernetes.io/tls".into();
+            body["data"] = json!({ SERVING[0]: "", SERVING[1]: "" });
+        }
+        ensure(api, what, name, &body).await
+    }
+
+    fn objects_lack(&self, name: &str) -> bool {
+        let ca = name == self.context.options.ca_secret();
+        if ca { self.objects.ca.is_none() } else { self.objects.serving.is_none() }
+    }
+
+    async fn tell(&self, what: CertificateKind, repair: bool, reason: &'static str, note: String) {
+        if repair {
+            self.context.metrics.repaired(what);
+            tracing::warn!(what = ?what, "{note}");
+        } else {
+            tracing::info!(what = ?what, "{note}");
+        }
+        self.event(what, repair, reason, note).await;
+    }
+
+    /// An Event on the Secret that it is about. That it can't be created hinders nothing.
+    async fn event(&self, what: CertificateKind, warning: bool, reason: &'static str, note: String) {
+        let options = &self.context.options;
+        let (name, read) = match what {
+            CertificateKind::Leaf => (options.serving_secret.clone(), &self.objects.serving),
+            CertificateKind::Ca | CertificateKind::Bundle => (options.ca_secret(), &self.objects.ca),
+        };
+        let about = ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Secret".to_owned()),
+            name: Some(name),
+            namespace: Some(options.namespace.clone()),
+            uid: read.as_ref().and_then(|secret| secret.metadata.uid.clone()),
+            ..ObjectReference::default()
+        };
+        let event = Event { reason, action: "Keep", note, warning };
+        if let Err(error) = emit(&self.context.client, about, &self.context.instance, event).await {
+            self.context.metrics.failed(Some(&error.cause));
+            tracing::debug!(%error, "an Event is lost");
+        }
+    }
+}
+
+/// Writes `caBundle` of every entry, and nothing else, if the configuration is still the one that
+/// was read.
+pub(super) async fn publish(
+    context: &Context,
+    configuration: &MutatingWebhookConfiguration,
+    bundle: &[u8],
+) -> Result<(), ClusterError> {
+    let name = &context.options.webhook_configuration;
+    let entries = configuration.webhooks.iter().flatten();
+    let entries: Vec<Value> =
+        entries.map(|entry| json!({ "name": entry.name, "clientConfig": { "caBundle": encoded(bundle) } })).collect();
+    let body = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": { "name": name, "resourceVersion": configuration.metadata.resource_version },
+        "webhooks": entries,
+    });
+    let api: Api<MutatingWebhookConfiguration> = Api::all(context.client.clone());
+    let what = format!("writing caBundle of MutatingWebhookConfiguration {name} as {FIELD_MANAGER}");
+    apply(&api, &what, name, &body).await.map(drop)
+}
+
+fn encoded(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+fn describe(pem: &str) -> String {
+    Certificate::first_from_pem(pem.as_bytes())
+        .map_or_else(String::new, |made| format!("{}, expires {}", made.id, rfc3339(made.validity.to)))
+}

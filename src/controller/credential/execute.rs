@@ -1,0 +1,254 @@
+//! Carrying out what the plan says: each action is one change somewhere.
+
+use super::action::{Action, MintReason, RetireReason};
+use super::argocd_probe::{Asking, FreshKey, LocalState};
+use super::id::Prefix;
+use super::reach::trouble;
+use super::record::{Attempt, CredentialRecord};
+use super::snapshot::{Key, Snapshot, Transient};
+use super::source::{Sources, key_place};
+use crate::argocd::{ArgoCdError, Cause};
+use crate::cluster::{self, ClusterError, Event, ensure, merge_if};
+use crate::controller::Context;
+use crate::controller::state::State;
+use crate::core::SecretKeyRef;
+use crate::time::Seconds;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+/// Under which name the marks stand in the state.
+pub(super) const MARKS: &str = "credential";
+/// Under which name the last attempt to log in stands there.
+pub(super) const LOGIN: &str = "login";
+
+/// How often a write is tried anew that met another one.
+const MOST_TRIES: u32 = 5;
+
+/// Why an action failed. It is planned again.
+#[derive(Debug)]
+pub(super) enum ExecuteError {
+    /// A call to the cluster.
+    Cluster(ClusterError),
+    /// A call to Argo CD, without which nothing goes on.
+    ArgoCd(Transient),
+    /// A call to Argo CD that can wait.
+    Minor(Transient),
+}
+
+impl From<ClusterError> for ExecuteError {
+    fn from(error: ClusterError) -> Self {
+        Self::Cluster(error)
+    }
+}
+
+/// One action with all that it needs.
+pub(super) struct Executor<'k> {
+    pub context: &'k Context,
+    pub asking: &'k Asking<'k>,
+    pub state: &'k mut State,
+    pub memory: &'k mut LocalState,
+    pub sources: &'k Sources,
+    pub prefix: &'k Prefix,
+    pub seen: &'k Snapshot,
+    /// The key in the Secret.
+    pub held: Option<&'k SecretString>,
+    pub now: Seconds,
+}
+
+impl Executor<'_> {
+    /// Does it, and tells people of it.
+    pub(super) async fn execute(&mut self, action: Action) -> Result<(), ExecuteError> {
+        match action {
+            Action::Login => self.log_in().await,
+            Action::Mint(why) => self.mint(&why).await,
+            Action::Store => self.store().await,
+            Action::Discard => {
+                if let Some(fresh) = self.memory.fresh.take() {
+                    tracing::info!(id = fresh.id, "a fresh API key is given up");
+                    self.memory.discard(fresh.id);
+                }
+                Ok(())
+            }
+            Action::Retire(account, id, gone) => self.retire(&account, &id, gone).await,
+            Action::Remember(marks) => self.remember(&marks).await,
+        }
+    }
+
+    /// The attempt is written down before, and taken away when it succeeded: whoever comes after a
+    /// killed process knows that it was tried.
+    async fn log_in(&mut self) -> Result<(), ExecuteError> {
+        let (Ok(username), Ok(password)) = (&self.sources.username, &self.sources.password) else { return Ok(()) };
+        let digest = credential(self.state, username, password);
+        let before: Option<Attempt> = self.state.get(LOGIN);
+        let attempt = Attempt::next(digest, self.now, before.as_ref());
+        self.state.put(self.context, LOGIN, Some(&attempt)).await?;
+        self.context.may_write("logging in to Argo CD")?;
+        match self.asking.timed("login", self.asking.server.login(username, password)).await {
+            Ok(session) => {
+                self.memory.session = Some(session);
+                self.memory.succeeded = true;
+                self.forget_attempt().await
+            }
+            Err(error) => {
+                let (attempt, refused) = match &error.cause {
+                    Cause::Unauthorized(_) | Cause::Invalid(_) => {
+                        let space = password.expose_secret().trim().len() < password.expose_secret().len();
+                        let space = if space { ". The password has white space before or after it" } else { "" };
+                        let said = format!("{}{space}", error.cause);
+                        (Some(Attempt { said: Some(said), ..attempt }), true)
+                    }
+                    // It may have been counted.
+                    Cause::TimedOut(_) | Cause::Broken(_) | Cause::Unreadable(_) => (Some(attempt.unheard()), false),
+                    // Nobody has looked at the password: as it was.
+                    _ => (before, false),
+                };
+                self.put_attempt(attempt.as_ref()).await?;
+                if refused { Ok(()) } else { Err(ExecuteError::ArgoCd(trouble(&error))) }
+            }
+        }
+    }
+
+    /// After a login that succeeded.
+    pub(super) async fn forget_attempt(&mut self) -> Result<(), ExecuteError> {
+        self.put_attempt(None).await?;
+        self.memory.succeeded = false;
+        Ok(())
+    }
+
+    /// Other parts write the same Secret for reasons of their own: a conflict with them says nothing
+    /// about a login, and how it ended has to be written down.
+    async fn put_attempt(&mut self, attempt: Option<&Attempt>) -> Result<(), ClusterError> {
+        let mut tries = 0;
+        loop {
+            match self.state.put(self.context, LOGIN, attempt).await {
+                Err(error) if is_conflict(&error) && tries < MOST_TRIES => tries += 1,
+                result => return result,
+            }
+            *self.state = State::open(self.context).await?;
+        }
+    }
+
+    async fn mint(&mut self, why: &MintReason) -> Result<(), ExecuteError> {
+        let (Ok(username), Some(session)) = (&self.sources.username, &self.memory.session) else { return Ok(()) };
+        let Some(id) = self.prefix.fresh() else {
+            let text = "making an id for an API key: there is no randomness".to_owned();
+            return Err(ExecuteError::ArgoCd(Transient { kind: "setup", text, retry_after: None }));
+        };
+        self.context.may_write("making an API key in Argo CD")?;
+        tracing::info!(id, %why, "making an API key");
+        let making = self.asking.server.create_token(session, username, &id, None);
+        match self.asking.timed("create", making).await {
+            Ok(token) => {
+                self.memory.fresh = Some(FreshKey { id, token, since: self.now });
+                Ok(())
+            }
+            Err(error) => {
+                // It may be there now, or later: the list is looked through for it from now on.
+                if error.cause.may_have_been_done() {
+                    self.memory.discard(id);
+                }
+                Err(ExecuteError::ArgoCd(trouble(&error)))
+            }
+        }
+    }
+
+    /// Writes the fresh key, if the Secret is still as it was when the key was found wanting.
+    async fn store(&mut self) -> Result<(), ExecuteError> {
+        let Some(fresh) = &self.memory.fresh else { return Ok(()) };
+        let SecretKeyRef { name, key, .. } = key_place(self.context);
+        let namespace = &self.context.options.namespace;
+        let what = format!("writing the API key into Secret {namespace}/{name}");
+        let api = self.context.secrets();
+        let made;
+        let read = if let Some(secret) = &self.sources.key_secret {
+            secret
+        } else {
+            self.context.may_write(&what)?;
+            // No owner: the Runtime goes on with it when this program is uninstalled.
+            let body = json!({
+                "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": self.context.options.metadata(&name),
+            });
+            made = ensure::<Secret>(&api, &what, &name, &body).await?;
+            if made.data.as_ref().is_some_and(|data| data.contains_key(&key)) {
+                // Somebody else was faster, and the plan knows nothing of it.
+                return Ok(());
+            }
+            &made
+        };
+        self.context.may_write(&what)?;
+        let patch = json!({ "data": { key: STANDARD.encode(fresh.token.expose_secret()) } });
+        let written = merge_if::<Secret>(&api, &what, &name, read.metadata.resource_version.as_deref(), patch).await?;
+        let why = self.why();
+        self.context.metrics.credential.made(&why);
+        let note = format!("wrote API key {} ({why})", fresh.id);
+        self.memory.fresh = None;
+        let event = Event { reason: "CredentialReplaced", action: "Replace", note, warning: false };
+        self.context.tell(about(self.context, &name, Some(&written)), event).await;
+        Ok(())
+    }
+
+    /// What was wrong with what stood there.
+    fn why(&self) -> MintReason {
+        match &self.seen.key {
+            Key::Absent(_) => MintReason::Absent,
+            Key::WrongKind(what) => MintReason::WrongKind(what.clone()),
+            Key::Works { .. } => MintReason::Expires,
+            Key::Refused { .. } | Key::Unknown(_) | Key::Odd(_) => MintReason::Refused,
+        }
+    }
+
+    async fn retire(&mut self, account: &str, id: &str, gone: RetireReason) -> Result<(), ExecuteError> {
+        let works = matches!(self.seen.key, Key::Works { .. });
+        let Some(with) = self.held.filter(|_| works).or(self.memory.session.as_ref()) else { return Ok(()) };
+        // A plan names no other ones. Said again where it counts.
+        if !self.prefix.is_ours(id) || matches!(&self.seen.key, Key::Works { id: held, .. } if held == id) {
+            return Ok(());
+        }
+        self.context.may_write("deleting an API key in Argo CD")?;
+        match self.asking.timed("delete", self.asking.server.delete_token(with, account, id)).await {
+            Ok(_) => {
+                self.context.metrics.credential.retired();
+                let SecretKeyRef { name, .. } = key_place(self.context);
+                let note = format!("deleted API key {id} in Argo CD: {gone}");
+                let event = Event { reason: "KeyRetired", action: "Retire", note, warning: false };
+                self.context.tell(about(self.context, &name, self.sources.key_secret.as_ref()), event).await;
+                Ok(())
+            }
+            Err(ArgoCdError { what, cause: cause @ Cause::Forbidden(_) }) => {
+                tracing::warn!("{what}: {cause}; it stays there until somebody deletes it who may");
+                self.memory.undeletable.insert(id.to_owned());
+                Ok(())
+            }
+            Err(error) => Err(ExecuteError::Minor(trouble(&error))),
+        }
+    }
+
+    async fn remember(&mut self, marks: &CredentialRecord) -> Result<(), ExecuteError> {
+        Ok(self.state.put(self.context, MARKS, Some(marks)).await?)
+    }
+}
+
+/// The keyed hash by which a credential is known again.
+pub(super) fn credential(state: &State, username: &str, password: &SecretString) -> String {
+    state.digest(&[b"login", username.as_bytes(), password.expose_secret().as_bytes()])
+}
+
+/// A Secret, for an Event.
+pub(super) fn about(context: &Context, name: &str, secret: Option<&Secret>) -> ObjectReference {
+    ObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("Secret".to_owned()),
+        name: Some(name.to_owned()),
+        namespace: Some(context.options.namespace.clone()),
+        uid: secret.and_then(|secret| secret.metadata.uid.clone()),
+        ..ObjectReference::default()
+    }
+}
+
+/// Whether a failure of the cluster's is nothing but somebody else's write, or their deletion.
+pub(super) fn is_conflict(error: &ClusterError) -> bool {
+    matches!(error.cause, cluster::Cause::Conflict | cluster::Cause::NotFound)
+}

@@ -1,0 +1,151 @@
+//! A look: what stands in the cluster and in Argo CD, put together.
+
+use super::argocd_probe::{self, Asking, Held, LocalState, Persisted, unknown};
+use super::execute::{LOGIN, MARKS, credential};
+use super::id::Prefix;
+use super::record::Attempt;
+use super::snapshot::{Key, Login, Snapshot, Transient};
+use super::source::Sources;
+use crate::argocd::{Account, ListedToken, Server};
+use crate::controller::{Context, state};
+use crate::core::Mode;
+use crate::time;
+use std::collections::BTreeSet;
+
+/// What was seen, with what the snapshot leaves out.
+pub(super) struct Observation {
+    pub snapshot: Snapshot,
+    pub held: Option<Held>,
+    /// The key in the Secret, if it is one of ours and listed.
+    pub current: Option<ListedToken>,
+    /// Whether any account's keys could be listed.
+    pub seen_lists: bool,
+}
+
+/// What a look starts from.
+pub(super) struct Observer<'l> {
+    context: &'l Context,
+    prefix: &'l Prefix,
+    sources: &'l Sources,
+    remembered: Persisted,
+    login: Login,
+    requests: BTreeSet<String>,
+}
+
+impl<'l> Observer<'l> {
+    /// From what stands in the cluster. `succeeded`: a login has, though the state doesn't say so yet.
+    pub(super) fn new(
+        context: &'l Context,
+        prefix: &'l Prefix,
+        sources: &'l Sources,
+        state: &state::State,
+        succeeded: bool,
+    ) -> Self {
+        let remembered = Persisted { marks: state.get(MARKS).unwrap_or_default(), attempt: state.get(LOGIN) };
+        let digest = |(name, value): &(String, String)| state.digest(&[b"check", name.as_bytes(), value.as_bytes()]);
+        let requests = sources.requests.iter().map(digest).collect();
+        let login = login(context, state, sources, remembered.attempt.as_ref(), succeeded);
+        Self { context, prefix, sources, remembered, login, requests }
+    }
+
+    pub(super) async fn look(self, memory: &mut LocalState, server: Result<&&Server, &Transient>) -> Observation {
+        let Self { context, prefix, sources, remembered, login, requests } = self;
+        let now = time::now();
+        let mode = context.settings.auth.mode;
+        let username = sources.username.as_ref().ok().map(String::as_str);
+        let held = argocd_probe::held(&sources.key, username.filter(|_| mode == Mode::Password), now);
+        let held_id = held.as_ref().ok().map(|held| held.id.clone());
+        if memory.fresh.as_ref().is_some_and(|fresh| Some(&fresh.id) == held_id.as_ref()) {
+            // It was written, though nobody said so.
+            memory.fresh = None;
+        }
+        let mut snapshot = Snapshot {
+            mode,
+            key: Key::Absent(String::new()),
+            account: held.as_ref().ok().map(|held| held.account.clone()).or_else(|| username.map(str::to_owned)),
+            left: Vec::new(),
+            held_is_ours: false,
+            unreadable_accounts: remembered.marks.accounts.iter().cloned().collect(),
+            login,
+            session: None,
+            fresh: None,
+            marks: remembered.marks,
+            requests,
+            consumers: *context.consumers.borrow(),
+        };
+        let asking = match server {
+            Ok(server) => Asking { server, metrics: &context.metrics.credential },
+            Err(trouble) => {
+                snapshot.key = unknown(held.as_ref(), trouble);
+                snapshot.login = match snapshot.login {
+                    Login::Free => Login::NoWay(trouble.clone()),
+                    other => other,
+                };
+                return Observation { snapshot, held: held.ok(), current: None, seen_lists: false };
+            }
+        };
+        let mut accounts: Vec<Account> = Vec::new();
+        // Our own session first: what the key is told after it is a definite answer.
+        if let (Some(token), Some(username)) = (&memory.session, username) {
+            let (session, account) = argocd_probe::session(&asking, token, username).await;
+            snapshot.session = Some(session);
+            accounts.extend(account);
+        }
+        let held = match held {
+            Ok(held) => {
+                let (key, account) = argocd_probe::key(&asking, &held, memory, now).await;
+                snapshot.key = key;
+                accounts.extend(account.filter(|account| accounts.iter().all(|known| known.name != account.name)));
+                Some(held)
+            }
+            Err(key) => {
+                snapshot.key = key;
+                None
+            }
+        };
+        if let (Some(fresh), Some(username)) = (&memory.fresh, username) {
+            snapshot.fresh = Some(argocd_probe::fresh(&asking, fresh, username, now).await);
+        }
+        if let (Key::Works { .. }, Some(held)) = (&snapshot.key, &held) {
+            // What other accounts may have left of ours, if this one may look.
+            for name in &snapshot.unreadable_accounts {
+                if accounts.iter().all(|known| known.name != *name) {
+                    accounts.extend(asking.account(&held.token, name).await.ok());
+                }
+            }
+        }
+        let fresh_id = memory.fresh.as_ref().map(|fresh| fresh.id.as_str());
+        let mut current = None;
+        for account in &accounts {
+            let but = [held_id.as_deref(), fresh_id];
+            snapshot.left.extend(argocd_probe::left(account, prefix, but, memory));
+            let is_held = |id: &&str| prefix.is_ours(id);
+            let listed = held_id.as_deref().filter(is_held).and_then(|id| account.token(id));
+            current = current.or_else(|| listed.cloned());
+        }
+        snapshot.held_is_ours = current.is_some();
+        snapshot.unreadable_accounts.retain(|name| accounts.iter().all(|account| account.name != *name));
+        let seen_lists = !accounts.is_empty();
+        Observation { snapshot, held, current, seen_lists }
+    }
+}
+
+/// Whether a login may be tried.
+fn login(
+    context: &Context,
+    state: &state::State,
+    sources: &Sources,
+    attempt: Option<&Attempt>,
+    succeeded: bool,
+) -> Login {
+    let (username, password) = match (&sources.username, &sources.password) {
+        (Ok(username), Ok(password)) => (username, password),
+        (Err(missing), _) | (_, Err(missing)) => return Login::Missing(missing.clone()),
+    };
+    let wait = i64::try_from(context.settings.credentials.login_wait.as_secs()).unwrap_or(i64::MAX);
+    let digest = credential(state, username, password);
+    match attempt.and_then(|attempt| Some((attempt, attempt.blocks(&digest, wait, time::now())?))) {
+        Some((attempt, until)) if !succeeded => Login::Tried { until, said: attempt.said_to(&digest) },
+        _ => Login::Free,
+    }
+}

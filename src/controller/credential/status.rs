@@ -1,0 +1,244 @@
+//! What people are told: the status, Events, the log.
+
+use super::action::State;
+use super::snapshot::SupersededKey;
+use crate::argocd::ListedToken;
+use crate::core::{Auth, Mode, SecretKeyRef};
+use crate::time::{Seconds, rfc3339};
+use serde_json::{Value, json};
+
+/// Everything that the status is made of.
+pub(super) struct Report<'r> {
+    pub auth: &'r Auth,
+    /// Where the key stands.
+    pub place: &'r SecretKeyRef,
+    pub account: Option<&'r str>,
+    pub state: &'r State,
+    pub server: &'r str,
+    pub valid_since: Option<Seconds>,
+    pub key_id: Option<&'r str>,
+    /// The key in the Secret, if it is listed and ours.
+    pub current: Option<&'r ListedToken>,
+    pub left: &'r [SupersededKey],
+}
+
+impl Report<'_> {
+    /// The status, without the time of the look.
+    pub(super) fn status(&self) -> Value {
+        let mut status = json!({
+            "mode": self.auth.mode.as_str(),
+            "secret": self.place.name,
+            "key": self.place.key,
+            "account": self.account,
+            "server": self.server,
+            "state": self.state.name(),
+            "message": message(self.state),
+        });
+        if let Some(advice) = advice(self.state, self.auth) {
+            status["advice"] = advice.into();
+        }
+        if let Some(id) = self.key_id {
+            status["keyId"] = id.into();
+        }
+        if self.state.works()
+            && let Some(since) = self.valid_since
+        {
+            status["validSince"] = rfc3339(since).into();
+        }
+        if let State::Expires(when) = self.state {
+            status["expiresAt"] = rfc3339(*when).into();
+        }
+        let current = self.current.map(|key| (key.id.as_str(), key.issued_at.unwrap_or(0), true));
+        let mut keys: Vec<(&str, Seconds, bool)> =
+            self.left.iter().map(|left| (left.id.as_str(), left.issued, false)).chain(current).collect();
+        keys.sort_by_key(|(_, issued, current)| (!current, std::cmp::Reverse(*issued)));
+        let keys = keys
+            .iter()
+            .map(|(id, issued, current)| json!({ "id": id, "issuedAt": rfc3339(*issued), "current": current }));
+        status["keys"] = keys.collect();
+        status
+    }
+}
+
+/// What is the case, in a sentence.
+pub(super) fn message(state: &State) -> String {
+    match state {
+        State::Valid => "the key works and never expires".to_owned(),
+        State::Expires(when) => format!("the key works, and expires at {}", rfc3339(*when)),
+        State::Replacing(why) => format!("a key is being made: {why}"),
+        State::Missing(what) | State::Odd(what) | State::Hindered(what) => what.clone(),
+        State::WrongKind(what) => format!("what stands in the Secret is of no use: {what}"),
+        State::LoginRefused(until, said) => format!(
+            "{said}. A wrong password, or others have locked the account: after five failures Argo CD refuses a \
+             correct one too, for five minutes. Not tried again with this password before {}",
+            rfc3339(*until)
+        ),
+        State::LoginUnknown(until) => format!(
+            "nobody heard what Argo CD said to a login. Not tried again with this password before {}, so as not to \
+             lock the account",
+            rfc3339(*until)
+        ),
+        State::AccountDisabled => "the account is disabled; its keys come back with it".to_owned(),
+        State::NoApiKey => {
+            "the account lacks the capability apiKey, and its keys come back with that; nothing is made meanwhile"
+                .to_owned()
+        }
+        State::NotYet(from) => format!(
+            "the key is valid from {}, and Argo CD's clock is behind that: it comes back by itself, and nothing is made \
+             meanwhile",
+            rfc3339(*from)
+        ),
+        State::ServerBroken(how) => format!(
+            "Argo CD gives us a session and then doesn't accept it ({how}): its configuration is broken, and good \
+             keys are refused as well. Nothing is made meanwhile"
+        ),
+        State::Refused(said) => said.clone(),
+        State::Unavailable(trouble) => trouble.text.clone(),
+    }
+}
+
+/// What to do, where there is something.
+pub(super) fn advice(state: &State, auth: &Auth) -> Option<String> {
+    let SecretKeyRef { name, key, .. } = &auth.credential;
+    let text = match (state, auth.mode) {
+        (State::Valid | State::Replacing(_) | State::Odd(_) | State::Unavailable(_) | State::Hindered(_), _) => {
+            return None;
+        }
+        (State::Expires(_), _) => format!("make an API key without an end and put it into {key} of Secret {name}"),
+        (State::Missing(_), Mode::Password) => format!("put the account's password into {key} of Secret {name}"),
+        (State::Missing(_) | State::WrongKind(_), _) => {
+            format!("make an API key (argocd account generate-token) and put it into {key} of Secret {name}")
+        }
+        (State::LoginRefused(..), _) => format!(
+            "compare {key} of Secret {name} with the account's password, and see that the account is enabled and has \
+             the capability login; another password is tried at once"
+        ),
+        (State::LoginUnknown(_), _) => "nothing: it is tried again by itself".to_owned(),
+        (State::AccountDisabled, _) => {
+            "set accounts.<account>.enabled to \"true\" in argocd-cm (account enable does it)".to_owned()
+        }
+        (State::NoApiKey, _) => {
+            "add apiKey to accounts.<account> in argocd-cm (account enable does it): `login,apiKey`".to_owned()
+        }
+        (State::NotYet(_), _) => "look at the clocks of Argo CD's nodes".to_owned(),
+        (State::ServerBroken(_), _) => {
+            "look at the log of Argo CD's server, at argocd-cm (its label app.kubernetes.io/part-of: argocd, and that \
+             each accounts.<name>.enabled is true or false) and at argocd-secret (server.secretkey, a passwordMtime \
+             that isn't in the future)"
+                .to_owned()
+        }
+        (State::Refused(_), _) => format!(
+            "if other keys are accepted, this one was revoked or its account's password has changed: make a new one \
+             and put it into {key} of Secret {name}; if none is, look at the log of Argo CD's server"
+        ),
+    };
+    Some(text)
+}
+
+/// What tells two states of one name apart, for an Event each.
+pub(super) fn kind(state: &State) -> (&'static str, &str) {
+    let detail = match state {
+        State::Unavailable(trouble) => trouble.kind,
+        State::Missing(text) | State::WrongKind(text) | State::Hindered(text) => text,
+        _ => "",
+    };
+    (state.name(), detail)
+}
+
+/// The reason of an Event about it.
+pub(super) const fn reason(state: &State) -> &'static str {
+    match state {
+        State::Valid => "CredentialValid",
+        State::Expires(_) => "CredentialExpires",
+        State::Replacing(_) => "CredentialReplaced",
+        State::Missing(_) => "CredentialMissing",
+        State::WrongKind(_) => "CredentialWrongKind",
+        State::LoginRefused(..) => "LoginRefused",
+        State::LoginUnknown(_) => "LoginUnknown",
+        State::AccountDisabled => "AccountDisabled",
+        State::NoApiKey => "AccountWithoutApiKey",
+        State::NotYet(_) => "CredentialNotYetValid",
+        State::ServerBroken(_) => "ArgoCdBroken",
+        State::Refused(_) => "CredentialRefused",
+        State::Odd(_) => "CredentialOdd",
+        State::Unavailable(_) => "ArgoCdUnavailable",
+        State::Hindered(_) => "CredentialHindered",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::action::MintReason;
+    use super::super::snapshot::Transient;
+    use super::*;
+    use crate::core::{INITIAL_PASSWORD, PLAIN_TOKEN, Username};
+    use std::fmt::Write;
+
+    fn auth(mode: Mode) -> Auth {
+        let credential = if mode == Mode::Password { INITIAL_PASSWORD } else { PLAIN_TOKEN }.into();
+        Auth { mode, credential, username: Username::Plain("admin".to_owned()), chart_has_username: true }
+    }
+
+    #[test]
+    fn every_state_says_what_is_the_case_and_what_to_do() {
+        let at = 1_800_000_000;
+        let some = |text: &str| text.to_owned();
+        let trouble =
+            Transient { kind: "timed_out", text: some("logging in: no answer within 60s"), retry_after: None };
+        let states = [
+            (Mode::Password, State::Valid),
+            (Mode::Token, State::Expires(at)),
+            (Mode::Password, State::Replacing(MintReason::Refused)),
+            (Mode::Password, State::Missing(some("there is no Secret codefresh/argocd-initial-admin-secret"))),
+            (Mode::Token, State::Missing(some("token in Secret codefresh/gitops-runtime-argo-cd-token is empty"))),
+            (Mode::Token, State::WrongKind(some("it is a session of the account \"admin\", no API key"))),
+            (Mode::Password, State::LoginRefused(at, some("Argo CD says no (401): Invalid username or password"))),
+            (Mode::Password, State::LoginUnknown(at)),
+            (Mode::Password, State::AccountDisabled),
+            (Mode::Password, State::NoApiKey),
+            (Mode::Password, State::NotYet(at)),
+            (Mode::Password, State::ServerBroken(some("it counts as no login"))),
+            (Mode::Token, State::Refused(some("it is refused, or the server is broken"))),
+            (Mode::Password, State::Odd(some("its account doesn't list it"))),
+            (Mode::Password, State::Unavailable(trouble)),
+            (Mode::Password, State::Hindered(some("reading Secret codefresh/argocd-token: not allowed"))),
+        ];
+        let named: Vec<&str> = states.iter().map(|(_, state)| state.name()).collect();
+        for name in State::NAMES {
+            assert!(named.contains(&name), "{name}");
+        }
+        let mut text = String::new();
+        for (mode, state) in states {
+            let _ = writeln!(text, "{} ({}): {}", state.name(), reason(&state), message(&state));
+            if let Some(advice) = advice(&state, &auth(mode)) {
+                let _ = writeln!(text, "    to do: {advice}");
+            }
+        }
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn the_status_names_keys_and_holds_none() {
+        let auth = auth(Mode::Password);
+        let place = crate::core::GENERATED_TOKEN.into();
+        let current = ListedToken { id: "b".to_owned(), issued_at: Some(1_800_000_000), expires_at: None };
+        let left = SupersededKey {
+            account: "admin".to_owned(),
+            id: "a".to_owned(),
+            issued: 1_799_999_000,
+            never_delivered: false,
+        };
+        let report = Report {
+            auth: &auth,
+            place: &place,
+            account: Some("admin"),
+            state: &State::Valid,
+            server: "http://argocd-server.codefresh.svc",
+            valid_since: Some(1_800_000_001),
+            key_id: Some("b"),
+            current: Some(&current),
+            left: &[left],
+        };
+        insta::assert_snapshot!(format!("{:#}", report.status()));
+    }
+}

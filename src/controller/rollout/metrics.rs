@@ -1,0 +1,77 @@
+//! What is counted about pods.
+
+use crate::drift::{Drift, Verdict};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+type Label = [(&'static str, &'static str); 1];
+
+/// Upper edges of the buckets for the time to in step, in seconds: a pod takes some, a large
+/// workload minutes, and what waits for a person longer.
+const EDGES: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
+
+/// What stands in the place of what a pod lacks where it was only in the way of a restart.
+const STUCK: &str = "stuck";
+
+/// The metrics of the pods' part. Labels come from this code only.
+#[derive(Debug)]
+pub struct PodMetrics {
+    pods: Family<Label, Gauge>,
+    restarts: Family<Label, Counter>,
+    in_step: Histogram,
+    waiting: Gauge,
+}
+
+impl PodMetrics {
+    /// Registers them.
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            pods: Family::default(),
+            restarts: Family::default(),
+            in_step: Histogram::new(EDGES),
+            waiting: Gauge::default(),
+        };
+        for verdict in Verdict::NAMES {
+            drop(metrics.pods.get_or_create(&[("verdict", verdict)]));
+        }
+        for reason in Drift::ALL.map(Drift::as_str).into_iter().chain([STUCK]) {
+            drop(metrics.restarts.get_or_create(&[("reason", reason)]));
+        }
+        registry.register("pods", "Pods of the services, by verdict", metrics.pods.clone());
+        let restarts = "Pods that were taken away, and workloads that were restarted for stale ones";
+        registry.register("restarts", restarts, metrics.restarts.clone());
+        let in_step = "From when a pod of a workload was seen to be out of step to when none was";
+        registry.register("time_to_in_step_seconds", in_step, metrics.in_step.clone());
+        let waiting = "Workloads with pods out of step that can't be replaced now";
+        registry.register("workloads_waiting", waiting, metrics.waiting.clone());
+        metrics
+    }
+
+    /// Notes how many pods there are of each verdict.
+    pub(super) fn pods(&self, counts: &BTreeMap<&'static str, usize>) {
+        for verdict in Verdict::NAMES {
+            let count = counts.get(verdict).copied().unwrap_or(0);
+            self.pods.get_or_create(&[("verdict", verdict)]).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Counts an act.
+    pub(super) fn restarted(&self, lack: Option<Drift>) {
+        self.restarts.get_or_create(&[("reason", lack.map_or(STUCK, Drift::as_str))]).inc();
+    }
+
+    /// Notes that a workload is in step again.
+    pub(super) fn in_step(&self, after: Duration) {
+        self.in_step.observe(after.as_secs_f64());
+    }
+
+    /// Notes how many workloads wait.
+    pub(super) fn waiting(&self, workloads: usize) {
+        self.waiting.set(i64::try_from(workloads).unwrap_or(i64::MAX));
+    }
+}

@@ -1,0 +1,223 @@
+//! Looking at the cluster: what the watches said, and the workloads that matter now, as a snapshot.
+
+use super::reconcile::Persisted;
+use super::record::{EvictionRound, RolloutRecord};
+use super::restart::PATIENCE;
+use super::snapshot::{Found, PodView, WorkloadId};
+use super::workloads::Workloads;
+use crate::cluster::{Cause, ClusterError};
+use crate::controller::state::State;
+use crate::core::{Injector, Outcome, Pod};
+use crate::drift::{History, KUBELET_CACHE, NotOurs, Owner, PodFacts, TrackedKeys, Verdict, judge};
+use crate::settings::Rollout;
+use crate::time::{Seconds, now};
+use k8s_openapi::api::core::v1::{PodTemplateSpec, Secret};
+use kube::Client;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long what was read of a workload counts.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// How long it counts that the workload behind an owner isn't known.
+const UNKNOWN: Duration = Duration::from_secs(30);
+
+/// What is behind an owner of pods.
+#[derive(Clone)]
+struct Owned {
+    at: Instant,
+    workload: Option<WorkloadId>,
+    /// Whether this account may look.
+    seen: bool,
+    /// Whether its template leaves nothing to keep of a person's own; `None` where nobody looked.
+    clean: Option<bool>,
+}
+
+/// What pods are judged by.
+#[derive(Clone, Copy)]
+pub(super) struct Judgement<'j> {
+    pub injector: &'j Injector,
+    pub history: &'j History,
+    pub ledger: &'j RolloutRecord,
+    /// Which settings hold.
+    pub settings: &'j str,
+    /// How long a kubelet may hand out the value before.
+    pub cache: Seconds,
+    /// Whether workloads may be changed, and so are looked at.
+    pub automatic: bool,
+}
+
+/// What was looked up and needn't be again.
+#[derive(Default)]
+pub(super) struct Known {
+    owners: BTreeMap<Owner, Owned>,
+    workloads: BTreeMap<WorkloadId, (Instant, Found, Option<String>)>,
+}
+
+impl Known {
+    /// Has a workload read again, because something was done to it.
+    pub(super) fn forget_state(&mut self, workload: &WorkloadId) {
+        if let Some((at, _, _)) = self.workloads.get_mut(workload) {
+            *at = at.checked_sub(FRESH).unwrap_or(*at);
+        }
+    }
+
+    /// The uid of a workload, if it was looked at.
+    pub(super) fn uid(&self, workload: &WorkloadId) -> Option<&String> {
+        self.workloads.get(workload).and_then(|(_, _, uid)| uid.as_ref())
+    }
+
+    async fn owned(
+        &mut self,
+        cluster: Workloads<'_>,
+        owner: &Owner,
+        injector: &Injector,
+    ) -> Result<Owned, ClusterError> {
+        let fresh = |known: &&Owned| known.workload.is_some() || known.at.elapsed() < UNKNOWN;
+        if let Some(known) = self.owners.get(owner).filter(fresh) {
+            return Ok(known.clone());
+        }
+        let (seen, (workload, template)) = match cluster.workload_of(owner).await {
+            Err(error) if !matches!(error.cause, Cause::Forbidden(_)) => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "whose pods those are isn't known");
+                (false, (None, None))
+            }
+            Ok(found) => (true, found),
+        };
+        let clean = template.map(|template| is_clean(&template, injector));
+        let found = Owned { at: Instant::now(), workload, seen, clean };
+        self.owners.insert(owner.clone(), found.clone());
+        Ok(found)
+    }
+
+    /// Whether what stands in the pod in the place of ours was put there by nobody whose template
+    /// says so: then it was injected, under other settings, and gives way. A pod that came since a
+    /// replacement under these settings is taken at its word: somebody else puts it in each time.
+    async fn was_injected(
+        &mut self,
+        cluster: Workloads<'_>,
+        facts: &PodFacts,
+        injector: &Injector,
+        wave: Option<&EvictionRound>,
+    ) -> Result<bool, ClusterError> {
+        let conflict =
+            matches!(facts.outcome, Outcome::ConflictKept | Outcome::ConflictReplaced | Outcome::ConflictDenied);
+        let Some(owner) = facts.owner.as_ref().filter(|_| conflict) else { return Ok(false) };
+        if wave.is_some_and(|wave| !wave.knows(&facts.uid)) {
+            return Ok(false);
+        }
+        if let Some(Owned { clean: Some(clean), .. }) = self.owners.get(owner) {
+            return Ok(*clean);
+        }
+        if owner.kind != "StatefulSet" {
+            return Ok(false);
+        }
+        let template = cluster.stateful_template(&owner.name).await?;
+        Ok(template.is_some_and(|template| is_clean(&template, injector)))
+    }
+
+    async fn workload(&mut self, cluster: Workloads<'_>, id: &WorkloadId) -> Result<Found, ClusterError> {
+        if let Some((at, found, _)) = self.workloads.get(id)
+            && at.elapsed() < FRESH
+        {
+            return Ok(found.clone());
+        }
+        let (found, uid) = cluster.workload(id).await?;
+        self.workloads.insert(id.clone(), (Instant::now(), found.clone(), uid));
+        Ok(found)
+    }
+
+    /// Judges the pods. Workloads are looked at only where they may be changed.
+    pub(super) async fn judge(
+        &mut self,
+        cluster: Workloads<'_>,
+        by: Judgement<'_>,
+        pods: Vec<PodFacts>,
+    ) -> Result<(Vec<PodView>, BTreeMap<WorkloadId, Found>), ClusterError> {
+        let Judgement { injector, history, ledger, settings, cache, automatic } = by;
+        let owners: BTreeSet<&Owner> = pods.iter().filter_map(|facts| facts.owner.as_ref()).collect();
+        self.owners.retain(|owner, _| owners.contains(owner));
+        let mut views = Vec::with_capacity(pods.len());
+        for mut facts in pods {
+            let (workload, seen) = match &facts.owner {
+                Some(owner) => {
+                    let behind = self.owned(cluster, owner, injector).await?;
+                    (behind.workload, behind.seen)
+                }
+                None => (None, true),
+            };
+            let wave = workload.as_ref().and_then(|id| ledger.wave(id)).filter(|wave| wave.settings == settings);
+            if self.was_injected(cluster, &facts, injector, wave).await? {
+                (facts.outcome, facts.changed, facts.carries) = (Outcome::Injected, true, true);
+            }
+            let verdict = match (judge(&facts, history, false, cache), &workload, &facts.owner) {
+                // An owner of an owner that isn't known.
+                (Verdict::Lacks(lack), None, Some(owner)) if seen => {
+                    Verdict::NotOurs(NotOurs::UnknownKind(owner.kind.clone()), Some(lack))
+                }
+                (verdict, ..) => verdict,
+            };
+            views.push(PodView { facts, verdict, workload });
+        }
+        let mut workloads = BTreeMap::new();
+        if automatic {
+            let restarted: BTreeSet<&str> = ledger.restarted_within(PATIENCE, now()).collect();
+            let matters = |view: &&PodView| {
+                let restarted = view.workload.as_ref().is_some_and(|id| restarted.contains(id.to_string().as_str()));
+                view.verdict.lack().is_some() || restarted
+            };
+            let mut ids: BTreeSet<WorkloadId> =
+                views.iter().filter(matters).filter_map(|view| view.workload.clone()).collect();
+            // One that lost its only pod to us has none to be known by.
+            ids.extend(ledger.replaced_lately(now()).filter_map(|name| name.parse().ok()));
+            for id in ids {
+                let found = self.workload(cluster, &id).await?;
+                workloads.insert(id, found);
+            }
+            for view in &mut views {
+                let found = view.workload.as_ref().and_then(|id| workloads.get(id));
+                if let Some(Found::There(workload)) = found
+                    && workload.opted_out
+                {
+                    view.verdict = judge(&view.facts, history, true, cache);
+                }
+            }
+        }
+        Ok((views, workloads))
+    }
+}
+
+/// Each pod with the verdict that the controller gives about it. `state` is what it remembers.
+///
+/// # Errors
+/// A call failed. What the account may not see is no error: then less is known.
+pub(crate) async fn verdicts(
+    client: &Client,
+    namespace: &str,
+    subjects: &TrackedKeys,
+    state: Option<&Secret>,
+    rollout: Rollout,
+    pods: Vec<PodFacts>,
+) -> Result<Vec<(PodFacts, Verdict)>, ClusterError> {
+    let remembered = state.and_then(State::read).map(|state| Persisted::of(&state, &subjects.injector));
+    let Persisted { history, ledger, settings } = remembered.unwrap_or_default();
+    let by = Judgement {
+        injector: &subjects.injector,
+        history: &history,
+        ledger: &ledger,
+        settings: &settings,
+        cache: KUBELET_CACHE,
+        automatic: rollout == Rollout::Automatic,
+    };
+    let (views, _) = Known::default().judge(Workloads { client, namespace }, by, pods).await?;
+    Ok(views.into_iter().map(|view| (view.facts, view.verdict)).collect())
+}
+
+/// Whether a pod of this template has nothing of a person's own in the place of ours.
+fn is_clean(template: &PodTemplateSpec, injector: &Injector) -> bool {
+    let Ok(text) = serde_json::to_string(template) else { return false };
+    let Ok(pod) = Pod::from_json(&text) else { return false };
+    matches!(injector.decide(&pod).outcome, Outcome::Injected | Outcome::AlreadyRight)
+}

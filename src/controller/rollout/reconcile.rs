@@ -1,0 +1,238 @@
+//! The loop: look, plan, do the one thing, look again.
+
+use super::execute::Executed;
+use super::observe::{Judgement, Known};
+use super::plan::{Action, Next, Plan, plan};
+use super::probe::ProbeResults;
+use super::record::RolloutRecord;
+use super::snapshot::{Snapshot, WorkloadId};
+use super::status::StatusPublisher;
+use super::store::Store;
+use super::tracked::{self, VALUES};
+use crate::cluster::{Cause, ClusterError};
+use crate::controller::state::{self, State};
+use crate::controller::{Consumers, Context};
+use crate::core::Injector;
+use crate::drift::{History, PodFacts, TrackedKeys};
+use crate::settings::Rollout;
+use crate::time::{Seconds, now};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// The name of the ledger in the state Secret.
+const LEDGER: &str = "rollouts";
+/// Changes come in swarms; this long they are gathered.
+const GATHER: Duration = Duration::from_millis(200);
+/// Between two acts.
+const PACE: Duration = Duration::from_millis(100);
+/// The longest time without a look.
+const RESYNC: Duration = Duration::from_secs(30);
+/// While something waits that no watch tells of.
+const POLL: Duration = Duration::from_secs(2);
+/// How long a workload is left alone where something was refused.
+const LEAVE: Seconds = 10;
+/// How long after that it is still said, if it isn't tried again.
+const FORGET: Seconds = 60;
+const FIRST_DELAY: Duration = Duration::from_millis(500);
+const LONGEST_DELAY: Duration = Duration::from_secs(15);
+
+/// Keeps at it; never ends.
+pub(in crate::controller) async fn run(context: Context) {
+    let store = Store::default();
+    let subjects = TrackedKeys::new(&context.settings);
+    let mut keeping = RolloutReconciler {
+        context: &context,
+        subjects: &subjects,
+        store: &store,
+        memory: None,
+        known: Known::default(),
+        proofs: ProbeResults::default(),
+        reporter: StatusPublisher::default(),
+        held_back: BTreeMap::new(),
+    };
+    tokio::select! {
+        () = store.follow(&context, &subjects) => {}
+        () = Box::pin(keeping.work()) => {}
+    }
+}
+
+/// What is remembered in the cluster.
+#[derive(Default)]
+pub(super) struct Persisted {
+    pub history: History,
+    pub ledger: RolloutRecord,
+    /// Which settings hold.
+    pub settings: String,
+}
+
+impl Persisted {
+    /// What stands in the state Secret.
+    pub(super) fn of(state: &State, injector: &Injector) -> Self {
+        let what_holds: Vec<String> = injector.injections().map(|injection| format!("{injection:?}")).collect();
+        let settings = state.digest(&[what_holds.join("\n").as_bytes()]).chars().take(12).collect();
+        let (history, ledger) = (state.get(VALUES).unwrap_or_default(), state.get(LEDGER).unwrap_or_default());
+        Self { history, ledger, settings }
+    }
+}
+
+struct LocalState {
+    state: State,
+    held: Persisted,
+}
+
+struct RolloutReconciler<'k> {
+    context: &'k Context,
+    subjects: &'k TrackedKeys,
+    store: &'k Store,
+    memory: Option<LocalState>,
+    known: Known,
+    proofs: ProbeResults,
+    reporter: StatusPublisher,
+    held_back: BTreeMap<WorkloadId, (Seconds, String)>,
+}
+
+impl RolloutReconciler<'_> {
+    async fn work(&mut self) {
+        let mut leadership = self.context.leadership.clone();
+        let mut delay = FIRST_DELAY;
+        loop {
+            if !leadership.may_write() {
+                // Somebody else writes: what is remembered here is out of date from now on.
+                self.memory = None;
+                state::forget(self.context);
+                StatusPublisher::nothing_seen(self.context);
+                self.context.consumers.send_replace(Consumers::Unknown);
+                leadership.granted().await;
+            }
+            match self.pass().await {
+                Ok(idle) => {
+                    delay = FIRST_DELAY;
+                    if timeout(idle, self.store.bell.notified()).await.is_ok() {
+                        sleep(GATHER).await;
+                    }
+                }
+                Err(error) => {
+                    self.memory = None;
+                    self.context.metrics.failed(Some(&error.cause));
+                    if error.cause == Cause::Conflict {
+                        tracing::debug!(%error, "looking again");
+                    } else {
+                        tracing::warn!(%error, again_in = ?delay, "keeping pods in step failed");
+                    }
+                    sleep(delay).await;
+                    delay = (delay * 2).min(LONGEST_DELAY);
+                }
+            }
+        }
+    }
+
+    /// One look and at most one act. Says how long to sleep if nothing changes.
+    async fn pass(&mut self) -> Result<Duration, ClusterError> {
+        let Some(pods) = self.store.pods(self.subjects.injector.services().len()) else { return Ok(POLL) };
+        let mut memory = match self.memory.take() {
+            Some(memory) => memory,
+            None => self.remember().await?,
+        };
+        if self.store.secrets_changed() {
+            let noted = tracked::note(self.context, self.subjects, &memory.state, &mut memory.held.history).await;
+            if noted.inspect_err(|_| self.store.look_at_secrets())? {
+                memory.state.put(self.context, VALUES, Some(&memory.held.history)).await?;
+            }
+        }
+        let automatic = self.context.settings.rollout == Rollout::Automatic;
+        self.held_back.retain(|_, (until, _)| now() < *until + FORGET);
+        let mut seen = self.look(&memory.held, automatic, pods).await?;
+        let planned = if automatic {
+            self.plan(&mut seen).await?
+        } else {
+            Plan { next: Next::Wait(Seconds::MAX), waiting: BTreeMap::new() }
+        };
+        StatusPublisher::count(self.context, &seen, &planned.waiting);
+        let again = self.reporter.publish(self.context, &seen, &planned.waiting).await?;
+        self.reporter.tell(self.context, &self.known, &seen, &planned.waiting).await;
+        let idle = match planned.next {
+            Next::Do(action, ledger) => {
+                memory.state.put(self.context, LEDGER, Some(&ledger)).await?;
+                memory.held.ledger = ledger;
+                self.act(&action).await?;
+                PACE
+            }
+            Next::Prove(_) => POLL,
+            Next::Wait(_) if again || !planned.waiting.is_empty() => POLL,
+            Next::Wait(until) => wait(until),
+        };
+        self.memory = Some(memory);
+        Ok(idle)
+    }
+
+    async fn remember(&self) -> Result<LocalState, ClusterError> {
+        let state = State::open(self.context).await?;
+        // Without what was remembered everything has to be looked at.
+        self.store.look_at_secrets();
+        let held = Persisted::of(&state, &self.subjects.injector);
+        Ok(LocalState { state, held })
+    }
+
+    /// Puts the snapshot together.
+    async fn look(&mut self, held: &Persisted, automatic: bool, pods: Vec<PodFacts>) -> Result<Snapshot, ClusterError> {
+        let Persisted { history, ledger, settings } = held;
+        let (injector, cache) = (&self.subjects.injector, self.context.options.kubelet_cache);
+        let by = Judgement { injector, history, ledger, settings, cache, automatic };
+        let (pods, workloads) = self.known.judge(self.context.workloads(), by, pods).await?;
+        Ok(Snapshot {
+            pods,
+            workloads,
+            cache,
+            history: history.clone(),
+            ledger: ledger.clone(),
+            settings: settings.clone(),
+            held_back: self.held_back.clone(),
+            ..Snapshot::default()
+        })
+    }
+
+    /// Plans, and shows that the webhook injects where the plan asks for it.
+    async fn plan(&mut self, seen: &mut Snapshot) -> Result<Plan, ClusterError> {
+        seen.proofs = self.proofs.now();
+        let planned = plan(seen, now());
+        let Next::Prove(services) = &planned.next else { return Ok(planned) };
+        self.proofs.show(self.context, &self.subjects.injector, services).await?;
+        seen.proofs = self.proofs.now();
+        Ok(plan(seen, now()))
+    }
+
+    async fn act(&mut self, action: &Action) -> Result<(), ClusterError> {
+        let acted = self.context.execute(action).await?;
+        let workload = match action {
+            Action::Replace { workload, uid, .. } => {
+                if !matches!(acted, Executed::Refused(_)) {
+                    self.store.taken(uid);
+                }
+                workload
+            }
+            Action::Restart { workload, .. } => workload,
+            Action::Remember => return Ok(()),
+        };
+        if !matches!(acted, Executed::Refused(_)) {
+            self.held_back.remove(workload);
+        }
+        if matches!(action, Action::Restart { .. }) {
+            self.known.forget_state(workload);
+        }
+        match acted {
+            Executed::Done => self.reporter.acted(self.context, &self.known, action).await,
+            Executed::Gone => {}
+            Executed::Refused(why) => {
+                tracing::info!(%workload, why, "refused; trying again later");
+                self.held_back.insert(workload.clone(), (now() + LEAVE, why));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn wait(until: Seconds) -> Duration {
+    let seconds = u64::try_from(until.saturating_sub(now())).unwrap_or(0);
+    Duration::from_secs(seconds).clamp(Duration::from_millis(250), RESYNC)
+}

@@ -1,0 +1,182 @@
+//! What was done to each workload, as far as it bounds what may be done next. Written into the state
+//! Secret before each act, so that a process that is killed in between leaves no act uncounted.
+
+use super::snapshot::WorkloadId;
+use crate::time::Seconds;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How far back acts are counted.
+pub(super) const HOUR: Seconds = 3600;
+/// How long a workload whose restarts somebody undoes is only reported.
+const FOUGHT: Seconds = 24 * HOUR;
+
+/// How long a wave is remembered.
+const KEPT: Seconds = 30 * 24 * HOUR;
+
+/// Enough of a uid to tell the pods of one workload apart.
+fn short(uid: &str) -> String {
+    uid.chars().filter(char::is_ascii_hexdigit).take(12).collect()
+}
+
+/// Pods of one workload that were replaced one after the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvictionRound {
+    /// The settings under which it began.
+    pub settings: String,
+    /// The pods that were there when it began. One that comes later should be in step.
+    known: Vec<String>,
+    /// The last act.
+    pub last: Seconds,
+    /// How many waves before it brought pods that weren't in step.
+    pub backoff_level: u32,
+    /// The pods that were replaced within the last hour.
+    acts: Vec<(String, Seconds)>,
+}
+
+/// A restart of a workload.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restart {
+    /// The values that were to be taken up.
+    pub cause: String,
+    /// What was put into the workload.
+    pub value: String,
+    /// How often that was done for this cause.
+    pub times: u32,
+    /// When, within the last hour.
+    pub acts: Vec<Seconds>,
+    /// Since when it is known that somebody undoes it.
+    pub contested_since: Option<Seconds>,
+}
+
+impl Restart {
+    /// The last time.
+    #[must_use]
+    pub fn last(&self) -> Option<Seconds> {
+        self.acts.last().copied()
+    }
+
+    /// Whether the workload is only reported because somebody undid its restarts.
+    #[must_use]
+    pub fn is_fought(&self, now: Seconds) -> bool {
+        self.contested_since.is_some_and(|since| now < since + FOUGHT)
+    }
+}
+
+/// What was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutRecord {
+    waves: BTreeMap<String, EvictionRound>,
+    rolls: BTreeMap<String, Restart>,
+}
+
+impl RolloutRecord {
+    /// The last wave of this workload.
+    #[must_use]
+    pub fn wave(&self, workload: &WorkloadId) -> Option<&EvictionRound> {
+        self.waves.get(&workload.to_string())
+    }
+
+    /// The last restart of this workload.
+    #[must_use]
+    pub fn roll(&self, workload: &WorkloadId) -> Option<&Restart> {
+        self.rolls.get(&workload.to_string())
+    }
+
+    /// The names of the workloads that were restarted within this time.
+    pub fn restarted_within(&self, time: Seconds, now: Seconds) -> impl Iterator<Item = &str> {
+        let recent = move |roll: &Restart| roll.last().is_some_and(|last| now < last + time);
+        self.rolls.iter().filter(move |(_, roll)| recent(roll)).map(|(name, _)| name.as_str())
+    }
+
+    /// The names of the workloads of which a pod was replaced within the last hour.
+    pub fn replaced_lately(&self, now: Seconds) -> impl Iterator<Item = &str> {
+        self.waves.iter().filter(move |(_, wave)| wave.lately(now).is_some()).map(|(name, _)| name.as_str())
+    }
+
+    /// How many pods were replaced within the last hour: of this workload, or of all.
+    #[must_use]
+    pub fn replaced(&self, workload: Option<&WorkloadId>, now: Seconds) -> usize {
+        let name = workload.map(ToString::to_string);
+        let waves = self.waves.iter().filter(|(key, _)| name.as_ref().is_none_or(|name| name == *key));
+        waves.flat_map(|(_, wave)| &wave.acts).filter(|(_, at)| now < at + HOUR).count()
+    }
+
+    /// Takes note of a pod that is about to be replaced. `pods` are those of the workload; `anew`
+    /// begins a wave.
+    pub(super) fn replace(
+        &mut self,
+        workload: &WorkloadId,
+        uid: &str,
+        pods: impl Iterator<Item = String>,
+        settings: &str,
+        backoff_level: Option<u32>,
+        now: Seconds,
+    ) {
+        self.forget(now);
+        let wave = self.waves.entry(workload.to_string()).or_default();
+        if let Some(backoff_level) = backoff_level {
+            wave.known = pods.map(|uid| short(&uid)).collect();
+            settings.clone_into(&mut wave.settings);
+            wave.backoff_level = backoff_level;
+        }
+        let uid = short(uid);
+        if !wave.acts.iter().any(|(acted, _)| *acted == uid) {
+            wave.acts.push((uid, now));
+            wave.last = now;
+        }
+    }
+
+    /// Takes note of a restart that is about to be made.
+    pub(super) fn restart(&mut self, workload: &WorkloadId, cause: &str, value: &str, now: Seconds) {
+        self.forget(now);
+        let roll = self.rolls.entry(workload.to_string()).or_default();
+        if roll.cause != cause {
+            cause.clone_into(&mut roll.cause);
+            roll.times = 0;
+        }
+        value.clone_into(&mut roll.value);
+        roll.times += 1;
+        roll.acts.push(now);
+    }
+
+    /// Takes note that somebody undoes restarts.
+    pub(super) fn contested_since(&mut self, workload: &WorkloadId, now: Seconds) {
+        if let Some(roll) = self.rolls.get_mut(&workload.to_string()) {
+            roll.contested_since = Some(now);
+        }
+    }
+
+    /// Forgets what bounds nothing any more.
+    fn forget(&mut self, now: Seconds) {
+        for wave in self.waves.values_mut() {
+            wave.acts.retain(|(_, at)| now < at + HOUR);
+        }
+        self.waves.retain(|_, wave| now < wave.last + KEPT);
+        for roll in self.rolls.values_mut() {
+            roll.acts.retain(|at| now < at + HOUR);
+        }
+        self.rolls.retain(|_, roll| !roll.cause.is_empty());
+    }
+}
+
+impl EvictionRound {
+    /// Whether this pod was there when the wave began.
+    #[must_use]
+    pub fn knows(&self, uid: &str) -> bool {
+        self.known.contains(&short(uid))
+    }
+
+    /// The last act, if it was within the last hour.
+    #[must_use]
+    pub fn lately(&self, now: Seconds) -> Option<Seconds> {
+        self.acts.iter().map(|(_, at)| *at).filter(|at| now < at + HOUR).max()
+    }
+
+    /// Whether this pod is counted as replaced.
+    #[must_use]
+    pub fn acted_on(&self, uid: &str) -> bool {
+        let uid = short(uid);
+        self.acts.iter().any(|(acted, _)| *acted == uid)
+    }
+}

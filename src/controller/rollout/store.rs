@@ -1,0 +1,155 @@
+//! What the watches say: the pods of every service, as facts, and whether a Secret has changed.
+
+use crate::cluster::{Change, watch_named, watch_selected};
+use crate::controller::Context;
+use crate::core::{LabelSelector, Operator, Service};
+use crate::drift::{PodFacts, TrackedKeys};
+use futures_util::StreamExt;
+use futures_util::stream::{BoxStream, select_all};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::core::{Expression, Selector};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+type ByUid = BTreeMap<String, PodFacts>;
+
+/// The pods of one service.
+#[derive(Debug, Default)]
+struct Watched {
+    pods: ByUid,
+    /// A list that has begun.
+    listed: Option<ByUid>,
+    complete: bool,
+}
+
+/// What the watches said.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    watched: Mutex<BTreeMap<usize, Watched>>,
+    secrets: Mutex<bool>,
+    /// Rings when anything changes.
+    pub bell: Notify,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One thing that a watch says.
+enum Said {
+    Pod(usize, Box<Change<Pod>>),
+    Secret,
+    Nothing,
+}
+
+/// A selector of the settings as the API server reads it.
+fn selector(selector: &LabelSelector) -> Selector {
+    let labels = selector.match_labels.iter().map(|(key, value)| Expression::Equal(key.clone(), value.clone()));
+    let requirements = selector.match_expressions.iter().map(|requirement| {
+        let (key, values) = (requirement.key.clone(), requirement.values.iter().cloned().collect());
+        match requirement.operator {
+            Operator::In => Expression::In(key, values),
+            Operator::NotIn => Expression::NotIn(key, values),
+            Operator::Exists => Expression::Exists(key),
+            Operator::DoesNotExist => Expression::DoesNotExist(key),
+        }
+    });
+    labels.chain(requirements).collect()
+}
+
+impl Store {
+    /// Every pod; nothing before each service's were listed.
+    pub(super) fn pods(&self, services: usize) -> Option<Vec<PodFacts>> {
+        let watched = lock(&self.watched);
+        if watched.values().filter(|service| service.complete).count() < services {
+            return None;
+        }
+        let by_uid: BTreeMap<&String, &PodFacts> = watched.values().flat_map(|service| &service.pods).collect();
+        Some(by_uid.into_values().cloned().collect())
+    }
+
+    /// Remembers that a pod was taken away; the watch says so later.
+    pub(super) fn taken(&self, uid: &str) {
+        for service in lock(&self.watched).values_mut() {
+            if let Some(facts) = service.pods.get_mut(uid) {
+                facts.terminating = true;
+            }
+        }
+    }
+
+    /// Whether a Secret that matters may have changed since this was asked last.
+    pub(super) fn secrets_changed(&self) -> bool {
+        std::mem::take(&mut *lock(&self.secrets))
+    }
+
+    /// Asks for another look at the Secrets.
+    pub(super) fn look_at_secrets(&self) {
+        *lock(&self.secrets) = true;
+    }
+
+    /// Follows pods and Secrets; never ends.
+    pub(super) async fn follow(&self, context: &Context, subjects: &TrackedKeys) {
+        let pods: Api<Pod> = Api::namespaced(context.client.clone(), &context.options.namespace);
+        let services: Vec<&Service> = subjects.injector.services().collect();
+        let mut streams: Vec<BoxStream<'_, Said>> = Vec::new();
+        for (place, service) in services.iter().enumerate() {
+            let selected = watch_selected(pods.clone(), &selector(&service.selector));
+            let told = move |said: Result<_, _>| match said {
+                Ok(change) => Said::Pod(place, Box::new(change)),
+                Err(error) => failed(context, &error),
+            };
+            streams.push(selected.map(told).boxed());
+        }
+        for secret in subjects.secrets() {
+            let told = |said: Result<_, _>| match said {
+                Ok(_) => Said::Secret,
+                Err(error) => failed(context, &error),
+            };
+            streams.push(watch_named(context.secrets(), secret).map(told).boxed());
+        }
+        let mut all = select_all(streams);
+        while let Some(said) = all.next().await {
+            match said {
+                Said::Pod(place, change) => self.note(place, *change, subjects),
+                Said::Secret => self.look_at_secrets(),
+                Said::Nothing => continue,
+            }
+            self.bell.notify_one();
+        }
+    }
+
+    fn note(&self, place: usize, change: Change<Pod>, subjects: &TrackedKeys) {
+        let mut watched = lock(&self.watched);
+        let service = watched.entry(place).or_default();
+        match change {
+            Change::Anew => service.listed = Some(ByUid::new()),
+            Change::Complete => {
+                if let Some(listed) = service.listed.take() {
+                    service.pods = listed;
+                }
+                service.complete = true;
+            }
+            Change::There(pod) => {
+                let uid = pod.metadata.uid.clone().unwrap_or_default();
+                let pods = service.listed.as_mut().unwrap_or(&mut service.pods);
+                // Its labels may have changed.
+                match PodFacts::of(&pod, subjects) {
+                    Some(facts) => drop(pods.insert(uid, facts)),
+                    None => drop(pods.remove(&uid)),
+                }
+            }
+            Change::Gone(pod) => {
+                let uid = pod.metadata.uid.unwrap_or_default();
+                service.pods.remove(&uid);
+            }
+        }
+    }
+}
+
+fn failed(context: &Context, error: &crate::cluster::ClusterError) -> Said {
+    context.metrics.failed(Some(&error.cause));
+    tracing::warn!(%error, "a watch broke; trying on");
+    Said::Nothing
+}

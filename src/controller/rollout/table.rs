@@ -1,0 +1,298 @@
+//! The plan's table of cases: what stands in the cluster, and what is done about it.
+
+mod stale;
+
+use super::plan::{Action, Next, Plan, plan};
+use super::record::RolloutRecord;
+use super::snapshot::{Found, Kind, PodView, Progress, Snapshot, Workload, WorkloadId};
+use crate::core::Outcome;
+use crate::drift::{Drift, Held, History, Key, Owner, PodFacts, Verdict, judge};
+use crate::time::Seconds;
+
+const NOW: Seconds = 1_800_000_000;
+const CACHE: Seconds = 60;
+
+fn id(kind: Kind) -> WorkloadId {
+    WorkloadId { kind, name: "proxy".to_owned() }
+}
+
+fn workload(desired: usize) -> Workload {
+    Workload {
+        desired,
+        progress: Progress::Done,
+        whole: true,
+        paused: false,
+        opted_out: false,
+        refused: None,
+        restarted: None,
+        revision: None,
+        rolls: true,
+    }
+}
+
+fn key() -> Key {
+    Key::new("password", "password")
+}
+
+/// A pod that is in step and ready.
+fn pod(name: &str) -> PodView {
+    let facts = PodFacts {
+        name: name.to_owned(),
+        uid: format!("{:012x}", name.bytes().fold(7_u64, |sum, byte| sum * 31 + u64::from(byte)) % (1 << 40)),
+        created: NOW - 1000,
+        owner: Some(Owner { kind: "ReplicaSet".to_owned(), name: "proxy-1".to_owned() }),
+        revision: Some("1".to_owned()),
+        service: "app-proxy".to_owned(),
+        outcome: Outcome::AlreadyRight,
+        changed: false,
+        carries: true,
+        held: vec![Held { key: key(), started: NOW - 1000, optional: false }],
+        ready: true,
+        terminating: false,
+        completed: false,
+    };
+    PodView { facts, verdict: Verdict::InStep, workload: Some(id(Kind::Deployment)) }
+}
+
+fn missed(name: &str) -> PodView {
+    let mut pod = pod(name);
+    (pod.facts.outcome, pod.facts.changed, pod.facts.carries) = (Outcome::Injected, true, false);
+    pod.facts.held.clear();
+    pod
+}
+
+fn unready(mut pod: PodView) -> PodView {
+    pod.facts.ready = false;
+    pod
+}
+
+/// A Deployment with these pods; the webhook is shown to inject.
+fn scene(pods: Vec<PodView>) -> Snapshot {
+    let mut history = History::default();
+    history.note(&key(), Some("a".to_owned()), None, NOW - 5000);
+    let workloads = [(id(Kind::Deployment), Found::There(workload(pods.len())))];
+    let mut seen = Snapshot {
+        workloads: workloads.into_iter().collect(),
+        pods,
+        proofs: [("app-proxy".to_owned(), Ok(()))].into_iter().collect(),
+        history,
+        settings: "s1".to_owned(),
+        cache: CACHE,
+        ..Snapshot::default()
+    };
+    judged(&mut seen);
+    seen
+}
+
+fn judged(seen: &mut Snapshot) {
+    for pod in &mut seen.pods {
+        pod.verdict = judge(&pod.facts, &seen.history, false, seen.cache);
+    }
+}
+
+/// The same after the Secret got another value so long ago.
+fn changed(mut seen: Snapshot, ago: Seconds) -> Snapshot {
+    seen.history.note(&key(), Some("b".to_owned()), None, NOW - ago);
+    judged(&mut seen);
+    seen
+}
+
+fn with(mut seen: Snapshot, change: impl Fn(&mut Workload)) -> Snapshot {
+    for found in seen.workloads.values_mut() {
+        if let Found::There(workload) = found {
+            change(workload);
+        }
+    }
+    seen
+}
+
+/// In a line: the act, or why not.
+fn says(plan: &Plan) -> String {
+    match &plan.next {
+        Next::Do(Action::Replace { pod, how, lack, .. }, _) => {
+            format!("{how:?} {pod} {}", lack.map_or("stuck", Drift::as_str))
+        }
+        Next::Do(Action::Restart { workload, .. }, _) => format!("restart {workload}"),
+        Next::Do(Action::Remember, _) => "remember".to_owned(),
+        Next::Prove(services) => format!("prove {services:?}"),
+        Next::Wait(_) => plan.waiting.values().map(|why| why.reason).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn said(seen: &Snapshot) -> String {
+    says(&plan(seen, NOW))
+}
+
+/// The ledger after what the plan says was written into it.
+fn done(seen: &Snapshot, now: Seconds) -> RolloutRecord {
+    match plan(seen, now).next {
+        Next::Do(_, ledger) => ledger,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn nothing_is_done_where_everything_is_in_step() {
+    assert_eq!(said(&scene(vec![pod("a"), unready(pod("b"))])), "");
+}
+
+#[test]
+fn a_missed_pod_is_evicted_when_ready_and_deleted_when_not() {
+    assert_eq!(said(&scene(vec![missed("a"), pod("b")])), "Evict a missed");
+    assert_eq!(said(&scene(vec![unready(missed("a")), pod("b")])), "Delete a missed");
+    assert_eq!(
+        said(&scene(vec![missed("a"), unready(missed("b"))])),
+        "Delete b missed",
+        "who serves nobody goes first"
+    );
+}
+
+#[test]
+fn the_first_new_pod_shows_that_api_servers_reach_the_webhook_before_another_workload_is_touched() {
+    let other = id(Kind::StatefulSet);
+    let of_other = |mut pod: PodView| {
+        pod.workload = Some(other.clone());
+        pod
+    };
+    let mut seen = scene(vec![missed("a")]);
+    seen.workloads.insert(other.clone(), Found::There(workload(1)));
+    seen.pods.push(of_other(missed("b")));
+    assert_eq!(said(&seen), "Evict a missed");
+    seen.ledger = done(&seen, NOW);
+    // Killed before it was done: the same again.
+    assert_eq!(said(&seen), "Evict a missed");
+    seen.pods[0].facts.terminating = true;
+    judged(&mut seen);
+    assert_eq!(said(&seen), "OneAtATime, FirstOfAll");
+    seen.pods.remove(0);
+    assert_eq!(said(&seen), "OneAtATime, FirstOfAll");
+    assert_eq!(says(&plan(&seen, NOW + 60)), "NotBack, FirstOfAll");
+    let refused = with(seen.clone(), |workload| workload.refused = Some("no endpoints".to_owned()));
+    assert_eq!(said(&refused), "PodsRefused, PodsRefused");
+    let mut unready_there = seen.clone();
+    unready_there.pods[0].facts.ready = false;
+    assert_eq!(said(&unready_there), "Delete b missed", "who serves nobody is no risk");
+    seen.pods.push(unready(pod("new")));
+    assert_eq!(said(&seen), "Evict b missed");
+    // It shows it for all that follow, and longer than an hour nobody is kept waiting.
+    seen.ledger = done(&seen, NOW);
+    seen.pods.remove(1);
+    assert_eq!(says(&plan(&seen, NOW + 3600)), "Evict b missed");
+}
+
+#[test]
+fn an_outdated_pod_is_told_from_a_missed_one() {
+    let mut outdated = missed("a");
+    outdated.facts.carries = true;
+    assert_eq!(said(&scene(vec![outdated])), "Evict a outdated");
+}
+
+#[test]
+fn ready_pods_go_one_at_a_time() {
+    assert_eq!(said(&scene(vec![missed("a"), unready(pod("b"))])), "OneAtATime");
+    let mut going = pod("b");
+    going.facts.terminating = true;
+    assert_eq!(said(&scene(vec![missed("a"), going])), "OneAtATime");
+    assert_eq!(said(&with(scene(vec![missed("a")]), |workload| workload.desired = 2)), "OneAtATime");
+}
+
+#[test]
+fn nothing_is_done_before_the_webhook_is_shown_to_inject() {
+    let mut seen = scene(vec![unready(missed("a"))]);
+    seen.proofs.clear();
+    assert_eq!(said(&seen), "prove {\"app-proxy\"}");
+    seen.proofs.insert("app-proxy".to_owned(), Err("no ready pod is behind it".to_owned()));
+    assert_eq!(said(&seen), "WebhookNotProven");
+    let mut stale = changed(scene(vec![pod("a")]), 100);
+    stale.proofs.clear();
+    assert_eq!(said(&stale), "prove {\"app-proxy\"}", "a restart makes new pods as well");
+}
+
+#[test]
+fn nothing_is_done_where_new_pods_are_refused_or_the_workload_is_unknown() {
+    let refused = |workload: &mut Workload| workload.refused = Some("exceeded quota".to_owned());
+    assert_eq!(said(&with(scene(vec![missed("a")]), refused)), "PodsRefused");
+    assert_eq!(said(&with(changed(scene(vec![pod("a")]), 100), refused)), "PodsRefused");
+    let mut seen = scene(vec![missed("a")]);
+    seen.workloads.insert(id(Kind::Deployment), Found::Unknown("not allowed".to_owned()));
+    assert_eq!(said(&seen), "WorkloadUnknown");
+}
+
+#[test]
+fn what_was_refused_just_now_is_left_alone() {
+    let mut seen = scene(vec![missed("a")]);
+    seen.held_back.insert(id(Kind::Deployment), (NOW + 10, "a disruption budget".to_owned()));
+    assert_eq!(said(&seen), "Refused");
+    assert_eq!(says(&plan(&seen, NOW + 10)), "Evict a missed");
+}
+
+#[test]
+fn a_pod_that_comes_back_out_of_step_stops_it_longer_each_time() {
+    let mut seen = scene(vec![unready(missed("a")), unready(missed("b"))]);
+    seen.ledger = done(&seen, NOW);
+    // Both were there before: the second one is no failure of the first.
+    seen.pods.remove(0);
+    assert_eq!(said(&seen), "Delete b missed");
+    seen.ledger = done(&seen, NOW);
+    let mut name = 0;
+    let mut now = NOW;
+    for delay in [60, 120, 240, 480, 960, 1920] {
+        name += 1;
+        seen.pods = vec![unready(missed(&format!("again-{name}")))];
+        judged(&mut seen);
+        assert_eq!(says(&plan(&seen, now + delay - 1)), "CameBack", "{delay}");
+        now += delay;
+        assert_eq!(says(&plan(&seen, now)), format!("Delete again-{name} missed"));
+        seen.ledger = done(&seen, now);
+    }
+}
+
+#[test]
+fn other_settings_begin_anew() {
+    let mut seen = scene(vec![unready(missed("a"))]);
+    seen.ledger = done(&seen, NOW);
+    seen.pods = vec![missed("b")];
+    judged(&mut seen);
+    assert_eq!(said(&seen), "CameBack");
+    seen.settings = "s2".to_owned();
+    assert_eq!(said(&seen), "Evict b missed");
+}
+
+#[test]
+fn a_successor_repeats_what_was_begun_and_counts_it_once() {
+    let mut seen = scene(vec![missed("a"), missed("b"), missed("c")]);
+    let first = done(&seen, NOW);
+    seen.ledger = first.clone();
+    assert_eq!(says(&plan(&seen, NOW + 100)), "Evict a missed");
+    assert_eq!(done(&seen, NOW + 100), first);
+}
+
+#[test]
+fn the_hour_bounds_a_workload() {
+    let mut seen = scene(vec![missed("a")]);
+    for round in 0..6 {
+        seen.pods = vec![missed(&format!("p{round}"))];
+        seen.settings = format!("s{round}");
+        judged(&mut seen);
+        seen.ledger = done(&seen, NOW + round);
+    }
+    seen.pods = vec![missed("last")];
+    "another".clone_into(&mut seen.settings);
+    judged(&mut seen);
+    assert_eq!(says(&plan(&seen, NOW + 10)), "HourlyBound");
+    assert_eq!(says(&plan(&seen, NOW + 3601)), "Evict last missed");
+}
+
+#[test]
+fn bare_pods_and_those_of_workloads_that_say_no_are_reported() {
+    let mut bare = missed("a");
+    bare.facts.owner = None;
+    let history = History::default();
+    assert_eq!(judge(&bare.facts, &history, false, CACHE).as_str(), "not_ours");
+    let verdict = judge(&missed("a").facts, &history, true, CACHE);
+    assert_eq!(verdict.as_str(), "not_ours");
+    insta::assert_snapshot!(verdict.reason().unwrap(), @r#"missed, but its workload has the annotation argocd-auth-webhook/rollout: "false""#);
+    let mut seen = scene(vec![missed("a")]);
+    seen.pods[0].verdict = verdict;
+    assert_eq!(said(&seen), "");
+}

@@ -1,0 +1,60 @@
+//! Taking note of which values the Secrets hold, as keyed hashes.
+
+use crate::cluster::{Cause, ClusterError, call};
+use crate::controller::Context;
+use crate::controller::state::State;
+use crate::drift::{History, Key, TrackedKeys};
+use crate::time::{Seconds, now};
+use k8s_openapi::api::core::v1::Secret;
+
+/// The name of the history in the state Secret.
+pub(super) const VALUES: &str = "values";
+
+/// Reads every Secret that matters and takes note of what is new. Says whether anything was.
+///
+/// # Errors
+/// A Secret can't be read.
+pub(super) async fn note(
+    context: &Context,
+    subjects: &TrackedKeys,
+    state: &State,
+    history: &mut History,
+) -> Result<bool, ClusterError> {
+    let mut changed = false;
+    let before = history.clone();
+    history.keep(|key| subjects.keys.contains(key));
+    for name in subjects.secrets() {
+        let what = format!("reading Secret {}/{name}", context.options.namespace);
+        let secret = match call(&what, context.secrets().get_opt(name)).await {
+            Ok(secret) => secret,
+            Err(error) if matches!(error.cause, Cause::Forbidden(_)) => {
+                tracing::warn!(%error, "whether pods hold an earlier value of it isn't known");
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let now = now();
+        let written = secret.as_ref().and_then(written);
+        for key in subjects.keys.iter().filter(|key| key.secret == name) {
+            let hash = secret.as_ref().and_then(|secret| digest(secret, key, state));
+            if history.note(key, hash, written, now) {
+                tracing::info!(%key, "another value of a Secret's key");
+                changed = true;
+            }
+        }
+    }
+    Ok(changed || before != *history)
+}
+
+/// An empty value is none: nobody could use it.
+fn digest(secret: &Secret, key: &Key, state: &State) -> Option<String> {
+    let value = secret.data.as_ref()?.get(&key.key).filter(|value| !value.0.is_empty())?;
+    Some(state.digest(&[key.secret.as_bytes(), key.key.as_bytes(), &value.0]))
+}
+
+/// When it was last written by anybody.
+fn written(secret: &Secret) -> Option<Seconds> {
+    let fields = secret.metadata.managed_fields.iter().flatten();
+    let times = fields.filter_map(|entry| entry.time.as_ref()).map(|time| time.0.as_second());
+    times.chain(secret.metadata.creation_timestamp.as_ref().map(|time| time.0.as_second())).max()
+}

@@ -1,0 +1,196 @@
+//! What of a pod decides: from an object of the cluster to what a verdict needs, and nothing more.
+
+use super::{Key, TrackedKeys};
+use crate::core::{Outcome, Pod as Decided, Service};
+use crate::time::Seconds;
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, Volume};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Who made a pod.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    /// Its kind, such as `ReplicaSet`; with its group, where that isn't one of those known here.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Owner {
+    /// The controlling owner of an object.
+    #[must_use]
+    pub fn of(metadata: &ObjectMeta) -> Option<Self> {
+        let owners = metadata.owner_references.iter().flatten();
+        let owner = owners.into_iter().find(|owner| owner.controller == Some(true))?;
+        // Others have kinds of the same names.
+        let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
+        let known = matches!(group, "" | "apps" | "batch" | "argoproj.io");
+        let kind = if known { owner.kind.clone() } else { format!("{}.{group}", owner.kind) };
+        Some(Self { kind, name: owner.name.clone() })
+    }
+}
+
+/// A key that a running container took up when it started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Which key.
+    pub key: Key,
+    /// When the container started.
+    pub started: Seconds,
+    /// Whether it starts without the key too.
+    pub optional: bool,
+}
+
+/// What of a pod decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact by itself")]
+pub struct PodFacts {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// When it was created.
+    pub created: Seconds,
+    /// Who made it; nobody, for a bare pod.
+    pub owner: Option<Owner>,
+    /// The revision of its workload that it is of.
+    pub revision: Option<String>,
+    /// Its service.
+    pub service: String,
+    /// What the webhook would make of it as it stands.
+    pub outcome: Outcome,
+    /// Whether that would change it.
+    pub changed: bool,
+    /// Whether it carries anything that was injected or that a chart put there for the same purpose.
+    pub carries: bool,
+    /// What its running containers took up at their start.
+    pub held: Vec<Held>,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    /// Whether its containers have ended for good.
+    pub completed: bool,
+}
+
+fn seconds(time: Option<&Time>) -> Option<Seconds> {
+    time.map(|time| time.0.as_second())
+}
+
+impl PodFacts {
+    /// What of this pod decides; nothing if it is of no service.
+    #[must_use]
+    pub fn of(pod: &Pod, subjects: &TrackedKeys) -> Option<Self> {
+        let metadata = &pod.metadata;
+        let text = serde_json::to_string(pod).ok()?;
+        let decided = Decided::from_json(&text).ok()?;
+        let decision = subjects.injector.decide(&decided);
+        let (_, service) = decision.service?;
+        let status = pod.status.as_ref();
+        let phase = status.and_then(|status| status.phase.as_deref());
+        let conditions = status.and_then(|status| status.conditions.as_ref()).into_iter().flatten();
+        let label = |name| metadata.labels.as_ref().and_then(|labels| labels.get(name));
+        let revision = label("controller-revision-hash").or_else(|| label("pod-template-hash"));
+        Some(Self {
+            name: metadata.name.clone().unwrap_or_default(),
+            uid: metadata.uid.clone().unwrap_or_default(),
+            created: seconds(metadata.creation_timestamp.as_ref()).unwrap_or_default(),
+            owner: Owner::of(metadata),
+            revision: revision.cloned(),
+            service: service.name.clone(),
+            outcome: decision.outcome,
+            changed: decision.patch.is_some(),
+            carries: subjects.injector.carries(&decided),
+            held: held(pod, service, subjects),
+            ready: conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True"),
+            terminating: metadata.deletion_timestamp.is_some(),
+            completed: matches!(phase, Some("Succeeded" | "Failed")),
+        })
+    }
+}
+
+/// A container that isn't running holds nothing: the kubelet reads the Secret when it starts it.
+fn held(pod: &Pod, service: &Service, subjects: &TrackedKeys) -> Vec<Held> {
+    let (Some(spec), Some(status)) = (&pod.spec, &pod.status) else { return Vec::new() };
+    let sidecars = spec.init_containers.iter().flatten();
+    let sidecars = sidecars.filter(|container| container.restart_policy.as_deref() == Some("Always"));
+    let statuses = || status.container_statuses.iter().chain(&status.init_container_statuses).flatten();
+    let mut all = Vec::new();
+    for container in spec.containers.iter().chain(sidecars) {
+        let state = statuses().find(|status| status.name == container.name).and_then(|status| status.state.as_ref());
+        let running = state.and_then(|state| state.running.as_ref());
+        let Some(started) = running.and_then(|running| seconds(running.started_at.as_ref())) else { continue };
+        let named = service.containers.iter().chain(&service.or_containers).any(|name| *name == container.name);
+        let mut keys = taken_up(container, spec, &subjects.keys);
+        // A name is there whether or not the Secret is.
+        keys.extend(subjects.read_at_start(service).filter(|_| named).map(|key| (key, true)));
+        all.extend(keys.into_iter().map(|(key, optional)| Held { key: key.clone(), started, optional }));
+    }
+    all
+}
+
+/// The keys that this container takes up at its start only: by variables, and by mounts of a part of
+/// a volume, which the kubelet doesn't renew. Each with whether it starts without it too.
+fn taken_up<'k>(container: &Container, spec: &PodSpec, keys: &'k BTreeSet<Key>) -> BTreeMap<&'k Key, bool> {
+    let mut found = BTreeMap::new();
+    // Who requires it once requires it.
+    let mut take = |key: &'k Key, optional: Option<bool>| {
+        let optional = optional.unwrap_or(false);
+        found.entry(key).and_modify(|known| *known &= optional).or_insert(optional);
+    };
+    for variable in container.env.iter().flatten() {
+        let Some(from) = variable.value_from.as_ref().and_then(|from| from.secret_key_ref.as_ref()) else { continue };
+        for key in keys.iter().filter(|key| from.name == key.secret && from.key == key.key) {
+            take(key, from.optional);
+        }
+    }
+    for from in container.env_from.iter().flatten().filter_map(|from| from.secret_ref.as_ref()) {
+        for key in keys.iter().filter(|key| from.name == key.secret) {
+            // The Secret is required, and no key of it.
+            take(key, Some(true));
+        }
+    }
+    for mount in container.volume_mounts.iter().flatten() {
+        let part = |path: &Option<String>| path.as_ref().is_some_and(|path| !path.is_empty());
+        if part(&mount.sub_path) || part(&mount.sub_path_expr) {
+            let volume = spec.volumes.iter().flatten().find(|volume| volume.name == mount.name);
+            for key in keys.iter().filter(|key| volume.is_some_and(|volume| is_made_of(volume, key))) {
+                take(
+                    key,
+                    volume.and_then(|volume| volume.secret.as_ref()).map_or(Some(true), |secret| secret.optional),
+                );
+            }
+        }
+    }
+    found
+}
+
+fn is_made_of(volume: &Volume, key: &Key) -> bool {
+    use k8s_openapi::api::core::v1::KeyToPath;
+    let has = |name: Option<&str>, items: &Option<Vec<KeyToPath>>| {
+        name == Some(key.secret.as_str())
+            && items.as_ref().is_none_or(|items| items.is_empty() || items.iter().any(|item| item.key == key.key))
+    };
+    let projected = volume.projected.iter().flat_map(|projected| projected.sources.iter().flatten());
+    volume.secret.as_ref().is_some_and(|secret| has(secret.secret_name.as_deref(), &secret.items))
+        || projected.filter_map(|source| source.secret.as_ref()).any(|secret| has(Some(&secret.name), &secret.items))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_of_another_group_is_another_kind() {
+        let owner = |version: &str, kind: &str| {
+            let reference =
+                serde_json::json!({ "apiVersion": version, "kind": kind, "name": "a", "uid": "1", "controller": true });
+            let metadata = serde_json::from_value(serde_json::json!({ "ownerReferences": [reference] })).unwrap();
+            Owner::of(&metadata).unwrap().kind
+        };
+        assert_eq!(owner("apps/v1", "StatefulSet"), "StatefulSet");
+        assert_eq!(owner("apps.kruise.io/v1beta1", "StatefulSet"), "StatefulSet.apps.kruise.io");
+        assert_eq!(owner("argoproj.io/v1alpha1", "Rollout"), "Rollout");
+        assert_eq!(owner("v1", "Node"), "Node");
+    }
+}

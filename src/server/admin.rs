@@ -1,0 +1,82 @@
+//! The admin listener: health and metrics, in plain HTTP for kubelet and Prometheus.
+
+use super::bounds::Bounds;
+use super::health::Health;
+use super::listener::{self, BindError, Listener};
+use crate::telemetry::metrics::{CONTENT_TYPE as OPEN_METRICS, ConnectionMetrics};
+use axum::Router;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The admin listener of a process that has no other.
+pub struct AdminServer {
+    listener: Listener,
+    address: SocketAddr,
+}
+
+impl AdminServer {
+    /// Binds the address. `ready` says what the process is ready with, or why it isn't; `metrics`
+    /// is what Prometheus gets.
+    ///
+    /// # Errors
+    /// The address can't be bound.
+    pub async fn bind(
+        address: SocketAddr,
+        ready: impl Fn() -> Result<String, String> + Send + Sync + 'static,
+        metrics: impl Fn() -> Result<String, fmt::Error> + Send + Sync + 'static,
+    ) -> Result<Self, BindError> {
+        let (socket, address) = listener::bind(address).await?;
+        let health = Health::of(ready);
+        health.serving();
+        let listener = Listener {
+            socket,
+            tls: None,
+            router: router(Arc::clone(&health), metrics),
+            bounds: Arc::new(Bounds::default()),
+            health,
+            metrics: ConnectionMetrics::default(),
+        };
+        Ok(Self { listener, address })
+    }
+
+    /// Where it listens; the port is the one that the system chose, if it was asked to.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until the future is dropped.
+    pub async fn run(self) {
+        let (_open, never) = watch::channel(false);
+        self.listener.run(never).await;
+    }
+}
+
+pub(crate) fn router(
+    health: Arc<Health>,
+    metrics: impl Fn() -> Result<String, fmt::Error> + Send + Sync + 'static,
+) -> Router {
+    let metrics = Arc::new(metrics);
+    Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(async move || ready(&health)))
+        .route("/metrics", get(async move || text(metrics())))
+}
+
+fn ready(health: &Health) -> impl IntoResponse + use<> {
+    match health.readiness() {
+        Ok(text) => (StatusCode::OK, format!("{text}\n")),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+    }
+}
+
+fn text(text: Result<String, fmt::Error>) -> impl IntoResponse {
+    let text = text.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR);
+    ([(CONTENT_TYPE, OPEN_METRICS)], text)
+}

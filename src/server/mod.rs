@@ -1,0 +1,19 @@
+//! What every process that serves has: connections within bounds, health, metrics, and an orderly end.
+//!
+//! Knows no admission review: [`crate::webhook`] and [`crate::controller`] bring what is served.
+
+mod admin;
+mod bounds;
+mod connection;
+mod health;
+mod listener;
+mod phase;
+mod shutdown;
+
+pub use admin::AdminServer;
+pub(crate) use admin::router as admin_router;
+pub use bounds::Bounds;
+pub(crate) use health::Health;
+pub use listener::BindError;
+pub(crate) use listener::{Listener, bind};
+pub use shutdown::{Shutdown, Trigger};

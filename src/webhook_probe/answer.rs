@@ -1,0 +1,89 @@
+//! A review as an API server writes it, and what the answer makes of the pod.
+
+use crate::core::{Injector, Outcome, Pod};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+/// A review as the API server writes it for the creation of a pod by a controller.
+#[must_use]
+pub fn review(uid: &str, pod: &Value) -> Value {
+    let pod_kind = json!({ "group": "", "version": "v1", "kind": "Pod" });
+    let pods = json!({ "group": "", "version": "v1", "resource": "pods" });
+    json!({
+        "kind": "AdmissionReview",
+        "apiVersion": "admission.k8s.io/v1",
+        "request": {
+            "uid": uid,
+            "kind": pod_kind, "resource": pods, "requestKind": pod_kind, "requestResource": pods,
+            "namespace": pod["metadata"]["namespace"],
+            "operation": "CREATE",
+            "userInfo": { "username": "system:serviceaccount:kube-system:replicaset-controller" },
+            "object": pod,
+            "oldObject": null,
+            "dryRun": false,
+            "options": { "kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1" },
+        },
+    })
+}
+
+/// The pod as an API server would store it after this answer, and the patch.
+///
+/// # Errors
+/// The patch can't be read or applied; in words.
+pub fn patched(pod: &Value, answer: &Value) -> Result<(Value, Option<Value>), String> {
+    let mut changed = pod.clone();
+    let Some(text) = answer.pointer("/response/patch").and_then(Value::as_str) else { return Ok((changed, None)) };
+    let text = STANDARD.decode(text).map_err(|error| error.to_string())?;
+    let patch: json_patch::Patch = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+    json_patch::patch(&mut changed, &patch).map_err(|error| error.to_string())?;
+    Ok((changed, serde_json::from_slice(&text).ok()))
+}
+
+/// Whether this answer to the review `uid` of this pod makes of it what the settings say: nothing is
+/// left for the injector to do.
+///
+/// # Errors
+/// It doesn't; in words.
+pub fn shows(injector: &Injector, uid: &str, pod: &Value, answer: &Value) -> Result<(), String> {
+    let response = answer.get("response");
+    if response.and_then(|response| response.get("uid")).and_then(Value::as_str) != Some(uid) {
+        return Err("the answer is to another review".to_owned());
+    }
+    if response.and_then(|response| response.get("allowed")) != Some(&Value::Bool(true)) {
+        return Err("such a pod is refused".to_owned());
+    }
+    let (changed, _) = patched(pod, answer).map_err(|error| format!("its patch is of no use: {error}"))?;
+    let text = changed.to_string();
+    let after = Pod::from_json(&text).map_err(|error| format!("what it makes of the pod can't be read: {error}"))?;
+    let decision = injector.decide(&after);
+    match decision.outcome {
+        Outcome::AlreadyRight => Ok(()),
+        outcome => Err(format!("it makes something else of the pod than the settings here say ({outcome})")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::Engine as By;
+    use crate::settings::{Overrides, Settings};
+    use crate::webhook_probe::sample;
+
+    #[test]
+    fn only_an_answer_that_leaves_nothing_to_do_is_a_proof() {
+        let injector = Settings::load(None, Overrides::default()).unwrap().injector(By::Webhook);
+        let pod = sample::of(injector.services().next().unwrap());
+        let text = pod.to_string();
+        let patch = injector.decide(&Pod::from_json(&text).unwrap()).patch.unwrap();
+        let answer = |uid: &str, allowed: bool, patch: &str| json!({ "response": { "uid": uid, "allowed": allowed, "patch": STANDARD.encode(patch) } });
+        assert_eq!(shows(&injector, "1", &pod, &answer("1", true, &patch)), Ok(()));
+        let said = |answer: Value| shows(&injector, "1", &pod, &answer).unwrap_err();
+        assert!(said(answer("2", true, &patch)).contains("another review"));
+        assert!(said(answer("1", false, &patch)).contains("refused"));
+        assert!(said(answer("1", true, "[]")).contains("injected"));
+        assert!(said(answer("1", true, "{")).contains("of no use"));
+        assert!(said(json!({ "response": { "uid": "1", "allowed": true } })).contains("something else"));
+        assert!(said(json!({})).contains("another review"));
+    }
+}

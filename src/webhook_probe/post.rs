@@ -1,0 +1,73 @@
+//! Posting a review, as an API server does.
+
+use super::{Trust, review};
+use crate::pki::{chain, connect};
+use crate::time::now;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::Request;
+use hyper::client::conn::http1::handshake;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
+
+/// For the connection; the webhook is in the same cluster.
+const CONNECT: Duration = Duration::from_secs(3);
+/// For the answer.
+const ANSWER: Duration = Duration::from_secs(5);
+/// The longest answer that is read. One is a few hundred bytes.
+const MOST: usize = 1 << 20;
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallError {
+    /// Nobody is there, or nobody who speaks TLS.
+    Away(String),
+    /// Somebody is there, and doesn't answer as it should be.
+    Wrong(String),
+}
+
+/// Posts a review of this pod to the webhook at `address` and gives back the answer.
+///
+/// # Errors
+/// Nobody there, a certificate that an API server wouldn't take, or no answer.
+pub async fn post(address: SocketAddr, trust: &Trust, uid: &str, pod: &Value) -> Result<Value, CallError> {
+    let stream = connect(address, &trust.server, CONNECT).await;
+    let stream = stream.map_err(|error| CallError::Away(error.to_string()))?;
+    if !trust.takes(&chain(&stream), now()) {
+        let why = format!("API servers refuse its certificate: caBundle of {} doesn't verify it", trust.name);
+        return Err(CallError::Wrong(why));
+    }
+    ask(stream, trust, uid, pod).await.map_err(CallError::Wrong)
+}
+
+async fn ask(stream: TlsStream<TcpStream>, trust: &Trust, uid: &str, pod: &Value) -> Result<Value, String> {
+    let request = Request::post("/mutate?timeout=5s")
+        .header("Host", &trust.server)
+        .header("User-Agent", concat!("argocd-auth-webhook/", env!("CARGO_PKG_VERSION")))
+        .header("Content-Type", "application/json")
+        .body(Full::<Bytes>::from(review(uid, pod).to_string()))
+        .map_err(|error| error.to_string())?;
+    let asking = async {
+        let (mut sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+        let answering = async {
+            let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), MOST).collect().await;
+            let body = body.map_err(|error| error.to_string())?.to_bytes();
+            drop(sender);
+            if status != 200 {
+                return Err(format!("it answers with status {status}"));
+            }
+            serde_json::from_slice(&body).map_err(|_| "its answer is not JSON".to_owned())
+        };
+        // The connection works only while it is polled.
+        let (answer, _) = tokio::join!(answering, connection);
+        answer
+    };
+    timeout(ANSWER, asking).await.unwrap_or_else(|_| Err(format!("no answer within {ANSWER:?}")))
+}
