@@ -150,10 +150,11 @@ async fn rest(
 
 fn note(metrics: &ControllerMetrics, name: &str, error: &ReconcileError, delay: Duration) {
     metrics.failed(error.cause.as_ref());
-    match error.cause {
-        // Somebody else wrote meanwhile, or leads: the next look shows what is there.
-        Some(Cause::Conflict | Cause::NotLeading) => tracing::debug!(%error, "{name}: observing again"),
-        _ => tracing::warn!(%error, again_in = ?delay, "{name}: reconciling failed"),
+    // Somebody else wrote meanwhile, or leads: the next observation shows what is there.
+    if matches!(error.cause, Some(Cause::Conflict | Cause::NotLeading)) {
+        tracing::debug!(%error, "{name}: observing again");
+    } else {
+        tracing::warn!(%error, again_in = ?delay, "{name}: reconciling failed");
     }
 }
 
