@@ -10,6 +10,10 @@ mod event;
 mod eviction;
 pub mod leader_election;
 mod owner;
+#[cfg(test)]
+pub(crate) mod scripted;
+#[cfg(test)]
+mod tests;
 mod watch;
 mod write;
 

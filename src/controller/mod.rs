@@ -10,6 +10,8 @@ mod driver;
 mod metrics;
 mod process;
 pub mod rollout;
+#[cfg(test)]
+mod scripted;
 mod state;
 mod status;
 
