@@ -9,6 +9,7 @@ mod error;
 mod event;
 mod eviction;
 pub mod leader_election;
+mod objects;
 mod owner;
 #[cfg(test)]
 pub(crate) mod scripted;
@@ -22,6 +23,7 @@ pub use endpoints::{ServiceEndpoint, endpoints};
 pub use error::{Cause, ClusterError, call, call_within};
 pub use event::{Event, emit};
 pub use eviction::{Removal, delete, evict};
+pub use objects::{ensure_with_owner, find, find_owner, object_reference};
 pub use owner::{has_owner, owner_reference};
 pub use watch::{Change, Seen, watch_named, watch_selected};
 pub use write::{FIELD_MANAGER, apply, disown, ensure, merge_if};

@@ -3,11 +3,15 @@
 use super::metrics::ControllerMetrics;
 use super::process::Options;
 use crate::cluster::leader_election::Leadership;
-use crate::cluster::{Cause, ClusterError, Event, emit};
+use crate::cluster::{Cause, ClusterError, Event, emit, ensure_with_owner, find, find_owner, object_reference};
 use crate::settings::Settings;
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
-use kube::{Api, Client};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
@@ -54,6 +58,39 @@ impl Context {
         Api::namespaced(self.client.clone(), &self.options.namespace)
     }
 
+    /// Reads an object of the release's namespace; nothing where there is none.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub(super) async fn find<K>(&self, name: &str) -> Result<Option<K>, ClusterError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+    {
+        find(&self.client, &self.options.namespace, name).await
+    }
+
+    /// Makes sure that an object of ours is there, with our labels and our owner. `rest` is what it can't
+    /// be made without; what it is to hold is written after.
+    ///
+    /// # Errors
+    /// The call failed, or this process may not write.
+    pub(super) async fn ensure<K>(&self, what: &str, name: &str, rest: Value) -> Result<K, ClusterError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+    {
+        let options = &self.options;
+        let owner = find_owner(&self.client, &options.namespace, options.service_account.as_deref()).await;
+        self.may_write(what)?;
+        let api: Api<K> = Api::namespaced(self.client.clone(), &options.namespace);
+        ensure_with_owner(&api, what, options.metadata(name), owner, rest).await
+    }
+
+    /// A Secret of ours, as Events name it.
+    pub(super) fn secret_reference(&self, name: &str, read: Option<&Secret>) -> ObjectReference {
+        let uid = read.and_then(|secret| secret.metadata.uid.as_deref());
+        object_reference(("v1", "Secret"), &self.options.namespace, name, uid)
+    }
+
     /// Nothing if a write may begin now. To be asked right before each write.
     ///
     /// # Errors
@@ -74,6 +111,7 @@ impl Context {
             tracing::info!(reason = event.reason, "{}", event.note);
         }
         if let Err(error) = emit(&self.client, about, &self.instance, event).await {
+            self.metrics.failed(Some(&error.cause));
             tracing::warn!(%error, "nobody will see this as an Event");
         }
     }

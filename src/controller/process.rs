@@ -5,8 +5,8 @@ use super::certificates::{CertificateReconciler, ExternalReconciler, Lifetimes};
 use super::context::{Consumers, Context};
 use super::metrics::ControllerMetrics;
 use super::{credential, rollout};
+use crate::cluster::find_owner;
 use crate::cluster::leader_election::LeaderElector;
-use crate::cluster::owner_reference;
 use crate::server::{AdminServer, BindError, Shutdown};
 use crate::settings::Settings;
 use crate::time::Seconds;
@@ -140,7 +140,7 @@ impl Controller {
         let identity = identity();
         tracing::info!(admin = %admin.address(), identity, namespace = options.namespace, "controller started");
         let mut metadata = options.metadata(LEASE);
-        if let Some(owner) = owner(&client, &options).await {
+        if let Some(owner) = find_owner(&client, &options.namespace, options.service_account.as_deref()).await {
             metadata["ownerReferences"] = json!([owner]);
         }
         let (mut keeper, leadership) =
@@ -178,18 +178,6 @@ impl Controller {
         admin.abort();
         tracing::info!("ended");
         result
-    }
-}
-
-/// The ServiceAccount as an owner, if there is one to be found.
-pub(super) async fn owner(client: &Client, options: &Options) -> Option<Value> {
-    let name = options.service_account.as_ref()?;
-    match owner_reference(client, &options.namespace, name).await {
-        Ok(owner) => serde_json::to_value(owner).ok(),
-        Err(error) => {
-            tracing::warn!(%error, "what is made has no owner for now, and would outlive an uninstallation");
-            None
-        }
     }
 }
 

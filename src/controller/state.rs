@@ -4,7 +4,7 @@
 
 use super::Context;
 use super::context::Remembered;
-use crate::cluster::{Cause, ClusterError, call, ensure, merge_if};
+use crate::cluster::{Cause, ClusterError, merge_if};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::Secret;
@@ -34,18 +34,9 @@ impl State {
     pub(super) async fn open(context: &Context) -> Result<Self, ClusterError> {
         let name = format!("{}-state", context.options.release);
         let place = format!("Secret {}/{name}", context.options.namespace);
-        let secrets = context.secrets();
-        let found = call(&format!("reading {place}"), secrets.get_opt(&name)).await?;
-        let secret = if let Some(secret) = found {
-            secret
-        } else {
-            context.may_write(&format!("making {place}"))?;
-            let mut metadata = context.options.metadata(&name);
-            if let Some(owner) = super::process::owner(&context.client, &context.options).await {
-                metadata["ownerReferences"] = json!([owner]);
-            }
-            let body = json!({ "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata });
-            ensure::<Secret>(&secrets, &format!("making {place}"), &name, &body).await?
+        let secret = match context.find::<Secret>(&name).await? {
+            Some(secret) => secret,
+            None => context.ensure(&format!("making {place}"), &name, json!({ "type": "Opaque" })).await?,
         };
         let known = last(context).clone();
         let state = match Self::read(&secret) {

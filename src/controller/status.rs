@@ -1,7 +1,7 @@
 //! The ConfigMap `<release>-status`: what `status` shows. One key a part, each as JSON.
 
 use super::Context;
-use crate::cluster::{ClusterError, call, ensure, merge_if};
+use crate::cluster::{ClusterError, merge_if};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use serde_json::{Value, json};
@@ -16,21 +16,16 @@ pub(super) async fn publish(context: &Context, part: &str, value: &Value) -> Res
     let maps: Api<ConfigMap> = Api::namespaced(context.client.clone(), &context.options.namespace);
     let key = format!("{part}.json");
     let text = value.to_string();
-    let found = call(&format!("reading {place}"), maps.get_opt(&name)).await?;
+    let found: Option<ConfigMap> = context.find(&name).await?;
     let written = found.as_ref().and_then(|map| map.data.as_ref()).and_then(|data| data.get(&key));
     if written == Some(&text) {
         return Ok(());
     }
     let what = format!("writing {place}");
-    context.may_write(&what)?;
     if found.is_none() {
-        let mut metadata = context.options.metadata(&name);
-        if let Some(owner) = super::process::owner(&context.client, &context.options).await {
-            metadata["ownerReferences"] = json!([owner]);
-        }
-        let body = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata });
-        ensure::<ConfigMap>(&maps, &what, &name, &body).await?;
+        context.ensure::<ConfigMap>(&what, &name, json!({})).await?;
     }
+    context.may_write(&what)?;
     // The parts have one key each, so that no version need hold.
     merge_if::<ConfigMap>(&maps, &what, &name, None, json!({ "data": { key: text } })).await.map(drop)
 }

@@ -5,7 +5,7 @@ use super::lifetimes::Lifetimes;
 use super::observe::{CA, NEXT, Objects, Observed, SERVING, value};
 use super::record;
 use super::snapshot::RotationRecord;
-use crate::cluster::{ClusterError, Event, FIELD_MANAGER, apply, emit, ensure, merge_if};
+use crate::cluster::{ClusterError, Event, FIELD_MANAGER, apply, merge_if};
 use crate::controller::Context;
 use crate::controller::metrics::CertificateKind;
 use crate::pki::{Authority, AuthorityError, Certificate, Id};
@@ -13,7 +13,7 @@ use crate::time::{Seconds, rfc3339};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
-use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use serde_json::{Value, json};
 
@@ -136,11 +136,12 @@ impl Executor<'_> {
     }
 
     async fn remember(&self, marks: &RotationRecord, answered: bool) -> Result<(), ExecuteError> {
+        self.write_ca(json!({ "metadata": { "annotations": record::write(marks, answered) } })).await?;
         if answered && marks.renew.is_none() {
             let note = format!("{} is to be \"ca\" or \"leaf\"; it was removed", crate::controller::ROTATE);
             self.event(CertificateKind::Ca, true, "UnknownRequest", note).await;
         }
-        self.write_ca(json!({ "metadata": { "annotations": record::write(marks, answered) } })).await
+        Ok(())
     }
 
     async fn write_ca(&self, patch: Value) -> Result<(), ExecuteError> {
@@ -151,13 +152,13 @@ impl Executor<'_> {
     /// none, and leaves the rest to the next pass, so that two processes can't both fill it.
     async fn write_secret(&self, name: &str, read: Option<&Secret>, patch: Value) -> Result<(), ExecuteError> {
         let options = &self.context.options;
-        let api: Api<Secret> = Api::namespaced(self.context.client.clone(), &options.namespace);
+        let api = self.context.secrets();
         let what = format!("writing Secret {}/{name}", options.namespace);
         let made;
         let read = if let Some(secret) = read {
             secret
         } else {
-            made = self.make_empty(&api, &what, name).await?;
+            made = self.make_empty(&what, name).await?;
             &made
         };
         // Not empty: somebody else was faster, and the plan knows nothing of it.
@@ -165,22 +166,19 @@ impl Executor<'_> {
         if [CA, NEXT, SERVING].as_flattened().iter().any(filled) {
             return Ok(());
         }
+        self.context.may_write(&what)?;
         merge_if::<Secret>(&api, &what, name, read.metadata.resource_version.as_deref(), patch).await?;
         Ok(())
     }
 
-    async fn make_empty(&self, api: &Api<Secret>, what: &str, name: &str) -> Result<Secret, ClusterError> {
-        let options = &self.context.options;
-        let mut body = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": options.metadata(name) });
-        if let Some(owner) = self.context.owner().await {
-            body["metadata"]["ownerReferences"] = json!([owner]);
-        }
-        if name == options.serving_secret {
+    async fn make_empty(&self, what: &str, name: &str) -> Result<Secret, ClusterError> {
+        let rest = if name == self.context.options.serving_secret {
             // A Secret of this type has to have both keys.
-            body["type"] = "kubernetes.io/tls".into();
-            body["data"] = json!({ SERVING[0]: "", SERVING[1]: "" });
-        }
-        ensure(api, what, name, &body).await
+            json!({ "type": "kubernetes.io/tls", "data": { SERVING[0]: "", SERVING[1]: "" } })
+        } else {
+            json!({})
+        };
+        self.context.ensure(what, name, rest).await
     }
 
     fn objects_lack(&self, name: &str) -> bool {
@@ -191,33 +189,19 @@ impl Executor<'_> {
     async fn tell(&self, what: CertificateKind, repair: bool, reason: &'static str, note: String) {
         if repair {
             self.context.metrics.repaired(what);
-            tracing::warn!(what = ?what, "{note}");
-        } else {
-            tracing::info!(what = ?what, "{note}");
         }
         self.event(what, repair, reason, note).await;
     }
 
-    /// An Event on the Secret that it is about. That it can't be created hinders nothing.
+    /// An Event on the Secret that it is about.
     async fn event(&self, what: CertificateKind, warning: bool, reason: &'static str, note: String) {
         let options = &self.context.options;
         let (name, read) = match what {
             CertificateKind::Leaf => (options.serving_secret.clone(), &self.objects.serving),
             CertificateKind::Ca | CertificateKind::Bundle => (options.ca_secret(), &self.objects.ca),
         };
-        let about = ObjectReference {
-            api_version: Some("v1".to_owned()),
-            kind: Some("Secret".to_owned()),
-            name: Some(name),
-            namespace: Some(options.namespace.clone()),
-            uid: read.as_ref().and_then(|secret| secret.metadata.uid.clone()),
-            ..ObjectReference::default()
-        };
-        let event = Event { reason, action: "Keep", note, warning };
-        if let Err(error) = emit(&self.context.client, about, &self.context.instance, event).await {
-            self.context.metrics.failed(Some(&error.cause));
-            tracing::debug!(%error, "an Event is lost");
-        }
+        let about = self.context.secret_reference(&name, read.as_ref());
+        self.context.tell(about, Event { reason, action: "Keep", note, warning }).await;
     }
 }
 
@@ -240,6 +224,7 @@ pub(super) async fn publish(
     });
     let api: Api<MutatingWebhookConfiguration> = Api::all(context.client.clone());
     let what = format!("writing caBundle of MutatingWebhookConfiguration {name} as {FIELD_MANAGER}");
+    context.may_write(&what)?;
     apply(&api, &what, name, &body).await.map(drop)
 }
 

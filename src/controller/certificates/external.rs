@@ -1,6 +1,7 @@
 //! Certificates that somebody else makes: only `caBundle` is kept, where its CA is known.
 
 use super::execute::{ExecuteError, publish};
+use super::objects::{configuration, give_up};
 use super::observe::value;
 use super::reconcile::{BACKOFF, run};
 use crate::controller::Context;
@@ -36,10 +37,10 @@ impl ExternalReconciler {
 
     async fn pass(&self) -> Result<Requeue, ExecuteError> {
         let context = &self.context;
-        let serving = context.secret(&context.options.serving_secret).await?;
+        let serving = context.find(&context.options.serving_secret).await?;
         let expiry = value(serving.as_ref(), "tls.crt").and_then(Certificate::first_from_pem);
         context.metrics.expires(CertificateKind::Leaf, expiry.map_or(0, |leaf| leaf.validity.to));
-        let configuration = context.configuration().await?;
+        let configuration = configuration(context).await?;
         // Without it somebody else writes `caBundle`: cert-manager's injector, or a person.
         let Some(ca) = value(serving.as_ref(), "ca.crt") else {
             self.doubt(configuration.as_ref(), serving.as_ref());
@@ -67,8 +68,8 @@ impl ExternalReconciler {
             .all(|entry| entry.client_config.ca_bundle.as_ref().is_some_and(|bundle| bundle.0 == ca));
         if right {
             self.doubt(Some(&configuration), serving.as_ref());
-            context.disown(&configuration).await?;
-        } else if context.leadership.may_write() {
+            give_up(context, &configuration).await?;
+        } else {
             publish(context, &configuration, ca).await?;
             tracing::info!("wrote ca.crt of the serving Secret as caBundle");
             return Ok(Requeue::Now);

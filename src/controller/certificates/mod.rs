@@ -7,6 +7,7 @@ mod action;
 mod execute;
 mod external;
 mod lifetimes;
+mod objects;
 mod observe;
 mod plan;
 mod reconcile;

@@ -238,14 +238,7 @@ pub(super) fn credential(state: &State, username: &str, password: &SecretString)
 
 /// A Secret, for an Event.
 pub(super) fn about(context: &Context, name: &str, secret: Option<&Secret>) -> ObjectReference {
-    ObjectReference {
-        api_version: Some("v1".to_owned()),
-        kind: Some("Secret".to_owned()),
-        name: Some(name.to_owned()),
-        namespace: Some(context.options.namespace.clone()),
-        uid: secret.and_then(|secret| secret.metadata.uid.clone()),
-        ..ObjectReference::default()
-    }
+    context.secret_reference(name, secret)
 }
 
 /// Whether a failure of the cluster's is nothing but somebody else's write, or their deletion.

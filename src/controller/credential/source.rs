@@ -1,10 +1,9 @@
 //! What stands in the cluster: the key, the user name and the password.
 
-use crate::cluster::{ClusterError, call};
+use crate::cluster::ClusterError;
 use crate::controller::Context;
 use crate::core::{GENERATED_TOKEN, Mode, SecretKeyRef, Username};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::Api;
 use secrecy::SecretString;
 
 /// The annotation with which a person asks for a look, on the Secret with the credential or the key.
@@ -60,14 +59,11 @@ pub(super) async fn read(context: &Context) -> Result<Sources, ClusterError> {
 }
 
 pub(super) async fn secret(context: &Context, name: &str) -> Result<Option<Secret>, ClusterError> {
-    let what = format!("reading Secret {}/{name}", context.options.namespace);
-    call(&what, context.secrets().get_opt(name)).await
+    context.find(name).await
 }
 
 pub(super) async fn config_map(context: &Context, name: &str) -> Result<Option<ConfigMap>, ClusterError> {
-    let maps: Api<ConfigMap> = Api::namespaced(context.client.clone(), &context.options.namespace);
-    let what = format!("reading ConfigMap {}/{name}", context.options.namespace);
-    call(&what, maps.get_opt(name)).await
+    context.find(name).await
 }
 
 /// One key of a Secret. An empty one counts as none.

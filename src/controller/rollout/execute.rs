@@ -4,7 +4,7 @@ use super::RESTARTED_AT;
 use super::plan::{Action, RemovalMethod};
 use super::snapshot::{Kind, WorkloadId};
 use super::workloads::Workloads;
-use crate::cluster::{Cause, ClusterError, FIELD_MANAGER, Removal, call, delete, evict};
+use crate::cluster::{Cause, ClusterError, FIELD_MANAGER, Removal, call, delete, evict, object_reference};
 use crate::controller::Context;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -25,75 +25,67 @@ pub(super) enum Executed {
     Refused(String),
 }
 
-impl Context {
-    /// The workloads beside the release.
-    pub(super) fn workloads(&self) -> Workloads<'_> {
-        Workloads { client: &self.client, namespace: &self.options.namespace }
-    }
+/// The workloads beside the release.
+pub(super) fn workloads(context: &Context) -> Workloads<'_> {
+    Workloads { client: &context.client, namespace: &context.options.namespace }
+}
 
-    /// Does it.
-    pub(super) async fn execute(&self, action: &Action) -> Result<Executed, ClusterError> {
-        let result = match action {
-            Action::Replace { pod, uid, how, .. } => {
-                let namespace = &self.options.namespace;
-                self.may_write(&format!("taking pod {namespace}/{pod} away"))?;
-                let taken = match how {
-                    RemovalMethod::Evict => evict(&self.client, namespace, pod, uid).await,
-                    RemovalMethod::Delete => delete(&self.client, namespace, pod, uid).await,
-                };
-                taken.map(|taken| match taken {
-                    Removal::Yes => Executed::Done,
-                    Removal::Gone => Executed::Gone,
-                    Removal::Budget(message) => {
-                        Executed::Refused(format!("a disruption budget allows no eviction of pod {pod} now: {message}"))
-                    }
-                })
-            }
-            Action::Restart { workload, value } => self.restart(workload, value).await.map(|()| Executed::Done),
-            Action::Remember => Ok(Executed::Done),
-        };
-        match result {
-            // An eviction under two budgets and a patch that somebody's webhook fails on are answered
-            // with 500. Whatever it is about this act, others don't wait for it.
-            Err(error) if !matches!(error.cause, Cause::NotLeading | Cause::Conflict) => {
-                Ok(Executed::Refused(error.to_string()))
-            }
-            result => result,
+/// Does it.
+pub(super) async fn execute(context: &Context, action: &Action) -> Result<Executed, ClusterError> {
+    let result = match action {
+        Action::Replace { pod, uid, how, .. } => {
+            let namespace = &context.options.namespace;
+            context.may_write(&format!("taking pod {namespace}/{pod} away"))?;
+            let taken = match how {
+                RemovalMethod::Evict => evict(&context.client, namespace, pod, uid).await,
+                RemovalMethod::Delete => delete(&context.client, namespace, pod, uid).await,
+            };
+            taken.map(|taken| match taken {
+                Removal::Yes => Executed::Done,
+                Removal::Gone => Executed::Gone,
+                Removal::Budget(message) => {
+                    Executed::Refused(format!("a disruption budget allows no eviction of pod {pod} now: {message}"))
+                }
+            })
         }
+        Action::Restart { workload, value } => restart(context, workload, value).await.map(|()| Executed::Done),
+        Action::Remember => Ok(Executed::Done),
+    };
+    match result {
+        // An eviction under two budgets and a patch that somebody's webhook fails on are answered
+        // with 500. Whatever it is about this act, others don't wait for it.
+        Err(error) if !matches!(error.cause, Cause::NotLeading | Cause::Conflict) => {
+            Ok(Executed::Refused(error.to_string()))
+        }
+        result => result,
     }
+}
 
-    async fn restart(&self, workload: &WorkloadId, value: &str) -> Result<(), ClusterError> {
-        let namespace = &self.options.namespace;
-        let what = format!("restarting {workload} of namespace {namespace}");
-        self.may_write(&what)?;
-        let annotation = json!({ "spec": { "template": { "metadata": { "annotations": { RESTARTED_AT: value } } } } });
-        let name = &workload.name;
-        match workload.kind {
-            Kind::Deployment => {
-                patch::<Deployment>(Api::namespaced(self.client.clone(), namespace), &what, name, &annotation).await
-            }
-            Kind::StatefulSet => {
-                patch::<StatefulSet>(Api::namespaced(self.client.clone(), namespace), &what, name, &annotation).await
-            }
-            Kind::Rollout => {
-                patch(self.workloads().rollouts(), &what, name, &json!({ "spec": { "restartAt": value } })).await
-            }
-            // It has no rollout of its own: the plan evicts its pods.
-            Kind::ReplicaSet => Ok(()),
+async fn restart(context: &Context, workload: &WorkloadId, value: &str) -> Result<(), ClusterError> {
+    let namespace = &context.options.namespace;
+    let what = format!("restarting {workload} of namespace {namespace}");
+    context.may_write(&what)?;
+    let annotation = json!({ "spec": { "template": { "metadata": { "annotations": { RESTARTED_AT: value } } } } });
+    let name = &workload.name;
+    match workload.kind {
+        Kind::Deployment => {
+            patch::<Deployment>(Api::namespaced(context.client.clone(), namespace), &what, name, &annotation).await
         }
+        Kind::StatefulSet => {
+            patch::<StatefulSet>(Api::namespaced(context.client.clone(), namespace), &what, name, &annotation).await
+        }
+        Kind::Rollout => {
+            patch(workloads(context).rollouts(), &what, name, &json!({ "spec": { "restartAt": value } })).await
+        }
+        // It has no rollout of its own: the plan evicts its pods.
+        Kind::ReplicaSet => Ok(()),
     }
+}
 
-    /// A workload, as Events name it.
-    pub(super) fn about(&self, workload: &WorkloadId, uid: Option<&String>) -> ObjectReference {
-        ObjectReference {
-            api_version: Some(workload.kind.api_version().to_owned()),
-            kind: Some(workload.kind.as_str().to_owned()),
-            name: Some(workload.name.clone()),
-            namespace: Some(self.options.namespace.clone()),
-            uid: uid.cloned(),
-            ..ObjectReference::default()
-        }
-    }
+/// A workload, as Events name it.
+pub(super) fn about(context: &Context, workload: &WorkloadId, uid: Option<&str>) -> ObjectReference {
+    let kind = (workload.kind.api_version(), workload.kind.as_str());
+    object_reference(kind, &context.options.namespace, &workload.name, uid)
 }
 
 /// One field of a template. A merge patch, because an application would have to hold the whole

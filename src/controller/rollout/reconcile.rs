@@ -1,6 +1,6 @@
-//! The loop: look, plan, do the one thing, look again.
+//! Reconciling the rollout: observe, plan, execute one act, observe again.
 
-use super::execute::Executed;
+use super::execute::{Executed, execute, workloads};
 use super::observe::{Judgement, Known};
 use super::plan::{Action, Next, Plan, plan};
 use super::probe::ProbeResults;
@@ -147,7 +147,7 @@ impl RolloutReconciler<'_> {
         let Persisted { history, ledger, settings } = held;
         let (injector, cache) = (&self.subjects.injector, self.context.options.kubelet_cache);
         let by = Judgement { injector, history, ledger, settings, cache, automatic };
-        let (pods, workloads) = self.known.judge(self.context.workloads(), by, pods).await?;
+        let (pods, workloads) = self.known.judge(workloads(self.context), by, pods).await?;
         Ok(Snapshot {
             pods,
             workloads,
@@ -171,7 +171,7 @@ impl RolloutReconciler<'_> {
     }
 
     async fn act(&mut self, action: &Action) -> Result<(), ClusterError> {
-        let acted = self.context.execute(action).await?;
+        let acted = execute(self.context, action).await?;
         let workload = match action {
             Action::Replace { workload, uid, .. } => {
                 if !matches!(acted, Executed::Refused(_)) {

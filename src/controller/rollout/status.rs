@@ -1,5 +1,6 @@
 //! What is said of it: the status, the metrics, the Events.
 
+use super::execute::about;
 use super::observe::Known;
 use super::plan::{Action, RemovalMethod, Waiting};
 use super::snapshot::{Snapshot, WorkloadId};
@@ -106,7 +107,7 @@ impl StatusPublisher {
         // A hundred pods are one story: its beginning and its end are told.
         if *begun <= 3 {
             let event = Event { reason, action: "KeepInStep", note, warning: false };
-            context.tell(context.about(workload, known.uid(workload)), event).await;
+            context.tell(about(context, workload, known.uid(workload).map(String::as_str)), event).await;
         }
     }
 
@@ -130,7 +131,7 @@ impl StatusPublisher {
                 entry.2 = Some(Instant::now());
                 let note = format!("pods are out of step: {}", why.text);
                 let event = Event { reason: why.reason, action: "KeepInStep", note, warning: true };
-                context.tell(context.about(id, known.uid(id)), event).await;
+                context.tell(about(context, id, known.uid(id).map(String::as_str)), event).await;
             }
         }
         let lacking = |id: &WorkloadId| {
@@ -151,7 +152,7 @@ impl StatusPublisher {
                     after.as_secs_f64()
                 );
                 let event = Event { reason: "InStep", action: "KeepInStep", note, warning: false };
-                context.tell(context.about(&id, known.uid(&id)), event).await;
+                context.tell(about(context, &id, known.uid(&id).map(String::as_str)), event).await;
             }
         }
     }

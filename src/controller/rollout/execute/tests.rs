@@ -42,9 +42,9 @@ async fn a_pod_is_evicted_or_deleted_as_the_plan_says() {
     for (how, call) in [(RemovalMethod::Evict, "POST eviction"), (RemovalMethod::Delete, "DELETE proxy-1-a")] {
         let server = cluster();
         let (context, _lease) = context(&server, "{}");
-        assert_eq!(context.execute(&replace("another", how)).await, Ok(Executed::Gone));
+        assert_eq!(execute(&context, &replace("another", how)).await, Ok(Executed::Gone));
         assert!(!server.get(POD).is_null(), "one that came after it");
-        assert_eq!(context.execute(&replace("one", how)).await, Ok(Executed::Done));
+        assert_eq!(execute(&context, &replace("one", how)).await, Ok(Executed::Done));
         assert!(server.get(POD).is_null());
         assert_eq!(server.writes(), [call, call]);
     }
@@ -56,7 +56,7 @@ async fn what_is_refused_says_why_and_stops_nothing_else() {
     let (context, _lease) = context(&server, "{}");
     for (status, words) in [(429, "a disruption budget allows no eviction"), (500, "no answer"), (403, "not allowed")] {
         server.script(move |_, _| Some(Answer::Status(status, "because")));
-        let executed = context.execute(&replace("one", RemovalMethod::Evict)).await;
+        let executed = execute(&context, &replace("one", RemovalMethod::Evict)).await;
         assert!(matches!(&executed, Ok(Executed::Refused(why)) if why.contains(words) && why.contains("because")));
     }
 }
@@ -68,7 +68,7 @@ async fn a_restart_changes_one_field_and_leaves_the_rest() {
         let server = cluster();
         let (context, _lease) = context(&server, "{}");
         let mut expected = server.get(&path(kind));
-        assert_eq!(context.execute(&restart(kind)).await, Ok(Executed::Done));
+        assert_eq!(execute(&context, &restart(kind)).await, Ok(Executed::Done));
         let mut found = server.get(&path(kind));
         expected["spec"]["template"]["metadata"]["annotations"][RESTARTED_AT] = value.into();
         expected["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"].take();
@@ -80,11 +80,11 @@ async fn a_restart_changes_one_field_and_leaves_the_rest() {
     }
     let server = cluster();
     let (context, _lease) = context(&server, "{}");
-    assert_eq!(context.execute(&restart(Kind::Rollout)).await, Ok(Executed::Done));
+    assert_eq!(execute(&context, &restart(Kind::Rollout)).await, Ok(Executed::Done));
     assert_eq!(server.get(&path(Kind::Rollout))["spec"]["restartAt"], value);
     server.calls();
-    assert_eq!(context.execute(&restart(Kind::ReplicaSet)).await, Ok(Executed::Done));
-    assert_eq!(context.execute(&Action::Remember).await, Ok(Executed::Done));
+    assert_eq!(execute(&context, &restart(Kind::ReplicaSet)).await, Ok(Executed::Done));
+    assert_eq!(execute(&context, &Action::Remember).await, Ok(Executed::Done));
     assert!(server.calls().is_empty(), "a ReplicaSet has no rollout of its own");
 }
 
@@ -96,7 +96,7 @@ async fn nothing_is_done_without_the_lease() {
     let restarts = [Kind::Deployment, Kind::StatefulSet, Kind::Rollout, Kind::ReplicaSet].map(restart);
     let replacements = [RemovalMethod::Evict, RemovalMethod::Delete].map(|how| replace("one", how));
     for action in restarts.into_iter().chain(replacements) {
-        let error = context.execute(&action).await.unwrap_err();
+        let error = execute(&context, &action).await.unwrap_err();
         assert_eq!(error.cause, Cause::NotLeading, "{action:?}");
     }
     assert!(server.calls().is_empty());

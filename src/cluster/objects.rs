@@ -1,0 +1,75 @@
+//! Objects of ours: found or not, made with an owner, named in Events.
+
+use super::error::{ClusterError, call};
+use super::owner::owner_reference;
+use super::write::ensure;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::fmt::Debug;
+
+/// Reads an object, always fresh; nothing where there is none.
+///
+/// # Errors
+/// The call failed.
+pub async fn find<K>(client: &Client, namespace: &str, name: &str) -> Result<Option<K>, ClusterError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+{
+    let api: Api<K> = Api::namespaced(client.clone(), namespace);
+    call(&format!("reading {} {namespace}/{name}", K::kind(&())), api.get_opt(name)).await
+}
+
+/// The ServiceAccount of this name as an owner, if there is one to be found. What is made doesn't wait
+/// for it: an owner is given later.
+pub async fn find_owner(client: &Client, namespace: &str, account: Option<&str>) -> Option<OwnerReference> {
+    match owner_reference(client, namespace, account?).await {
+        Ok(owner) => Some(owner),
+        Err(error) => {
+            tracing::warn!(%error, "what is made has no owner for now, and would outlive an uninstallation");
+            None
+        }
+    }
+}
+
+/// Makes sure that an object is there, as [`ensure`] does. `metadata` has its name, namespace and labels;
+/// `rest` what else it can't be made without.
+///
+/// # Errors
+/// The call failed.
+pub async fn ensure_with_owner<K>(
+    api: &Api<K>,
+    what: &str,
+    metadata: Value,
+    owner: Option<OwnerReference>,
+    mut rest: Value,
+) -> Result<K, ClusterError>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let name = metadata["name"].as_str().unwrap_or_default().to_owned();
+    rest["apiVersion"] = K::api_version(&()).into();
+    rest["kind"] = K::kind(&()).into();
+    rest["metadata"] = metadata;
+    if let Some(owner) = owner {
+        rest["metadata"]["ownerReferences"] = json!([owner]);
+    }
+    ensure(api, what, &name, &rest).await
+}
+
+/// An object as Events name it. `kind` is its API version and its kind; without a `uid` an Event is
+/// about whatever has the name.
+#[must_use]
+pub fn object_reference(kind: (&str, &str), namespace: &str, name: &str, uid: Option<&str>) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(kind.0.to_owned()),
+        kind: Some(kind.1.to_owned()),
+        name: Some(name.to_owned()),
+        namespace: Some(namespace.to_owned()),
+        uid: uid.map(str::to_owned),
+        ..ObjectReference::default()
+    }
+}

@@ -1,0 +1,86 @@
+//! The objects that certificates stand in, whoever makes them: read, watched, and whose they are.
+
+use super::observe::Objects;
+use crate::cluster::{Cause, ClusterError, call, disown, has_owner, merge_if, owner_reference, watch_named};
+use crate::controller::{Certificates, Context};
+use futures_util::StreamExt;
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use serde_json::json;
+use std::pin::pin;
+use tokio::sync::Notify;
+
+fn configurations(context: &Context) -> Api<MutatingWebhookConfiguration> {
+    Api::all(context.client.clone())
+}
+
+/// The webhook configuration; nothing where there is none.
+pub(super) async fn configuration(context: &Context) -> Result<Option<MutatingWebhookConfiguration>, ClusterError> {
+    let name = &context.options.webhook_configuration;
+    call(&format!("reading MutatingWebhookConfiguration {name}"), configurations(context).get_opt(name)).await
+}
+
+/// Gives what was made without an owner, or for one that is gone, its owner.
+pub(super) async fn adopt(context: &Context, objects: &Objects) -> Result<(), ClusterError> {
+    let options = &context.options;
+    let Some(account) = &options.service_account else { return Ok(()) };
+    let owner = match owner_reference(&context.client, &options.namespace, account).await {
+        // Said where something is made; certificates don't wait for it.
+        Err(error) if !matches!(error.cause, Cause::Unavailable(_)) => return Ok(()),
+        owner => owner?,
+    };
+    for secret in [&objects.ca, &objects.serving].into_iter().flatten() {
+        let name = secret.metadata.name.as_deref().unwrap_or_default();
+        if !has_owner(&secret.metadata, &owner) {
+            let patch = json!({ "metadata": { "ownerReferences": [owner] } });
+            let what = format!("giving Secret {}/{name} its owner", options.namespace);
+            let version = secret.metadata.resource_version.as_deref();
+            context.may_write(&what)?;
+            merge_if::<Secret>(&context.secrets(), &what, name, version, patch).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives up the ownership that writing `caBundle` brought, so that whoever applies the configuration can
+/// remove an entry of it.
+pub(super) async fn give_up(
+    context: &Context,
+    configuration: &MutatingWebhookConfiguration,
+) -> Result<(), ClusterError> {
+    let name = &context.options.webhook_configuration;
+    let what = format!("giving up caBundle of MutatingWebhookConfiguration {name} to whoever applies it");
+    context.may_write(&what)?;
+    if disown(&configurations(context), &what, name, &configuration.metadata).await? {
+        tracing::debug!("caBundle stands there without an owner");
+    }
+    Ok(())
+}
+
+/// Wakes whenever one of the objects changes; never ends.
+pub(super) async fn watch(context: &Context, wake: &Notify) {
+    let options = &context.options;
+    let (ca, serving) = (options.ca_secret(), &options.serving_secret);
+    let mut ca = pin!(watch_named(context.secrets(), &ca));
+    let mut serving = pin!(watch_named(context.secrets(), serving));
+    let mut configuration = pin!(watch_named(configurations(context), &options.webhook_configuration));
+    // Where somebody else makes the certificates there is no CA of ours, and no permission to look.
+    let ours = matches!(options.certificates, Certificates::SelfManaged(_));
+    loop {
+        let failed = tokio::select! {
+            Some(seen) = ca.next(), if ours => seen.err(),
+            Some(seen) = serving.next() => seen.err(),
+            Some(seen) = configuration.next() => seen.err(),
+            else => return,
+        };
+        match failed {
+            // Reconciling reads by itself, so that nothing is missed for long.
+            Some(error) => {
+                context.metrics.failed(Some(&error.cause));
+                tracing::debug!(%error, "a watch broke; trying on");
+            }
+            None => wake.notify_one(),
+        }
+    }
+}
