@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# push.sh ARCHIVE...: pushes OCI archives, one for each architecture, as the one image IMAGE, and
+# prints the digest that the registry has it under. `buildah login REGISTRY` comes before.
+# IMAGE_PUSH_FLAGS are buildah's, such as --tls-verify=false for a registry of one's own.
+set -euo pipefail
+: "${IMAGE:?push.sh: say where to, with IMAGE=registry/name:tag}"
+[[ ${IMAGE%%/*} == *[.:]* || ${IMAGE%%/*} == localhost ]] || { echo "push.sh: IMAGE=$IMAGE names no registry" >&2; exit 2; }
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+buildah() { command buildah --root "$work/storage" --runroot "$work/run" --storage-driver vfs "$@"; }
+read -ra flags <<<"${IMAGE_PUSH_FLAGS:-}"
+
+buildah manifest create release >/dev/null
+for archive in "$@"; do
+  [[ -f $archive ]] || { echo "push.sh: there is no $archive; make image builds it" >&2; exit 1; }
+  buildah manifest add release "oci-archive:$archive" >/dev/null
+done
+buildah manifest push --all --format oci --digestfile "$work/digest" "${flags[@]}" release "docker://$IMAGE" >&2
+echo "$(cat "$work/digest")"
