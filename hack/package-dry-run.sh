@@ -45,6 +45,11 @@ gone = [a["ref"] for v in vex["vulnerabilities"] for a in v["affects"] if a["ref
 assert not gone, f"vex.json speaks of what isn't used any more: {gone}"
 print(f"package-dry-run.sh: {len(bom['components'])} crates in the bill of materials")
 PYTHON
+# One toolchain, in three files of which dependabot knows two.
+rust=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
+grep -q "^FROM docker.io/library/rust:$rust@sha256:" Dockerfile || fail "the Dockerfile has another toolchain than rust-toolchain.toml, $rust"
+grep -qx "rust-version = \"${rust%.*}\"" Cargo.toml || fail "Cargo.toml has another rust-version than rust-toolchain.toml, $rust"
+
 [[ -s $out/notes.md ]] || fail "no notes"
 hack/release-check.sh v0.0.0-other >/dev/null 2>&1 && fail "release-check.sh takes another version's tag"
 echo "package-dry-run.sh: $(ls "$out" | wc -l) files in $out, as a release of $version would publish them"

@@ -4,7 +4,7 @@
 # IMAGE_PUSH_FLAGS are buildah's, such as --tls-verify=false for a registry of one's own.
 set -euo pipefail
 : "${IMAGE:?push.sh: say where to, with IMAGE=registry/name:tag}"
-[[ ${IMAGE%%/*} == *[.:]* || ${IMAGE%%/*} == localhost ]] || { echo "push.sh: IMAGE=$IMAGE names no registry" >&2; exit 2; }
+[[ $IMAGE =~ ^([^/]*[.:][^/]*|localhost)/ ]] || { echo "push.sh: IMAGE=$IMAGE names no registry" >&2; exit 2; }
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -17,4 +17,5 @@ for archive in "$@"; do
   buildah manifest add release "oci-archive:$archive" >/dev/null
 done
 buildah manifest push --all --format oci --digestfile "$work/digest" "${flags[@]}" release "docker://$IMAGE" >&2
-echo "$(cat "$work/digest")"
+# Older ones say nothing when a push fails, and exit with 0.
+grep -xE 'sha256:[0-9a-f]{64}' "$work/digest" || { echo "push.sh: $IMAGE was not pushed: is the registry there, and are you logged in?" >&2; exit 1; }

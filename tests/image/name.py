@@ -15,8 +15,11 @@ import tarfile
 
 
 def main(archive, name):
-    registry = name.split("/")[0] if "/" in name else ""
-    names = [name] if "." in registry or ":" in registry or registry == "localhost" else [name, f"docker.io/library/{name}"]
+    first, slash, _ = name.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        names = [name]
+    else:
+        names = [name, f"docker.io/{name}" if slash else f"docker.io/library/{name}"]
     with tarfile.open(archive) as old, tarfile.open(archive + ".new", "w") as new:
         for entry in old:
             content = old.extractfile(entry).read() if entry.isfile() else None
