@@ -33,7 +33,7 @@ dist: ## the binary as it is shipped, optimised as a whole (minutes): target/dis
 	cargo build --locked --profile dist
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | while IFS='|' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
 
 quick: tools ## before each commit, under a minute when warm: formatting, clippy, unit tests
 	cargo fmt --check
@@ -74,7 +74,7 @@ push: ## target/image.tar to the registry that IMAGE=registry/name:tag names
 reproducible: ## builds the image twice, in two folders, and compares the digests
 	tests/image/reproducible.sh
 
-package: ## what a release publishes, from the archives in target/package: chart, krew manifest, SBOM, VEX, checksums
+package: ## what a release publishes, for the archives in target/package: chart, krew manifest, SBOM, VEX, checksums
 	hack/package.sh target/package
 
 package-dry-run: ## the same with stand-ins for the binaries, and a look at each file
@@ -84,7 +84,7 @@ package-dry-run: ## the same with stand-ins for the binaries, and a look at each
 sbom: ## target/sbom.cdx.json: what the binary is made of (CycloneDX)
 	hack/sbom.py >target/sbom.cdx.json
 
-deny: ## licences, bans, sources, duplicates and advisories of the dependencies; builds cargo-deny the first time (minutes)
+deny: ## the dependencies: licences, bans, sources, duplicates, advisories; builds cargo-deny first (minutes)
 	hack/deny.sh
 
 cluster-test: ## at real API servers of 1.36 and 1.24; ARGS="--nocapture NAME" goes to the test program
@@ -103,10 +103,10 @@ cluster-up: ## a cluster that stays, to try things in
 	tests/cluster/build.sh
 	tests/cluster/up.sh $(state)
 
-cluster-down:
+cluster-down: ## takes it down
 	tests/cluster/down.sh $(state)
 
-bench:
+bench: ## what a review costs
 	cargo bench --locked
 
 clean-cluster: cluster-down ## takes away the built cluster as well
