@@ -82,6 +82,7 @@ package-dry-run: ## the same with stand-ins for the binaries, and a look at each
 	hack/package-dry-run.sh
 
 sbom: ## target/sbom.cdx.json: what the binary is made of (CycloneDX)
+	mkdir -p target
 	hack/sbom.py >target/sbom.cdx.json
 
 deny: ## the dependencies: licences, bans, sources, duplicates, advisories; builds cargo-deny first (minutes)

@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 tools=$PWD/target/tools
 actionlint=v1.7.12
 zizmor=1.32.0
+mkdir -p "$tools"
 
 if [[ ! -x $tools/actionlint-$actionlint ]]; then
   echo "lint-workflows.sh: building actionlint $actionlint" >&2
