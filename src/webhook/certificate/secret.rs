@@ -43,6 +43,7 @@ enum SecretError {
 impl CertificateSecret {
     /// Serves what is in the Secret, from now on; never ends. Whatever happens to the Secret, the
     /// last good pair is served on.
+    #[expect(clippy::arithmetic_side_effects, reason = "seconds from now")]
     pub(crate) async fn keep(self, store: Arc<CertificateStore>) {
         let Self { client, secret } = self;
         store.wait_for(format!("Secret {secret} has not been read yet"));
