@@ -26,7 +26,7 @@ tools:
 lint: tools ## formatting and clippy
 	cargo fmt --check
 	cargo clippy --locked --all-targets $(deny)
-	cargo clippy --locked --test cluster --test chart --test argocd --test node --test pods $(deny)
+	cargo clippy --locked --test chart --test live $(deny)
 
 unit: ## what needs no cluster
 	cargo test --locked
@@ -38,7 +38,7 @@ chart-test: ## the Helm chart, with Helm 3 and 4, which are built the first time
 image: ## target/image.tar: the image as an OCI archive, without a container engine
 	tests/image/build.sh
 
-cluster-test: ## at real API servers of 1.36 and 1.24; ARGS="--nocapture NAME" goes to the test program
+cluster-test: ## at real API servers of 1.37 and 1.24; ARGS="--nocapture NAME" goes to the test program
 	tests/cluster/run.sh $(ARGS)
 
 argocd-test: ## at a real Argo CD, which is built the first time; ARGS as above
