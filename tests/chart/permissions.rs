@@ -44,6 +44,9 @@ fn documented() -> BTreeSet<String> {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let [_, process, verbs, resource, _, use_, _] = cells.as_slice() else { panic!("a row of five cells: {row}") };
         assert!(!use_.is_empty(), "what uses it: {row}");
+        for file in use_.split('`').filter(|text| text.ends_with(".rs")) {
+            assert!(root().join("src").join(file).exists(), "src/{file} is not there: {row}");
+        }
         for verb in verbs.split(", ") {
             documented.insert(format!("{process}: {verb} {}", resource.trim_matches('`')));
         }
