@@ -4,6 +4,7 @@ use super::helm::{Helm, objects, root};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 /// `controller: patch deployments.apps`, for each that any Role grants.
 fn granted() -> BTreeSet<String> {
@@ -44,7 +45,7 @@ fn documented() -> BTreeSet<String> {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let [_, process, verbs, resource, _, use_, _] = cells.as_slice() else { panic!("a row of five cells: {row}") };
         assert!(!use_.is_empty(), "what uses it: {row}");
-        for file in use_.split('`').filter(|text| text.ends_with(".rs")) {
+        for file in use_.split('`').filter(|text| Path::new(text).extension().is_some_and(|end| end == "rs")) {
             assert!(root().join("src").join(file).exists(), "src/{file} is not there: {row}");
         }
         for verb in verbs.split(", ") {
