@@ -49,7 +49,7 @@ tools:
 lint: tools ## formatting and clippy
 	cargo fmt --check
 	cargo clippy --locked --all-targets $(deny)
-	cargo clippy --locked --test cluster --test chart --test argocd --test node --test pods $(deny)
+	cargo clippy --locked --test chart --test live $(deny)
 
 lint-workflows: ## .github/workflows, with actionlint and zizmor, which are fetched the first time
 	hack/lint-workflows.sh
@@ -88,7 +88,7 @@ sbom: ## target/sbom.cdx.json: what the binary is made of (CycloneDX)
 deny: ## the dependencies: licences, bans, sources, duplicates, advisories; builds cargo-deny first (minutes)
 	hack/deny.sh
 
-cluster-test: ## at real API servers of 1.36 and 1.24; ARGS="--nocapture NAME" goes to the test program
+cluster-test: ## at real API servers of 1.37 and 1.24; ARGS="--nocapture NAME" goes to the test program
 	tests/cluster/run.sh $(ARGS)
 
 argocd-test: ## at a real Argo CD, which is built the first time; ARGS as above

@@ -1,10 +1,13 @@
 //! What becomes of a pod's variables: the contract's tables, case by case.
 
-mod common;
+mod support {
+    pub mod decision;
+}
 
 use argocd_auth_webhook::core::Outcome;
-use common::{BY_REFERENCE, from_config_map, from_secret, inject, injector, plain, pod};
 use serde_json::{Value, json};
+use support::decision;
+use support::decision::{BY_REFERENCE, from_config_map, from_secret, inject, injector, plain, pod};
 
 const TOKEN_PLAIN: &str = "auth: {type: token, token: plain-token-value}";
 const TOKEN_REF: &str = "auth: {type: token, tokenSecretKeyRef: {name: my-secret, key: my-key}}";
@@ -141,7 +144,7 @@ fn the_user_name_of_the_charts_config_map_counts_unless_the_chart_cannot_know_it
     ]);
     let auth = "{auth: {username: bob, passwordSecretKeyRef: {name: my-secret, key: my-key}}}";
     for (spelling, stays) in [("external-argo-cd", true), ("external-arg-cd", false)] {
-        let settings = common::values(&format!("global: {{{spelling}: {auth}}}")).unwrap();
+        let settings = decision::values(&format!("global: {{{spelling}: {auth}}}")).unwrap();
         let injected = inject(&settings.injector(argocd_auth_webhook::core::Engine::Webhook), &pod("app-proxy", &env));
         assert_eq!(injected.patch.is_none(), stays, "{spelling}");
         if !stays {

@@ -1,11 +1,13 @@
 //! What the settings' files may say, and what is said of what they may not.
 
-mod common;
+mod support {
+    pub mod decision;
+}
 
 use argocd_auth_webhook::core::{Auth, Delivery, Mode, OnConflict, SecretKeyRef, Username};
 use argocd_auth_webhook::settings::{Address, ByName, File, Overrides, Rollout, Settings};
-use common::{config, values};
 use std::time::Duration;
+use support::decision::{config, values};
 
 const SPELLINGS: [&str; 3] =
     ["global.external-arg-cd.auth", "global.external-argo-cd.auth", "global.integrations.argo-cd.server.auth"];

@@ -1,6 +1,6 @@
 //! What is kept in the tree beside the chart and must fit it.
 
-use crate::helm::{Helm, NAMESPACE, RELEASE, chart, compare, objects, root, yaml};
+use super::helm::{Helm, NAMESPACE, RELEASE, chart, compare, objects, root, yaml};
 use serde_json::Value;
 use std::fmt::Write as _;
 

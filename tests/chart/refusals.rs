@@ -1,7 +1,7 @@
 //! What is refused, with the path and the fix.
 
-use crate::common;
-use crate::helm::{Helm, chart, values_file, yaml};
+use super::helm::{Helm, chart, values_file, yaml};
+use crate::support::decision;
 use serde_json::{Value, json};
 
 /// Values that the schema refuses, and what its message must hold.
@@ -198,7 +198,7 @@ fn no_refusal_shows_a_credential() {
 #[test]
 fn what_the_program_refuses_the_chart_refuses_too() {
     for values in BY_SCHEMA.map(|(values, _)| values).into_iter().chain(BY_TEMPLATE.map(|(values, _)| values)) {
-        if common::values(values).is_err() {
+        if decision::values(values).is_err() {
             assert!(Helm::four().render(values).is_err(), "{values}");
         }
     }

@@ -1,7 +1,7 @@
 //! What is rendered.
 
-use crate::common;
-use crate::helm::{Helm, NAMESPACE, RELEASE, chart, compare, object, objects, root, table, values_file};
+use super::helm::{Helm, NAMESPACE, RELEASE, chart, compare, object, objects, root, table, values_file};
+use crate::support::decision;
 use serde_json::{Value, json};
 
 #[test]
@@ -121,7 +121,7 @@ fn the_webhook_has_an_entry_for_each_service_of_the_program() {
         let objects = objects(&Helm::four().render(&values).unwrap());
         let registered = object(&objects, "MutatingWebhookConfiguration", &format!("{RELEASE}-{NAMESPACE}")).unwrap();
         let entries = registered["webhooks"].as_array().unwrap();
-        let services = common::values(&values).unwrap().services;
+        let services = decision::values(&values).unwrap().services;
         assert_eq!(entries.len(), services.len(), "{name}");
         for (entry, service) in entries.iter().zip(services) {
             assert_eq!(entry["name"], format!("{}.argocd-auth-webhook.io", service.name), "{name}");

@@ -1,7 +1,7 @@
 //! The program reads the same from the rendered `ConfigMap` as from the values themselves.
 
-use crate::common::{BY_REFERENCE, inject, pod, values};
-use crate::helm::{Helm, objects, program_values, table};
+use super::helm::{Helm, objects, program_values, table};
+use crate::support::decision::{BY_REFERENCE, inject, pod, values};
 use argocd_auth_webhook::core::Engine;
 use argocd_auth_webhook::settings::Settings;
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ fn the_role_names_the_secret_that_the_program_reads() {
     for (name, original) in table() {
         let objects = objects(&Helm::four().render(&original).unwrap());
         let auth = values(&original).unwrap().auth;
-        let role = crate::helm::object(&objects, "Role", "argocd-auth-webhook-controller").unwrap();
+        let role = super::helm::object(&objects, "Role", "argocd-auth-webhook-controller").unwrap();
         let named: Vec<&str> = role["rules"]
             .as_array()
             .unwrap()

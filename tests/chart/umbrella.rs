@@ -1,7 +1,7 @@
 //! The chart as a dependency of another that holds the Runtime.
 
-use crate::common::values;
-use crate::helm::{Helm, NAMESPACE, RELEASE, chart, object, objects, program_values, values_file};
+use super::helm::{Helm, NAMESPACE, RELEASE, chart, object, objects, program_values, values_file};
+use crate::support::decision::values;
 use argocd_auth_webhook::core::Username;
 use serde_json::json;
 use std::path::Path;

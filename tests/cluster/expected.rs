@@ -1,8 +1,8 @@
 //! What a pod must look like afterwards. Written from what the Runtime's services read, not from the
 //! code that decides it.
 
-use crate::fixtures::{Arrives, Fixture};
-use crate::webhook::{plain_password, plain_token};
+use crate::support::credentials::{plain_password, plain_token};
+use crate::support::fixtures::{Arrives, Fixture};
 use serde_json::{Value, json};
 
 /// A way to tell a Runtime its credential, with what that means for its pods.

@@ -1,8 +1,8 @@
 //! Something applies a workload's manifest again and again.
 
-use crate::cluster::{Cluster, eventually, say};
-use crate::scene::{QUICK, Scene, token};
-use crate::workloads::{create, path, workload};
+use crate::support::cluster::{Cluster, eventually, say};
+use crate::support::watched::{QUICK, Watched, token};
+use crate::support::workloads::{create, path, workload};
 use hyper::Method;
 use serde_json::Value;
 use std::sync::Arc;
@@ -75,14 +75,14 @@ impl Tool {
     }
 }
 
-async fn restarts(scene: &Scene) -> usize {
+async fn restarts(scene: &Watched) -> usize {
     scene.events("cap-app-proxy").await.iter().filter(|reason| *reason == "Restarted").count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_manifest_that_is_applied_in_a_loop_is_not_fought_with() {
     for (way, name) in [(Way::ClientSide, "apply"), (Way::Forced, "forced"), (Way::Replace, "replace")] {
-        let scene = Scene::new(&format!("loop-{name}"), &token(QUICK)).await;
+        let scene = Watched::new(&format!("loop-{name}"), &token(QUICK)).await;
         let manifest = workload("app-proxy", 2);
         create(scene.cluster(), scene.namespace(), &manifest).await;
         scene.ready("cap-app-proxy", 2).await;

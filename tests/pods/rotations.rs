@@ -1,13 +1,13 @@
 //! Values of Secrets change: who is restarted, and who isn't.
 
-use crate::cluster::{eventually, say};
-use crate::scene::{QUICK, Scene, password, token};
-use crate::workloads::{create, workload};
+use crate::support::cluster::{eventually, say};
+use crate::support::watched::{QUICK, Watched, password, token};
+use crate::support::workloads::{create, workload};
 
 const WORKLOADS: [(&str, usize); 3] = [("cap-app-proxy", 2), ("gitops-operator", 1), ("event-reporter", 1)];
 
-async fn running(test: &str, values: &str) -> Scene {
-    let scene = Scene::new(test, values).await;
+async fn running(test: &str, values: &str) -> Watched {
+    let scene = Watched::new(test, values).await;
     for (service, replicas) in [("app-proxy", 2), ("gitops-operator", 1), ("event-reporter", 1)] {
         create(scene.cluster(), scene.namespace(), &workload(service, replicas)).await;
     }
@@ -19,12 +19,12 @@ async fn running(test: &str, values: &str) -> Scene {
 }
 
 /// How many pods there were of each.
-fn counts(scene: &Scene) -> [usize; 3] {
+fn counts(scene: &Watched) -> [usize; 3] {
     WORKLOADS.map(|(name, _)| scene.timeline.count(name))
 }
 
 /// Waits for the app-proxies to be others than `before` so often; says how long that took.
-async fn restarted(scene: &Scene, pods: usize) -> f64 {
+async fn restarted(scene: &Watched, pods: usize) -> f64 {
     let begun = scene.timeline.elapsed();
     scene.came(pods).await;
     scene.ready("cap-app-proxy", 2).await;

@@ -1,6 +1,6 @@
 //! What became of each pod of a namespace, and when.
 
-use crate::cluster::{Cluster, Failure, eventually, pods_path, say};
+use crate::support::cluster::{Cluster, Failure, eventually, pods_path, say};
 use hyper::Method;
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -2,14 +2,9 @@
 //!
 //! Needs both, so `make argocd-test` runs it; `README.md` beside this file says how else.
 
-#[allow(dead_code, reason = "the cluster tests use the rest of it")]
-#[path = "../cluster/cluster.rs"]
-mod cluster;
-
 mod account;
 mod controller;
-mod proxy;
-mod scene;
+mod runtime;
 mod server;
 
 mod clock;

@@ -4,8 +4,10 @@ use hyper::{Method, Request};
 use serde_json::{Value, json};
 use std::env;
 use std::io::Write;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long anything that a cluster does by itself may take before a test fails. Far above what it
@@ -50,12 +52,23 @@ fn kubeconfig() -> PathBuf {
     path
 }
 
+/// The folder of what the scripts of the tests build.
+pub fn bin() -> PathBuf {
+    env::var_os("CLUSTER_BIN").map_or_else(|| project().join("target/cluster/bin"), PathBuf::from)
+}
+
+/// Something that they built.
+pub fn built(name: &str) -> PathBuf {
+    let path = bin().join(name);
+    assert!(path.exists(), "{} is not there; `run.sh` of these tests builds it", path.display());
+    path
+}
+
 fn kubectl() -> PathBuf {
     if let Some(path) = env::var_os("KUBECTL") {
         return path.into();
     }
-    let bin = env::var_os("CLUSTER_BIN").map_or_else(|| project().join("target/cluster/bin"), PathBuf::from);
-    let built = bin.join("kubectl");
+    let built = bin().join("kubectl");
     if built.exists() { built } else { "kubectl".into() }
 }
 
@@ -82,6 +95,20 @@ pub fn output(test: &str) -> PathBuf {
     let folder = root.join(test);
     std::fs::create_dir_all(&folder).unwrap();
     folder
+}
+
+/// A port that nothing uses. Below the range from which the kernel takes the ports of outgoing
+/// connections, so that it is still free when a server comes back to it.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 40).unwrap() * 200;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(port < 32_000, "no free port");
+        if TcpListener::bind((listen_host(), port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Prints a line past the test runner, which keeps what a passing test prints to itself.
@@ -118,7 +145,6 @@ impl Cluster {
     }
 
     /// For tests that call it in their own way.
-    #[allow(dead_code, reason = "not every program of the tests uses it")]
     pub fn client(&self) -> kube::Client {
         self.client.clone()
     }

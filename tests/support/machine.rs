@@ -1,6 +1,6 @@
 //! The machine under the cluster: processes of containers, and the API server's.
 
-use crate::cluster::{Cluster, eventually};
+use crate::support::cluster::{Cluster, eventually};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;

@@ -4,7 +4,7 @@
 
 pub mod client;
 
-use crate::common;
+use crate::support::decision;
 use argocd_auth_webhook::core::Injector;
 use argocd_auth_webhook::server::{Bounds, Shutdown, Trigger};
 use argocd_auth_webhook::webhook::{
@@ -25,7 +25,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A token that a person made, all services by their usual selectors.
 pub fn injector() -> Injector {
-    common::injector("auth: { type: token, tokenSecretKeyRef: { name: credential, key: token } }")
+    decision::injector("auth: { type: token, tokenSecretKeyRef: { name: credential, key: token } }")
 }
 
 /// A review of the creation of this object.
@@ -47,7 +47,7 @@ pub fn review(uid: &str, object: &Value) -> Value {
 
 /// A review that gets a patch.
 pub fn app_proxy(uid: &str) -> String {
-    review(uid, &common::pod("app-proxy", &json!([]))).to_string()
+    review(uid, &decision::pod("app-proxy", &json!([]))).to_string()
 }
 
 /// `POST /mutate` with this body.

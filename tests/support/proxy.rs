@@ -1,7 +1,7 @@
 //! Something between the controller and Argo CD or the API server, which lets calls pass, keeps them,
 //! or answers in their place.
 
-use crate::cluster::Cluster;
+use crate::support::cluster::Cluster;
 use axum::body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;

@@ -1,8 +1,8 @@
 //! The Runtime's workloads, with what the tests change about them.
 
-use crate::cluster::{Cluster, workloads_path};
-use crate::fixtures::{self, Arrives, Fixture};
-use crate::runtime::{runnable, surroundings};
+use crate::support::cluster::{Cluster, workloads_path};
+use crate::support::fixtures::{self, Arrives, Fixture};
+use crate::support::runtime::{runnable, surroundings};
 use serde_json::{Value, json};
 
 /// The four services of the classic chart.

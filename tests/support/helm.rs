@@ -1,6 +1,6 @@
 //! Helm, as a person runs it.
 
-use crate::cluster::{Cluster, project};
+use crate::support::cluster::{Cluster, built};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -17,10 +17,7 @@ impl Helm {
             Self::Three => ("HELM3", "helm3"),
             Self::Four => ("HELM", "helm"),
         };
-        let bin = std::env::var_os("CLUSTER_BIN").map_or_else(|| project().join("target/cluster/bin"), PathBuf::from);
-        let path = std::env::var_os(variable).map_or_else(|| bin.join(name), PathBuf::from);
-        assert!(path.exists(), "{} is not there: run tests/chart/build-helm.sh", path.display());
-        path
+        std::env::var_os(variable).map_or_else(|| built(name), PathBuf::from)
     }
 
     /// Runs it: everything that it printed, also as the error where it fails.

@@ -1,11 +1,13 @@
 //! A release with workloads beside it, and what is said of them.
 
-use crate::cluster::{Cluster, eventually, project};
-use crate::helm::Helm;
-use crate::release::{Place, Release, plain_token};
-use crate::runtime::secret;
-use crate::timeline::Timeline;
-use crate::workloads::prepare;
+use crate::support::cluster::{Cluster, eventually, project};
+use crate::support::credentials::plain_token;
+use crate::support::helm::Helm;
+use crate::support::release::Release;
+use crate::support::runtime::secret;
+use crate::support::scene::Scene;
+use crate::support::timeline::Timeline;
+use crate::support::workloads::prepare;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -27,38 +29,38 @@ pub fn password(more: &str) -> String {
     )
 }
 
-pub struct Scene {
+pub struct Watched {
     pub timeline: Timeline,
     pub release: Release,
 }
 
-impl Scene {
+impl Watched {
     /// A namespace with what workloads need, without a release.
-    pub async fn place(test: &str) -> Place {
-        let place = Place::new(test).await;
-        prepare(&place.cluster, place.namespace()).await;
+    pub async fn prepared(test: &str) -> Scene {
+        let scene = Scene::new(test).await;
+        prepare(&scene.cluster, scene.namespace()).await;
         let mine = json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "mine" },
             "stringData": { "token": plain_token(), "password": "first-password" },
         });
-        place.cluster.create(&format!("/api/v1/namespaces/{}/secrets", place.namespace()), &mine).await.unwrap();
-        secret(&place.cluster, place.namespace(), "argocd-token", "token", "first-key").await;
-        place
+        scene.cluster.create(&format!("/api/v1/namespaces/{}/secrets", scene.namespace()), &mine).await.unwrap();
+        secret(&scene.cluster, scene.namespace(), "argocd-token", "token", "first-key").await;
+        scene
     }
 
     /// An installed release whose webhook injects.
     pub async fn new(test: &str, values: &str) -> Self {
-        let place = Self::place(test).await;
-        Self::install(place, values).await
+        let scene = Self::prepared(test).await;
+        Self::install(scene, values).await
     }
 
-    pub async fn install(place: Place, values: &str) -> Self {
-        let timeline = Timeline::start(&place.cluster, place.namespace());
-        let release = place.install(Helm::Four, "auth", values);
-        let scene = Self { timeline, release };
-        scene.release.injects_anything().await;
-        scene.release.stands().await;
-        scene
+    pub async fn install(scene: Scene, values: &str) -> Self {
+        let timeline = Timeline::start(&scene.cluster, scene.namespace());
+        let release = scene.install(Helm::Four, "auth", values);
+        let watched = Self { timeline, release };
+        watched.release.injects_anything().await;
+        watched.release.stands().await;
+        watched
     }
 
     pub fn cluster(&self) -> &Cluster {
@@ -169,10 +171,8 @@ impl Scene {
 
     /// The reasons of our Events about a workload.
     pub async fn events(&self, workload: &str) -> Vec<String> {
-        let path = format!("/apis/events.k8s.io/v1/namespaces/{}/events", self.namespace());
-        let events = self.cluster().get(&path).await.unwrap();
-        let events = events["items"].as_array().unwrap().iter();
-        let ours = events.filter(|event| {
+        let events = self.release.scene.events().await;
+        let ours = events.iter().filter(|event| {
             event["reportingController"] == "argocd-auth-webhook" && event["regarding"]["name"] == workload
         });
         ours.map(|event| event["reason"].as_str().unwrap().to_owned()).collect()
@@ -219,7 +219,7 @@ async fn look(cluster: &Cluster, namespace: &str, release: &str, pods: usize, la
         let counts: BTreeMap<String, usize> = serde_json::from_value(status["counts"].clone()).unwrap();
         if counts == BTreeMap::from([("in_step".to_owned(), pods)]) {
             Ok(true)
-        } else if !last && begun.elapsed() > crate::cluster::PATIENCE / 2 {
+        } else if !last && begun.elapsed() > crate::support::cluster::PATIENCE / 2 {
             Ok(false)
         } else {
             Err(status.to_string())

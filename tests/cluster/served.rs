@@ -1,30 +1,32 @@
-//! What a test starts from: namespaces, settings, a running webhook, and its registration.
+//! A scene with a webhook that runs and is registered for its namespaces.
 
-use crate::certificates::{Authority, MountedPair};
-use crate::cluster::{Cluster, Namespaces, output, pods_path, webhook_host};
-use crate::registration::Registration;
-use crate::webhook::{Start, Webhook, free_port, plain_token, write_config};
+use super::registration::Registration;
+use super::webhook::Start;
+use crate::support::authority::{Authority, MountedPair};
+use crate::support::cluster::{Seen, free_port, pods_path, webhook_host};
+use crate::support::credentials::plain_token;
+use crate::support::process::Process;
+use crate::support::scene::Scene;
 use serde_json::{Value, json};
-use tempfile::TempDir;
+use std::ops::Deref;
 
 /// The parts go in this order: the registration first, so that no pod waits for a webhook that has
 /// ended.
-pub struct Scene {
+pub struct Served {
     pub registration: Registration,
-    pub namespaces: Namespaces,
-    pub webhook: Webhook,
+    scene: Scene,
+    pub webhook: Process,
     pub start: Start,
     pub authority: Authority,
     pub pair: MountedPair,
-    pub cluster: Cluster,
-    /// Unique in the cluster.
-    pub name: String,
-    _files: TempDir,
 }
 
-/// A name that no other run of the tests has.
-pub fn unique(name: &str) -> String {
-    format!("{}-{:x}", name.replace('_', "-"), std::process::id())
+impl Deref for Served {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        &self.scene
+    }
 }
 
 /// Settings with a plain token; `more` is added at the end.
@@ -32,32 +34,25 @@ pub fn token_settings(more: &str) -> String {
     format!("auth: {{type: token, token: {}}}\n{more}\n", plain_token())
 }
 
-impl Scene {
+impl Served {
     /// One namespace.
-    pub async fn new(name: &str, settings: &str) -> Self {
-        Self::with_namespaces(name, &[""], settings).await
+    pub async fn new(test: &str, settings: &str) -> Self {
+        Self::with_namespaces(test, &[""], settings).await
     }
 
     /// A namespace for each of these endings.
-    pub async fn with_namespaces(name: &str, endings: &[&str], settings: &str) -> Self {
-        let cluster = Cluster::connect().await;
-        let output = output(name);
-        let name = unique(name);
-        let names = endings.iter().map(|ending| format!("{name}{ending}")).collect();
-        let namespaces = Namespaces::create(&cluster, names).await;
-        let files = TempDir::new().unwrap();
-        let authority = Authority::new(&name);
-        let pair = MountedPair::new(&files.path().join("certificate"), &authority.issue(&webhook_host()));
-        let config = write_config(files.path(), settings);
-        let start = Start { config, certificate: pair.certificate(), key: pair.key(), port: free_port(), output };
+    pub async fn with_namespaces(test: &str, endings: &[&str], settings: &str) -> Self {
+        let scene = Scene::with_namespaces(test, endings).await;
+        let authority = Authority::new(&scene.name);
+        let pair = MountedPair::new(&scene.folder().join("certificate"), &authority.issue(&webhook_host()));
+        let config = scene.write("config", settings);
+        let (port, output) = (free_port(), scene.output.clone());
+        let start = Start { config, certificate: pair.certificate(), key: pair.key(), port, output };
         let webhook = start.run().await;
-        let registration = Registration::new(&cluster, &name, &namespaces.names, start.port, &authority.pem()).await;
-        Self { registration, namespaces, webhook, start, authority, pair, cluster, name, _files: files }
-    }
-
-    /// The first namespace, which most tests have alone.
-    pub fn namespace(&self) -> &str {
-        &self.namespaces.names[0]
+        let namespaces = scene.namespaces();
+        let registration =
+            Registration::new(&scene.cluster, &scene.name, namespaces, start.port, &authority.pem()).await;
+        Self { registration, scene, webhook, start, authority, pair }
     }
 
     /// Creates a pod in the first namespace.
@@ -71,7 +66,7 @@ impl Scene {
     }
 
     /// `kubectl create` in the first namespace.
-    pub fn kubectl_create(&self, object: &Value) -> crate::cluster::Seen {
+    pub fn kubectl_create(&self, object: &Value) -> Seen {
         self.cluster.kubectl(&["create", "--namespace", self.namespace(), "--filename", "-"], Some(object))
     }
 }

@@ -3,14 +3,10 @@
 //!
 //! Needs a cluster, so `make cluster-test` runs it; `README.md` beside this file says how else.
 
-mod certificates;
-mod cluster;
 mod expected;
-mod fixtures;
 mod other_webhook;
-mod process;
 mod registration;
-mod scene;
+mod served;
 mod webhook;
 
 mod audit;

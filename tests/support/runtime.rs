@@ -1,7 +1,7 @@
 //! What a Runtime brings: its workloads, with an image that is here, and what they refer to.
 
-use crate::cluster::{Cluster, eventually, pods_path, workloads_path};
-use crate::fixtures::{Arrives, Fixture};
+use crate::support::cluster::{Cluster, eventually, pods_path, workloads_path};
+use crate::support::fixtures::{Arrives, Fixture};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};

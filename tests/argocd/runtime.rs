@@ -1,84 +1,69 @@
 //! A Runtime's namespace with an Argo CD of its own in it.
 
-use crate::account::id_of;
-use crate::cluster::{Cluster, Namespaces, eventually, output};
-use crate::controller::Controller;
-use crate::server::{ArgoCd, Options, decoded, encoded, secret_value};
+use super::account::id_of;
+use super::controller;
+use super::server::{ArgoCd, Options, decoded, encoded, secret_value};
+use crate::support::cluster::eventually;
+use crate::support::process::Process;
+use crate::support::scene::Scene;
 use serde_json::{Value, json};
+use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use tempfile::TempDir;
 
 /// Short times, so that a test sees what otherwise takes minutes.
 pub const QUICK: &str = "credentials: {followAfter: 2s, checkInterval: 2s, loginWait: 4s}\n";
 /// The Secret of password mode, which the server makes.
 pub const PASSWORD_MODE: &str = "auth: {type: password}\n";
 
-pub struct Scene {
+pub struct Runtime {
     pub argocd: ArgoCd,
-    namespaces: Namespaces,
-    pub cluster: Cluster,
-    pub output: PathBuf,
-    files: TempDir,
+    scene: Scene,
 }
 
-impl Scene {
+impl Deref for Runtime {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        &self.scene
+    }
+}
+
+impl Runtime {
     /// An Argo CD that runs, whose first password stands where the Runtime looks for it.
-    pub async fn new(name: &str) -> Self {
-        Self::with(name, Options::default()).await
+    pub async fn new(test: &str) -> Self {
+        Self::with(test, Options::default()).await
     }
 
-    pub async fn with(name: &str, options: Options) -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let cluster = Cluster::connect().await;
-        let namespace = format!("{name}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let namespaces = Namespaces::create(&cluster, vec![namespace.clone()]).await;
-        let output = output(name);
-        let argocd = ArgoCd::start(&cluster, &namespace, options).await;
-        Self { argocd, namespaces, cluster, output, files: TempDir::new().unwrap() }
-    }
-
-    pub fn namespace(&self) -> &str {
-        &self.namespaces.names[0]
+    pub async fn with(test: &str, options: Options) -> Self {
+        let scene = Scene::new(test).await;
+        let argocd = ArgoCd::start(&scene, options).await;
+        Self { argocd, scene }
     }
 
     /// Writes the controller's configuration: `auth` and whatever else.
     pub fn config(&self, text: &str) -> PathBuf {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let path = self.files.path().join(format!("config-{}.yaml", COUNT.fetch_add(1, Ordering::Relaxed)));
-        std::fs::write(&path, text).unwrap();
-        path
+        self.write("config", text)
     }
 
-    /// A controller with this configuration, at this scene's Argo CD.
-    pub async fn controller(&self, text: &str) -> Controller {
+    /// A controller with this configuration, at the Argo CD here.
+    pub async fn controller(&self, text: &str) -> Process {
         self.controller_at(&self.argocd.url(), text).await
     }
 
     /// A controller with this configuration, at another address.
-    pub async fn controller_at(&self, url: &str, text: &str) -> Controller {
+    pub async fn controller_at(&self, url: &str, text: &str) -> Process {
         self.controller_with(&format!("argocd: {{url: \"{url}\"}}\n{text}")).await
     }
 
     /// A controller with just this configuration.
-    pub async fn controller_with(&self, text: &str) -> Controller {
+    pub async fn controller_with(&self, text: &str) -> Process {
         let config = self.config(text);
-        Controller::start(&self.cluster.kubeconfig(), &self.output, self.namespace(), &config).await
+        controller::start(&self.cluster.kubeconfig(), &self.output, self.namespace(), &config).await
     }
 
     /// A controller in password mode with short times.
-    pub async fn quick(&self) -> Controller {
+    pub async fn quick(&self) -> Process {
         self.controller(&format!("{PASSWORD_MODE}{QUICK}")).await
-    }
-
-    pub fn path(&self, kind: &str, name: &str) -> String {
-        format!("/api/v1/namespaces/{}/{kind}s/{name}", self.namespace())
-    }
-
-    /// The Lease of a process that is known to be dead: nobody has to wait for it.
-    pub async fn free_lease(&self) {
-        let lease = format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases/argocd-auth-webhook", self.namespace());
-        let _ = self.cluster.delete(&lease).await;
     }
 
     /// What stands in `argocd-token`.
@@ -138,15 +123,14 @@ impl Scene {
         .await
     }
 
-    /// The Events of this namespace with this reason.
-    pub async fn events(&self, reason: &str) -> Vec<Value> {
-        let path = format!("/apis/events.k8s.io/v1/namespaces/{}/events", self.namespace());
-        let events = self.cluster.get(&path).await.unwrap();
-        events["items"].as_array().unwrap().iter().filter(|event| event["reason"] == reason).cloned().collect()
+    /// The Events with this reason.
+    pub async fn events_of(&self, reason: &str) -> Vec<Value> {
+        let events = self.events().await;
+        events.into_iter().filter(|event| event["reason"] == reason).collect()
     }
 }
 
-impl Drop for Scene {
+impl Drop for Runtime {
     /// What was stored outside of Secrets is kept, to be looked through.
     fn drop(&mut self) {
         let kinds = "configmaps,events.v1.events.k8s.io,leases";
