@@ -35,6 +35,20 @@ pub(super) fn scalar(written: Option<&str>, style: ScalarStyle, in_brackets: boo
     }
 }
 
+/// Refuses a tab where go-yaml looks for the spaces that indent a block. `before` is the text up to
+/// the block's content, which is indented by `indent` columns.
+pub(super) fn block(before: &str, content: &str, indent: usize) -> Result<(), &'static str> {
+    const WRONG: &str = "a tab among the spaces that indent a block of text";
+    let header = before.trim_end().rsplit('\n').next().unwrap_or_default();
+    let header = header.split(" #").next().unwrap_or_default().trim_end();
+    // Where the header doesn't say the indentation, the first line that isn't empty does.
+    let said = header.trim_end_matches(['+', '-']).ends_with(|c: char| c.is_ascii_digit())
+        && header.trim_end_matches(|c: char| c.is_ascii_digit() || c == '+' || c == '-').ends_with(['|', '>']);
+    let spaces = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let wrong = |line: &str| line.trim_start_matches(' ').starts_with('\t') && spaces(line) < indent;
+    if !said && content.starts_with('\t') || content.lines().skip(1).any(wrong) { Err(WRONG) } else { Ok(()) }
+}
+
 /// Refuses names of anchors and aliases that end earlier for go-yaml.
 pub(super) fn name(written: Option<&str>) -> Result<(), &'static str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');

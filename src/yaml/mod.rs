@@ -68,6 +68,7 @@ impl Error {
             E::InvalidIndentation | E::ExpectedBlockMappingKey | E::ExpectedBlockSequenceEntry => {
                 "a line that is indented otherwise than those beside it"
             }
+            E::InvalidBlockScalarIndent => "a block of text that begins with blanks beyond its indentation",
             E::DocumentIndicatorInQuotedScalar => "a document marker inside of quotes",
             E::UndeclaredTagHandle => "a tag that isn't declared",
             E::UnknownQuotedScalarEscape => "an escape that YAML doesn't have",

@@ -86,6 +86,11 @@ impl Builder<'_> {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
                 guard::scalar(self.slice(&span), style, self.flows > 0).map_err(|reason| Error::new(at, reason))?;
+                if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+                    let before = span.start.byte_offset().and_then(|start| self.text.get(..start)).unwrap_or_default();
+                    let content = self.slice(&span).unwrap_or_default();
+                    guard::block(before, content, span.start.col()).map_err(|reason| Error::new(at, reason))?;
+                }
                 // A node that isn't written comes as `~`.
                 let written = !plain || self.slice(&span) != Some("") || text != "~";
                 let text = if written { text.into_owned() } else { String::new() };

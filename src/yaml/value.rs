@@ -158,8 +158,7 @@ impl<'n> Decoder<'n> {
                 Scalar::Bool(value) => Key::Bool(value),
                 Scalar::Int(value) => Key::Int(value),
                 Scalar::Uint(value) => Key::Uint(value),
-                // Both zeros are one key.
-                Scalar::Float(value) => Key::Float(if value == 0.0 { 0.0_f64 } else { value }.to_bits()),
+                Scalar::Float(value) => Key::Float(value.to_bits()),
                 Scalar::Text(text) => Key::Text(text),
             }),
             Some(Node::Alias(target)) => self.through(id, |decoder| decoder.key(*target)),
