@@ -88,7 +88,7 @@ pub(crate) struct Document {
     pub repeated: Option<Position>,
 }
 
-/// Reads one document, or the first of several.
+/// Reads one document.
 ///
 /// # Errors
 /// It isn't YAML, says what JSON can't, or something that not every reader takes for the same.

@@ -37,7 +37,7 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
-    /// Reads the first document of a text, as Kubernetes does; what follows it is not looked at.
+    /// Reads a text, which is one document at most.
     pub fn read(text: &str) -> Result<Self, Error> {
         let options = granit_parser::options! {
             emit_comments: false,
@@ -46,10 +46,14 @@ impl Nodes {
             block_nesting_limit: MAX_DEPTH,
         };
         let mut builder = Builder { nodes: Self::default(), open: Vec::new(), flows: 0, anchors: HashMap::new(), text };
+        let mut documents = 0;
         for next in Parser::new_from_str_with_options(text, options) {
             let (event, span) = next.map_err(|error| Error::of_parser(&error))?;
-            if matches!(event, Event::DocumentEnd | Event::StreamEnd) {
-                break;
+            if matches!(event, Event::DocumentStart(..)) {
+                documents += 1;
+            }
+            if documents > 1 {
+                return Err(Error::new(position(&span), "something stands behind the document's end"));
             }
             builder.event(event, span)?;
         }

@@ -3,7 +3,7 @@
 
 use super::kubernetes::{Read, read, reader, same};
 use super::{corpus, generated, inject_as, values};
-use argocd_auth_webhook::inject::Format;
+use argocd_auth_webhook::commands::inject::Format;
 use generated::Stream;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};

@@ -234,7 +234,13 @@ fn lines() -> BoxedStrategy<Node> {
     );
     let header = select(vec!["|", "|-", "|+", ">", ">-", ">+", "| # c", "|2", "|-2", "|1", "!!str |", "&x |"]);
     prop_oneof![
-        4 => (header, body).prop_map(|(header, lines)| Node::Below(header.to_owned(), lines)),
+        4 => (header, body).prop_map(|(header, mut lines)| {
+            // What begins with blanks beyond its indentation is refused here; Kubernetes reads it.
+            if lines.first().is_none_or(|line| line.trim_matches(' ').is_empty()) {
+                lines.insert(0, "z".to_owned());
+            }
+            Node::Below(header.to_owned(), lines)
+        }),
         1 => proptest::collection::vec("[a-z]{1,6}( [a-z]{1,3})?", 1..4).prop_map(|lines| Node::Below(String::new(), lines)),
         1 => proptest::collection::vec("[a-z]{1,6}", 1..4).prop_map(|mut lines| {
             if let Some(last) = lines.last_mut() {

@@ -397,7 +397,7 @@ fn a_key_given_twice_is_what_kubernetes_reads_and_said() {
     let done = inject(&format!("{DEPLOYMENT}x: a\nx: b\n"));
     assert!(done.manifests.ends_with("\nx: b\n"), "{}", done.manifests);
     assert!(
-        report(&done)[0].contains("\n  warning: line 21, column 1: a key stands twice in one mapping"),
+        report(&done)[0].contains("\n  warning: line 23, column 1: a key stands twice in one mapping"),
         "{:?}",
         report(&done)
     );
@@ -440,7 +440,7 @@ fn one_line_says_what_was_done_and_that_nothing_matched() {
     let once = inject(&pod).manifests;
     let done = inject(&format!("{pod}\n{once}\n{{\"kind\":\"A\"}}\n"));
     assert_eq!(done.summary().to_string(), "1 injected, 1 right already, 1 left alone");
-    assert!(!done.report.iter().any(argocd_auth_webhook::inject::Line::matters));
+    assert!(!done.report.iter().any(argocd_auth_webhook::commands::inject::Line::matters));
     let none = "0 injected, 0 right already, 1 left alone: none is a pod of a service that gets a credential";
     assert_eq!(inject("kind: A\n").summary().to_string(), none);
     let text = DEPLOYMENT.replace("MODE", "ARGO_CD_TOKEN");
