@@ -298,31 +298,31 @@ fn write(node: &Node, indent: usize, in_sequence: bool, out: &mut String) {
     let pad = " ".repeat(indent + 2);
     match node {
         Node::Inline(text) if text.is_empty() => out.push('\n'),
-        Node::Inline(text) => *out += &format!(" {text}\n"),
+        Node::Inline(text) => out.extend([" ", text, "\n"]),
         Node::Below(header, lines) => {
-            *out += &if header.is_empty() { "\n".to_owned() } else { format!(" {header}\n") };
+            out.extend(if header.is_empty() { ["", "", "\n"] } else { [" ", header, "\n"] });
             for line in lines {
-                *out += &if line.is_empty() { "\n".to_owned() } else { format!("{pad}{line}\n") };
+                out.extend(if line.is_empty() { ["", "", "\n"] } else { [&pad, line, "\n"] });
             }
         }
         Node::Mapping(fields) => {
             for (index, (key, value)) in fields.iter().enumerate() {
-                *out += &match (index, in_sequence) {
-                    (0, true) => " ".to_owned(),
-                    (0, false) => format!("\n{pad}"),
-                    _ => pad.clone(),
-                };
-                *out += &format!("{key}:");
+                out.extend(match (index, in_sequence) {
+                    (0, true) => [" ", ""],
+                    (0, false) => ["\n", &pad],
+                    _ => ["", &pad],
+                });
+                out.extend([key, ":"]);
                 write(value, indent + 2, false, out);
             }
         }
         Node::Sequence(items) => {
             for (index, item) in items.iter().enumerate() {
-                *out += &match (index, in_sequence) {
-                    (0, true) => " ".to_owned(),
-                    (0, false) => format!("\n{pad}"),
-                    _ => pad.clone(),
-                };
+                out.extend(match (index, in_sequence) {
+                    (0, true) => [" ", ""],
+                    (0, false) => ["\n", &pad],
+                    _ => ["", &pad],
+                });
                 out.push('-');
                 write(item, indent + 2, true, out);
             }

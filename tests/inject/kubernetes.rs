@@ -36,8 +36,8 @@ fn build() -> Option<PathBuf> {
     for name in ["go.mod", "go.sum", "main.go"] {
         digest.update(&std::fs::read(sources.join(name)).expect(name));
     }
-    let digest: String = digest.finish().as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("kubernetes-yaml-{digest}"));
+    let digest = digest.finish().as_ref().iter().take(8).fold(0_u64, |all, byte| all << 8 | u64::from(*byte));
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("kubernetes-yaml-{digest:016x}"));
     if program.exists() {
         return Some(program);
     }
