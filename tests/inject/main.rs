@@ -372,7 +372,7 @@ fn what_cannot_be_read_and_cannot_be_ours_passes_with_a_warning() {
         assert_eq!(done.manifests, text);
         let lines = report(&done);
         assert!(lines.iter().any(|line| line.contains(why)), "{lines:?}");
-        let both = inject(&format!("{}---\n{text}", DEPLOYMENT));
+        let both = inject(&format!("{DEPLOYMENT}---\n{text}"));
         assert!(both.manifests.ends_with(text) && both.manifests.contains("ARGO_CD_TOKEN"), "{}", both.manifests);
         // It can't become the other format, though.
         if !text.starts_with('{') {
