@@ -108,7 +108,7 @@ fn what_is_broken_leaves_standard_output_empty_and_ends_with_2() {
     let good = file(&folder, "good.yaml", "a: 1\nkind: X\n");
     let missing = folder.path().join("missing.yaml").to_str().unwrap().to_owned();
     let cases: [(&[&str], &str, &str); 10] = [
-        (&["inject"], "kind: Pod\n---\nfoo: [1\n", "document 2"),
+        (&["inject"], "kind: Pod\n---\ncap-app-proxy: [1\n", "document 2"),
         (&["inject", &good, &missing], "", "missing.yaml"),
         (&["inject", "--values", &bad_values], POD, "global.external-arg-cd.auth.type: \"toke\" is not allowed"),
         (&["inject", "--values", &missing], POD, "reading the settings from"),
