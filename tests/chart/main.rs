@@ -10,4 +10,5 @@ mod helm;
 mod refusals;
 mod rendering;
 mod resolution;
+mod spellings;
 mod umbrella;
