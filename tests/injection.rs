@@ -94,8 +94,10 @@ fn what_the_chart_put_into_an_app_proxy_gives_way() {
             let chart_username = chart.iter().find(|v| v["name"] == "ARGO_CD_USERNAME" && v.get("valueFrom").is_some());
             let mut wanted = wanted.clone();
             for variable in wanted.iter_mut().filter(|v| v["name"] == "ARGO_CD_USERNAME") {
-                // The ConfigMap's user name means the same, so it stays.
-                *variable = chart_username.unwrap_or(variable).clone();
+                // The ConfigMap's user name means the same where it is the default, so it stays.
+                if variable["value"] == "admin" {
+                    *variable = chart_username.unwrap_or(variable).clone();
+                }
             }
             let names: Vec<_> = wanted.iter().map(|v| v["name"].clone()).collect();
             assert_eq!(by_name(injected.env(0)), by_name(&followed_by_own(wanted)), "{config} {chart:?}");

@@ -354,7 +354,7 @@ fn argocd(yaml: &str) -> (String, Option<String>) {
 #[test]
 fn the_address_is_what_the_runtimes_chart_makes_of_the_values() {
     for (yaml, wanted, from) in [
-        ("{}", "argo-cd-server:80/", None),
+        ("# nothing", "argo-cd-server:80/", None),
         // The Argo CD that the chart brings along: its default.
         ("argo-cd: {enabled: true}", "argo-cd-server:80/", Some("argo-cd")),
         ("argo-cd: {fullnameOverride: codefresh-argo-cd}", "codefresh-argo-cd-server:80/", Some("argo-cd")),

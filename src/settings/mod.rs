@@ -135,7 +135,7 @@ fn in_file(file: &str, problems: &[Problem]) -> String {
 /// What a file would have to say.
 fn of_a_file() -> String {
     let (_, lines) = config::MISSING.split_once(". ").unwrap_or_default();
-    format!("Give the Runtime's values with --values, or in a file of your own with --config: {}", lines.trim_end())
+    format!("Give the Runtime's values with --values, or a file of your own with --config. {}", lines.trim_end())
 }
 
 impl Settings {

@@ -30,6 +30,10 @@ pub(super) fn refuse(scopes: &[Scope<'_>], report: &mut Report) {
 
 /// Blocks that lack `global`, and a `global` under a wrong name.
 fn without_global(root: &Block<'_>, at_root: bool, report: &mut Report) {
+    // That was said of the key itself.
+    if !at_root && (is_external(&root.path) || is_misspelt(&root.path, "global")) {
+        return;
+    }
     for key in root.map.keys() {
         let Some(value) = root.get(key) else { continue };
         let path = root.path_of(key);
@@ -39,7 +43,7 @@ fn without_global(root: &Block<'_>, at_root: bool, report: &mut Report) {
             report.problem::<()>(&path, format!("is not read here; write `global:` above it, as {right}"));
         } else if is_misspelt(key, "global") && holds_a_spelling(value) {
             misspelt(&path, "global", report);
-        } else if key == "auth" && !at_root && !is_external(&root.path) && is_auth(value) {
+        } else if key == "auth" && !at_root && is_auth(value) {
             let text = "is not read here; write it as `auth:` at the root, or under global.external-argo-cd";
             report.problem::<()>(&path, text);
         }

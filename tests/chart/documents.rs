@@ -121,7 +121,7 @@ fn alerts_and_dashboard_use_metrics_that_exist() {
         "src/telemetry/metrics.rs",
         "src/controller/metrics.rs",
         "src/controller/credential/metrics.rs",
-        "src/controller/pods/metrics.rs",
+        "src/controller/rollout/metrics.rs",
     ]
     .map(|path| std::fs::read_to_string(root().join(path)).unwrap())
     .concat();

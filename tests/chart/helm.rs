@@ -64,10 +64,10 @@ impl Helm {
     /// Renders our chart with values given as text. Where they hold no block, the Runtime's default is
     /// asked for.
     pub fn render(&self, values: &str) -> Result<String, String> {
-        let file = values_file(values);
         let has_block = ["auth: {", "auth:\n", "external-arg", "integrations"].iter().any(|word| values.contains(word));
-        let asked: &[&str] = if has_block { &[] } else { &["--set", "auth.type=password"] };
-        self.template(&chart(), file.path(), asked)
+        let asked = values_file(if has_block { "{}" } else { "auth: {type: password}" });
+        let file = values_file(values);
+        self.template(&chart(), asked.path(), &["--values", file.path().to_str().unwrap()])
     }
 
     /// Renders our chart with values given as text, and nothing else.

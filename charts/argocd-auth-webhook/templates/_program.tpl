@@ -93,3 +93,10 @@ text in place of a plain credential; where Argo CD is; and our own keys.
 {{- with omit .Values.credentials "createSecret" "keepFormerSecret" }}{{ $_ := set $values "credentials" . }}{{ end -}}
 {{- toYaml $values -}}
 {{- end -}}
+
+{{/* Whether pods are replaced: something if they are. `rollout` is a mode, or a mapping that holds one. */}}
+{{- define "argocd-auth-webhook.replacesPods" -}}
+{{- $mode := .Values.rollout -}}
+{{- if kindIs "map" $mode }}{{ $mode = $mode.mode }}{{ end -}}
+{{- if eq ($mode | default "automatic") "automatic" }}true{{ end -}}
+{{- end -}}
