@@ -127,7 +127,7 @@ Nothing that is rendered may take `plain` but the Secret. (dict "path" "global.â
 
 {{/* What two blocks must agree in: a token needs no user name. */}}
 {{- define "argocd-auth-webhook.compared" -}}
-{{- if eq .mode "token" }}{{ toJson (omit . "username") }}{{ else }}{{ toJson . }}{{ end -}}
+{{- if eq .mode "token" }}{{ toJson (pick . "mode" "secret" "plain") }}{{ else }}{{ toJson (pick . "mode" "secret" "plain" "username") }}{{ end -}}
 {{- end -}}
 
 {{- define "argocd-auth-webhook.defaultAuth" -}}
