@@ -33,7 +33,7 @@ fn without_a_block_nothing_is_guessed_and_the_lines_to_write_are_shown() {
     for yaml in
         ["", "# nothing\n", "---\n", "{}", "other: {a: 1}", "global: {}", "global:", "global: {runtime: {name: a}}"]
     {
-        for said in [error(values(yaml)), error(values(&format!("{{global: {{external-argo-cd: {{auth: {{}}}}}}}}")))] {
+        for said in [error(values(yaml)), error(values("{global: {external-argo-cd: {auth: {}}}}"))] {
             assert_eq!(*shown.get_or_insert_with(|| said.clone()), said, "{yaml}");
         }
     }
@@ -266,7 +266,7 @@ fn several_values_files_are_merged_as_helm_merges_them() {
     let empty = write("empty.yaml", "# nothing\n");
     let list = write("list.yaml", "[1]");
     let load = |files: &[&std::path::PathBuf]| {
-        let files = files.iter().map(|path| path.to_path_buf()).collect();
+        let files = files.iter().map(|path| (*path).clone()).collect();
         Settings::load(Some(&File::Values(files)), Overrides::default())
     };
     assert_eq!(load(&[&base]).unwrap().auth.mode, Mode::Password);

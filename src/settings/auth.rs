@@ -97,11 +97,11 @@ pub(super) fn read<'v>(block: &Block<'v>, report: &mut Report) -> Option<Read<'v
 /// A block that leaves the mode open must say which password it means: nothing else is taken from
 /// silence.
 fn without_type(block: &Block<'_>, report: &mut Report) {
-    let given = |key: &&str| block.get(key).is_some();
-    if let Some(token) = [TOKEN, TOKEN_REF].iter().find(|key| given(key)) {
+    let given = |key: &str| block.get(key).is_some();
+    if let Some(token) = [TOKEN, TOKEN_REF].into_iter().find(|key| given(key)) {
         let text = format!("must be given beside {token}; write `type: token`");
         report.problem::<()>(&block.path_of(TYPE), text);
-    } else if ![PASSWORD, PASSWORD_REF].iter().any(|key| given(&key)) {
+    } else if ![PASSWORD, PASSWORD_REF].into_iter().any(given) {
         let text = "must be given; write `type: token`, or `type: password` for the admin's initial password in Secret argocd-initial-admin-secret";
         report.problem::<()>(&block.path_of(TYPE), text);
     }

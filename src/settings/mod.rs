@@ -170,7 +170,7 @@ impl Settings {
     /// As [`Settings::load`].
     pub fn from_text(file: &File, text: &str, overrides: Overrides) -> Result<Self, SettingsError> {
         let value = parse_yaml(text).map_err(|reason| {
-            let path = file.paths().first().map(PathBuf::as_path).unwrap_or_else(|| Path::new("values"));
+            let path = file.paths().first().map_or_else(|| Path::new("values"), PathBuf::as_path);
             SettingsError::NotYaml { path: path.to_owned(), reason }
         })?;
         Self::from_value(file, &value, overrides)

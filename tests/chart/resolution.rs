@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 /// Values that are accepted, beside the table.
 const MORE: [&str; 31] = [
-    "auth: {type: password, username: robot, password: p}\nglobal: {external-arg-cd: {auth: {type: nonsense}}}",
+    "auth: {type: password, username: robot, password: p}\nglobal: {external-arg-cd: {auth: {type: token, token: t}}}",
     "cf: {global: {external-argo-cd: {auth: {type: token, token: t}}}, argo-cd: {fullnameOverride: x}}",
     "cf: {argo-cd: {enabled: false}, app-proxy: {config: {argoCdUsername: robot}}}\nglobal: {external-argo-cd: {auth: {type: password}, server: {svc: a}}}",
     "global: {external-argo-cd: {auth: {type: token, token: t}}}\nargo-cd: {configs: {params: {server.insecure: false, server.basehref: /a}}, server: {name: s, service: {servicePortHttps: 8443}}}",

@@ -97,50 +97,58 @@ fn combinations() -> Vec<Combination> {
     all
 }
 
+/// What came of one: settings, or what was said.
+fn outcome(Combination { name, files }: &Combination) -> Result<(), Vec<String>> {
+    let files = files.each_ref().map(|text| values_file(text));
+    let paths: Vec<PathBuf> = files.iter().map(|file| file.path().to_owned()).collect();
+    let program = Settings::load(Some(&File::Values(paths)), Overrides::default());
+    let over = files[1].path().to_str().unwrap();
+    let rendered = Helm::four().template(&chart(), files[0].path(), &["--values", over]);
+    match (program, rendered) {
+        (Ok(mut program), Ok(rendered)) => {
+            let objects = objects(&rendered);
+            let kept = crate::common::values(&program_values(&objects)).unwrap();
+            let ours = kept.auth.credential.clone();
+            if ours.name.starts_with("argocd-auth-webhook-argocd-") {
+                let secret = object(&objects, "Secret", &ours.name).unwrap_or_else(|| panic!("{name}: no Secret"));
+                assert!(secret["data"][&ours.key].is_string(), "{name}");
+                program.auth.credential = ours;
+            }
+            assert_eq!(program.auth, kept.auth, "{name}");
+            assert_eq!(program.argocd, kept.argocd, "{name}");
+            assert_eq!(program.sources, kept.sources, "{name}");
+            Ok(())
+        }
+        (Err(SettingsError::Invalid { problems, .. }), Err(chart)) => {
+            let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            for text in said.iter().chain([&chart]) {
+                assert!(!text.contains("plain-credential"), "{name}: {text}");
+            }
+            assert!(said.iter().any(|text| chart.contains(text)), "{name}:\nprogram: {said:?}\nchart: {chart}");
+            Err(said)
+        }
+        (program, chart) => panic!(
+            "{name}:\nprogram: {:?}\nchart: {:?}",
+            program.map(|program| program.auth),
+            chart.map(|rendered| yaml(&program_values(&objects(&rendered))))
+        ),
+    }
+}
+
 #[test]
 fn program_and_chart_take_or_refuse_each_spelling_in_each_place_alike() {
-    let (mut settings, mut refusals) = (0, 0);
-    let mut said = BTreeSet::new();
-    let helm = Helm::four();
-    let chart = chart();
-    for Combination { name, files } in combinations() {
-        let files = files.map(|text| values_file(&text));
-        let paths: Vec<PathBuf> = files.iter().map(|file| file.path().to_owned()).collect();
-        let program = Settings::load(Some(&File::Values(paths)), Overrides::default());
-        let over = files[1].path().to_str().unwrap();
-        let rendered = helm.template(&chart, files[0].path(), &["--values", over]);
-        match (program, rendered) {
-            (Ok(mut program), Ok(rendered)) => {
-                settings += 1;
-                let objects = objects(&rendered);
-                let kept = crate::common::values(&program_values(&objects)).unwrap();
-                let ours = kept.auth.credential.clone();
-                if ours.name.starts_with("argocd-auth-webhook-argocd-") {
-                    let secret = object(&objects, "Secret", &ours.name).unwrap_or_else(|| panic!("{name}: no Secret"));
-                    assert!(secret["data"][&ours.key].is_string(), "{name}");
-                    program.auth.credential = ours;
-                }
-                assert_eq!(program.auth, kept.auth, "{name}");
-                assert_eq!(program.argocd, kept.argocd, "{name}");
-                assert_eq!(program.sources, kept.sources, "{name}");
-            }
-            (Err(SettingsError::Invalid { problems, .. }), Err(chart)) => {
-                refusals += 1;
-                for problem in &problems {
-                    assert!(!problem.to_string().contains("plain-credential"), "{name}");
-                    said.insert(problem.to_string());
-                }
-                assert!(!chart.contains("plain-credential"), "{name}");
-                let same = problems.iter().any(|problem| chart.contains(&problem.to_string()));
-                assert!(same, "{name}:\nprogram: {problems:?}\nchart: {chart}");
-            }
-            (program, chart) => panic!(
-                "{name}:\nprogram: {:?}\nchart: {:?}",
-                program.map(|program| program.auth),
-                chart.map(|rendered| yaml(&program_values(&objects(&rendered))))
-            ),
-        }
-    }
-    println!("{} combinations: {settings} settings, {refusals} refusals", settings + refusals);
+    let all = combinations();
+    // Helm is waited for most of the time.
+    let threads = 2 * std::thread::available_parallelism().map_or(1, usize::from);
+    let outcomes: Vec<Result<(), Vec<String>>> = std::thread::scope(|scope| {
+        let share = all.len().div_ceil(threads);
+        let working: Vec<_> =
+            all.chunks(share).map(|some| scope.spawn(|| some.iter().map(outcome).collect::<Vec<_>>())).collect();
+        working.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    let refusals: Vec<&Vec<String>> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
+    let settings = outcomes.len() - refusals.len();
+    println!("{} combinations: {settings} settings, {} refusals", outcomes.len(), refusals.len());
+    let said: BTreeSet<&str> = refusals.iter().flat_map(|said| said.iter().map(String::as_str)).collect();
     insta::assert_snapshot!("refusals", said.into_iter().collect::<Vec<_>>().join("\n"));
 }
