@@ -16,9 +16,10 @@ pub struct AccessArgs {
     /// Our own configuration file
     #[arg(long, value_name = "FILE", env = "ARGOCD_AUTH_WEBHOOK_CONFIG")]
     pub config: Option<PathBuf>,
-    /// The Runtime's Helm values file. Without either file the release's ConfigMap is read
-    #[arg(long, value_name = "FILE", env = "ARGOCD_AUTH_WEBHOOK_VALUES")]
-    pub values: Option<PathBuf>,
+    /// The Runtime's Helm values, or an umbrella chart's; may be repeated, and a later file counts
+    /// before an earlier one, as with Helm. Without a file the release's ConfigMap is read
+    #[arg(short = 'f', long, value_name = "FILE", env = "ARGOCD_AUTH_WEBHOOK_VALUES", value_delimiter = ',')]
+    pub values: Vec<PathBuf>,
     /// The Runtime's namespace; by default the kubeconfig's
     #[arg(short, long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_NAMESPACE")]
     pub namespace: Option<String>,
@@ -48,7 +49,7 @@ pub struct AccessArgs {
 
 impl AccessArgs {
     pub fn settings(&self) -> Option<SettingsArgs> {
-        (self.config.is_some() || self.values.is_some()).then(|| SettingsArgs {
+        (self.config.is_some() || !self.values.is_empty()).then(|| SettingsArgs {
             config: self.config.clone(),
             values: self.values.clone(),
             delivery: None,

@@ -106,7 +106,7 @@ pub fn run(args: Controller, matches: Option<&ArgMatches>) -> Outcome {
     runtime()?.block_on(async {
         let shutdown = Shutdown::by_signals().context("listening for signals")?;
         let client = cluster::client(None).await?;
-        controller::Controller::bind(client, options, settings).await?.run(shutdown).await?;
+        Box::pin(controller::Controller::bind(client, options, settings).await?.run(shutdown)).await?;
         Ok(ExitCode::SUCCESS)
     })
 }

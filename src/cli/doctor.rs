@@ -34,7 +34,7 @@ pub struct Doctor {
 }
 
 pub fn run(args: Doctor, matches: Option<&ArgMatches>) -> Outcome {
-    let given = args.settings.config.is_some() || args.settings.values.is_some();
+    let given = args.settings.config.is_some() || !args.settings.values.is_empty();
     let settings = if given { Some(settings(&args.settings, matches)?) } else { None };
     let place = args.place;
     let report = runtime()?.block_on(async {

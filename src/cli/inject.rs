@@ -40,6 +40,7 @@ pub enum ManifestFormat {
 
 pub fn run(args: &Inject, matches: Option<&ArgMatches>) -> Outcome {
     let settings = settings(&args.settings, matches)?;
+    say(&format!("settings: {}", settings.taken()));
     for warning in &settings.warnings {
         say(&format!("warning: {warning}"));
     }

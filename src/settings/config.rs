@@ -1,8 +1,9 @@
 //! Our own configuration file.
 
 use super::block::{Block, Report, kind};
+use super::source::Sources;
 use super::{Address, ArgoCd, Settings, argocd, auth, controller, services};
-use crate::core::{Auth, Delivery, OnConflict, Username};
+use crate::core::{Auth, DEFAULT_USERNAME, Delivery, OnConflict, Username};
 use serde_json::Value;
 
 /// What `delivery` may be.
@@ -12,23 +13,49 @@ pub(super) const DELIVERIES: [(&str, Delivery); 2] = [("env", Delivery::Env), ("
 pub(super) const OPTIONS: [&str; 7] =
     ["argocd", "delivery", "onConflict", "legacyAppProxy", "services", "rollout", "credentials"];
 
+/// Our own auth block, in whatever file.
+pub(super) const AUTH: &str = "auth";
+
+/// What is said where no block is found anywhere.
+pub(super) const MISSING: &str = "\
+must be given: nothing here says which credential of Argo CD the pods get. Write one of these:
+
+    auth:
+      type: token
+      tokenSecretKeyRef: {name: SECRET, key: KEY}
+
+    auth:
+      type: password
+      username: USER
+      passwordSecretKeyRef: {name: SECRET, key: KEY}
+
+or, for user admin with Argo CD's initial password (Secret argocd-initial-admin-secret):
+
+    auth:
+      type: password
+";
+
 pub(super) fn read(root: &Value, report: &mut Report) -> Option<Settings> {
+    let empty = serde_json::Map::new();
     let root = match root {
-        Value::Null => return Some(Settings::new(auth::default(), ArgoCd::default())),
+        Value::Null => Block { map: &empty, path: String::new() },
         Value::Object(map) => Block { map, path: String::new() },
         other => return report.problem("(the whole file)", format!("must be a mapping, but it is {}", kind(other))),
     };
-    root.only(&[&["auth"], OPTIONS.as_slice()].concat(), report);
-    let auth = match root.block("auth", report) {
+    root.only(&[&[AUTH], OPTIONS.as_slice()].concat(), report);
+    let before = report.problems.len();
+    let auth = match root.block(AUTH, report) {
         Some(block) => auth::read(&block, report).map(|read| {
-            // Who wrote the chart's values isn't known here; a plain name is taken to stand in both.
-            let plain = matches!(read.auth.username, Username::Plain(_));
-            Auth { chart_has_username: plain, ..read.auth }
+            // Who wrote the chart's values isn't known here: of its ConfigMap only the default is.
+            let default = read.auth.username == Username::Plain(DEFAULT_USERNAME.to_owned());
+            Auth { chart_has_username: default, ..read.auth }
         }),
-        None => Some(auth::default()),
+        None if report.problems.len() == before => report.problem(AUTH, MISSING.trim_end()),
+        None => None,
     };
     let settings = options(&root, Address::default(), report);
-    Some(Settings { auth: auth?, ..settings })
+    let sources = Sources { argocd: root.get("argocd").map(|_| "argocd".to_owned()), ..Sources::default() };
+    Some(Settings { auth: auth?, sources, ..settings })
 }
 
 /// Reads the options of a mapping, whatever else stands in it. `runtime` is where Argo CD is if they

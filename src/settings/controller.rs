@@ -33,6 +33,10 @@ pub struct Credentials {
     /// How long a login that was not seen to succeed is not tried again with the same user name and
     /// password. Argo CD counts failures for 300 seconds, and locks the account after five.
     pub login_wait: Duration,
+    /// Whether token mode keeps a verified copy of the token in Secret `argocd-token`, which
+    /// promotion workflows read in either mode. No meaning in password mode, where the API key stands
+    /// there anyway.
+    pub mirror_token: bool,
 }
 
 impl Default for Credentials {
@@ -41,6 +45,7 @@ impl Default for Credentials {
             follow_after: Duration::from_mins(10),
             check_interval: Duration::from_mins(5),
             login_wait: Duration::from_secs(310),
+            mirror_token: false,
         }
     }
 }
@@ -51,7 +56,9 @@ const A_DAY: Duration = Duration::from_hours(24);
 pub(super) fn credentials(root: &Block<'_>, report: &mut Report) -> Credentials {
     let defaults = Credentials::default();
     let Some(block) = root.block("credentials", report) else { return defaults };
-    block.only(&["createSecret", "followAfter", "checkInterval", "loginWait"], report);
+    let known = ["createSecret", "keepFormerSecret", "followAfter", "checkInterval", "loginWait", "mirrorToken"];
+    block.only(&known, report);
+    let mirror_token = block.boolean("mirrorToken", report).unwrap_or(defaults.mirror_token);
     let mut time = |key: &str, least: Duration, default: Duration| {
         let Some(text) = block.string(key, report) else { return default };
         match duration(text) {
@@ -71,6 +78,7 @@ pub(super) fn credentials(root: &Block<'_>, report: &mut Report) -> Credentials 
         follow_after: time("followAfter", Duration::ZERO, defaults.follow_after),
         check_interval: time("checkInterval", Duration::from_secs(1), defaults.check_interval),
         login_wait: time("loginWait", Duration::from_secs(1), defaults.login_wait),
+        mirror_token,
     }
 }
 

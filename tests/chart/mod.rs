@@ -8,4 +8,5 @@ mod permissions;
 mod refusals;
 mod rendering;
 mod resolution;
+mod spellings;
 mod umbrella;

@@ -108,7 +108,7 @@ async fn for_a_spelling_that_the_runtime_knows_its_chart_owns_the_secret_in_any_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn for_the_spelling_of_the_documentation_the_secret_is_ours_unless_told_otherwise() {
+async fn for_the_spelling_that_no_chart_reads_the_secret_of_the_former_name_is_ours_unless_told_otherwise() {
     let charts = TwoCharts::new("owners-c").await;
     let ours = values("external-arg-cd", "");
     charts.install("runtime", &ours);
@@ -124,14 +124,13 @@ async fn for_the_spelling_of_the_documentation_the_secret_is_ours_unless_told_ot
     assert_eq!(charts.owner().await, None);
     charts.uninstall("auth");
 
-    // Whoever insists on two owners is told before anything is changed.
+    // Ours has a name of its own, so that nobody who insists makes two owners of one.
     charts.install("runtime", &values("external-argo-cd", ""));
-    let insisting = values("external-argo-cd", "credentials: {createSecret: true}");
-    for helm in [Helm::Four, Helm::Three] {
-        let error = charts.scene.helm(helm, "install", "auth", &insisting, &[]).unwrap_err();
-        assert!(error.contains(SECRET) && error.contains("cannot be imported"), "{error}");
-        let _ = helm.run(&charts.scene.cluster, &["uninstall", "auth", "--namespace", charts.scene.namespace()]);
-    }
+    charts.install("auth", &values("external-argo-cd", "credentials: {createSecret: true}"));
     assert_eq!(charts.owner().await.as_deref(), Some("runtime"), "it was left alone");
+    let ours = secret_value(&charts.scene.cluster, charts.scene.namespace(), "auth-argocd-token", "token").await;
+    assert_eq!(ours, plain_token());
+    charts.uninstall("auth");
+    assert_eq!(charts.owner().await.as_deref(), Some("runtime"));
     charts.uninstall("runtime");
 }

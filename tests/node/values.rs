@@ -162,7 +162,7 @@ async fn a_plain_token_reaches_the_processes() {
         ),
         generation: "current",
         token: true,
-        secret: ("gitops-runtime-argo-cd-token", "token"),
+        secret: ("auth-argocd-token", "token"),
         made_by_others: None,
         username: "",
         volume: false,

@@ -5,9 +5,22 @@ use argocd_auth_webhook::core::{Engine, Injector, Outcome, Pod};
 use argocd_auth_webhook::settings::{File, Overrides, Settings, SettingsError};
 use serde_json::{Value, json};
 
-/// Settings from our own configuration, which must be good.
+/// Settings from our own configuration, which must be good. Without a block, the Runtime's default is
+/// asked for.
 pub fn settings(yaml: &str) -> Settings {
-    config(yaml).unwrap_or_else(|error| panic!("{error}"))
+    config(&with_auth(yaml)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// With `auth: {type: password}` where no block is given.
+pub fn with_auth(yaml: &str) -> String {
+    let text = if yaml.trim().is_empty() { "{}" } else { yaml };
+    let mut root: Value = serde_saphyr::from_str(text).unwrap();
+    let auth = root.as_object_mut().unwrap().entry("auth").or_insert_with(|| json!({}));
+    let auth = auth.as_object_mut().unwrap();
+    if !["type", "password", "passwordSecretKeyRef"].iter().any(|key| auth.contains_key(*key)) {
+        auth.insert("type".to_owned(), json!("password"));
+    }
+    root.to_string()
 }
 
 pub fn config(yaml: &str) -> Result<Settings, SettingsError> {
@@ -15,7 +28,7 @@ pub fn config(yaml: &str) -> Result<Settings, SettingsError> {
 }
 
 pub fn values(yaml: &str) -> Result<Settings, SettingsError> {
-    Settings::from_text(&File::Values("values.yaml".into()), yaml, Overrides::default())
+    Settings::from_text(&File::Values(vec!["values.yaml".into()]), yaml, Overrides::default())
 }
 
 /// An injector from our own configuration.

@@ -197,6 +197,7 @@ pub fn is_injected(pod: &Value) -> bool {
     let container = containers.iter().find(|container| container["name"] == "cap-app-proxy").unwrap();
     container["env"].as_array().into_iter().flatten().any(|variable| {
         let reference = &variable["valueFrom"]["secretKeyRef"];
-        variable["name"] == "ARGO_CD_TOKEN" && reference["name"] == "gitops-runtime-argo-cd-token"
+        let ours = reference["name"].as_str().is_some_and(|name| name.ends_with("-argocd-token"));
+        variable["name"] == "ARGO_CD_TOKEN" && ours
     })
 }

@@ -104,7 +104,7 @@ impl CommandContext {
                 names = Names::find(client, &namespace, options.release.as_deref()).await;
                 settings::find(client, &namespace, &names.config_map, &mut notes).await?
             }
-            (None, Err(_)) => settings::defaults()?,
+            (None, Err(_)) => Settings::of_the_charts(),
         };
         Ok(Self { client, options, settings, namespace, names, notes })
     }
@@ -117,7 +117,14 @@ impl CommandContext {
         let client = cluster::client(options.context.as_deref()).await?;
         let namespace = namespace(&options, Some(&client));
         let names = Names::find(&client, &namespace, options.release.as_deref()).await;
-        Ok(Self { client: Ok(client), options, settings: settings::defaults()?, namespace, names, notes: Vec::new() })
+        Ok(Self {
+            client: Ok(client),
+            options,
+            settings: Settings::of_the_charts(),
+            namespace,
+            names,
+            notes: Vec::new(),
+        })
     }
 
     /// The way to the cluster.

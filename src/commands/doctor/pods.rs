@@ -83,7 +83,6 @@ fn say(pods: &[(PodFacts, Step)], rollout: Rollout, namespace: &str, report: &mu
 mod tests {
     use super::*;
     use crate::drift::{History, KUBELET_CACHE, judge};
-    use crate::settings::Overrides;
     use serde_json::{Value, json};
 
     fn pod(name: &str, app: &str, env: &Value) -> Value {
@@ -96,7 +95,7 @@ mod tests {
     }
 
     fn said(pods: &[Value], rollout: Rollout) -> Report {
-        let settings = Settings::load(None, Overrides::default()).unwrap();
+        let settings = Settings::of_the_charts();
         let subjects = TrackedKeys::new(&settings);
         let read = |pod: &Value| PodFacts::of(&serde_json::from_value(pod.clone()).unwrap(), &subjects);
         let judged = |facts: PodFacts| {
