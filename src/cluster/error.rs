@@ -101,7 +101,7 @@ impl From<&kube::Error> for Cause {
 
 /// Whether an API server refuses because it knows a binding and not yet its role. One that has just started
 /// says `RBAC: [clusterrole.rbac.authorization.k8s.io "system:discovery" not found, role…]` while its caches
-/// fill, and allows the same call a moment later. A binding whose ClusterRole somebody deleted stands in every
+/// fill, and allows the same call a moment later. A binding whose `ClusterRole` somebody deleted stands in every
 /// refusal for ever, so of those only the API server's own count: it makes them again whenever it starts.
 fn lacks_roles(message: &str) -> bool {
     let missing = message.rsplit_once("RBAC: ").map_or("", |(_, missing)| missing);

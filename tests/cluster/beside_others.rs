@@ -17,7 +17,7 @@ async fn beside_one_that_adds_a_sidecar(test: &str, other: &str, expected: &[(&s
     let counts = || expected.iter().map(|(outcome, _)| scene.webhook.count("app-proxy", outcome)).collect::<Vec<_>>();
     let before = counts();
     let other = format!("{other}-{}", scene.name);
-    let _other = OtherWebhook::start(&scene.cluster, &other, &scene.namespaces(), Habit::AddSidecar).await;
+    let _other = OtherWebhook::start(&scene.cluster, &other, scene.namespaces(), Habit::AddSidecar).await;
     let together = scene.create_pod(&app_proxy("together")).await.unwrap();
 
     let containers = together["spec"]["containers"].as_array().unwrap();

@@ -61,8 +61,9 @@ fn roles(events: &[Value]) -> BTreeMap<Account, Vec<Role>> {
             || text(&metadata["name"]).trim_start_matches(&format!("{release}-")).to_owned(),
             str::to_owned,
         );
-        let rules = role["rules"].as_array().cloned().unwrap_or_default();
-        roles.entry((namespace, component.clone())).or_default().push(Role { release, component, rules });
+        let account = (namespace, component.clone());
+        let role = Role { release, component, rules: role["rules"].as_array().cloned().unwrap_or_default() };
+        roles.entry(account).or_default().push(role);
     }
     roles
 }
