@@ -677,3 +677,18 @@ fn how_credentials_and_pods_are_kept_is_read_from_either_file() {
         assert!(said.contains(wanted), "{said}");
     }
 }
+
+#[test]
+fn what_a_key_holds_moves_no_cursor_and_forges_no_line() {
+    let text = "auth: {type: password, \"\\e[31m\\nfake: \\u202eline\": 1}";
+    let said = config(text).unwrap_err().to_string();
+    assert!(said.contains("\\u{1b}[31m\\nfake: \\u{202e}line"), "{said}");
+    assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said}");
+}
+
+#[test]
+fn a_short_git_sha_in_the_values_is_text_as_it_is_to_helm() {
+    let values = "app-proxy: {image: {tag: 7e12345}}\nglobal: {external-argo-cd: {auth: {type: password}}}";
+    let read = Settings::from_text(&File::Values(vec!["values.yaml".into()]), values, Overrides::default());
+    assert!(read.is_ok(), "{read:?}");
+}

@@ -27,7 +27,7 @@ pub use duration::duration;
 pub use source::{Sources, Taken};
 
 use crate::core::{Auth, Delivery, Engine, Injection, Injector, OnConflict, Service, built_in_services};
-use crate::yaml::{explain, options};
+use crate::yaml;
 use block::Report;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -242,8 +242,10 @@ fn parse_yaml(text: &str) -> Result<Value, String> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#') || line.trim() == "---") {
         return Ok(Value::Null);
     }
-    serde_saphyr::from_str_with_options(text, options()).map_err(|error: serde_saphyr::Error| {
-        let place = error.location().map(|at| format!("line {}, column {}: ", at.line(), at.column()));
-        format!("{}{}", place.unwrap_or_default(), explain(&error))
-    })
+    let document = yaml::read(text).map_err(|error| error.to_string())?;
+    // Helm takes the last one; here one of the two is a mistake.
+    match document.repeated {
+        Some(at) => Err(format!("{at}: {}", yaml::DUPLICATE)),
+        None => Ok(document.value),
+    }
 }
