@@ -28,8 +28,8 @@ for platform in linux_amd64 linux_arm64 darwin_amd64 darwin_arm64; do
 done
 
 chart=$out/argocd-auth-webhook-$version.tgz
-"$helm" lint --quiet "$chart" || fail "the packaged chart has problems"
-"$helm" template release "$chart" >"$out/rendered"
+"$helm" lint --quiet --set auth.type=password "$chart" || fail "the packaged chart has problems"
+"$helm" template release --set auth.type=password "$chart" >"$out/rendered"
 grep -q "image: \"\?$IMAGE_REPOSITORY:$version\"\?$" "$out/rendered" || fail "the packaged chart doesn't name $IMAGE_REPOSITORY:$version"
 rm "$out/rendered"
 
