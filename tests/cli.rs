@@ -262,12 +262,20 @@ fn what_is_needed_and_not_given_is_said() {
         (&["token", "generate", "--to-stdout", "--expires-in", "1ms"], "from 1s"),
         (&["token", "verify", "--account", "a b"], "no name of an account"),
         (&["account"], "Usage: argocd-auth-webhook account <COMMAND>"),
-        (&["status"], "finding the cluster"),
         (&["account", "verify", "--argocd-url", "http://a b"], "no URL"),
     ] {
         let (code, out, said) = without_cluster(arguments, "");
         let found = format!("{out}{said}");
         assert!(found.contains(expected), "{arguments:?}: {found}");
         assert_eq!(code, 2, "{arguments:?}: {found}");
+    }
+}
+
+#[test]
+fn without_a_cluster_there_is_a_problem_and_no_wrong_usage() {
+    for command in [&["status"][..], &["doctor"], &["account", "enable"]] {
+        let (code, out, said) = without_cluster(command, "");
+        assert!(said.contains("finding the cluster: there is no kubeconfig"), "{command:?}: {out}{said}");
+        assert_eq!((code, out.as_str()), (1, ""), "{command:?}: {said}");
     }
 }

@@ -16,6 +16,8 @@ pub enum Cause {
     NotFound,
     /// The object has changed since it was read, or is there already.
     Conflict,
+    /// The API server doesn't know who asks.
+    Unauthorized(String),
     /// The account may not do this.
     Forbidden(String),
     /// The API server doesn't take it.
@@ -36,6 +38,7 @@ impl Cause {
             Self::Setup(_) => "setup",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
+            Self::Unauthorized(_) => "unauthorized",
             Self::Forbidden(_) => "forbidden",
             Self::Refused(_) => "refused",
             Self::Unavailable(_) => "unavailable",
@@ -45,8 +48,17 @@ impl Cause {
     }
 
     /// Every label.
-    pub const KINDS: [&str; 8] =
-        ["setup", "not_found", "conflict", "forbidden", "refused", "unavailable", "unreadable", "not_leading"];
+    pub const KINDS: [&str; 9] = [
+        "setup",
+        "not_found",
+        "conflict",
+        "unauthorized",
+        "forbidden",
+        "refused",
+        "unavailable",
+        "unreadable",
+        "not_leading",
+    ];
 }
 
 impl fmt::Display for Cause {
@@ -55,8 +67,15 @@ impl fmt::Display for Cause {
             Self::Setup(reason) => f.write_str(reason),
             Self::NotFound => f.write_str("it is not there"),
             Self::Conflict => f.write_str("somebody else changed it meanwhile"),
+            Self::Unauthorized(message) => {
+                write!(f, "no valid login (401): {message}; log in again, or renew the kubeconfig's credentials")
+            }
             Self::Forbidden(message) => write!(f, "not allowed: {message}; check the account's Role"),
             Self::Refused(message) => write!(f, "refused: {message}"),
+            // It did answer.
+            Self::Unavailable(reason) if reason.starts_with("status ") => {
+                write!(f, "the API server can't do it now: {reason}")
+            }
             Self::Unavailable(reason) => write!(f, "no answer from the API server: {reason}"),
             Self::Unreadable => f.write_str("the API server's answer can't be read"),
             Self::NotLeading => f.write_str("this process does not hold the Lease now, so it writes nothing"),
@@ -87,7 +106,8 @@ impl From<&kube::Error> for Cause {
                 404 => Self::NotFound,
                 409 => Self::Conflict,
                 403 if lacks_roles(&status.message) => Self::Unavailable(format!("status 403: {}", status.message)),
-                401 | 403 => Self::Forbidden(status.message.clone()),
+                401 => Self::Unauthorized(status.message.clone()),
+                403 => Self::Forbidden(status.message.clone()),
                 // 410: a watch that is too old. 429: too many requests.
                 410 | 429 | 500.. => Self::Unavailable(format!("status {}: {}", status.code, status.message)),
                 _ => Self::Refused(status.message.clone()),

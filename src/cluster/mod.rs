@@ -10,10 +10,11 @@ mod event;
 mod eviction;
 pub mod leader_election;
 mod owner;
+mod proxy;
 mod watch;
 mod write;
 
-pub use client::client;
+pub use client::{Choice, Reach, client};
 pub use endpoints::{ServiceEndpoint, endpoints};
 pub use error::{Cause, ClusterError, call, call_within};
 pub use event::{Event, emit};
