@@ -24,7 +24,8 @@ async fn an_installed_chart_makes_a_key_and_another_one_when_it_is_revoked() {
     apply(&scene.cluster, scene.namespace(), &fit);
     let begun = Instant::now();
     // The address, the user name and the password are the Runtime's defaults.
-    let release = scene.install(Helm::Four, "hook", "credentials: {followAfter: 5s, checkInterval: 2s}");
+    let release =
+        scene.install(Helm::Four, "hook", "auth: {type: password}\ncredentials: {followAfter: 5s, checkInterval: 2s}");
     let (cluster, namespace) = (release.cluster().clone(), release.namespace().to_owned());
     let taken = |before: Option<String>| {
         let (cluster, path, namespace) = (cluster.clone(), release.secret("argocd-token"), namespace.clone());

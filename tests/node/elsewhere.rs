@@ -15,7 +15,8 @@ async fn a_secret_that_is_there_only_is_a_problem_with_a_name_until_it_is_here_t
     let there = format!("{}-argocd", scene.namespace());
     let _argocd = Namespaces::create(&scene.cluster, vec![there.clone()]).await;
     secret(&scene.cluster, &there, SECRET, "password", "of-argocd").await;
-    let release = scene.install(Helm::Four, "auth", &format!("argocd: {{namespace: {there}}}"));
+    let release =
+        scene.install(Helm::Four, "auth", &format!("auth: {{type: password}}\nargocd: {{namespace: {there}}}"));
     release.injects_anything().await;
     let (cluster, namespace) = (release.cluster(), release.namespace());
     let account = format!("system:serviceaccount:{namespace}:auth-argocd-auth-webhook-controller");

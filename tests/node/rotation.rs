@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 const APP_PROXY: &str = "cap-app-proxy";
 /// The workloads, of one pod each, and Argo CD itself.
 const NOT_RESTARTED: [&str; 3] = ["gitops-operator", "event-reporter", "argo-cd-server"];
-const VALUES: &str = "credentials: {followAfter: 5s, checkInterval: 2s}\n\
+const VALUES: &str = "auth: {type: password}\ncredentials: {followAfter: 5s, checkInterval: 2s}\n\
                       controller: {extraArgs: [\"--kubelet-cache=3s\"]}\n";
 
 /// Argo CD at its Service's address. It locks an account after five wrong passwords, so logins are few.

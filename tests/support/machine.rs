@@ -4,6 +4,7 @@ use crate::support::cluster::{Cluster, eventually};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -96,10 +97,12 @@ pub async fn restart_api_server(cluster: &Cluster) {
     let program = words.next().unwrap();
     assert!(program.ends_with("/kube-apiserver"), "{line}");
     kill(pid);
-    eventually("the API server is gone", async || {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let state = stat.rsplit(") ").next().unwrap_or_default();
-        if stat.is_empty() || state.starts_with('Z') { Ok(()) } else { Err(stat) }
+    // By its port: while the last of its threads ends, the process is a zombie that still listens.
+    let port = line.split('\0').find_map(|word| word.strip_prefix("--secure-port=")).expect("a port");
+    let port: u16 = port.parse().unwrap();
+    eventually("the API server is gone", async || match TcpListener::bind(("0.0.0.0", port)) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
     })
     .await;
     let log = fs::OpenOptions::new().append(true).open(state.join("logs/kube-apiserver.log")).unwrap();
