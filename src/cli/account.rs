@@ -43,7 +43,7 @@ pub struct AccountVerify {
 /// Enable the account, and let it log in and have API keys
 ///
 /// Changes ConfigMap argocd-cm in Argo CD's namespace, in the spelling that Argo CD itself writes.
-/// Where Helm, Argo CD or Flux manages it nothing is changed: what to set there is printed, and the
+/// Where Helm, Argo CD, Flux or an operator manages it nothing is changed: what to set there is printed, and the
 /// kubectl patch for until then.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \

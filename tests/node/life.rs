@@ -88,7 +88,7 @@ async fn two_runtimes_do_not_touch_each_other_and_a_second_in_one_namespace_is_r
     assert_ne!(of_one.0, of_two.0, "each has a CA of its own");
 
     for helm in [Helm::Four, Helm::Three] {
-        let error = two.scene.helm(helm, "install", "second", &token_values(""), &[]).unwrap_err();
+        let error = two.scene.helm(helm, "install", "second", "auth: {type: password}", &[]).unwrap_err();
         assert!(error.contains("ConfigMap \"argocd-auth-webhook\""), "{error}");
     }
 

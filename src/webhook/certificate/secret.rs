@@ -21,7 +21,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 pub struct CertificateSecret {
     /// The way to the cluster.
     pub client: Client,
-    /// Which Secret. To get, list and watch this one is all that is asked for.
+    /// Which Secret. To list and watch this one is all that is asked for.
     pub secret: Named,
 }
 
