@@ -394,17 +394,19 @@ fn what_stands_beside_its_place_is_noticed() {
 
 #[test]
 fn how_credentials_and_pods_are_kept_is_read_from_either_file() {
-    let yaml = "{rollout: {mode: report, byName: restart}, credentials: {followAfter: 90s, createSecret: auto}}";
+    let yaml = "{rollout: {mode: report, byName: restart, requireVerified: false}, credentials: {followAfter: 90s, createSecret: auto}}";
     for settings in [config(yaml).unwrap(), values(yaml).unwrap()] {
         assert_eq!((settings.rollout, settings.by_name), (Rollout::Report, ByName::Restart));
+        assert!(!settings.require_verified);
         assert_eq!(settings.credentials.follow_after, Duration::from_secs(90));
         assert_eq!(settings.credentials.check_interval, Duration::from_mins(5));
     }
     let by_default = config("{rollout: {byName: restart}}").unwrap();
     assert_eq!((by_default.rollout, by_default.by_name), (Rollout::Automatic, ByName::Restart));
+    assert!(by_default.require_verified);
     for (wrong, wanted) in [
         ("{rollout: [report]}", "rollout: a list is not allowed; allowed: automatic, report, or a mapping"),
-        ("{rollout: {mod: report}}", "rollout.mod: unknown key; known here: mode, byName; did you mean mode?"),
+        ("{rollout: {mod: report}}", "rollout.mod: unknown key; known here: mode, byName, requireVerified; did you mean mode?"),
         ("{rollout: {byName: follows}}", "rollout.byName: \"follows\" is not allowed; allowed: follow, restart"),
         ("{credentials: {followAfter: 10}}", "credentials.followAfter: must be a string, but it is a number (10)"),
         ("{credentials: {followAfter: 2d}}", "credentials.followAfter: \"2d\" is no time; write it as 250ms, 10s"),

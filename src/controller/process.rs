@@ -155,6 +155,8 @@ impl Controller {
             instance: identity,
             remembered: Arc::default(),
             consumers: Arc::new(watch::Sender::new(Consumers::Unknown)),
+            health: Arc::default(),
+            login_wanted: Arc::default(),
         };
         let (credential, pods) = (credential::run(context.clone()), rollout::run(context.clone()));
         let work = async move {

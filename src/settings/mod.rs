@@ -17,7 +17,7 @@ mod values;
 
 pub use argocd::{Address, ArgoCd, CertificateAuthority, Tls};
 pub use block::Problem;
-pub use controller::{ByName, Credentials, Rollout};
+pub use controller::{ByName, Credentials, Rollout, freshness};
 pub use duration::duration;
 
 use crate::core::{Auth, Delivery, Engine, Injection, Injector, OnConflict, Service, built_in_services};
@@ -45,6 +45,8 @@ pub struct Settings {
     pub rollout: Rollout,
     /// What services do that read a Secret by its name.
     pub by_name: ByName,
+    /// Whether a running pod goes only for a credential that the controller has seen to work.
+    pub require_verified: bool,
     /// How the credential is kept.
     pub credentials: Credentials,
     /// What a person should look at, though it hinders nothing.
@@ -168,6 +170,7 @@ impl Settings {
             services: built_in_services(),
             rollout: Rollout::Automatic,
             by_name: ByName::Follow,
+            require_verified: true,
             credentials: Credentials::default(),
             warnings: Vec::new(),
         }

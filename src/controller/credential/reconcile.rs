@@ -3,6 +3,7 @@
 use super::action::{Action, Next, Plan, State};
 use super::argocd_probe::{Asking, LocalState};
 use super::execute::{ExecuteError, Executor, is_conflict};
+use super::health;
 use super::id::Prefix;
 use super::observe::{Observation, Observer};
 use super::plan::{Timing, plan};
@@ -13,7 +14,7 @@ use super::source::{self, Sources};
 use super::watch::watch;
 use crate::argocd::Server;
 use crate::cluster::{Cause, ClusterError};
-use crate::controller::{Context, state};
+use crate::controller::{Context, CredentialHealth, Examined, Health, state};
 use crate::time;
 use crate::time::Seconds;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -132,6 +133,8 @@ impl CredentialReconciler {
             }
             Err(error) if error.cause == Cause::NotLeading => Rest::Soon,
             Err(error) => {
+                let health = Examined { health: Health::Unknown(error.to_string()), ..Examined::default() };
+                self.context.health.send_replace(CredentialHealth { key: health, password: None });
                 self.context.metrics.failed(Some(&error.cause));
                 if matches!(error.cause, Cause::Unavailable(_)) {
                     // Nobody could be told, and it says nothing about the credential.
@@ -181,6 +184,7 @@ impl CredentialReconciler {
         let terms = Timing { follow_after: seconds(credentials.follow_after), check: seconds(check).max(1) };
         let Plan { state: how, next } = plan(&snapshot, terms, now);
         tracing::debug!(state = how.name(), ?next, "planned");
+        self.context.health.send_replace(health::of(&self.context, &how, &snapshot.login, sources, state, now));
         let key_id = held.as_ref().map(|held| held.id.as_str());
         let since =
             snapshot.marks.valid.as_ref().filter(|(id, _)| Some(id.as_str()) == key_id).map(|(_, since)| *since);

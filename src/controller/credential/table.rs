@@ -57,6 +57,7 @@ fn idle() -> Snapshot {
         },
         requests: BTreeSet::new(),
         consumers: Consumers::InStep,
+        login_due: false,
     }
 }
 
