@@ -406,7 +406,10 @@ fn how_credentials_and_pods_are_kept_is_read_from_either_file() {
     assert!(by_default.require_verified);
     for (wrong, wanted) in [
         ("{rollout: [report]}", "rollout: a list is not allowed; allowed: automatic, report, or a mapping"),
-        ("{rollout: {mod: report}}", "rollout.mod: unknown key; known here: mode, byName, requireVerified; did you mean mode?"),
+        (
+            "{rollout: {mod: report}}",
+            "rollout.mod: unknown key; known here: mode, byName, requireVerified; did you mean mode?",
+        ),
         ("{rollout: {byName: follows}}", "rollout.byName: \"follows\" is not allowed; allowed: follow, restart"),
         ("{credentials: {followAfter: 10}}", "credentials.followAfter: must be a string, but it is a number (10)"),
         ("{credentials: {followAfter: 2d}}", "credentials.followAfter: \"2d\" is no time; write it as 250ms, 10s"),

@@ -79,6 +79,14 @@ pub struct CredentialHealth {
     pub password: Option<Examined>,
 }
 
+impl CredentialHealth {
+    /// Nothing could be seen.
+    #[must_use]
+    pub fn unknown(why: String) -> Self {
+        Self { key: Examined { health: Health::Unknown(why), ..Examined::default() }, password: None }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

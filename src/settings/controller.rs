@@ -97,9 +97,8 @@ pub(super) fn rollout(root: &Block<'_>, report: &mut Report) -> RolloutSettings 
     const MODES: [(&str, Rollout); 2] = [("automatic", Rollout::Automatic), ("report", Rollout::Report)];
     const BY_NAME: [(&str, ByName); 2] = [("follow", ByName::Follow), ("restart", ByName::Restart)];
     let defaults = RolloutSettings { mode: Rollout::Automatic, by_name: ByName::Follow, require_verified: true };
-    let mode = |block: &Block<'_>, key: &str, report: &mut Report| {
-        block.one_of(key, &MODES, report).unwrap_or(defaults.mode)
-    };
+    let mode =
+        |block: &Block<'_>, key: &str, report: &mut Report| block.one_of(key, &MODES, report).unwrap_or(defaults.mode);
     match root.get("rollout") {
         Some(value) if value.is_object() => {
             let Some(block) = root.block("rollout", report) else { return defaults };

@@ -57,13 +57,7 @@ fn of_key(how: &State) -> Health {
     }
 }
 
-fn of_password(
-    context: &Context,
-    login: &Login,
-    sources: &Sources,
-    state: &state::State,
-    now: Seconds,
-) -> Examined {
+fn of_password(context: &Context, login: &Login, sources: &Sources, state: &state::State, now: Seconds) -> Examined {
     let auth = &context.settings.auth;
     let mut values = Vec::new();
     if let Ok(password) = &sources.password {
