@@ -45,26 +45,45 @@ impl Default for Examined {
     }
 }
 
+/// Why a look isn't enough to rely on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// Whether it is certain that the value is of no use.
+    pub bad: bool,
+    /// For people; says of the credential that it "is" this.
+    pub text: String,
+}
+
+impl Doubt {
+    pub(super) fn bad(text: String) -> Self {
+        Self { bad: true, text }
+    }
+
+    pub(super) fn unknown(text: String) -> Self {
+        Self { bad: false, text }
+    }
+}
+
 impl Examined {
     /// Why this isn't enough to rely on now; nothing where it is. `fresh` is how long a look counts, in
     /// seconds.
     #[must_use]
-    pub fn doubt(&self, history: &History, now: Seconds, fresh: Seconds) -> Option<String> {
+    pub fn doubt(&self, history: &History, now: Seconds, fresh: Seconds) -> Option<Doubt> {
         let until = match &self.health {
-            Health::Bad(why) => return Some(format!("of no use: {why}")),
-            Health::Unknown(why) => return Some(format!("not known to work: {why}")),
+            Health::Bad(why) => return Some(Doubt::bad(format!("of no use: {why}"))),
+            Health::Unknown(why) => return Some(Doubt::unknown(format!("not known to work: {why}"))),
             Health::Good { until } => until,
         };
         if let Some(until) = until.filter(|until| *until <= now) {
-            return Some(format!("of no use: it ended at {}", rfc3339(until)));
+            return Some(Doubt::bad(format!("of no use: it ended at {}", rfc3339(until))));
         }
         let same = |value: &ValueId| history.current(&value.key) == Some(value.hash.as_str());
         if self.values.is_empty() || !self.values.iter().all(same) {
-            return Some("not known to work: it is another one since the last look at it".to_owned());
+            return Some(Doubt::unknown("not known to work: it is another one since the last look at it".to_owned()));
         }
         // A time in the future is a clock's mistake, and no look.
         if !(self.at..self.at.saturating_add(fresh)).contains(&now) {
-            return Some(format!("not known to work: it was last seen to at {}", rfc3339(self.at)));
+            return Some(Doubt::unknown(format!("not known to work: it was last seen to at {}", rfc3339(self.at))));
         }
         None
     }
@@ -100,7 +119,7 @@ mod tests {
         let values = vec![ValueId { key, hash: "a".to_owned() }];
         let mut examined = Examined { health: Health::Good { until: None }, values, at: NOW - 299 };
         change(&mut examined);
-        examined.doubt(&history, NOW, 300)
+        examined.doubt(&history, NOW, 300).map(|doubt| doubt.text)
     }
 
     #[test]

@@ -88,6 +88,17 @@ fn a_key_that_works_is_left_alone_whoever_made_it() {
 }
 
 #[test]
+fn where_a_pod_waits_for_it_one_login_shows_whether_the_password_is_right() {
+    let seen = Snapshot { login_due: true, ..idle() };
+    assert_eq!(does(&seen), Action::Login);
+    // Known, refused a moment ago, or without a way to the server: nothing is tried.
+    let tried = Login::Tried { until: NOW + 600, said: Some("no".to_owned()) };
+    for login in [tried, Login::NoWay(trouble()), Login::Missing("x".to_owned())] {
+        assert_eq!(rests(&Snapshot { login, ..seen.clone() }), (State::Valid, Next::Wait(NOW + 300)));
+    }
+}
+
+#[test]
 fn a_first_key_is_a_login_a_key_and_a_secret() {
     let mut seen = with(Key::Absent("no Secret".to_owned()));
     assert_eq!(does(&seen), Action::Login);

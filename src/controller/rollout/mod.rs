@@ -19,6 +19,7 @@ mod store;
 #[cfg(test)]
 mod table;
 mod tracked;
+mod verified;
 mod workloads;
 
 pub use metrics::PodMetrics;

@@ -1,7 +1,8 @@
 //! From what stands in the cluster to the one thing to do next.
 //!
 //! Pure: no I/O and no clock. At most one act comes out, with the ledger as it has to be written
-//! before it. A pod is replaced only if the webhook was shown to inject one like it; each bound is
+//! before it. A pod is replaced only if what its successor would get is known to be good and the webhook
+//! was shown to inject one like it; each bound is
 //! counted in the ledger, so that a process that is killed anywhere leaves nothing that its successor
 //! would do twice. `docs/pods.md` says it for people.
 
@@ -98,6 +99,8 @@ pub struct Plan {
     pub next: Next,
     /// The workloads that wait.
     pub waiting: BTreeMap<WorkloadId, Waiting>,
+    /// Whether something would be done, were the credential known to be good.
+    pub wants_credential: bool,
 }
 
 /// What could be done for a workload.
@@ -131,6 +134,7 @@ pub fn plan(seen: &Snapshot, now: Seconds) -> Plan {
     let mut until = Seconds::MAX;
     let mut act = None;
     let mut unproven = BTreeSet::new();
+    let mut wants_credential = false;
     for (id, found) in &seen.workloads {
         let pods: Vec<&PodView> = seen.pods.iter().filter(|pod| pod.workload.as_ref() == Some(id)).collect();
         let step = match found {
@@ -151,6 +155,14 @@ pub fn plan(seen: &Snapshot, now: Seconds) -> Plan {
                 if let Some((_, why)) = seen.held_back.get(id) {
                     waiting.insert(id.clone(), Waiting::trouble("Refused", why.clone()));
                 }
+                let doubt = candidate.services.iter().find_map(|service| seen.doubts.get(service));
+                if let Some(doubt) = doubt {
+                    wants_credential = true;
+                    let reason = if doubt.bad { "CredentialNotGood" } else { "CredentialNotKnown" };
+                    let text = format!("no pod is moved: the credential that a new one would get is {}", doubt.text);
+                    waiting.insert(id.clone(), Waiting::trouble(reason, text));
+                    continue;
+                }
                 let unknown = candidate.services.iter().filter(|service| !seen.proofs.contains_key(*service));
                 let unknown: Vec<String> = unknown.cloned().collect();
                 let refuted = candidate.services.iter().find_map(|service| seen.proofs.get(service)?.as_ref().err());
@@ -170,7 +182,7 @@ pub fn plan(seen: &Snapshot, now: Seconds) -> Plan {
         None if !unproven.is_empty() => Next::Prove(unproven),
         None => Next::Wait(until),
     };
-    Plan { next, waiting }
+    Plan { next, waiting, wants_credential }
 }
 
 impl View<'_> {

@@ -1,6 +1,7 @@
 //! What stands in the cluster, as far as the plan looks at it.
 
 use super::record::RolloutRecord;
+use crate::controller::health::Doubt;
 use crate::drift::{History, PodFacts, Verdict};
 use crate::time::Seconds;
 use std::collections::BTreeMap;
@@ -139,6 +140,8 @@ pub struct Snapshot {
     pub workloads: BTreeMap<WorkloadId, Found>,
     /// For each service that was asked about: whether the webhook was shown to inject its pods.
     pub proofs: BTreeMap<String, Result<(), String>>,
+    /// The services whose new pods would get something that isn't known to be good.
+    pub doubts: BTreeMap<String, Doubt>,
     /// Where something failed just now: until when to leave it, and why.
     pub held_back: BTreeMap<WorkloadId, (Seconds, String)>,
     /// What was done.

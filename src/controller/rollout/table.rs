@@ -5,6 +5,7 @@ mod stale;
 use super::plan::{Action, Next, Plan, plan};
 use super::record::RolloutRecord;
 use super::snapshot::{Found, Kind, PodView, Progress, Snapshot, Workload, WorkloadId};
+use crate::controller::health::Doubt;
 use crate::core::Outcome;
 use crate::drift::{Drift, Held, History, Key, Owner, PodFacts, Verdict, judge};
 use crate::time::Seconds;
@@ -206,6 +207,42 @@ fn nothing_is_done_before_the_webhook_is_shown_to_inject() {
     let mut stale = changed(scene(vec![pod("a")]), 100);
     stale.proofs.clear();
     assert_eq!(said(&stale), "prove {\"app-proxy\"}", "a restart makes new pods as well");
+}
+
+#[test]
+fn no_pod_is_moved_for_a_credential_that_is_not_known_to_be_good() {
+    let doubted = |seen: &Snapshot, doubt: Doubt| {
+        let mut seen = seen.clone();
+        seen.doubts.insert("app-proxy".to_owned(), doubt);
+        plan(&seen, NOW)
+    };
+    let acts = [
+        (scene(vec![missed("a")]), "Evict a missed"),
+        (scene(vec![unready(missed("a"))]), "Delete a missed"),
+        (changed(scene(vec![pod("a")]), 100), "restart Deployment/proxy"),
+        (with(changed(scene(vec![pod("a")]), 100), |workload| workload.rolls = false), "Evict a stale"),
+    ];
+    for (seen, act) in acts {
+        assert_eq!(said(&seen), act);
+        let bad = doubted(&seen, Doubt::bad("of no use: it is no token of Argo CD".to_owned()));
+        assert_eq!((says(&bad).as_str(), bad.wants_credential), ("CredentialNotGood", true));
+        insta::allow_duplicates! {
+            let text = &bad.waiting.values().next().unwrap().text;
+            insta::assert_snapshot!(text, @"no pod is moved: the credential that a new one would get is of no use: it is no token of Argo CD");
+        }
+        let unknown = doubted(&seen, Doubt::unknown("not known to work: Argo CD is away".to_owned()));
+        assert_eq!((says(&unknown).as_str(), unknown.wants_credential), ("CredentialNotKnown", true));
+        assert!(matches!(unknown.next, Next::Wait(_)));
+    }
+    let in_step = doubted(&scene(vec![pod("a")]), Doubt::bad("of no use".to_owned()));
+    assert_eq!((says(&in_step).as_str(), in_step.wants_credential), ("", false), "nobody waits for it");
+}
+
+#[test]
+fn a_doubt_about_one_service_holds_no_other() {
+    let mut seen = scene(vec![missed("a")]);
+    seen.doubts.insert("gitops-operator".to_owned(), Doubt::bad("of no use".to_owned()));
+    assert_eq!(said(&seen), "Evict a missed");
 }
 
 #[test]
