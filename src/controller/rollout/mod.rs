@@ -10,6 +10,7 @@ mod plan;
 mod probe;
 mod reconcile;
 mod record;
+mod required;
 mod restart;
 #[cfg(test)]
 mod simulation;

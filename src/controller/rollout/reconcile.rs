@@ -5,6 +5,7 @@ use super::observe::{Judgement, Known};
 use super::plan::{Action, Next, Plan, plan};
 use super::probe::ProbeResults;
 use super::record::RolloutRecord;
+use super::required::Required;
 use super::snapshot::{Snapshot, WorkloadId};
 use super::status::StatusPublisher;
 use super::store::Store;
@@ -48,6 +49,7 @@ pub(in crate::controller) async fn run(context: Context) {
         store: &store,
         memory: None,
         known: Known::default(),
+        required: Required::default(),
         proofs: ProbeResults::default(),
         reporter: StatusPublisher::default(),
         held_back: BTreeMap::new(),
@@ -88,6 +90,7 @@ struct RolloutReconciler<'k> {
     store: &'k Store,
     memory: Option<LocalState>,
     known: Known,
+    required: Required,
     proofs: ProbeResults,
     reporter: StatusPublisher,
     held_back: BTreeMap<WorkloadId, (Seconds, String)>,
@@ -152,10 +155,12 @@ impl RolloutReconciler<'_> {
         let (injector, cache) = (&self.subjects.injector, self.context.options.kubelet_cache);
         let by = Judgement { injector, history, ledger, settings, cache, automatic };
         let (pods, workloads) = self.known.judge(self.context.workloads(), by, pods).await?;
+        let absent = self.required.absent(self.context, &pods).await?;
         let health = self.context.health.borrow().clone();
         Ok(Snapshot {
             doubts: doubts(&self.context.settings, injector, &health, history, now()),
             pods,
+            absent,
             workloads,
             cache,
             history: history.clone(),

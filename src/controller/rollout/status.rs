@@ -140,7 +140,7 @@ impl StatusPublisher {
         for id in out {
             self.lacking.entry(id.clone()).or_insert_with(Instant::now);
         }
-        let again = self.lacking.keys().filter(|id| !lacking(id) && seen.is_complete(id));
+        let again = self.lacking.keys().filter(|id| !lacking(id) && seen.is_complete(id, now()));
         let again: Vec<WorkloadId> = again.cloned().collect();
         for id in again {
             let after = self.lacking.remove(&id).map(|since| since.elapsed()).unwrap_or_default();
