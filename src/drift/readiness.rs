@@ -20,6 +20,13 @@ pub struct Readiness {
 }
 
 impl Readiness {
+    /// Why it isn't ready, in words.
+    #[must_use]
+    pub fn why(&self) -> String {
+        let says = self.says.as_deref().unwrap_or("its kubelet doesn't say why");
+        format!("it carries what the settings say, and isn't ready: {says}")
+    }
+
     /// From when on it has been ready for so many seconds (`minReadySeconds`); nothing where it isn't ready.
     #[must_use]
     pub const fn available_at(&self, least: Seconds) -> Option<Seconds> {

@@ -133,6 +133,14 @@ pub struct PodView {
     pub workload: Option<WorkloadId>,
 }
 
+impl PodView {
+    /// The name under which it is counted and shown.
+    #[must_use]
+    pub const fn shown(&self) -> &'static str {
+        self.verdict.shown(&self.facts.readiness)
+    }
+}
+
 /// All of it.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {

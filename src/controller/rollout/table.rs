@@ -5,6 +5,7 @@ mod stale;
 use super::plan::{Action, Next, Plan, plan};
 use super::record::RolloutRecord;
 use super::snapshot::{Found, Kind, PodView, Progress, Snapshot, Workload, WorkloadId};
+use super::status::says as says_of;
 use crate::controller::health::Doubt;
 use crate::core::Outcome;
 use crate::drift::{Drift, Held, History, Holder, Key, Need, Owner, PodFacts, Readiness, Verdict, judge};
@@ -146,6 +147,24 @@ fn done(seen: &Snapshot, now: Seconds) -> RolloutRecord {
 #[test]
 fn nothing_is_done_where_everything_is_in_step() {
     assert_eq!(said(&scene(vec![pod("a"), unready(pod("b"))])), "");
+}
+
+#[test]
+fn a_pod_that_is_not_ready_is_not_called_in_step() {
+    let need = Need { holder: Holder::Secret, name: "mine".to_owned(), key: Some("token".to_owned()) };
+    let mut seen = scene(vec![pod("a"), unready(pod("b"))]);
+    seen.pods[1].facts.readiness.says = Some("container app: ContainerCreating".to_owned());
+    seen.pods[1].facts.needs = BTreeSet::from([need.clone()]);
+    seen.absent = BTreeSet::from([need]);
+    let said = says_of(&seen, &std::collections::BTreeMap::new());
+    assert_eq!(said["counts"], serde_json::json!({ "in_step": 1, "not_ready": 1 }));
+    assert_eq!(said["pods"][0]["verdict"], "not_ready");
+    insta::assert_snapshot!(said["pods"][0]["reason"].as_str().unwrap(), @"it carries what the settings say, and isn't ready: container app: ContainerCreating; there is no key token of Secret mine");
+    let id = id(Kind::Deployment);
+    assert!(!seen.is_complete(&id, NOW));
+    seen.pods[1].facts.readiness = Readiness { ready: true, since: NOW, ..Readiness::default() };
+    assert!(seen.is_complete(&id, NOW));
+    assert!(!with(seen, |workload| workload.min_ready = 1).is_complete(&id, NOW));
 }
 
 #[test]
