@@ -648,9 +648,10 @@ fn who_makes_the_secret_of_a_plain_credential_is_said_where_nobody_surely_does()
 
 #[test]
 fn how_credentials_and_pods_are_kept_is_read_from_either_file() {
-    let yaml = "{auth: {type: password}, rollout: {mode: report, byName: restart}, credentials: {followAfter: 90s, createSecret: auto, mirrorToken: true}}";
+    let yaml = "{auth: {type: password}, rollout: {mode: report, byName: restart, requireVerified: false}, credentials: {followAfter: 90s, createSecret: auto, mirrorToken: true}}";
     for settings in [config(yaml).unwrap(), values(yaml).unwrap()] {
         assert_eq!((settings.rollout, settings.by_name), (Rollout::Report, ByName::Restart));
+        assert!(!settings.require_verified);
         assert_eq!(settings.credentials.follow_after, Duration::from_secs(90));
         assert_eq!(settings.credentials.check_interval, Duration::from_mins(5));
         assert!(settings.credentials.mirror_token);
@@ -658,9 +659,13 @@ fn how_credentials_and_pods_are_kept_is_read_from_either_file() {
     let by_default = config("{auth: {type: password}, rollout: {byName: restart}}").unwrap();
     assert_eq!((by_default.rollout, by_default.by_name), (Rollout::Automatic, ByName::Restart));
     assert!(!by_default.credentials.mirror_token);
+    assert!(by_default.require_verified);
     for (wrong, wanted) in [
         ("{rollout: [report]}", "rollout: a list is not allowed; allowed: automatic, report, or a mapping"),
-        ("{rollout: {mod: report}}", "rollout.mod: unknown key; known here: mode, byName; did you mean mode?"),
+        (
+            "{rollout: {mod: report}}",
+            "rollout.mod: unknown key; known here: mode, byName, requireVerified; did you mean mode?",
+        ),
         ("{rollout: {byName: follows}}", "rollout.byName: \"follows\" is not allowed; allowed: follow, restart"),
         (
             "{credentials: {mirrorToken: 'yes'}}",

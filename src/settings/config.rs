@@ -62,7 +62,7 @@ pub(super) fn read(root: &Value, report: &mut Report) -> Option<Settings> {
 /// don't say.
 pub(super) fn options(root: &Block<'_>, runtime: Address, report: &mut Report) -> Settings {
     let conflicts = [("keep", OnConflict::Keep), ("replace", OnConflict::Replace), ("deny", OnConflict::Deny)];
-    let (rollout, by_name) = controller::rollout(root, report);
+    let rollout = controller::rollout(root, report);
     let argocd = match root.block("argocd", report) {
         Some(block) => argocd::from_config(&block, runtime, report),
         None => ArgoCd { address: runtime, ..ArgoCd::default() },
@@ -72,8 +72,9 @@ pub(super) fn options(root: &Block<'_>, runtime: Address, report: &mut Report) -
         delivery: root.one_of("delivery", &DELIVERIES, report).unwrap_or(defaults.delivery),
         on_conflict: root.one_of("onConflict", &conflicts, report).unwrap_or(defaults.on_conflict),
         legacy_app_proxy: root.boolean("legacyAppProxy", report).unwrap_or(defaults.legacy_app_proxy),
-        rollout,
-        by_name,
+        rollout: rollout.mode,
+        by_name: rollout.by_name,
+        require_verified: rollout.require_verified,
         credentials: controller::credentials(root, report),
         services: services::read(root, report),
         ..defaults

@@ -22,7 +22,7 @@ mod values;
 
 pub use argocd::{Address, ArgoCd, CertificateAuthority, Tls};
 pub use block::Problem;
-pub use controller::{ByName, Credentials, Rollout};
+pub use controller::{ByName, Credentials, Rollout, freshness};
 pub use duration::duration;
 pub use source::{Sources, Taken};
 
@@ -51,6 +51,8 @@ pub struct Settings {
     pub rollout: Rollout,
     /// What services do that read a Secret by its name.
     pub by_name: ByName,
+    /// Whether a running pod goes only for a credential that the controller has seen to work.
+    pub require_verified: bool,
     /// How the credential is kept.
     pub credentials: Credentials,
     /// What was taken from where.
@@ -218,6 +220,7 @@ impl Settings {
             services: built_in_services(),
             rollout: Rollout::Automatic,
             by_name: ByName::Follow,
+            require_verified: true,
             credentials: Credentials::default(),
             sources: Sources::default(),
             warnings: Vec::new(),

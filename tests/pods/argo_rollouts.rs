@@ -2,7 +2,7 @@
 //! test makes the Rollout's `ReplicaSet`, and restarts its pod as that controller would.
 
 use crate::support::cluster::{Cluster, eventually, pods_path, say};
-use crate::support::watched::{Watched, token};
+use crate::support::watched::{Watched, api_key, token};
 use crate::support::workloads::workload;
 use serde_json::{Value, json};
 
@@ -54,7 +54,7 @@ async fn a_stale_pod_of_a_rollout_is_restarted_by_the_rollouts_own_field_once() 
     assert_eq!(cluster.get(&path).await.unwrap()["spec"]["restartAt"], Value::Null);
 
     let changed = scene.timeline.elapsed();
-    scene.set("mine", "token", "another-token").await;
+    scene.set("mine", "token", &api_key("another-token")).await;
     let restart_at = async || {
         let read = cluster.get(&path).await?;
         read["spec"]["restartAt"].as_str().map(str::to_owned).ok_or_else(|| read["spec"].to_string())

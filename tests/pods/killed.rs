@@ -2,7 +2,7 @@
 
 use crate::support::cluster::{eventually, say};
 use crate::support::machine::{kill, process, restart_api_server};
-use crate::support::watched::{QUICK, Watched, token};
+use crate::support::watched::{QUICK, Watched, api_key, token};
 use crate::support::workloads::{create, workload};
 use serde_json::json;
 
@@ -44,7 +44,7 @@ async fn a_controller_that_is_killed_in_the_middle_does_nothing_twice() {
     assert_eq!(scene.timeline.count("cap-app-proxy"), 8);
     scene.timeline.tell("the controller killed three times while pods are replaced", &["cap-app-proxy"]);
 
-    scene.set("mine", "token", "another-token").await;
+    scene.set("mine", "token", &api_key("another-token")).await;
     eventually("it is noticed", async || {
         let noticed =
             scene.status().await?["counts"]["stale"] != json!(null) || scene.timeline.count("cap-app-proxy") > 8;

@@ -1,7 +1,7 @@
 //! Something applies a workload's manifest again and again.
 
 use crate::support::cluster::{Cluster, eventually, say};
-use crate::support::watched::{QUICK, Watched, token};
+use crate::support::watched::{QUICK, Watched, api_key, token};
 use crate::support::workloads::{create, path, workload};
 use hyper::Method;
 use serde_json::Value;
@@ -89,7 +89,7 @@ async fn a_manifest_that_is_applied_in_a_loop_is_not_fought_with() {
         scene.in_step(2).await;
         let tool = Tool::start(scene.cluster(), scene.namespace(), &manifest, way);
         tool.turns(3).await;
-        scene.set("mine", "token", "another-token").await;
+        scene.set("mine", "token", &api_key("another-token")).await;
         if way == Way::Replace {
             eventually("it ends, in step or explained", async || {
                 let status = scene.status().await?;

@@ -1,7 +1,7 @@
 //! What stands in the way of a replacement.
 
 use crate::support::cluster::{eventually, say};
-use crate::support::watched::{QUICK, Watched, token};
+use crate::support::watched::{QUICK, Watched, api_key, token};
 use crate::support::workloads::{create, path, workload};
 use serde_json::json;
 
@@ -148,7 +148,7 @@ async fn paused_failing_bare_and_unwilling_ones_are_explained_and_left_alone() {
         if failed { Ok(()) } else { Err(status.to_string()) }
     })
     .await;
-    scene.set("mine", "token", "another").await;
+    scene.set("mine", "token", &api_key("another")).await;
     scene.waits("Deployment/cap-app-proxy", "paused").await;
     scene.waits("Deployment/gitops-operator", "didn't succeed").await;
     let status = scene.status().await.unwrap();

@@ -2,7 +2,7 @@
 //! hold.
 
 use crate::support::cluster::{Cluster, eventually, pods_path, say};
-use crate::support::watched::{QUICK, Watched, token};
+use crate::support::watched::{QUICK, Watched, api_key, token};
 use crate::support::workloads::{create, path, workload};
 use hyper::Method;
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ async fn sets_that_do_not_roll_by_themselves_have_their_stale_pods_evicted_one_a
         scene.ready(name, 2).await;
     }
     scene.in_step(4).await;
-    scene.set("mine", "token", "another-token").await;
+    scene.set("mine", "token", &api_key("another-token")).await;
     for (name, _) in &sets {
         came(&scene, name, 4).await;
         scene.ready(name, 2).await;
@@ -130,7 +130,7 @@ async fn a_pod_that_is_not_ready_for_what_it_holds_is_replaced_like_any_other() 
     .await;
     let before: Vec<Value> =
         cluster.pods(namespace).await.into_iter().map(|pod| pod["metadata"]["uid"].clone()).collect();
-    scene.set("mine", "token", "another-token").await;
+    scene.set("mine", "token", &api_key("another-token")).await;
     for (name, replicas, _) in &workloads {
         eventually(&format!("{name} is replaced"), async || {
             say_ready(cluster, namespace, name, true, &before).await;

@@ -5,7 +5,7 @@
 use super::plan::{Action, Next, RemovalMethod, plan};
 use super::snapshot::{Found, Kind, PodView, Progress, Snapshot, Workload, WorkloadId};
 use crate::core::Outcome;
-use crate::drift::{Drift, Held, History, Key, Owner, PodFacts, Verdict, judge};
+use crate::drift::{Drift, Held, History, Key, Owner, PodFacts, Readiness, Verdict, judge};
 use crate::time::Seconds;
 use proptest::prelude::*;
 
@@ -142,7 +142,8 @@ impl World {
                 changed: !right,
                 carries: pod.carries.is_some(),
                 held: held.into_iter().collect(),
-                ready: running,
+                readiness: Readiness { ready: running, since: started, ..Readiness::default() },
+                needs: std::collections::BTreeSet::new(),
                 terminating: false,
                 completed: false,
             };
@@ -150,9 +151,11 @@ impl World {
             PodView { facts, verdict, workload: Some(id()) }
         };
         let pods: Vec<PodView> = self.pods.iter().map(view).collect();
-        let done = pods.iter().all(|pod| pod.facts.ready) && self.pods.iter().all(|pod| pod.revision == self.revision);
+        let done = pods.iter().all(|pod| pod.facts.readiness.ready)
+            && self.pods.iter().all(|pod| pod.revision == self.revision);
         let workload = Workload {
             desired: REPLICAS,
+            min_ready: 0,
             progress: if done { Progress::Done } else { Progress::Going },
             whole: self.pods.iter().all(|pod| pod.revision == self.revision),
             paused: false,
@@ -184,8 +187,8 @@ impl World {
                 let view = self.seen.pods.iter().find(|pod| pod.facts.uid == uid).unwrap();
                 prop_assert!(matches!(view.verdict, Verdict::Lacks(Drift::Missed | Drift::Outdated)), "{view:?}");
                 prop_assert_eq!(view.verdict.lack(), lack);
-                prop_assert_eq!(how == RemovalMethod::Evict, view.facts.ready);
-                let ready = self.seen.pods.iter().filter(|pod| pod.facts.ready).count();
+                prop_assert_eq!(how == RemovalMethod::Evict, view.facts.readiness.ready);
+                let ready = self.seen.pods.iter().filter(|pod| pod.facts.readiness.ready).count();
                 prop_assert!(how == RemovalMethod::Delete || ready == REPLICAS, "one at a time");
                 self.pods.retain(|pod| pod.uid != uid);
                 self.taken.push(self.now);
