@@ -7,7 +7,7 @@ use std::fmt;
 /// Who looks after an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// An `ArgoCD` object, by which an operator (argocd-operator, OpenShift GitOps) writes it.
+    /// An `ArgoCD` object, by which an operator writes it.
     Operator {
         /// The object's name.
         name: String,

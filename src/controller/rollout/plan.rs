@@ -310,9 +310,9 @@ impl View<'_> {
                 let text = format!("waits for a new pod of {id}, which shows that new ones start: {why}");
                 return Some(Waiting::patience("FirstOfAll", text));
             }
-            let ours =
-                seen.ledger.roll(id).filter(|roll| roll.awaited && workload.restarted.as_ref() == Some(&roll.value));
-            if ours.is_some() && workload.progress != Progress::Done {
+            // Whether or not somebody took the annotation away again: it rolls.
+            let begun = seen.ledger.roll(id).is_some_and(|roll| roll.awaited);
+            if begun && workload.progress != Progress::Done {
                 let unready = seen.pods_of(id).find_map(|pod| seen.late(pod, workload, now));
                 let why = unready.map(|why| format!(": {why}")).unwrap_or_default();
                 let text = format!("waits for {id}, which was restarted, to be available{why}");

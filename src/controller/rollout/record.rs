@@ -35,6 +35,9 @@ pub struct EvictionRound {
     /// When ready ones were, within the last hour.
     #[serde(default)]
     taken: Vec<Seconds>,
+    /// The pods that were there when a ready one was taken last. Its successor is none of them.
+    #[serde(default)]
+    before: Vec<String>,
     /// Whether a ready one was taken, and nobody has seen its successor available yet.
     #[serde(default)]
     pub awaited: bool,
@@ -129,8 +132,12 @@ impl RolloutRecord {
     ) {
         self.forget(now);
         let wave = self.waves.entry(workload.to_string()).or_default();
+        let pods: Vec<String> = pods.map(|uid| short(&uid)).collect();
+        if ready {
+            wave.before.clone_from(&pods);
+        }
         if let Some(backoff_level) = backoff_level {
-            wave.known = pods.map(|uid| short(&uid)).collect();
+            wave.known = pods;
             settings.clone_into(&mut wave.settings);
             wave.backoff_level = backoff_level;
         }
@@ -199,6 +206,12 @@ impl EvictionRound {
     #[must_use]
     pub fn knows(&self, uid: &str) -> bool {
         self.known.contains(&short(uid))
+    }
+
+    /// Whether this pod came since a ready one was taken.
+    #[must_use]
+    pub fn came_since(&self, uid: &str) -> bool {
+        !self.before.contains(&short(uid))
     }
 
     /// The last act, if it was within the last hour.

@@ -1,6 +1,6 @@
 //! What stands in the cluster, as far as the plan looks at it.
 
-use super::record::{Restart, RolloutRecord};
+use super::record::RolloutRecord;
 use crate::controller::health::Doubt;
 use crate::drift::{History, Need, PodFacts, Verdict};
 use crate::time::Seconds;
@@ -210,7 +210,7 @@ impl Snapshot {
         if there < workload.desired {
             return Some(format!("{there} of {} are there", workload.desired));
         }
-        self.staying(id).filter(|pod| !wave.knows(&pod.facts.uid)).find_map(|pod| self.late(pod, workload, now))
+        self.staying(id).filter(|pod| wave.came_since(&pod.facts.uid)).find_map(|pod| self.late(pod, workload, now))
     }
 
     /// The record with what has come since it was written: successors that are available, restarts that
@@ -224,8 +224,7 @@ impl Snapshot {
             if self.behind(id, workload, now).is_none() && !self.pods_of(id).any(taken) {
                 ledger.came(id);
             }
-            let ours = |roll: &Restart| workload.restarted.as_ref() == Some(&roll.value);
-            if workload.progress == Progress::Done && self.ledger.roll(id).is_some_and(ours) {
+            if workload.progress == Progress::Done {
                 ledger.restarted(id);
             }
         }

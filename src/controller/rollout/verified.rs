@@ -56,7 +56,6 @@ mod tests {
     use super::*;
     use crate::controller::health::ValueId;
     use crate::core::Engine;
-    use crate::settings::Overrides;
 
     const NOW: Seconds = 1_800_000_000;
 
