@@ -3,7 +3,8 @@
 #
 #   docker build --build-arg VERSION=0.1.0 -t argocd-auth-webhook:0.1.0 .
 
-FROM docker.io/library/rust:1.95 AS build
+# The digest is that of 1.95.0 for all architectures; dependabot keeps both.
+FROM docker.io/library/rust:1.95.0@sha256:f49565f188ee00bc2a18dd418183f2c5f23ef7d6e691890517ed341a598f67c3 AS build
 WORKDIR /source
 COPY Cargo.toml Cargo.lock ./
 COPY benches benches
@@ -13,8 +14,8 @@ COPY tests tests
 # With an explicit target the flags don't reach build scripts and macros, which can't be static.
 # glibc's static resolver reads /etc/hosts and asks DNS without any file of its own.
 RUN target=$(rustc -vV | sed -n 's/^host: //p') \
- && RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --release --target "$target" --bin argocd-auth-webhook \
- && cp "target/$target/release/argocd-auth-webhook" /argocd-auth-webhook
+ && RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --profile dist --target "$target" --bin argocd-auth-webhook \
+ && cp "target/$target/dist/argocd-auth-webhook" /argocd-auth-webhook
 
 FROM scratch
 ARG VERSION=0.0.0

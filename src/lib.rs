@@ -5,6 +5,8 @@
 //! `docs/architecture.md` says which module may know what.
 
 #![warn(missing_docs)]
+// Only of instants and durations, as .clippy.toml says.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 pub mod argocd;
 pub mod cluster;

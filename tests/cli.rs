@@ -33,6 +33,13 @@ fn file(folder: &tempfile::TempDir, name: &str, text: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
+/// With a configuration that asks for the Runtime's default.
+fn with_password(arguments: &[&str], input: &str) -> (i32, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = file(&folder, "config.yaml", "auth: {type: password}");
+    run(&[arguments, &["--config", &config]].concat(), input)
+}
+
 const POD: &str = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","labels":{"app":"gitops-operator"}},"spec":{"containers":[{"name":"manager"}]}}"#;
 
 #[test]
@@ -90,7 +97,7 @@ fn the_demo_shows_what_goes_in_and_what_comes_out() {
 
 #[test]
 fn one_json_pod_in_is_one_json_pod_out() {
-    let (code, out, said) = run(&["inject", "-o", "json"], POD);
+    let (code, out, said) = with_password(&["inject", "-o", "json"], POD);
     assert_eq!(code, 0, "{said}");
     let pod: serde_json::Value = serde_json::from_str(&out).unwrap();
     let env = &pod["spec"]["containers"][0]["env"];
@@ -107,9 +114,13 @@ fn what_is_broken_leaves_standard_output_empty_and_ends_with_2() {
     let bad_values = file(&folder, "values.yaml", "global: {external-arg-cd: {auth: {type: toke}}}");
     let good = file(&folder, "good.yaml", "a: 1\nkind: X\n");
     let missing = folder.path().join("missing.yaml").to_str().unwrap().to_owned();
-    let cases: [(&[&str], &str, &str); 10] = [
-        (&["inject"], "kind: Pod\n---\nfoo: [1\n", "document 2"),
-        (&["inject", &good, &missing], "", "missing.yaml"),
+    let config = file(&folder, "config.yaml", "auth: {type: password}");
+    let cases: [(&[&str], &str, &str); 13] = [
+        (&["inject", "--config", &config], "kind: Pod\n---\ncap-app-proxy: [1\n", "document 2"),
+        (&["inject", "--config", &config, &good, &missing], "", "missing.yaml"),
+        (&["inject"], POD, "neither --values nor --config is given"),
+        (&["inject", "-f", &good, "-f", &good], POD, "good.yaml: auth: must be given"),
+        (&["serve", "--tls-self-signed", "--listen", "127.0.0.1:0"], "", "tokenSecretKeyRef: {name: SECRET, key: KEY}"),
         (&["inject", "--values", &bad_values], POD, "global.external-arg-cd.auth.type: \"toke\" is not allowed"),
         (&["inject", "--values", &missing], POD, "reading the settings from"),
         (&["inject", "--values", &good, "--config", &good], POD, "keep one of them"),
@@ -128,9 +139,16 @@ fn what_is_broken_leaves_standard_output_empty_and_ends_with_2() {
 
 #[test]
 fn what_nobody_reads_on_standard_error_costs_no_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = file(&folder, "config.yaml", "auth: {type: password}");
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let mut child =
-        command().args(["inject"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(full).spawn().unwrap();
+    let mut child = command()
+        .args(["inject", "--config", &config])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(full)
+        .spawn()
+        .unwrap();
     child.stdin.take().unwrap().write_all(POD.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && !output.stdout.is_empty());
@@ -142,7 +160,7 @@ fn a_refused_pod_ends_with_1() {
         r#""name":"manager""#,
         r#""name":"manager","env":[{"name":"ARGO_CD_TOKEN_SECRET_NAME","value":"theirs"}]"#,
     );
-    let (code, out, said) = run(&["inject", "--on-conflict", "deny"], &pod);
+    let (code, out, said) = with_password(&["inject", "--on-conflict", "deny"], &pod);
     assert_eq!((code, out.as_str()), (1, ""));
     assert!(said.contains("ARGO_CD_TOKEN_SECRET_NAME"), "{said}");
 }
@@ -164,12 +182,32 @@ fn a_flag_counts_before_the_environment_and_that_before_the_file() {
     };
     assert!(by_environment(&["inject"]).contains("from-config"));
     assert!(by_environment(&["inject", "--values", &values]).contains("from-values"));
+    let by_environment = |files: &str| {
+        let mut command = command();
+        command.env("ARGOCD_AUTH_WEBHOOK_VALUES", files);
+        String::from_utf8(run_with(command, &["inject"], POD).stdout).unwrap()
+    };
+    let over = file(&folder, "over.yaml", "global: {external-arg-cd: {auth: {tokenSecretKeyRef: {name: from-over}}}}");
+    assert!(by_environment(&values).contains("from-values"));
+    assert!(by_environment(&format!("{values},{over}")).contains("from-over"));
+    let (_, out, _) = run(&["inject", "-f", &values, "--values", &over], POD);
+    assert!(out.contains("from-over"));
+}
+
+#[test]
+fn what_was_taken_from_where_is_said_on_standard_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let values =
+        file(&folder, "values.yaml", "cf: {global: {external-arg-cd: {auth: {type: token, token: plain-credential}}}}");
+    let (_, out, said) = run(&["inject", "--values", &values], POD);
+    assert!(said.starts_with("settings: cf.global.external-arg-cd.auth: token mode, Secret "), "{said}");
+    assert!(!said.contains("plain-credential") && !out.contains("plain-credential"), "{said}");
 }
 
 #[test]
 fn a_warning_about_the_values_goes_to_standard_error() {
     let folder = tempfile::tempdir().unwrap();
-    let values = file(&folder, "values.yaml", "global: {external-arg-cd: {auth: {tokn: x}}}");
+    let values = file(&folder, "values.yaml", "global: {external-arg-cd: {auth: {type: password, tokn: x}}}");
     let (code, _, said) = run(&["inject", "--values", &values], POD);
     assert_eq!(code, 0);
     assert!(said.contains("warning: global.external-arg-cd.auth.tokn: unknown key"), "{said}");
@@ -224,12 +262,20 @@ fn what_is_needed_and_not_given_is_said() {
         (&["token", "generate", "--to-stdout", "--expires-in", "1ms"], "from 1s"),
         (&["token", "verify", "--account", "a b"], "no name of an account"),
         (&["account"], "Usage: argocd-auth-webhook account <COMMAND>"),
-        (&["status"], "finding the cluster"),
         (&["account", "verify", "--argocd-url", "http://a b"], "no URL"),
     ] {
         let (code, out, said) = without_cluster(arguments, "");
         let found = format!("{out}{said}");
         assert!(found.contains(expected), "{arguments:?}: {found}");
         assert_eq!(code, 2, "{arguments:?}: {found}");
+    }
+}
+
+#[test]
+fn without_a_cluster_there_is_a_problem_and_no_wrong_usage() {
+    for command in [&["status"][..], &["doctor"], &["account", "enable"]] {
+        let (code, out, said) = without_cluster(command, "");
+        assert!(said.contains("finding the cluster: there is no kubeconfig"), "{command:?}: {out}{said}");
+        assert_eq!((code, out.as_str()), (1, ""), "{command:?}: {said}");
     }
 }

@@ -1,10 +1,12 @@
 //! What becomes of a user's own variables where ours belong.
 
-mod common;
+mod support {
+    pub mod decision;
+}
 
 use argocd_auth_webhook::core::Outcome;
-use common::{from_secret, inject, injector, plain, pod};
 use serde_json::{Value, json};
+use support::decision::{from_secret, inject, injector, plain, pod};
 
 const TOKEN: &str = "auth: {type: token, tokenSecretKeyRef: {name: my-secret, key: my-key}}";
 

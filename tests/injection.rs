@@ -1,10 +1,13 @@
 //! What becomes of a pod's variables: the contract's tables, case by case.
 
-mod common;
+mod support {
+    pub mod decision;
+}
 
 use argocd_auth_webhook::core::Outcome;
-use common::{BY_REFERENCE, from_config_map, from_secret, inject, injector, plain, pod};
 use serde_json::{Value, json};
+use support::decision;
+use support::decision::{BY_REFERENCE, from_config_map, from_secret, inject, injector, plain, pod};
 
 const TOKEN_PLAIN: &str = "auth: {type: token, token: plain-token-value}";
 const TOKEN_REF: &str = "auth: {type: token, tokenSecretKeyRef: {name: my-secret, key: my-key}}";
@@ -94,8 +97,10 @@ fn what_the_chart_put_into_an_app_proxy_gives_way() {
             let chart_username = chart.iter().find(|v| v["name"] == "ARGO_CD_USERNAME" && v.get("valueFrom").is_some());
             let mut wanted = wanted.clone();
             for variable in wanted.iter_mut().filter(|v| v["name"] == "ARGO_CD_USERNAME") {
-                // The ConfigMap's user name means the same, so it stays.
-                *variable = chart_username.unwrap_or(variable).clone();
+                // The ConfigMap's user name means the same where it is the default, so it stays.
+                if variable["value"] == "admin" {
+                    *variable = chart_username.unwrap_or(variable).clone();
+                }
             }
             let names: Vec<_> = wanted.iter().map(|v| v["name"].clone()).collect();
             assert_eq!(by_name(injected.env(0)), by_name(&followed_by_own(wanted)), "{config} {chart:?}");
@@ -134,14 +139,22 @@ fn a_pod_that_is_already_right_gets_no_patch() {
 }
 
 #[test]
-fn the_user_name_of_the_charts_config_map_counts_unless_the_chart_cannot_know_it() {
+fn the_user_name_of_the_charts_config_map_counts_where_every_chart_that_reads_the_block_has_it() {
     let env = json!([
         from_secret("ARGO_CD_PASSWORD", "my-secret", "my-key"),
         from_config_map("ARGO_CD_USERNAME", "cap-app-proxy-cm", "argoCdUsername"),
     ]);
     let auth = "{auth: {username: bob, passwordSecretKeyRef: {name: my-secret, key: my-key}}}";
-    for (spelling, stays) in [("external-argo-cd", true), ("external-arg-cd", false)] {
-        let settings = common::values(&format!("global: {{{spelling}: {auth}}}")).unwrap();
+    let integrations = format!("integrations: {{argo-cd: {{server: {auth}}}}}");
+    for (block, stays) in [
+        // The charts since 0.26 don't read it, and have `admin` there.
+        (format!("external-argo-cd: {auth}"), false),
+        (format!("external-arg-cd: {auth}"), false),
+        (integrations, true),
+        (format!("external-argo-cd: {auth}").replace("bob", "admin"), true),
+    ] {
+        let spelling = &block;
+        let settings = decision::values(&format!("global: {{{block}}}")).unwrap();
         let injected = inject(&settings.injector(argocd_auth_webhook::core::Engine::Webhook), &pod("app-proxy", &env));
         assert_eq!(injected.patch.is_none(), stays, "{spelling}");
         if !stays {

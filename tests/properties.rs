@@ -1,15 +1,17 @@
 //! What holds for every pod, whatever stands in it.
 
-mod common;
+mod support {
+    pub mod decision;
+}
 
 use argocd_auth_webhook::core::review::{Answer, Review};
 use argocd_auth_webhook::core::{Engine, Injector, Outcome, Variable};
 use argocd_auth_webhook::settings::Settings;
-use common::{inject, settings};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
+use support::decision::{inject, settings};
 
 /// Stands in plain values of generated pods; must never come out anywhere.
 const SECRET: &str = "s3cret-value";

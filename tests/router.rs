@@ -1,7 +1,9 @@
 //! What the router answers, to reviews and to everything else.
 
-mod common;
-mod serving;
+mod support {
+    pub mod decision;
+    pub mod serving;
+}
 
 use argocd_auth_webhook::core::Outcome;
 use argocd_auth_webhook::server::Bounds;
@@ -16,11 +18,12 @@ use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame};
 use serde_json::{Value, json};
-use serving::{app_proxy, injector, review};
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use support::decision;
+use support::serving::{app_proxy, injector, review};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tower::ServiceExt;
 
@@ -123,7 +126,7 @@ async fn odd_objects_are_let_through_untouched() {
         .iter()
         .map(|object| review("odd", object))
         .collect();
-    let mut without_kind = review("odd", &common::pod("app-proxy", &json!([])));
+    let mut without_kind = review("odd", &decision::pod("app-proxy", &json!([])));
     without_kind["request"].as_object_mut().unwrap().remove("kind");
     reviews.push(without_kind);
     for review in reviews {
@@ -211,7 +214,7 @@ async fn a_review_in_pieces_is_put_together() {
 
 #[tokio::test]
 async fn a_legal_review_beyond_two_megabytes_is_answered() {
-    let mut pod = common::pod("app-proxy", &json!([]));
+    let mut pod = decision::pod("app-proxy", &json!([]));
     pod["metadata"]["annotations"] = json!({ "large": "x".repeat(3 << 20) });
     let review = review("large", &pod);
     assert!(admitted(&review, &answer(&review.to_string()).await).is_some());

@@ -1,7 +1,9 @@
 //! A real server on real sockets: bounds, drain, and what it tells about itself.
 
-mod common;
-mod serving;
+mod support {
+    pub mod decision;
+    pub mod serving;
+}
 
 use argocd_auth_webhook::server::{BindError, Bounds};
 use argocd_auth_webhook::telemetry::logs;
@@ -9,11 +11,15 @@ use argocd_auth_webhook::webhook::{ServeError, Server};
 use rustls::ProtocolVersion::{TLSv1_2, TLSv1_3};
 use rustls::version::{TLS12, TLS13};
 use serde_json::{Value, json};
-use serving::client::{self, Client};
-use serving::{PATIENCE, Running, app_proxy, development, eventually, fixed, injector, long_bounds, options, post};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use support::decision;
+use support::serving;
+use support::serving::client::{self, Client};
+use support::serving::{
+    PATIENCE, Running, app_proxy, development, eventually, fixed, injector, long_bounds, options, post,
+};
 use tokio::net::TcpStream;
 use tokio::time::{interval, timeout};
 
@@ -347,7 +353,7 @@ async fn a_review_is_one_log_line_without_anything_of_the_pod_but_its_name() {
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let server = Running::start(long_bounds()).await;
     let mut client = server.connect().await;
-    let mut pod = common::pod("app-proxy", &json!([common::plain("PASSWORD", "content-of-the-pod")]));
+    let mut pod = decision::pod("app-proxy", &json!([decision::plain("PASSWORD", "content-of-the-pod")]));
     pod["metadata"]["generateName"] = json!("named\u{9b}\n-");
     client.send(&post(&serving::review("logged-uid", &pod).to_string())).await;
     assert_eq!(client.reply().await.status, 200);

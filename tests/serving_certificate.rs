@@ -1,18 +1,21 @@
 //! Where the serving certificate comes from, and what it takes to replace it.
 
-mod common;
-mod serving;
+mod support {
+    pub mod decision;
+    pub mod serving;
+}
 
 use argocd_auth_webhook::webhook::{
     CertificateError, CertificateSource, DevelopmentCertificate, Server, ServingCertificate,
 };
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
-use serving::client::{Client, trusting};
-use serving::{Running, development, eventually, files, injector, long_bounds, options};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::SystemTime;
+use support::serving;
+use support::serving::client::{Client, trusting};
+use support::serving::{Running, development, eventually, files, injector, long_bounds, options};
 
 fn write(folder: &Path, made: &DevelopmentCertificate) {
     fs::write(folder.join("tls.crt"), &made.cert_pem).unwrap();

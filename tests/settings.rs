@@ -1,11 +1,13 @@
 //! What the settings' files may say, and what is said of what they may not.
 
-mod common;
+mod support {
+    pub mod decision;
+}
 
 use argocd_auth_webhook::core::{Auth, Delivery, Mode, OnConflict, SecretKeyRef, Username};
 use argocd_auth_webhook::settings::{Address, ByName, File, Overrides, Rollout, Settings};
-use common::{config, values};
 use std::time::Duration;
+use support::decision::{config, values, with_auth};
 
 const SPELLINGS: [&str; 3] =
     ["global.external-arg-cd.auth", "global.external-argo-cd.auth", "global.integrations.argo-cd.server.auth"];
@@ -28,26 +30,30 @@ fn secret(name: &str, key: &str) -> SecretKeyRef {
 }
 
 #[test]
-fn without_a_block_the_runtimes_defaults_hold() {
-    for yaml in [
-        "",
-        "# nothing\n",
-        "---\n",
-        "{}",
-        "other: {a: 1}",
-        "global: {}",
-        "global:",
-        "global: {external-argo-cd: {auth: {}}}",
-    ] {
-        let auth = auth(yaml);
-        assert_eq!(
-            (auth.mode, auth.credential),
-            (Mode::Password, secret("argocd-initial-admin-secret", "password")),
-            "{yaml}"
-        );
-        assert_eq!(auth.username, Username::Plain("admin".to_owned()));
+fn without_a_block_nothing_is_guessed_and_the_lines_to_write_are_shown() {
+    let mut shown = None;
+    for yaml in
+        ["", "# nothing\n", "---\n", "{}", "other: {a: 1}", "global: {}", "global:", "global: {runtime: {name: a}}"]
+    {
+        for said in [error(values(yaml)), error(values("{global: {external-argo-cd: {auth: {}}}}"))] {
+            assert_eq!(*shown.get_or_insert_with(|| said.clone()), said, "{yaml}");
+        }
     }
-    assert_eq!(Settings::load(None, Overrides::default()).unwrap().auth, auth(""));
+    insta::assert_snapshot!("no-block", shown.unwrap());
+    assert_eq!(error(config("{}")), error(values("{}")).replace("values.yaml", "config.yaml"));
+    insta::assert_snapshot!("no-file", error(Settings::load(None, Overrides::default())));
+    assert!(error(Settings::load(Some(&File::Values(Vec::new())), Overrides::default())).starts_with("no settings"));
+}
+
+#[test]
+fn the_initial_password_has_to_be_asked_for() {
+    for block in ["{type: password}", "{type: password, username: admin}", "{type: password, passwordSecretKeyRef: {}}"]
+    {
+        for path in SPELLINGS {
+            assert_eq!(auth(&at(path, block)), Settings::of_the_charts().auth, "{path} {block}");
+        }
+        assert_eq!(config(&at("auth", block)).unwrap().auth, Settings::of_the_charts().auth, "{block}");
+    }
 }
 
 #[test]
@@ -71,8 +77,12 @@ fn a_block_means_the_same_under_each_spelling_and_in_our_own_file() {
         ("{passwordSecretKeyRef: {name: sec}}", Mode::Password, secret("sec", "password")),
         ("{passwordSecretKeyRef: {key: k}}", Mode::Password, secret("argocd-initial-admin-secret", "k")),
         ("{passwordSecretKeyRef: {name: '', key:}}", Mode::Password, secret("argocd-initial-admin-secret", "password")),
-        ("{passwordSecretKeyRef: []}", Mode::Password, secret("argocd-initial-admin-secret", "password")),
-        ("{password: {}, token: t}", Mode::Password, secret("argocd-initial-admin-secret", "password")),
+        (
+            "{type: password, passwordSecretKeyRef: []}",
+            Mode::Password,
+            secret("argocd-initial-admin-secret", "password"),
+        ),
+        ("{type: password, password: {}, token: t}", Mode::Password, secret("argocd-initial-admin-secret", "password")),
     ];
     for (block, mode, credential) in cases {
         for path in SPELLINGS {
@@ -111,17 +121,29 @@ fn what_is_wrong_is_said_with_path_value_and_what_is_allowed() {
             "passwordSecretKeyRef.key: \"a/b\" is not allowed: it must be a key of a Secret: letters, digits, '-', '_' and '.', at most 253",
         ),
         (
-            "{passwordSecretKeyRef: {optional: 'yes'}}",
+            "{type: password, passwordSecretKeyRef: {optional: 'yes'}}",
             "passwordSecretKeyRef.optional: \"yes\" is not allowed; allowed: true, false",
         ),
         (
-            "{username: $(HOME)}",
+            "{type: password, username: $(HOME)}",
             "username: \"$(HOME)\" is not allowed: it must be a user name: letters, digits, '-', '_' and '.', at most 32",
         ),
-        ("{username: 0123}", "username: must be a string, but it is a number (83); put it in quotes"),
-        ("{usernameSecretKeyRef: {name: sec}}", "usernameSecretKeyRef.key: must be given, and not be empty"),
+        ("{type: password, username: 0123}", "username: must be a string, but it is a number (83); put it in quotes"),
         (
-            "{usernameSecretKeyRef: {name: sec, key: k}, usernameConfigMapKeyRef: {name: sec, key: k}}",
+            "{type: password, usernameSecretKeyRef: {name: sec}}",
+            "usernameSecretKeyRef.key: must be given, and not be empty",
+        ),
+        ("{token: t}", "type: must be given beside token; write `type: token`"),
+        (
+            "{tokenSecretKeyRef: {name: sec, key: k}, password: p}",
+            "type: must be given beside tokenSecretKeyRef; write `type: token`",
+        ),
+        (
+            "{username: bob}",
+            "type: must be given; write `type: token`, or `type: password` for the admin's initial password in Secret argocd-initial-admin-secret",
+        ),
+        (
+            "{type: password, usernameSecretKeyRef: {name: sec, key: k}, usernameConfigMapKeyRef: {name: sec, key: k}}",
             "usernameConfigMapKeyRef: stands beside PATH.usernameSecretKeyRef; keep one of them",
         ),
     ];
@@ -151,17 +173,23 @@ fn an_unknown_key_is_an_error_in_our_file_and_a_warning_in_the_runtimes() {
     let said = error(config("{auth: {tokenSecretkeyRef: {name: sec}}}"));
     assert!(said.starts_with("config.yaml: auth.tokenSecretkeyRef: unknown key; known here: type,"), "{said}");
     assert!(said.ends_with("; did you mean tokenSecretKeyRef?"), "{said}");
-    assert!(error(config("{deliverry: env}")).ends_with("; did you mean delivery?"));
+    assert!(error(config("{deliverry: env, auth: {type: password}}")).ends_with("; did you mean delivery?"));
     assert!(error(config("{auth: {passwordSecretKeyRef: {nam: n}}}")).ends_with("; did you mean name?"));
-    let settings = values(&at(SPELLINGS[0], "{tokenSecretkeyRef: {name: sec}}")).unwrap();
+    let settings = values(&at(SPELLINGS[0], "{type: password, tokenSecretkeyRef: {name: sec}}")).unwrap();
     assert_eq!(settings.warnings[0].path, "global.external-arg-cd.auth.tokenSecretkeyRef");
-    assert_eq!(values("{app-proxy: {anything: 1}, foo: 2, global: {bar: 3}}").unwrap().warnings, []);
-}
-
-#[test]
-fn a_block_under_a_name_that_is_nearly_right_is_noticed() {
-    let warnings = values("{global: {external-argocd: {auth: {type: token}}}}").unwrap().warnings;
-    assert_eq!(warnings[0].to_string(), "global.external-argocd: is not read; did you mean external-argo-cd?");
+    // What would hide a default is no warning.
+    for (block, wanted) in [
+        (
+            "{type: password, passwordSecretkeyRef: {name: a}}",
+            "passwordSecretkeyRef: is not read; write it as `passwordSecretKeyRef:`",
+        ),
+        ("{type: password, user-name: bob}", "user-name: is not read; write it as `username:`"),
+    ] {
+        let said = error(values(&at(SPELLINGS[1], block)));
+        assert_eq!(said, format!("values.yaml: global.external-argo-cd.auth.{wanted}"));
+    }
+    let others = "{auth: {type: password}, app-proxy: {anything: 1}, foo: 2, global: {bar: 3}}";
+    assert_eq!(values(others).unwrap().warnings, []);
 }
 
 #[test]
@@ -182,19 +210,95 @@ fn of_several_blocks_the_one_that_is_no_default_counts() {
     // Two plain tokens go by the same Secret's name, and still only one of them can be in it.
     assert_eq!(error(twice("{type: token, token: one}", "{type: token, token: two}")), both);
     assert_eq!(error(twice("{password: p}", "{type: token, token: t}")), both);
+    // Defaults alone are asked for, however often.
+    assert_eq!(twice(default, "{type: password}").unwrap().auth, Settings::of_the_charts().auth);
+}
+
+#[test]
+fn our_own_block_comes_first_and_the_runtimes_are_not_looked_at() {
+    let yaml = "{auth: {type: token, tokenSecretKeyRef: {name: ours, key: k}}, global: {external-argo-cd: {auth: {type: nonsense}}, external-argocd: {type: token}}}";
+    let settings = values(yaml).unwrap();
+    assert_eq!((settings.auth.credential.name.as_str(), settings.sources.auth.as_str()), ("ours", "auth"));
+    let umbrella = "{argocd-auth-webhook: {auth: {type: token, tokenSecretKeyRef: {name: ours, key: k}}}, runtime: {global: {external-argo-cd: {auth: {type: password}}}}}";
+    let settings = values(umbrella).unwrap();
+    assert_eq!(settings.auth.credential.name, "ours");
+    assert_eq!(settings.sources.auth, "argocd-auth-webhook.auth");
+    let twice = "{auth: {type: password}, argocd-auth-webhook: {auth: {type: token, token: t}}}";
+    assert_eq!(auth(twice).mode, Mode::Token);
+    // Strict, as in a file of our own.
+    assert!(error(values("{auth: {type: password, descripton: a}}")).contains("auth.descripton: unknown key"));
+}
+
+#[test]
+fn a_block_is_found_under_global_and_under_any_one_key() {
+    for alias in ["gitops-runtime", "runtime", "cf", "argo-cd"] {
+        for path in SPELLINGS {
+            let path = format!("{alias}.{path}");
+            let settings = values(&at(&path, "{type: token, tokenSecretKeyRef: {name: sec, key: k}}")).unwrap();
+            assert_eq!((settings.auth.mode, &settings.auth.credential), (Mode::Token, &secret("sec", "k")), "{path}");
+            assert_eq!(settings.sources.auth, path);
+        }
+    }
+    let two = |a: &str, b: &str| {
+        values(&format!(
+            "{{global: {{external-argo-cd: {{auth: {a}}}}}, cf: {{global: {{external-argo-cd: {{auth: {b}}}}}}}}}"
+        ))
+    };
+    assert!(two("{type: token, token: t}", "{type: token, token: t}").is_ok());
+    assert_eq!(two("{type: password}", "{type: token, token: t}").unwrap().auth.mode, Mode::Token);
+    assert_eq!(
+        error(two("{type: token, token: s}", "{type: token, token: t}")),
+        "values.yaml: cf.global.external-argo-cd.auth: differs from global.external-argo-cd.auth, and both are given; keep one of them"
+    );
+}
+
+#[test]
+fn several_values_files_are_merged_as_helm_merges_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let base = write("base.yaml", "global: {external-argo-cd: {auth: {type: password, username: bob, password: p}}}");
+    let over = write(
+        "over.yaml",
+        "global: {external-argo-cd: {auth: {type: token, password: null, tokenSecretKeyRef: {name: sec, key: k}}}}",
+    );
+    let empty = write("empty.yaml", "# nothing\n");
+    let list = write("list.yaml", "[1]");
+    let load = |files: &[&std::path::PathBuf]| {
+        let files = files.iter().map(|path| (*path).clone()).collect();
+        Settings::load(Some(&File::Values(files)), Overrides::default())
+    };
+    assert_eq!(load(&[&base]).unwrap().auth.mode, Mode::Password);
+    for files in [vec![&base, &over], vec![&base, &empty, &over], vec![&base, &over, &empty]] {
+        assert_eq!(load(&files).unwrap().auth.credential, secret("sec", "k"), "{files:?}");
+    }
+    assert_eq!(load(&[&over, &base]).unwrap().auth.mode, Mode::Password);
+    let said = error(load(&[&base, &list]));
+    assert!(said.contains("list.yaml: (the whole file): must be a mapping, but it is a list"), "{said}");
+    assert!(!said.contains("base.yaml"), "{said}");
+    let said = error(load(&[&empty, &empty]));
+    assert!(said.contains("empty.yaml, ") && said.contains("auth: must be given"), "{said}");
 }
 
 #[test]
 fn the_deprecated_user_name_wins_with_a_warning() {
-    let yaml = "{app-proxy: {config: {argoCdUsername: old}}, global: {external-argo-cd: {auth: {username: new}}}}";
+    let yaml = "{app-proxy: {config: {argoCdUsername: old}}, global: {external-argo-cd: {auth: {type: password, username: new}}}}";
     let settings = values(yaml).unwrap();
     assert_eq!(settings.auth.username, Username::Plain("old".to_owned()));
     assert_eq!(settings.warnings[0].path, "app-proxy.config.argoCdUsername");
     assert!(
-        error(values("{app-proxy: {config: {argoCdUsername: 'a b'}}}"))
-            .contains("app-proxy.config.argoCdUsername: \"a b\"")
+        error(values(
+            "{app-proxy: {config: {argoCdUsername: 'a b'}}, global: {external-argo-cd: {auth: {type: password}}}}"
+        ))
+        .contains("app-proxy.config.argoCdUsername: \"a b\"")
     );
-    assert_eq!(auth("{app-proxy: {config: [1]}}").username, Username::Plain("admin".to_owned()));
+    assert_eq!(
+        auth("{app-proxy: {config: [1]}, global: {external-arg-cd: {auth: {type: password}}}}").username,
+        Username::Plain("admin".to_owned())
+    );
 }
 
 #[test]
@@ -206,8 +310,8 @@ fn no_error_shows_a_credential_that_stands_in_the_wrong_place() {
         format!("{{auth: {{type: token, token: [{jwt}]}}}}"),
         format!("{{auth: {{type: token, tokenSecretKeyRef: {jwt}}}}}"),
         format!("{{auth: {{type: token, tokenSecretKeyRef: {{name: {jwt}, key: k}}}}}}"),
-        format!("{{auth: {{username: {jwt}}}}}"),
-        format!("{{argocd: {{url: 'https://admin:{jwt}@host'}}}}"),
+        format!("{{auth: {{type: password, username: {jwt}}}}}"),
+        format!("{{auth: {{type: password}}, argocd: {{url: 'https://admin:{jwt}@host'}}}}"),
         format!("auth:\n  token: {jwt}\n  token: {jwt}\n"),
         format!("auth:\n  token: [{jwt}\n"),
         format!("auth:\n  token: \"{jwt}\n"),
@@ -231,58 +335,117 @@ fn what_is_not_yaml_is_said_with_its_place() {
     );
     assert!(error(values("just text")).contains("must be a mapping, but it is a string"));
     assert!(error(values("{global: text}")).contains("global: must be a mapping, but it is a string"));
-    let missing = Settings::load(Some(&File::Values("no/such/file.yaml".into())), Overrides::default());
+    let missing = Settings::load(Some(&File::Values(vec!["no/such/file.yaml".into()])), Overrides::default());
     assert!(error(missing).starts_with("reading the settings from no/such/file.yaml: No such file"));
 }
 
-#[test]
-fn an_address_that_is_said_in_part_has_the_rest_from_the_runtimes_chart() {
-    let shown = |settings: Settings| match settings.argocd.address {
+fn shown(address: Address) -> String {
+    match address {
         Address::Url(url) => url,
         Address::Service { svc, port, rootpath } => format!("{svc}:{port}/{rootpath}"),
-    };
-    let token = "{type: token, token: t}";
-    for (text, wanted) in [
-        (String::new(), "argo-cd-server:80/"),
-        (at("global.external-arg-cd", &format!("{{auth: {token}}}")), "argocd-server:80/"),
-        (at("global.external-argo-cd", &format!("{{auth: {token}}}")), "argocd-server:80/"),
-        (at("global.external-argo-cd", "{auth: {type: password}}"), "argocd-server:80/"),
-        (at("global.external-argo-cd", "{server: {rootpath: /argocd}}"), "argocd-server:80/argocd"),
-        (at("global.integrations.argo-cd.server", &format!("{{auth: {token}}}")), "argo-cd-server:80/"),
-        (at("global.integrations.argo-cd.server", "{port: 8080}"), "argo-cd-server:8080/"),
-        (
-            format!(
-                "global: {{external-argo-cd: {{auth: {token}}}, integrations: {{argo-cd: {{server: {{auth: {{type: password}}}}}}}}}}"
-            ),
-            "argocd-server:80/",
-        ),
-        ("{global: {external-argo-cd: {server: {svc: a, port: 1}}}, argocd: {rootpath: b}}".to_owned(), "a:1/b"),
-        ("{global: {external-argo-cd: {server: {svc: a, port: 1}}}, argocd: {svc: b}}".to_owned(), "b:80/"),
-        ("{global: {external-argo-cd: {server: {svc: a}}}, argocd: {url: 'http://b'}}".to_owned(), "http://b"),
-        ("{argocd: {port: 8080, namespace: argocd}}".to_owned(), "argo-cd-server:8080/"),
-    ] {
-        assert_eq!(shown(values(&text).unwrap()), wanted, "{text}");
     }
-    assert_eq!(shown(config("{argocd: {port: 8080}}").unwrap()), "argo-cd-server:8080/");
+}
+
+/// Where Argo CD is with these values and a block of our own, and what says so.
+fn argocd(yaml: &str) -> (String, Option<String>) {
+    let yaml = format!("auth: {{type: token, token: t}}\n{yaml}");
+    let settings = values(&yaml).unwrap_or_else(|error| panic!("{yaml}: {error}"));
+    (shown(settings.argocd.address), settings.sources.argocd)
+}
+
+#[test]
+fn the_address_is_what_the_runtimes_chart_makes_of_the_values() {
+    for (yaml, wanted, from) in [
+        ("# nothing", "argo-cd-server:80/", None),
+        // The Argo CD that the chart brings along: its default.
+        ("argo-cd: {enabled: true}", "argo-cd-server:80/", Some("argo-cd")),
+        ("argo-cd: {fullnameOverride: codefresh-argo-cd}", "codefresh-argo-cd-server:80/", Some("argo-cd")),
+        ("argo-cd: {fullnameOverride: a, nameOverride: b, server: {name: c}}", "a-c:80/", Some("argo-cd")),
+        ("argo-cd: {nameOverride: b}", "argo-cd-server:80/", Some("argo-cd")),
+        ("argo-cd: {configs: {params: {server.rootpath: /argocd}}}", "argo-cd-server:80/argocd", Some("argo-cd")),
+        // It moves the pages for browsers only.
+        ("argo-cd: {configs: {params: {server.basehref: /argocd}}}", "argo-cd-server:80/", Some("argo-cd")),
+        ("argo-cd: {configs: {params: {server.insecure: false}}}", "argo-cd-server:443/", Some("argo-cd")),
+        ("argo-cd: {configs: {params: {server.insecure: 'false'}}}", "argo-cd-server:443/", Some("argo-cd")),
+        ("argo-cd: {configs: {params: {server.insecure: true}}}", "argo-cd-server:80/", Some("argo-cd")),
+        ("argo-cd: {server: {service: {servicePortHttp: 8080}}}", "argo-cd-server:8080/", Some("argo-cd")),
+        (
+            "argo-cd: {server: {service: {servicePortHttps: 8443}}, configs: {params: {server.insecure: false, server.rootpath: a}}}",
+            "https://argo-cd-server:8443/a",
+            Some("argo-cd"),
+        ),
+        // The classic charts' complete values hold it beside.
+        (
+            "argo-cd: {enabled: true}\nglobal: {external-argo-cd: {server: {svc: argocd-server, port: 80}}}",
+            "argo-cd-server:80/",
+            Some("argo-cd"),
+        ),
+        ("global: {external-argo-cd: {server: {svc: argocd-server, port: 80}}}", "argo-cd-server:80/", None),
+        (
+            "argo-cd: {enabled: true}\nglobal: {external-argo-cd: {server: {svc: a}}}",
+            "argo-cd-server:80/",
+            Some("argo-cd"),
+        ),
+        // One that was there before.
+        (
+            "argo-cd: {enabled: false}\nglobal: {external-argo-cd: {server: {svc: argocd-server, port: 80}}}",
+            "argocd-server:80/",
+            Some("global.external-argo-cd.server"),
+        ),
+        (
+            "argo-cd: {enabled: false}\nglobal: {integrations: {argo-cd: {server: {port: 8080}}}}",
+            "argo-cd-server:8080/",
+            Some("global.integrations.argo-cd.server"),
+        ),
+        (
+            "global: {external-arg-cd: {server: {svc: a, port: '1', rootpath: /b/}}}",
+            "a:1/b",
+            Some("global.external-arg-cd.server"),
+        ),
+        (
+            "global: {external-argo-cd: {server: {rootpath: /argocd}}}",
+            "argocd-server:80/argocd",
+            Some("global.external-argo-cd.server"),
+        ),
+        ("cf: {global: {external-argo-cd: {server: {svc: a}}}}", "a:80/", Some("cf.global.external-argo-cd.server")),
+        ("argo-cd: {enabled: false}", "argo-cd-server:80/", None),
+        // An umbrella's `global` is shared, and the rest stands under the Runtime's key.
+        ("cf: {argo-cd: {fullnameOverride: x}}", "x-server:80/", Some("cf.argo-cd")),
+        // Ours counts before, in whole or in part.
+        ("global: {external-argo-cd: {server: {svc: a, port: 1}}}\nargocd: {rootpath: b}", "a:1/b", Some("argocd")),
+        ("global: {external-argo-cd: {server: {svc: a, port: 1}}}\nargocd: {svc: b}", "b:80/", Some("argocd")),
+        ("global: {external-argo-cd: {server: {svc: a}}}\nargocd: {url: 'http://b'}", "http://b", Some("argocd")),
+        ("argocd: {port: 8080, namespace: argocd}", "argo-cd-server:8080/", Some("argocd")),
+    ] {
+        assert_eq!(argocd(yaml), (wanted.to_owned(), from.map(str::to_owned)), "{yaml}");
+    }
+}
+
+#[test]
+fn in_an_umbrella_the_address_is_of_the_chart_that_has_the_block() {
+    let block = "global: {external-argo-cd: {auth: {type: token, token: t}}}";
+    let yaml = format!("argo-cd: {{fullnameOverride: other}}\ncf: {{{block}, argo-cd: {{fullnameOverride: own}}}}");
+    assert_eq!(shown(values(&yaml).unwrap().argocd.address), "own-server:80/");
+    let yaml = format!("argo-cd: {{fullnameOverride: other}}\ncf: {{{block}}}");
+    assert_eq!(shown(values(&yaml).unwrap().argocd.address), "argo-cd-server:80/");
+    let yaml = format!("cf: {{{block}, argo-cd: {{enabled: false}}}}");
+    assert_eq!(shown(values(&yaml).unwrap().argocd.address), "argocd-server:80/");
+}
+
+#[test]
+fn a_name_that_only_the_release_could_tell_is_said_to_be_unknown() {
+    let settings = values("{auth: {type: password}, argo-cd: {fullnameOverride: '', nameOverride: a}}").unwrap();
+    assert_eq!(settings.warnings[0].path, "argo-cd.fullnameOverride");
+    assert!(settings.warnings[0].text.contains("set argocd.svc"));
 }
 
 #[test]
 fn argo_cd_is_found_by_url_or_by_service() {
-    let service =
-        |svc: &str, port, rootpath: &str| Address::Service { svc: svc.to_owned(), port, rootpath: rootpath.to_owned() };
-    let server = "{svc: argocd, port: '8080', rootpath: /argo/}";
-    for parent in ["global.external-arg-cd", "global.external-argo-cd", "global.integrations.argo-cd"] {
-        let found = values(&at(parent, &format!("{{server: {server}}}"))).unwrap().argocd.address;
-        assert_eq!(found, service("argocd", 8080, "argo"), "{parent}");
-    }
-    assert_eq!(
-        values("{global: {external-argo-cd: {server: {svc: a}}}}").unwrap().argocd.address,
-        service("a", 80, "")
-    );
-    let templated = values("{global: {external-argo-cd: {server: {svc: '{{ .Release.Name }}-server'}}}}").unwrap();
-    assert_eq!(templated.argocd.address, Address::default());
-    assert_eq!(templated.warnings[0].path, "global.external-argo-cd.server.svc");
-    let found = config("{argocd: {url: 'https://argo.example/x', namespace: argocd}}").unwrap().argocd;
+    let templated =
+        values("{auth: {type: password}, global: {external-argo-cd: {server: {svc: '{{ .Release.Name }}-server'}}}}");
+    assert_eq!(templated.unwrap().warnings[0].path, "global.external-argo-cd.server.svc");
+    let found =
+        config("{auth: {type: password}, argocd: {url: 'https://argo.example/x', namespace: argocd}}").unwrap().argocd;
     assert_eq!(found.address, Address::Url("https://argo.example/x".to_owned()));
     for (argocd, wanted) in [
         ("{url: 'https://a', svc: b}", "argocd.url: stands beside argocd.svc; keep one of them"),
@@ -293,7 +456,7 @@ fn argo_cd_is_found_by_url_or_by_service() {
         ("{tls: {insecureSkipVerify: 1}}", "argocd.tls.insecureSkipVerify: 1 is not allowed; allowed: true, false"),
         ("{tls: {caSecretKeyRef: {name: sec}}}", "argocd.tls.caSecretKeyRef.key: must be given"),
     ] {
-        let said = error(config(&format!("{{argocd: {argocd}}}")));
+        let said = error(config(&format!("{{auth: {{type: password}}, argocd: {argocd}}}")));
         assert!(said.contains(wanted), "{said}");
     }
 }
@@ -303,7 +466,8 @@ fn flags_stand_above_the_file() {
     let file = File::Config("config.yaml".into());
     let overrides =
         Overrides { delivery: Some(Delivery::Env), on_conflict: Some(OnConflict::Deny), legacy_app_proxy: Some(true) };
-    let settings = Settings::from_text(&file, "{delivery: volume, onConflict: keep}", overrides).unwrap();
+    let settings =
+        Settings::from_text(&file, "{auth: {type: password}, delivery: volume, onConflict: keep}", overrides).unwrap();
     assert_eq!(
         (settings.delivery, settings.on_conflict, settings.legacy_app_proxy),
         (Delivery::Env, OnConflict::Deny, true)
@@ -312,9 +476,10 @@ fn flags_stand_above_the_file() {
 
 #[test]
 fn our_charts_own_keys_are_read_from_the_values_too() {
-    for yaml in
-        ["{delivery: volume, legacyAppProxy: true}", "{argocd-auth-webhook: {delivery: volume, legacyAppProxy: true}}"]
-    {
+    for yaml in [
+        "{auth: {type: password}, delivery: volume, legacyAppProxy: true}",
+        "{argocd-auth-webhook: {auth: {type: password}, delivery: volume, legacyAppProxy: true}}",
+    ] {
         let settings = values(yaml).unwrap();
         assert_eq!((settings.delivery, settings.legacy_app_proxy), (Delivery::Volume, true), "{yaml}");
     }
@@ -349,7 +514,7 @@ fn services_are_checked() {
             "allowed: In, NotIn, Exists, DoesNotExist",
         ),
     ] {
-        let said = error(config(&format!("{{services: {services}}}")));
+        let said = error(config(&format!("{{auth: {{type: password}}, services: {services}}}")));
         assert!(said.contains(wanted), "{services}: {said}");
     }
 }
@@ -370,42 +535,142 @@ fn blocks_that_mean_the_same_do_not_differ() {
     let twice =
         |a, b| values(&format!("{{global: {{external-arg-cd: {{auth: {a}}}, external-argo-cd: {{auth: {b}}}}}}}"));
     assert!(twice("{type: token, token: t}", "{type: token, token: t, username: bob}").is_ok());
-    assert!(twice("{type: token, token: t}", "{passwordSecretKeyRef: {optional: false}}").is_ok());
+    assert!(twice("{type: token, token: t}", "{type: password, passwordSecretKeyRef: {optional: false}}").is_ok());
 }
 
 #[test]
-fn what_stands_beside_its_place_is_noticed() {
+fn what_looks_like_a_block_and_is_not_read_is_refused_with_the_line_to_write() {
+    let auth = "{type: token, tokenSecretKeyRef: {name: sec, key: k}}";
+    let mut said = String::new();
+    for (place, inner) in [
+        ("global.external-argocd", "{auth: AUTH}"),
+        ("global.externalArgoCd", "{auth: AUTH}"),
+        ("global.External-Arg-CD", "{auth: AUTH}"),
+        ("global.external-argo-cds", "{auth: AUTH}"),
+        ("global.argo", "{auth: AUTH}"),
+        ("global.argo-cd", "{server: {auth: AUTH}}"),
+        ("global.auth", "AUTH"),
+        ("global.tokenSecretKeyRef", "{name: sec, key: k}"),
+        ("global.Integrations", "{argo-cd: {server: {auth: AUTH}}}"),
+        ("global.integrations.argocd", "{server: {auth: AUTH}}"),
+        ("global.integrations.argo-cd.Server", "{auth: AUTH}"),
+        ("global.integrations.argo-cd.auth", "AUTH"),
+        ("global.integrations.argo-cd.server.Auth", "AUTH"),
+        ("global.integrations.argo-cd.server.type", "token"),
+        ("global.external-argo-cd.server.auth", "AUTH"),
+        ("global.external-argo-cd.server.tokenSecretKeyRef", "{name: sec, key: k}"),
+        ("global.external-argo-cd.Auth", "AUTH"),
+        ("global.external-arg-cd", "AUTH"),
+        ("external-argo-cd.auth", "AUTH"),
+        ("integrations.argo-cd.server.auth", "AUTH"),
+        ("Global.external-argo-cd.auth", "AUTH"),
+        ("gitops-runtime.external-argo-cd.auth", "AUTH"),
+        ("gitops-runtime.auth", "AUTH"),
+        ("gitops-runtime.global.external-argocd.auth", "AUTH"),
+        ("Auth", "AUTH"),
+        ("argoCd", "{url: 'http://a'}"),
+        ("global.external-argo-cd.auth", "{tokenSecretKeyRef: {name: sec, key: k}}"),
+        ("global.external-argo-cd.auth", "{token: t}"),
+    ] {
+        let yaml = at(place, &inner.replace("AUTH", auth));
+        // A default beside it, as in complete values, hides nothing.
+        let default = "global: {integrations: {argo-cd: {server: {auth: {type: password, username: admin}}}}}";
+        let refused = error(values(&yaml));
+        said.push_str(&refused);
+        said.push('\n');
+        if !place.starts_with("global") {
+            assert_eq!(error(values(&format!("{}, {default}}}", &yaml[..yaml.len() - 1]))), refused);
+        }
+    }
+    insta::assert_snapshot!("not-read", said);
+}
+
+#[test]
+fn what_belongs_to_others_passes_without_a_word() {
+    // Root keys and keys under `global` of the Runtime's charts 0.18 to 0.30, and of others' charts.
+    let root = "anchors app-proxy argo-events argo-gateway argo-rollouts argo-workflows cf-argocd-extras \
+        codefreshWorkflowLogStoreCM event-reporters garage-workflows-artifact-storage gitops-operator installer \
+        internal-router redis redis-ha redis-secret-init sealed-secrets tunnel-client postgresql author authz globalEnv";
+    let global = "codefresh event-reporters external-argo-rollouts httpProxy httpsProxy imageRegistry noProxy \
+        nodeSelector runtime tolerations imagePullSecrets storageClass security integration";
+    for block in [
+        "external-argo-cd: {auth: AUTH, redis: {svc: a, port: 1}, repoServer: {svc: b}}",
+        "integrations: {argo-cd: {server: {auth: AUTH, svc: argo-cd-server, port: 80, rootpath: ''}, repoServer: {svc: a}}, slack: {token: t}}",
+    ] {
+        let block = block.replace("AUTH", "{type: password, username: admin, password: '', passwordSecretKeyRef: {name: argocd-initial-admin-secret, key: password}, token: '', tokenSecretKeyRef: {}}");
+        let with = |keys: &str, value: &str| {
+            keys.split_whitespace().map(|key| format!("{key}: {value}")).collect::<Vec<_>>().join(", ")
+        };
+        let others = "{enabled: true, auth: {enabled: true, password: p, existingSecret: s}, token: t, server: {a: 1}}";
+        let yaml = format!(
+            "{{{}, argo-cd: {{enabled: true, global: {{domain: a}}, server: {{name: server}}}}, global: {{{}, {block}}}}}",
+            with(root, others),
+            with(global, "[]")
+        );
+        assert_eq!(values(&yaml).unwrap_or_else(|error| panic!("{error}")).warnings, [], "{yaml}");
+        let umbrella = format!("{{cf: {yaml}, redis: {others}}}");
+        assert_eq!(values(&umbrella).unwrap_or_else(|error| panic!("{error}")).warnings, [], "{umbrella}");
+    }
+}
+
+#[test]
+fn our_options_under_names_that_are_nearly_right_are_noticed() {
     for (yaml, path) in [
-        ("{auth: {type: token}}", "auth"),
-        ("{onConflct: deny}", "onConflct"),
-        ("{argocd-auth-webhook: {delivry: volume}}", "argocd-auth-webhook.delivry"),
-        ("{global: {external-arg-cd: {Auth: {type: token}}}}", "global.external-arg-cd.Auth"),
-        ("{global: {external-arg-cd: {server: {auth: {type: token}}}}}", "global.external-arg-cd.server.auth"),
-        ("{global: {integrations: {argo-cd: {auth: {type: token}}}}}", "global.integrations.argo-cd.auth"),
-        ("{global: {integrations: {argocd: {server: {}}}}}", "global.integrations.argocd"),
+        ("{auth: {type: password}, onConflct: deny}", "onConflct"),
+        ("{auth: {type: password}, argocd-auth-webhook: {delivry: volume}}", "argocd-auth-webhook.delivry"),
     ] {
         let warnings = values(yaml).unwrap().warnings;
         assert_eq!(warnings.iter().map(|warning| warning.path.as_str()).collect::<Vec<_>>(), [path], "{yaml}");
     }
-    for yaml in ["{argo-cd: {}, argo-rollouts: {}, services: []}", "{global: {runtime: {}, codefresh: {}}}"] {
-        assert_eq!(values(yaml).unwrap().warnings, [], "{yaml}");
-    }
+}
+
+#[test]
+fn what_was_taken_from_where_is_said_without_the_credential() {
+    let taken = |yaml: &str| values(yaml).unwrap().taken().to_string();
+    insta::assert_snapshot!("taken", [
+        taken("{cf: {global: {external-argo-cd: {auth: {type: token, token: hunter22}}}, argo-cd: {configs: {params: {server.rootpath: a}}}}}"),
+        taken("{auth: {type: password, username: bob, password: hunter22}, argocd: {url: 'https://a/b'}}"),
+        taken("{global: {integrations: {argo-cd: {server: {svc: a, auth: {usernameSecretKeyRef: {name: u, key: v}, passwordSecretKeyRef: {name: p}}}}}}}"),
+        Settings::of_the_charts().taken().to_string(),
+    ].join("\n"));
+}
+
+#[test]
+fn who_makes_the_secret_of_a_plain_credential_is_said_where_nobody_surely_does() {
+    let warned =
+        |yaml: &str| values(yaml).unwrap().warnings.iter().map(|warning| warning.path.clone()).collect::<Vec<_>>();
+    assert_eq!(warned(&at(SPELLINGS[0], "{type: token, token: t}")), ["global.external-arg-cd.auth.token"]);
+    assert_eq!(warned(&at(SPELLINGS[1], "{password: p}")), ["global.external-argo-cd.auth.password"]);
+    // The Runtime's chart reads it, and makes it.
+    assert_eq!(warned(&at(SPELLINGS[2], "{type: token, token: t}")), [""; 0]);
+    assert_eq!(warned("{auth: {type: token, token: t}}"), ["auth.token"]);
 }
 
 #[test]
 fn how_credentials_and_pods_are_kept_is_read_from_either_file() {
-    let yaml = "{rollout: {mode: report, byName: restart}, credentials: {followAfter: 90s, createSecret: auto}}";
+    let yaml = "{auth: {type: password}, rollout: {mode: report, byName: restart, requireVerified: false}, credentials: {followAfter: 90s, createSecret: auto, mirrorToken: true}}";
     for settings in [config(yaml).unwrap(), values(yaml).unwrap()] {
         assert_eq!((settings.rollout, settings.by_name), (Rollout::Report, ByName::Restart));
+        assert!(!settings.require_verified);
         assert_eq!(settings.credentials.follow_after, Duration::from_secs(90));
         assert_eq!(settings.credentials.check_interval, Duration::from_mins(5));
+        assert!(settings.credentials.mirror_token);
     }
-    let by_default = config("{rollout: {byName: restart}}").unwrap();
+    let by_default = config("{auth: {type: password}, rollout: {byName: restart}}").unwrap();
     assert_eq!((by_default.rollout, by_default.by_name), (Rollout::Automatic, ByName::Restart));
+    assert!(!by_default.credentials.mirror_token);
+    assert!(by_default.require_verified);
     for (wrong, wanted) in [
         ("{rollout: [report]}", "rollout: a list is not allowed; allowed: automatic, report, or a mapping"),
-        ("{rollout: {mod: report}}", "rollout.mod: unknown key; known here: mode, byName; did you mean mode?"),
+        (
+            "{rollout: {mod: report}}",
+            "rollout.mod: unknown key; known here: mode, byName, requireVerified; did you mean mode?",
+        ),
         ("{rollout: {byName: follows}}", "rollout.byName: \"follows\" is not allowed; allowed: follow, restart"),
+        (
+            "{credentials: {mirrorToken: 'yes'}}",
+            "credentials.mirrorToken: \"yes\" is not allowed; allowed: true, false",
+        ),
         ("{credentials: {followAfter: 10}}", "credentials.followAfter: must be a string, but it is a number (10)"),
         ("{credentials: {followAfter: 2d}}", "credentials.followAfter: \"2d\" is no time; write it as 250ms, 10s"),
         (
@@ -413,7 +678,22 @@ fn how_credentials_and_pods_are_kept_is_read_from_either_file() {
             "credentials.checkInterval: \"0s\" is out of bounds; allowed: 1s to 24h",
         ),
     ] {
-        let said = error(config(wrong));
+        let said = error(config(&with_auth(wrong)));
         assert!(said.contains(wanted), "{said}");
     }
+}
+
+#[test]
+fn what_a_key_holds_moves_no_cursor_and_forges_no_line() {
+    let text = "auth: {type: password, \"\\e[31m\\nfake: \\u202eline\": 1}";
+    let said = config(text).unwrap_err().to_string();
+    assert!(said.contains("\\u{1b}[31m\\nfake: \\u{202e}line"), "{said}");
+    assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said}");
+}
+
+#[test]
+fn a_short_git_sha_in_the_values_is_text_as_it_is_to_helm() {
+    let values = "app-proxy: {image: {tag: 7e12345}}\nglobal: {external-argo-cd: {auth: {type: password}}}";
+    let read = Settings::from_text(&File::Values(vec!["values.yaml".into()]), values, Overrides::default());
+    assert!(read.is_ok(), "{read:?}");
 }

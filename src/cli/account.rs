@@ -43,7 +43,7 @@ pub struct AccountVerify {
 /// Enable the account, and let it log in and have API keys
 ///
 /// Changes ConfigMap argocd-cm in Argo CD's namespace, in the spelling that Argo CD itself writes.
-/// Where Helm, Argo CD or Flux manages it nothing is changed: what to set there is printed, and the
+/// Where Helm, Argo CD, Flux or an operator manages it nothing is changed: what to set there is printed, and the
 /// kubectl patch for until then.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
@@ -64,12 +64,13 @@ pub fn run(args: Account, matches: Option<&ArgMatches>) -> Outcome {
     runtime()?.block_on(async {
         match args.action {
             AccountAction::Verify(args) => {
-                let access = open(&args.access, matches).await?;
+                let offline = args.access.argocd_url.is_some() && args.password.is_typed();
+                let access = open(&args.access, offline, matches).await?;
                 let report = account::verify(&access, args.password.from().as_ref()).await?;
                 reported(&report, args.output)
             }
             AccountAction::Enable(args) => {
-                let access = open(&args.access, matches).await?;
+                let access = open(&args.access, false, matches).await?;
                 let enabled = account::enable(&access, args.dry_run).await?;
                 shown(&enabled.to_string(), &enabled.json(), args.output)?;
                 Ok(code(enabled.is_good()))

@@ -1,11 +1,12 @@
 //! The flags that say where the cluster, the settings and Argo CD are, and whose password is used.
 
-use super::output::{Failure, say};
+use super::cluster::ClusterArgs;
+use super::output::{Failure, asked, say};
 use super::parse::{account, password_secret};
 use super::settings::{SettingsArgs, settings};
 use anyhow::Context;
 use argocd_auth_webhook::argocd::Base;
-use argocd_auth_webhook::commands::context::{CommandContext, Options, PasswordFrom, SecretKey};
+use argocd_auth_webhook::commands::context::{CommandContext, ContextError, Options, PasswordFrom, SecretKey};
 use argocd_auth_webhook::commands::token::Source;
 use clap::{ArgMatches, Args};
 use std::path::PathBuf;
@@ -16,15 +17,12 @@ pub struct AccessArgs {
     /// Our own configuration file
     #[arg(long, value_name = "FILE", env = "ARGOCD_AUTH_WEBHOOK_CONFIG")]
     pub config: Option<PathBuf>,
-    /// The Runtime's Helm values file. Without either file the release's ConfigMap is read
-    #[arg(long, value_name = "FILE", env = "ARGOCD_AUTH_WEBHOOK_VALUES")]
-    pub values: Option<PathBuf>,
-    /// The Runtime's namespace; by default the kubeconfig's
-    #[arg(short, long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_NAMESPACE")]
-    pub namespace: Option<String>,
-    /// Context of the kubeconfig
-    #[arg(long, value_name = "NAME")]
-    pub context: Option<String>,
+    /// The Runtime's Helm values, or an umbrella chart's; may be repeated, and a later file counts
+    /// before an earlier one, as with Helm. Without a file the release's ConfigMap is read
+    #[arg(short = 'f', long, value_name = "FILE", env = "ARGOCD_AUTH_WEBHOOK_VALUES", value_delimiter = ',')]
+    pub values: Vec<PathBuf>,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     /// The release whose settings count; by default the one that is there
     #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_RELEASE")]
     pub release: Option<String>,
@@ -48,7 +46,7 @@ pub struct AccessArgs {
 
 impl AccessArgs {
     pub fn settings(&self) -> Option<SettingsArgs> {
-        (self.config.is_some() || self.values.is_some()).then(|| SettingsArgs {
+        (self.config.is_some() || !self.values.is_empty()).then(|| SettingsArgs {
             config: self.config.clone(),
             values: self.values.clone(),
             delivery: None,
@@ -58,7 +56,8 @@ impl AccessArgs {
     }
 }
 
-pub async fn open(args: &AccessArgs, matches: Option<&ArgMatches>) -> Result<CommandContext, Failure> {
+/// Finds the cluster, the settings and the way to Argo CD. With `offline` no cluster is asked.
+pub async fn open(args: &AccessArgs, offline: bool, matches: Option<&ArgMatches>) -> Result<CommandContext, Failure> {
     if let Some(url) = &args.argocd_url {
         // Not by the parser of arguments, which quotes what it was given: a password may be in it.
         let base = Base::parse(url).context("--argocd-url").map_err(Failure::usage)?;
@@ -76,8 +75,10 @@ pub async fn open(args: &AccessArgs, matches: Option<&ArgMatches>) -> Result<Com
         say(&format!("warning: {warning}"));
     }
     let options = Options {
-        namespace: args.namespace.clone(),
-        context: args.context.clone(),
+        namespace: args.cluster.namespace.clone(),
+        context: args.cluster.context.clone(),
+        kubeconfig: args.cluster.kubeconfig.clone(),
+        offline,
         release: args.release.clone(),
         settings,
         argocd_url: args.argocd_url.clone(),
@@ -86,7 +87,12 @@ pub async fn open(args: &AccessArgs, matches: Option<&ArgMatches>) -> Result<Com
         ca_file: args.argocd_ca_file.clone(),
         account: args.account.clone(),
     };
-    let access = CommandContext::open(options).await.map_err(Failure::usage)?;
+    let access = CommandContext::open(options).await.map_err(failed)?;
+    asked(access.reach());
+    let named = args.cluster.context.is_some() || args.cluster.kubeconfig.is_some();
+    if let (true, false, Err(error)) = (named, offline, access.client()) {
+        return Err(args.cluster.failure(error));
+    }
     for note in &access.notes {
         say(&format!("note: {note}"));
     }
@@ -108,7 +114,25 @@ pub struct PasswordArgs {
     pub password_secret: Option<SecretKey>,
 }
 
+/// What a person wrote is wrong usage; what a cluster says is a problem.
+fn failed(error: ContextError) -> Failure {
+    match error {
+        ContextError::Settings(_) | ContextError::Address(_) => Failure::usage(error),
+        error => error.into(),
+    }
+}
+
 impl PasswordArgs {
+    /// Whether a person brings it.
+    pub const fn is_typed(&self) -> bool {
+        self.ask_password || self.password_stdin
+    }
+
+    /// Whether it is known without a cluster, or not needed.
+    pub const fn needs_no_cluster(&self) -> bool {
+        self.password_secret.is_none()
+    }
+
     pub fn from(&self) -> Option<PasswordFrom> {
         match &self.password_secret {
             Some(place) => Some(PasswordFrom::Secret(place.clone())),

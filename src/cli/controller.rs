@@ -34,6 +34,9 @@ use std::time::Duration;
 pub struct Controller {
     #[command(flatten)]
     pub settings: SettingsArgs,
+    /// Namespace of the release
+    #[arg(short, long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_NAMESPACE")]
+    pub namespace: String,
     #[command(flatten)]
     pub place: PlaceArgs,
     /// ServiceAccount that owns what is made, so that uninstalling takes it along
@@ -95,8 +98,8 @@ pub fn run(args: Controller, matches: Option<&ArgMatches>) -> Outcome {
         service_port: place.service_port,
         webhook_configuration: place
             .webhook_configuration
-            .unwrap_or_else(|| format!("{}-{}", names.release, place.namespace)),
-        namespace: place.namespace,
+            .unwrap_or_else(|| format!("{}-{}", names.release, args.namespace)),
+        namespace: args.namespace,
         release: names.release,
         service_account: args.service_account,
         certificates: kept_certificates(&args.certificates)?,
@@ -105,8 +108,8 @@ pub fn run(args: Controller, matches: Option<&ArgMatches>) -> Outcome {
     };
     runtime()?.block_on(async {
         let shutdown = Shutdown::by_signals().context("listening for signals")?;
-        let client = cluster::client(None).await?;
-        controller::Controller::bind(client, options, settings).await?.run(shutdown).await?;
+        let (client, _) = cluster::client(&cluster::Choice::default()).await?;
+        Box::pin(controller::Controller::bind(client, options, settings).await?.run(shutdown)).await?;
         Ok(ExitCode::SUCCESS)
     })
 }

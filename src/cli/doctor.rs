@@ -1,11 +1,12 @@
 //! `doctor`: whether all of it is in order.
 
-use super::output::{Failure, Outcome, PROBLEM, ReportFormat, print, runtime};
+use super::cluster::ClusterArgs;
+use super::output::{Failure, Outcome, PROBLEM, ReportFormat, asked, print, runtime};
 use super::place::PlaceArgs;
 use super::settings::{SettingsArgs, settings};
 use argocd_auth_webhook::cluster;
 use argocd_auth_webhook::commands::context::Names;
-use argocd_auth_webhook::commands::doctor;
+use argocd_auth_webhook::commands::doctor::{self, DoctorError};
 use clap::{ArgMatches, Args};
 use std::process::ExitCode;
 
@@ -24,6 +25,8 @@ pub struct Doctor {
     #[command(flatten)]
     pub settings: SettingsArgs,
     #[command(flatten)]
+    pub cluster: ClusterArgs,
+    #[command(flatten)]
     pub place: PlaceArgs,
     /// ConfigMap with the settings, where no file is given; by default RELEASE-config
     #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_CONFIG_MAP")]
@@ -34,24 +37,30 @@ pub struct Doctor {
 }
 
 pub fn run(args: Doctor, matches: Option<&ArgMatches>) -> Outcome {
-    let given = args.settings.config.is_some() || args.settings.values.is_some();
+    let given = args.settings.config.is_some() || !args.settings.values.is_empty();
     let settings = if given { Some(settings(&args.settings, matches)?) } else { None };
     let place = args.place;
     let report = runtime()?.block_on(async {
-        let client = cluster::client(None).await.map_err(Failure::usage)?;
-        let names = Names::find(&client, &place.namespace, place.release.as_deref()).await;
+        let (client, reach) =
+            cluster::client(&args.cluster.choice()).await.map_err(|error| args.cluster.failure(error))?;
+        asked(Some(&reach));
+        let namespace = args.cluster.namespace.unwrap_or_else(|| client.default_namespace().to_owned());
+        let names = Names::find(&client, &namespace, place.release.as_deref()).await;
         let options = doctor::Options {
             serving_secret: place.serving_secret.unwrap_or(names.serving_secret),
             service: place.service,
             service_port: place.service_port,
             webhook_configuration: place
                 .webhook_configuration
-                .unwrap_or_else(|| format!("{}-{}", names.release, place.namespace)),
+                .unwrap_or_else(|| format!("{}-{}", names.release, namespace)),
             config_map: args.config_map.unwrap_or(names.config_map),
-            namespace: place.namespace,
+            namespace,
             release: names.release,
         };
-        doctor::run(&client, options, settings).await.map_err(Failure::usage)
+        doctor::run(&client, options, settings).await.map_err(|error| match error {
+            DoctorError::Settings(_) => Failure::usage(error),
+            error => error.into(),
+        })
     })?;
     match args.output {
         ReportFormat::Text => print(report.to_string().as_bytes())?,

@@ -11,8 +11,9 @@ use std::process::ExitCode;
 /// Inject into manifests, without a cluster
 ///
 /// Reads YAML or JSON from files or standard input, changes Pods and the pod templates of
-/// workloads, passes everything else through, and says on standard error what it did to each
-/// object. A broken document leaves standard output empty.
+/// workloads, passes everything else through, and says on standard error how many it changed. A
+/// document that can't be read passes too, with a warning; one that may be a pod of ours ends the
+/// command with standard output empty.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     helm template runtime … | argocd-auth-webhook inject --values values.yaml | kubectl apply -f -\n  \
@@ -23,6 +24,9 @@ pub struct Inject {
     /// Format of the output; by default that of each input
     #[arg(short, long, value_enum)]
     pub output: Option<ManifestFormat>,
+    /// Say what was done to each object, not only how many
+    #[arg(short, long)]
+    pub verbose: bool,
     /// Manifests; standard input where there is none, or for -
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
@@ -36,6 +40,7 @@ pub enum ManifestFormat {
 
 pub fn run(args: &Inject, matches: Option<&ArgMatches>) -> Outcome {
     let settings = settings(&args.settings, matches)?;
+    say(&format!("settings: {}", settings.taken()));
     for warning in &settings.warnings {
         say(&format!("warning: {warning}"));
     }
@@ -51,9 +56,10 @@ pub fn run(args: &Inject, matches: Option<&ArgMatches>) -> Outcome {
     });
     let injector = settings.injector(Engine::Inject);
     let injected = inject::run(&injector, &inputs, output).map_err(Failure::usage)?;
-    for line in &injected.report {
+    for line in injected.report.iter().filter(|line| args.verbose || line.matters()) {
         say(&line.to_string());
     }
+    say(&format!("inject: {}", injected.summary()));
     if injected.denied() {
         return Ok(ExitCode::from(PROBLEM));
     }

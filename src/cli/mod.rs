@@ -1,6 +1,7 @@
 //! The command line: a file for each command, with its flags and what they mean together.
 
 mod account;
+mod cluster;
 mod completions;
 mod context;
 mod controller;
@@ -53,7 +54,7 @@ pub fn run() -> ExitCode {
         chosen = Some(deeper);
     }
     dispatch(cli.command, chosen).unwrap_or_else(|failure| {
-        say(&format!("error: {:#}", failure.error));
+        say(&failure.text());
         ExitCode::from(failure.code)
     })
 }

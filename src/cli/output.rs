@@ -1,12 +1,16 @@
 //! What every command ends with: text on standard output, words on standard error, an exit code.
 
 use anyhow::Context;
+use argocd_auth_webhook::cluster::{ClusterError, Reach};
+use argocd_auth_webhook::commands::context::ContextError;
+use argocd_auth_webhook::commands::doctor::DoctorError;
 use argocd_auth_webhook::commands::report::Report;
 use argocd_auth_webhook::commands::terminal::has_colour;
 use clap::ValueEnum;
 use serde_json::Value;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 /// A problem was found.
 pub const PROBLEM: u8 = 1;
@@ -37,6 +41,30 @@ pub type Outcome = Result<ExitCode, Failure>;
 pub enum ReportFormat {
     Text,
     Json,
+}
+
+/// Which API server was asked, for what is said at the end.
+static ASKED: OnceLock<String> = OnceLock::new();
+
+/// Remembers which API server is asked: an error from there names it.
+pub fn asked(reach: Option<&Reach>) {
+    if let Some(reach) = reach {
+        let _ = ASKED.set(reach.to_string());
+    }
+}
+
+impl Failure {
+    /// What is said of it, with the API server where the error is about it.
+    pub fn text(&self) -> String {
+        let error = &self.error;
+        let about_cluster = error.is::<ClusterError>()
+            || matches!(error.downcast_ref(), Some(ContextError::Cluster(_)))
+            || matches!(error.downcast_ref(), Some(DoctorError::Cluster(_)));
+        match ASKED.get().filter(|_| about_cluster) {
+            Some(reach) => format!("error: {error:#}\n  asked: {reach}"),
+            None => format!("error: {error:#}"),
+        }
+    }
 }
 
 /// Writes a line to standard error. Where nobody can read it, the work goes on.

@@ -6,9 +6,6 @@ use clap::Args;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Where the webhook is")]
 pub struct PlaceArgs {
-    /// Namespace of the release
-    #[arg(short, long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_NAMESPACE")]
-    pub namespace: String,
     /// First part of the names of our Secrets, such as RELEASE-ca; by default argocd-auth-webhook, and
     /// for `doctor` the release that is there
     #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_RELEASE")]

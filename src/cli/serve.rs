@@ -169,7 +169,7 @@ async fn certificate(args: CertificateArgs, matches: Option<&ArgMatches>) -> Res
         return Ok(CertificateSource::Files(CertificateFiles { cert, key, poll: args.tls_reload_interval }));
     }
     if let (Some(secret), true) = (args.tls_secret, by_secret) {
-        let client = cluster::client(None).await?;
+        let (client, _) = cluster::client(&cluster::Choice::default()).await?;
         return Ok(CertificateSource::Secret(CertificateSecret { client, secret }));
     }
     let made = development_certificate(&args.tls_name).map_err(Failure::usage)?;

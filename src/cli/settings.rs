@@ -14,9 +14,10 @@ pub struct SettingsArgs {
     /// Our own configuration file
     #[arg(long, value_name = "FILE", env = "ARGOCD_AUTH_WEBHOOK_CONFIG")]
     pub config: Option<PathBuf>,
-    /// The Runtime's Helm values file; its auth block is found in each of its three spellings
-    #[arg(long, value_name = "FILE", env = "ARGOCD_AUTH_WEBHOOK_VALUES")]
-    pub values: Option<PathBuf>,
+    /// The Runtime's Helm values, or an umbrella chart's; may be repeated, and a later file counts
+    /// before an earlier one, as with Helm. In the environment, with commas between the files
+    #[arg(short = 'f', long, value_name = "FILE", env = "ARGOCD_AUTH_WEBHOOK_VALUES", value_delimiter = ',')]
+    pub values: Vec<PathBuf>,
     /// How services that read a credential themselves get it
     #[arg(long, value_enum, env = "ARGOCD_AUTH_WEBHOOK_DELIVERY")]
     pub delivery: Option<DeliveryArg>,
@@ -74,21 +75,19 @@ pub fn by_flag(matches: Option<&ArgMatches>, id: &str) -> bool {
 /// The settings of a command. A file that a flag names counts before one that the environment
 /// names.
 pub fn settings(args: &SettingsArgs, matches: Option<&ArgMatches>) -> Result<Settings, Failure> {
-    let file = match (&args.config, &args.values) {
+    let values = (!args.values.is_empty()).then(|| File::Values(args.values.clone()));
+    let file = match (&args.config, values) {
         (Some(config), Some(_)) if by_flag(matches, "config") && !by_flag(matches, "values") => {
             Some(File::Config(config.clone()))
         }
-        (Some(_), Some(values)) if by_flag(matches, "values") && !by_flag(matches, "config") => {
-            Some(File::Values(values.clone()))
-        }
+        (Some(_), Some(values)) if by_flag(matches, "values") && !by_flag(matches, "config") => Some(values),
         (Some(_), Some(_)) => {
             return Err(Failure::usage(anyhow::anyhow!(
                 "--config and --values are both given (by flags, or ARGOCD_AUTH_WEBHOOK_CONFIG and _VALUES); keep one of them"
             )));
         }
         (Some(config), None) => Some(File::Config(config.clone())),
-        (None, Some(values)) => Some(File::Values(values.clone())),
-        (None, None) => None,
+        (None, values) => values,
     };
     let overrides = Overrides {
         delivery: args.delivery.map(Into::into),
@@ -101,9 +100,7 @@ pub fn settings(args: &SettingsArgs, matches: Option<&ArgMatches>) -> Result<Set
 /// The settings of a process that goes on: what is to be said of them goes to the log.
 pub fn logged_settings(args: &SettingsArgs, matches: Option<&ArgMatches>) -> Result<Settings, Failure> {
     let settings = settings(args, matches)?;
-    if args.config.is_none() && args.values.is_none() {
-        tracing::warn!("neither --config nor --values is given: the Runtime's defaults hold");
-    }
+    tracing::info!("settings: {}", settings.taken());
     for warning in &settings.warnings {
         tracing::warn!(path = warning.path, "{}", warning.text);
     }

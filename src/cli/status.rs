@@ -1,6 +1,7 @@
 //! `status`: what the controller says.
 
-use super::output::{Failure, Outcome, ReportFormat, code, print, runtime, say, shown};
+use super::cluster::ClusterArgs;
+use super::output::{Outcome, ReportFormat, asked, code, print, runtime, say, shown};
 use argocd_auth_webhook::commands::context::{CommandContext, Options};
 use argocd_auth_webhook::commands::status;
 use argocd_auth_webhook::commands::terminal::has_colour;
@@ -19,12 +20,8 @@ use std::process::ExitCode;
     argocd-auth-webhook status --namespace codefresh\n  \
     argocd-auth-webhook status --namespace codefresh --watch")]
 pub struct Status {
-    /// Namespace of the release; by default the kubeconfig's
-    #[arg(short, long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_NAMESPACE")]
-    pub namespace: Option<String>,
-    /// Context of the kubeconfig
-    #[arg(long, value_name = "NAME")]
-    pub context: Option<String>,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     /// First part of the ConfigMap's name, RELEASE-status; by default the release that is there
     #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_RELEASE")]
     pub release: Option<String>,
@@ -38,10 +35,11 @@ pub struct Status {
 
 pub fn run(args: Status) -> Outcome {
     let colour = has_colour(&std::io::stdout());
-    let options =
-        Options { namespace: args.namespace, context: args.context, release: args.release, ..Options::default() };
+    let ClusterArgs { namespace, context, kubeconfig } = args.cluster.clone();
+    let options = Options { namespace, context, kubeconfig, release: args.release, ..Options::default() };
     runtime()?.block_on(async {
-        let access = CommandContext::in_cluster(options).await.map_err(Failure::usage)?;
+        let access = CommandContext::in_cluster(options).await.map_err(|error| args.cluster.failure(error))?;
+        asked(access.reach());
         if !args.watch {
             let status = status::status(&access).await?.coloured(colour);
             shown(&status.to_string(), &status.json(), args.output)?;

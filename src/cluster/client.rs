@@ -1,32 +1,157 @@
-//! The way to the API server.
+//! The way to the API server, as kubectl finds it.
 
 use super::error::{Cause, ClusterError};
+use super::proxy;
+use kube::client::AuthError;
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// For a connection. The API server is in the same network, or it isn't there.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A client by `KUBECONFIG` or `~/.kube/config`, else by the pod's ServiceAccount. `context` is one
-/// of the kubeconfig, in place of its current one.
+/// What a person says of the way; by default what kubectl would take.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// A kubeconfig, in place of those that `KUBECONFIG` lists and of `~/.kube/config`.
+    pub kubeconfig: Option<PathBuf>,
+    /// A context of it, in place of its current one.
+    pub context: Option<String>,
+}
+
+/// Which API server is asked, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    server: String,
+    context: Option<String>,
+    proxy: Option<String>,
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.server)?;
+        match &self.context {
+            Some(context) => write!(f, ", context {context}")?,
+            None => f.write_str(", by the pod's ServiceAccount")?,
+        }
+        self.proxy.as_ref().map_or(Ok(()), |proxy| write!(f, ", through the proxy {proxy}"))
+    }
+}
+
+/// A client by the kubeconfig, else by the pod's ServiceAccount, without proxies.
 ///
 /// # Errors
 /// There is neither, or one that can't be read.
-pub async fn client(context: Option<&str>) -> Result<Client, ClusterError> {
-    let failed = |reason: String| ClusterError {
-        what: "finding the cluster, by KUBECONFIG, ~/.kube/config or the pod's ServiceAccount".to_owned(),
-        cause: Cause::Setup(reason),
-    };
-    let config = match context {
-        None => Config::infer().await.map_err(|error| failed(error.to_string())),
-        Some(context) => {
-            let options = kube::config::KubeConfigOptions { context: Some(context.to_owned()), ..Default::default() };
-            Config::from_kubeconfig(&options).await.map_err(|error| failed(error.to_string()))
+pub async fn client(choice: &Choice) -> Result<(Client, Reach), ClusterError> {
+    let failed = |reason: String| ClusterError { what: "finding the cluster".to_owned(), cause: Cause::Setup(reason) };
+    let (mut config, context, given) = match read(choice).map_err(failed)? {
+        Some(kubeconfig) => {
+            let (config, context, proxy) = by_kubeconfig(kubeconfig, choice).await.map_err(failed)?;
+            (config, Some(context), proxy)
         }
+        None => (in_cluster(choice).map_err(failed)?, None, None),
     };
-    let mut config = config?;
-    config.connect_timeout = Some(CONNECT);
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
     // Whoever calls decides when to try again. To an eviction, 429 is an answer: a disruption budget.
     config.default_retry = false;
-    Client::try_from(config).map_err(|error| failed(error.to_string()))
+    let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+    // In the cluster the API server is never behind a proxy.
+    config.proxy_url = None;
+    let proxy = if context.is_some() { proxy::chosen(&config.cluster_url, given).map_err(failed)? } else { None };
+    let reach = Reach { server, context, proxy: proxy.as_ref().map(ToString::to_string) };
+    let login = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone()).unwrap_or_default();
+    let client = match proxy {
+        None => Client::try_from(config),
+        Some(proxy) => proxy.client(&config, CONNECT_TIMEOUT),
+    };
+    let client = client.map_err(|error| failed(words(&error, &login)))?;
+    Ok((client, reach))
+}
+
+/// The kubeconfig, merged as kubectl does it; nothing where there is none. A file that `KUBECONFIG`
+/// lists needn't be there; one that a flag names has to be.
+fn read(choice: &Choice) -> Result<Option<Kubeconfig>, String> {
+    if let Some(path) = &choice.kubeconfig {
+        return read_file(path)?.map(Some).ok_or_else(|| format!("there is no kubeconfig {}", path.display()));
+    }
+    let listed = std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty());
+    let files: Vec<PathBuf> = match &listed {
+        Some(value) => std::env::split_paths(value).filter(|path| !path.as_os_str().is_empty()).collect(),
+        None => std::env::home_dir().map(|home| home.join(".kube/config")).into_iter().collect(),
+    };
+    let mut merged: Option<Kubeconfig> = None;
+    for path in &files {
+        let Some(next) = read_file(path)? else { continue };
+        merged = Some(match merged {
+            Some(before) => before.merge(next).map_err(|error| format!("{}: {error}", path.display()))?,
+            None => next,
+        });
+    }
+    Ok(merged)
+}
+
+/// One file; nothing where there is none.
+fn read_file(path: &Path) -> Result<Option<Kubeconfig>, String> {
+    match Kubeconfig::read_from(path) {
+        Ok(kubeconfig) => Ok(Some(kubeconfig)),
+        Err(KubeconfigError::ReadConfig(error, _)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(KubeconfigError::ReadConfig(error, _)) => Err(format!("kubeconfig {}: {error}", path.display())),
+        // Its text can quote the file, which holds credentials.
+        Err(KubeconfigError::Parse(_)) => Err(format!("kubeconfig {}: it is no kubeconfig", path.display())),
+        Err(error) => Err(format!("kubeconfig {}: {error}", path.display())),
+    }
+}
+
+async fn by_kubeconfig(
+    mut kubeconfig: Kubeconfig,
+    choice: &Choice,
+) -> Result<(Config, String, Option<String>), String> {
+    let names: Vec<&str> = kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect();
+    let names = if names.is_empty() { "it has none".to_owned() } else { format!("it has: {}", names.join(", ")) };
+    let current = kubeconfig.current_context.clone().filter(|name| !name.is_empty());
+    let Some(context) = choice.context.clone().or(current) else {
+        return Err(format!("the kubeconfig has no current context ({names}); choose one with --context"));
+    };
+    let Some(chosen) = kubeconfig.contexts.iter().find(|candidate| candidate.name == context) else {
+        return Err(format!("the kubeconfig has no context {context:?} ({names})"));
+    };
+    // The library would hold NO_PROXY against the proxy and not against the server: it isn't asked.
+    let cluster = chosen.context.as_ref().map(|context| context.cluster.clone());
+    let cluster = kubeconfig.clusters.iter_mut().find(|candidate| Some(&candidate.name) == cluster.as_ref());
+    let proxy = cluster.and_then(|cluster| cluster.cluster.as_mut()).and_then(|cluster| cluster.proxy_url.take());
+    let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    let config = config.map_err(|error| format!("context {context:?} of the kubeconfig: {error}"))?;
+    Ok((config, context, proxy.filter(|proxy| !proxy.is_empty())))
+}
+
+fn in_cluster(choice: &Choice) -> Result<Config, String> {
+    if let Some(context) = &choice.context {
+        return Err(format!("there is no kubeconfig, so no context {context:?}"));
+    }
+    Config::incluster().map_err(|_| {
+        "there is no kubeconfig (KUBECONFIG, ~/.kube/config), and this is no pod with a ServiceAccount; name one with \
+         --kubeconfig"
+            .to_owned()
+    })
+}
+
+/// Why there is no client. `login` is the program by which the kubeconfig logs in; its arguments can
+/// hold credentials and aren't repeated.
+fn words(error: &kube::Error, login: &str) -> String {
+    match error {
+        kube::Error::Auth(AuthError::AuthExecRun { out, .. }) => {
+            let said = String::from_utf8_lossy(&out.stderr);
+            let said = crate::core::text::shown(said.trim(), 500);
+            let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+            format!("logging in with the kubeconfig's command {login:?}: {}{said}", out.status)
+        }
+        kube::Error::Auth(AuthError::AuthExecStart(error)) => {
+            format!("logging in with the kubeconfig's command {login:?}: it can't be started: {error}")
+        }
+        error => error.to_string(),
+    }
 }

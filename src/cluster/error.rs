@@ -16,6 +16,8 @@ pub enum Cause {
     NotFound,
     /// The object has changed since it was read, or is there already.
     Conflict,
+    /// The API server doesn't know who asks.
+    Unauthorized(String),
     /// The account may not do this.
     Forbidden(String),
     /// The API server doesn't take it.
@@ -38,6 +40,7 @@ impl Cause {
             Self::Setup(_) => "setup",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
+            Self::Unauthorized(_) => "unauthorized",
             Self::Forbidden(_) => "forbidden",
             Self::Refused(_) => "refused",
             Self::Unavailable(_) => "unavailable",
@@ -48,10 +51,11 @@ impl Cause {
     }
 
     /// Every label.
-    pub const KINDS: [&str; 9] = [
+    pub const KINDS: [&str; 10] = [
         "setup",
         "not_found",
         "conflict",
+        "unauthorized",
         "forbidden",
         "refused",
         "unavailable",
@@ -67,8 +71,15 @@ impl fmt::Display for Cause {
             Self::Setup(reason) => f.write_str(reason),
             Self::NotFound => f.write_str("it is not there"),
             Self::Conflict => f.write_str("somebody else changed it meanwhile"),
+            Self::Unauthorized(message) => {
+                write!(f, "no valid login (401): {message}; log in again, or renew the kubeconfig's credentials")
+            }
             Self::Forbidden(message) => write!(f, "not allowed: {message}; check the account's Role"),
             Self::Refused(message) => write!(f, "refused: {message}"),
+            // It did answer.
+            Self::Unavailable(reason) if reason.starts_with("status ") => {
+                write!(f, "the API server can't do it now: {reason}")
+            }
             Self::Unavailable(reason) => write!(f, "no answer from the API server: {reason}"),
             Self::Unreadable => f.write_str("the API server's answer can't be read"),
             Self::NotLeading => f.write_str("this process does not hold the Lease now, so it writes nothing"),
@@ -101,7 +112,9 @@ impl From<&kube::Error> for Cause {
             kube::Error::Api(status) => match status.code {
                 404 => Self::NotFound,
                 409 => Self::Conflict,
-                401 | 403 => Self::Forbidden(status.message.clone()),
+                403 if lacks_roles(&status.message) => Self::Unavailable(format!("status 403: {}", status.message)),
+                401 => Self::Unauthorized(status.message.clone()),
+                403 => Self::Forbidden(status.message.clone()),
                 // 410: a watch that is too old. 429: too many requests.
                 410 | 429 | 500.. => Self::Unavailable(format!("status {}: {}", status.code, status.message)),
                 _ => Self::Refused(status.message.clone()),
@@ -111,6 +124,19 @@ impl From<&kube::Error> for Cause {
             other => Self::Unavailable(innermost(other)),
         }
     }
+}
+
+/// Whether an API server refuses because it knows a binding and not yet its role. One that has just started
+/// says `RBAC: [clusterrole.rbac.authorization.k8s.io "system:discovery" not found, role…]` while its caches
+/// fill, and allows the same call a moment later. A binding whose `ClusterRole` somebody deleted stands in every
+/// refusal for ever, so of those only the API server's own count: it makes them again whenever it starts.
+fn lacks_roles(message: &str) -> bool {
+    let missing = message.rsplit_once("RBAC: ").map_or("", |(_, missing)| missing);
+    let mut missing = missing.trim_matches(['[', ']']).split(", ").filter_map(|entry| entry.strip_suffix(" not found"));
+    missing.any(|role| {
+        role.starts_with("role.rbac.authorization.k8s.io ")
+            || role.starts_with("clusterrole.rbac.authorization.k8s.io \"system:")
+    })
 }
 
 /// The last of an error's sources says most: `connection refused` rather than `client error`.
@@ -144,6 +170,47 @@ pub async fn call_within<T>(
         Ok(Err(error)) => Err(ClusterError::new(what, &error)),
         Err(_) => {
             Err(ClusterError { what: what.to_owned(), cause: Cause::Unavailable(format!("nothing within {limit:?}")) })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cause;
+    use kube::core::Status;
+
+    /// A refusal as an API server words it.
+    fn refused(reason: &str) -> Cause {
+        let message = format!(
+            "secrets \"r-ca\" is forbidden: User \"system:serviceaccount:runtime:controller\" cannot get resource \
+             \"secrets\" in API group \"\" in the namespace \"runtime\"{reason}"
+        );
+        Cause::from(&kube::Error::Api(Box::new(Status::failure(&message, "Forbidden").with_code(403))))
+    }
+
+    #[test]
+    fn a_refusal_by_an_api_server_that_does_not_know_its_roles_yet_is_tried_again() {
+        for reason in [
+            ": RBAC: role.rbac.authorization.k8s.io \"controller\" not found",
+            ": RBAC: clusterrole.rbac.authorization.k8s.io \"system:discovery\" not found",
+            ": RBAC: [clusterrole.rbac.authorization.k8s.io \"system:basic-user\" not found, \
+             role.rbac.authorization.k8s.io \"controller\" not found]",
+        ] {
+            let cause = refused(reason);
+            assert_eq!(cause.kind(), "unavailable", "{cause}");
+            assert!(cause.to_string().contains("not found"), "it says what is missing, should it stay so: {cause}");
+        }
+    }
+
+    #[test]
+    fn any_other_refusal_is_a_missing_permission() {
+        for reason in [
+            "",
+            ": RBAC: something else",
+            ": RBAC: clusterrole.rbac.authorization.k8s.io \"of-an-operator-that-went\" not found",
+            " \"role.rbac.authorization.k8s.io\" not found",
+        ] {
+            assert_eq!(refused(reason).kind(), "forbidden", "{reason}");
         }
     }
 }

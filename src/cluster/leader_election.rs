@@ -224,7 +224,7 @@ impl LeaderElector {
             Ok(lease) => {
                 self.seen = Some((lease.metadata.resource_version.unwrap_or_default(), begun));
                 self.held = true;
-                self.until.send_replace(Some(begun + RESERVE));
+                self.until.send_replace(begun.checked_add(RESERVE));
                 Ok(())
             }
             Err(error) => {

@@ -11,6 +11,7 @@ mod eviction;
 pub mod leader_election;
 mod objects;
 mod owner;
+mod proxy;
 #[cfg(test)]
 pub(crate) mod scripted;
 #[cfg(test)]
@@ -18,7 +19,7 @@ mod tests;
 mod watch;
 mod write;
 
-pub use client::client;
+pub use client::{Choice, Reach, client};
 pub use endpoints::{ServiceEndpoint, endpoints};
 pub use error::{Cause, ClusterError, call, call_within};
 pub use event::{Event, emit};

@@ -78,9 +78,9 @@ impl Objects {
     }
 
     /// Changes an object by a merge patch.
-    pub fn merge(&mut self, path: &str, patch: &Value) {
+    pub fn merge(&mut self, path: &str, change: &Value) {
         let mut object = self.by_path[path].clone();
-        json_patch::merge(&mut object, patch);
+        json_patch::merge(&mut object, change);
         self.put(path, object);
     }
 
@@ -238,8 +238,8 @@ impl ApiServer {
     }
 
     /// Changes an object by a merge patch, as somebody else.
-    pub fn merge(&self, path: &str, patch: &Value) {
-        self.inner().objects.merge(path, patch);
+    pub fn merge(&self, path: &str, change: &Value) {
+        self.inner().objects.merge(path, change);
     }
 
     pub fn remove(&self, path: &str) -> Option<Value> {

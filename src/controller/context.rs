@@ -1,5 +1,6 @@
 //! What every part of the controller works with.
 
+use super::health::CredentialHealth;
 use super::metrics::ControllerMetrics;
 use super::process::Options;
 use crate::cluster::leader_election::Leadership;
@@ -50,6 +51,10 @@ pub struct Context {
     pub remembered: Arc<Mutex<Option<Remembered>>>,
     /// What the parts tell each other.
     pub consumers: Arc<watch::Sender<Consumers>>,
+    /// What the credential's part saw at its last look.
+    pub health: Arc<watch::Sender<CredentialHealth>>,
+    /// Whether the pods' part waits for a login with the password as it is now.
+    pub login_wanted: Arc<watch::Sender<bool>>,
 }
 
 impl Context {

@@ -7,6 +7,7 @@ pub mod certificates;
 mod context;
 mod credential;
 mod driver;
+mod health;
 mod metrics;
 mod process;
 pub mod rollout;
@@ -16,6 +17,7 @@ mod state;
 mod status;
 
 pub use context::{Consumers, Context};
+pub use health::{CredentialHealth, Examined, Health, ValueId};
 pub use metrics::ControllerMetrics;
 pub use process::{Certificates, Controller, ControllerError, Options};
 

@@ -156,8 +156,11 @@ impl Controller {
             instance: identity,
             remembered: Arc::default(),
             consumers: Arc::new(watch::Sender::new(Consumers::Unknown)),
+            health: Arc::default(),
+            login_wanted: Arc::default(),
         };
-        let (credential, pods) = (credential::run(context.clone()), rollout::run(context.clone()));
+        let credential = Box::pin(credential::run(context.clone()));
+        let pods = Box::pin(rollout::run(context.clone()));
         let work = async move {
             match certificates {
                 Certificates::SelfManaged(terms) => CertificateReconciler::new(context, terms).run().await,

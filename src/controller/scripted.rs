@@ -22,12 +22,14 @@ impl Lease {
     }
 }
 
-/// A controller of release `rel` that holds the Lease, with these settings (our own configuration file).
+/// A controller of release `rel` that holds the Lease, in password mode, with these settings beside that
+/// (lines of our own configuration file).
 pub fn context(server: &ApiServer, settings: &str) -> (Context, Lease) {
     let (until, leadership) = Leadership::scripted();
     until.send_replace(Some(Instant::now() + Duration::from_hours(1)));
     let file = File::Config("settings.yaml".into());
-    let settings = Settings::from_text(&file, settings, Overrides::default()).unwrap();
+    let settings =
+        Settings::from_text(&file, &format!("auth: {{ type: password }}\n{settings}"), Overrides::default()).unwrap();
     let context = Context {
         client: server.client(),
         options: Arc::new(Options {
@@ -48,11 +50,13 @@ pub fn context(server: &ApiServer, settings: &str) -> (Context, Lease) {
         instance: "test".to_owned(),
         remembered: Arc::default(),
         consumers: Arc::new(watch::Sender::new(Consumers::Unknown)),
+        health: Arc::default(),
+        login_wanted: Arc::default(),
     };
     (context, Lease(until))
 }
 
 /// The bound for every scenario: what takes longer hangs.
 pub async fn bounded<T>(scenario: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), scenario).await.expect("the scenario hangs")
+    tokio::time::timeout(Duration::from_mins(1), scenario).await.expect("the scenario hangs")
 }

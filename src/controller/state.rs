@@ -5,6 +5,7 @@
 use super::Context;
 use super::context::Remembered;
 use crate::cluster::{Cause, ClusterError, merge_if};
+use crate::drift::Key;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::Secret;
@@ -111,6 +112,11 @@ impl State {
             context.update(part);
         }
         context.sign().as_ref().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    }
+
+    /// The keyed hash by which a value of a Secret's key is known again.
+    pub(super) fn value_digest(&self, key: &Key, value: &[u8]) -> String {
+        self.digest(&[key.secret.as_bytes(), key.key.as_bytes(), value])
     }
 
     /// What is remembered under this name. What can't be read counts as nothing.

@@ -5,8 +5,9 @@ use super::injection::{Injection, VOLUME_NAME, WantedVolume};
 use super::lenient::{List, Shape};
 use super::patch::Patch;
 use super::pod::{Container, Pod, Spec};
+use super::text::shown;
 use super::volume::VolumeState;
-use super::{Auth, INJECT, OnConflict, Outcome, Reads, STATUS, Service};
+use super::{Auth, INJECT, MIRROR, OnConflict, Outcome, Reads, STATUS, Service};
 use serde_json::json;
 
 /// Who changes the pod; stands in its status annotation.
@@ -109,7 +110,9 @@ impl Injector {
         let Some((place, (service, injection))) = selected else {
             return Decision::unchanged(Outcome::NotSelected);
         };
-        let decided = if [&metadata.labels, &metadata.annotations].iter().any(|map| map.get(INJECT) == Some("false")) {
+        let decided = if metadata.annotations.get(MIRROR).is_some() {
+            Decision::unchanged(Outcome::MirrorPod)
+        } else if [&metadata.labels, &metadata.annotations].iter().any(|map| map.get(INJECT) == Some("false")) {
             Decision::unchanged(Outcome::OptedOut)
         } else {
             self.inject(pod, service, injection)
@@ -322,6 +325,9 @@ fn drop_stale_volume(spec: &Spec<'_>, targets: &[Target<'_>], volume: VolumeStat
     }
 }
 
+/// Kubernetes allows no longer one.
+const MOST_OF_A_NAME: usize = 63;
+
 /// Says what was looked for and what there is.
 fn not_found(spec: &Spec<'_>, service: &Service, unreadable: bool) -> String {
     let wanted = [service.containers.as_slice(), service.or_containers.as_slice()].concat().join(" or ");
@@ -331,10 +337,11 @@ fn not_found(spec: &Spec<'_>, service: &Service, unreadable: bool) -> String {
             service.name
         ));
     }
-    let mut names: Vec<&str> = lists(spec)
+    let mut names: Vec<String> = lists(spec)
         .into_iter()
         .flat_map(|(_, list)| list.iter())
         .filter_map(|(_, container)| container.name.get())
+        .map(|name| shown(name, MOST_OF_A_NAME))
         .collect();
     let more = names.len().saturating_sub(4);
     names.truncate(4);

@@ -16,6 +16,7 @@ mod patch;
 mod pod;
 pub mod review;
 mod service;
+pub(crate) mod text;
 pub mod token;
 mod variable;
 mod volume;
@@ -33,5 +34,7 @@ pub use variable::Variable;
 
 /// Label or annotation with which a pod opts out, when its value is `"false"`.
 pub const INJECT: &str = "argocd-auth-webhook/inject";
+/// Annotation of a mirror pod: the API's copy of a static pod, which the kubelet runs from a file.
+pub const MIRROR: &str = "kubernetes.io/config.mirror";
 /// Annotation that says, for people, what was done to a pod. Never taken as proof.
 pub const STATUS: &str = "argocd-auth-webhook/status";

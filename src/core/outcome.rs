@@ -20,13 +20,16 @@ pub enum Outcome {
     ConflictReplaced,
     /// Something of the user's own stands there, and the pod was refused for it.
     ConflictDenied,
+    /// The API's copy of a static pod. The kubelet runs the pod from a file, whatever the copy says,
+    /// and API servers refuse a copy that refers to Secrets.
+    MirrorPod,
     /// Not the creation of a pod.
     NotAPodCreation,
 }
 
 impl Outcome {
     /// Every outcome, in the order of their discriminants.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Injected,
         Self::AlreadyRight,
         Self::OptedOut,
@@ -35,6 +38,7 @@ impl Outcome {
         Self::ConflictKept,
         Self::ConflictReplaced,
         Self::ConflictDenied,
+        Self::MirrorPod,
         Self::NotAPodCreation,
     ];
 
@@ -50,6 +54,7 @@ impl Outcome {
             Self::ConflictKept => "conflict_kept",
             Self::ConflictReplaced => "conflict_replaced",
             Self::ConflictDenied => "conflict_denied",
+            Self::MirrorPod => "mirror_pod",
             Self::NotAPodCreation => "not_a_pod_creation",
         }
     }

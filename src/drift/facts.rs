@@ -1,6 +1,7 @@
 //! What of a pod decides: from an object of the cluster to what a verdict needs, and nothing more.
 
-use super::{Key, TrackedKeys};
+use super::needs::needs;
+use super::{Key, Need, Readiness, TrackedKeys};
 use crate::core::{Outcome, Pod as Decided, Service};
 use crate::time::Seconds;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, Volume};
@@ -65,8 +66,10 @@ pub struct PodFacts {
     pub carries: bool,
     /// What its running containers took up at their start.
     pub held: Vec<Held>,
-    /// Whether it is ready.
-    pub ready: bool,
+    /// Whether it is ready, and what its kubelet says where it isn't.
+    pub readiness: Readiness,
+    /// What a new one requires before it starts.
+    pub needs: BTreeSet<Need>,
     /// Whether it is being deleted.
     pub terminating: bool,
     /// Whether its containers have ended for good.
@@ -88,7 +91,6 @@ impl PodFacts {
         let (_, service) = decision.service?;
         let status = pod.status.as_ref();
         let phase = status.and_then(|status| status.phase.as_deref());
-        let conditions = status.and_then(|status| status.conditions.as_ref()).into_iter().flatten();
         let label = |name| metadata.labels.as_ref().and_then(|labels| labels.get(name));
         let revision = label("controller-revision-hash").or_else(|| label("pod-template-hash"));
         Some(Self {
@@ -102,11 +104,24 @@ impl PodFacts {
             changed: decision.patch.is_some(),
             carries: subjects.injector.carries(&decided),
             held: held(pod, service, subjects),
-            ready: conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True"),
+            readiness: Readiness::of(pod),
+            needs: successor(pod, &text, decision.patch.as_deref()),
             terminating: metadata.deletion_timestamp.is_some(),
             completed: matches!(phase, Some("Succeeded" | "Failed")),
         })
     }
+}
+
+/// What a new one would require: this pod's needs, once the webhook has made of it what the settings say.
+fn successor(pod: &Pod, text: &str, patch: Option<&str>) -> BTreeSet<Need> {
+    let Some(patch) = patch else { return needs(pod) };
+    let patched = || {
+        let mut changed: serde_json::Value = serde_json::from_str(text).ok()?;
+        let patch: json_patch::Patch = serde_json::from_str(patch).ok()?;
+        json_patch::patch(&mut changed, &patch).ok()?;
+        serde_json::from_value(changed).ok()
+    };
+    patched().map_or_else(|| needs(pod), |pod| needs(&pod))
 }
 
 /// A container that isn't running holds nothing: the kubelet reads the Secret when it starts it.

@@ -82,6 +82,12 @@ impl History {
         self.0.iter().find(|line| line.key == *key).map_or(&[], |line| &line.values)
     }
 
+    /// The keyed hash of the value that is there now; nothing where there is none.
+    #[must_use]
+    pub fn current(&self, key: &Key) -> Option<&str> {
+        self.values(key).last()?.hash.as_deref()
+    }
+
     /// Since when the value is what it is now; nothing where it never changed.
     #[must_use]
     pub fn changed(&self, key: &Key) -> Option<Seconds> {

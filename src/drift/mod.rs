@@ -6,11 +6,15 @@
 
 mod facts;
 mod history;
+mod needs;
+mod readiness;
 mod subjects;
 mod verdict;
 
 pub use facts::{Held, Owner, PodFacts};
 pub use history::{History, Key};
+pub use needs::{Holder, Need};
+pub use readiness::Readiness;
 pub use subjects::TrackedKeys;
 pub use verdict::{Drift, NotOurs, Verdict, is_stale, judge};
 

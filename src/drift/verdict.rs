@@ -1,6 +1,6 @@
 //! The verdict about a pod.
 
-use super::{History, PodFacts};
+use super::{History, PodFacts, Readiness};
 use crate::core::Outcome;
 use crate::time::Seconds;
 use std::fmt;
@@ -83,7 +83,16 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every name.
-    pub const NAMES: [&str; 6] = ["in_step", "missed", "outdated", "stale", "opted_out", "not_ours"];
+    pub const NAMES: [&str; 7] = ["in_step", "not_ready", "missed", "outdated", "stale", "opted_out", "not_ours"];
+
+    /// The name under which a pod is counted and shown: in step is only who serves as well.
+    #[must_use]
+    pub const fn shown(&self, readiness: &Readiness) -> &'static str {
+        match self {
+            Self::InStep if !readiness.ready => "not_ready",
+            _ => self.as_str(),
+        }
+    }
 
     /// The name in metrics and in what `status` shows.
     #[must_use]

@@ -108,6 +108,7 @@ fn parameters(
     subject.push(DnType::CommonName, common_name.chars().take(COMMON_NAME).collect::<String>());
     parameters.distinguished_name = subject;
     parameters.serial_number = Some(serial()?);
+    #[expect(clippy::arithmetic_side_effects, reason = "a SystemTime holds any i64 of seconds")]
     let at = |time: Seconds| UNIX_EPOCH + Duration::from_secs(u64::try_from(time).unwrap_or(0));
     parameters.not_before = at(from.saturating_sub(BACKDATED)).into();
     parameters.not_after = at(until).into();

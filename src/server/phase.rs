@@ -45,7 +45,7 @@ impl Phase {
 
     fn enter(&self, state: u8) {
         let limit = self.limits.get(usize::from(state)).copied().unwrap_or_default();
-        let due = (self.opened.elapsed() + limit).as_millis();
+        let due = self.opened.elapsed().saturating_add(limit).as_millis();
         self.due.store(u64::try_from(due).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.state.store(state, Ordering::Relaxed);
     }
@@ -65,6 +65,7 @@ impl Phase {
     }
 
     /// When the connection is to be cut, unless it goes on.
+    #[expect(clippy::arithmetic_side_effects, reason = "an Instant holds any u64 of milliseconds")]
     pub(crate) fn deadline(&self) -> Instant {
         self.opened + Duration::from_millis(self.due.load(Ordering::Relaxed))
     }

@@ -77,6 +77,11 @@ pub(super) fn from_values(server: &Block<'_>, default: &str, report: &mut Report
     says.then(|| service(server, Address::of_service(default), report))
 }
 
+/// Whether a `server` block names another Argo CD than the chart's default for it does.
+pub(super) fn is_default(address: &Address, service: &str) -> bool {
+    *address == Address::of_service(service)
+}
+
 /// Reads `argocd` of our own configuration; what it doesn't say is as the Runtime's values have it.
 pub(super) fn from_config(block: &Block<'_>, runtime: Address, report: &mut Report) -> ArgoCd {
     block.only(&["url", "svc", "port", "rootpath", "namespace", "tls"], report);
@@ -105,15 +110,20 @@ fn service(block: &Block<'_>, otherwise: Address, report: &mut Report) -> Addres
     };
     if let Address::Service { port, rootpath, .. } = &mut address {
         *port = said.unwrap_or(*port);
-        if let Some(path) = checked(block, "rootpath", path, report) {
-            path.trim_matches('/').clone_into(rootpath);
+        if let Some(path) = self::rootpath(block, "rootpath", report) {
+            *rootpath = path;
         }
     }
     address
 }
 
+/// A path before `/api`, without slashes at its ends.
+pub(super) fn rootpath(block: &Block<'_>, key: &str, report: &mut Report) -> Option<String> {
+    checked(block, key, path, report).map(|path| path.trim_matches('/').to_owned())
+}
+
 /// Helm users write ports with and without quotes.
-fn port(value: &Value) -> Option<u16> {
+pub(super) fn port(value: &Value) -> Option<u16> {
     let number = match value {
         Value::Number(number) => u16::try_from(number.as_u64()?).ok(),
         Value::String(text) => text.parse().ok(),

@@ -2,6 +2,7 @@
 
 use super::block::{Block, Report, shown};
 use super::names;
+use super::nearest::nearest;
 use crate::core::{
     Auth, ConfigMapKeyRef, DEFAULT_USERNAME, INITIAL_PASSWORD, Mode, PLAIN_PASSWORD, PLAIN_TOKEN, SecretKeyRef,
     Username,
@@ -15,7 +16,7 @@ const USERNAME_SECRET_REF: &str = "usernameSecretKeyRef";
 const USERNAME_CONFIG_MAP_REF: &str = "usernameConfigMapKeyRef";
 const PASSWORD: &str = "password";
 const PASSWORD_REF: &str = "passwordSecretKeyRef";
-const FIELDS: [&str; 8] =
+pub(super) const FIELDS: [&str; 8] =
     [TYPE, TOKEN, TOKEN_REF, USERNAME, USERNAME_SECRET_REF, USERNAME_CONFIG_MAP_REF, PASSWORD, PASSWORD_REF];
 
 /// An auth block that was read. The plain credential is there to compare two blocks and for nothing
@@ -26,6 +27,11 @@ pub(super) struct Read<'v> {
 }
 
 impl Read<'_> {
+    /// Whether the credential itself stands in the block.
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain.is_some()
+    }
+
     /// Whether two blocks say the same, down to the credential.
     pub(super) fn says_the_same(&self, other: &Self) -> bool {
         let (a, b) = (&self.auth, &other.auth);
@@ -34,13 +40,13 @@ impl Read<'_> {
         a.mode == b.mode && a.credential == b.credential && username && self.plain == other.plain
     }
 
-    /// Whether it says what the chart says without any block.
+    /// Whether it says what the Runtime's charts have by default.
     pub(super) fn is_default(&self) -> bool {
         self.plain.is_none() && self.auth == default()
     }
 }
 
-/// What holds where no block is given.
+/// What the Runtime's charts have by default, and what `type: password` alone means.
 pub(super) fn default() -> Auth {
     Auth {
         mode: Mode::Password,
@@ -52,13 +58,18 @@ pub(super) fn default() -> Auth {
 
 /// Reads a block. `None` where it can't be used; the reason stands in the report.
 pub(super) fn read<'v>(block: &Block<'v>, report: &mut Report) -> Option<Read<'v>> {
-    block.only(&FIELDS, report);
     let before = report.problems.len();
+    block.only(&FIELDS, report);
     let modes = [("token", Mode::Token), ("password", Mode::Password)];
-    let mode = block.one_of(TYPE, &modes, report).unwrap_or(Mode::Password);
+    let given = block.one_of(TYPE, &modes, report);
+    if report.problems.len() == before && given.is_none() {
+        without_type(block, report);
+    }
     if report.problems.len() > before {
         return None;
     }
+    let mode = given.unwrap_or(Mode::Password);
+    half_read(block, mode, report);
     // The other mode's fields may stand there; they are not looked at.
     let (plain_key, plain_secret) = match mode {
         Mode::Token => (TOKEN, PLAIN_TOKEN),
@@ -81,6 +92,38 @@ pub(super) fn read<'v>(block: &Block<'v>, report: &mut Report) -> Option<Read<'v
     }
     let auth = Auth { mode, credential: credential?, username, chart_has_username: true };
     Some(Read { auth, plain })
+}
+
+/// A block that leaves the mode open must say which password it means: nothing else is taken from
+/// silence.
+fn without_type(block: &Block<'_>, report: &mut Report) {
+    let given = |key: &str| block.get(key).is_some();
+    if let Some(token) = [TOKEN, TOKEN_REF].into_iter().find(|key| given(key)) {
+        let text = format!("must be given beside {token}; write `type: token`");
+        report.problem::<()>(&block.path_of(TYPE), text);
+    } else if ![PASSWORD, PASSWORD_REF].into_iter().any(given) {
+        let text = "must be given; write `type: token`, or `type: password` for the admin's initial password in Secret argocd-initial-admin-secret";
+        report.problem::<()>(&block.path_of(TYPE), text);
+    }
+}
+
+/// A field under a name that is nearly right, where leaving it out would mean a default: what was
+/// written would be passed over.
+fn half_read(block: &Block<'_>, mode: Mode, report: &mut Report) {
+    let fields: &[&str] = match mode {
+        // Without a token there is an error of its own.
+        Mode::Token => &[],
+        Mode::Password => &[USERNAME, USERNAME_SECRET_REF, USERNAME_CONFIG_MAP_REF, PASSWORD, PASSWORD_REF],
+    };
+    let has_password = [PASSWORD, PASSWORD_REF].iter().any(|key| block.get(key).is_some());
+    let has_username = fields.iter().filter(|key| key.starts_with(USERNAME)).any(|key| block.get(key).is_some());
+    for key in block.map.keys().filter(|key| !FIELDS.contains(&key.as_str()) && block.get(key).is_some()) {
+        let Some(name) = nearest(key, fields) else { continue };
+        let hidden = if name.starts_with(USERNAME) { !has_username } else { !has_password };
+        if hidden {
+            report.problem::<()>(&block.path_of(key), format!("is not read; write it as `{name}:`"));
+        }
+    }
 }
 
 fn token_reference(block: &Block<'_>, report: &mut Report) -> Option<SecretKeyRef> {

@@ -1,6 +1,7 @@
 //! Reading one mapping of a settings file, with the path of everything in it.
 
 use super::nearest::nearest;
+use crate::core::text;
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -15,9 +16,16 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.text)
+        // Keys are a person's, or of whoever wrote the file that a person was given.
+        write!(f, "{}: ", text::shown(&self.path, MAX_SHOWN))?;
+        // The lines are ours: values are quoted.
+        let lines = self.text.lines().map(|line| text::shown(line, MAX_SHOWN));
+        f.write_str(&lines.collect::<Vec<_>>().join("\n"))
     }
 }
+
+/// Longer than any sentence of ours with the names that Kubernetes allows.
+const MAX_SHOWN: usize = 2000;
 
 /// Everything that was found while reading a file.
 pub(super) struct Report {

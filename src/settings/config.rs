@@ -1,8 +1,9 @@
 //! Our own configuration file.
 
 use super::block::{Block, Report, kind};
+use super::source::Sources;
 use super::{Address, ArgoCd, Settings, argocd, auth, controller, services};
-use crate::core::{Auth, Delivery, OnConflict, Username};
+use crate::core::{Auth, DEFAULT_USERNAME, Delivery, OnConflict, Username};
 use serde_json::Value;
 
 /// What `delivery` may be.
@@ -12,30 +13,56 @@ pub(super) const DELIVERIES: [(&str, Delivery); 2] = [("env", Delivery::Env), ("
 pub(super) const OPTIONS: [&str; 7] =
     ["argocd", "delivery", "onConflict", "legacyAppProxy", "services", "rollout", "credentials"];
 
+/// Our own auth block, in whatever file.
+pub(super) const AUTH: &str = "auth";
+
+/// What is said where no block is found anywhere.
+pub(super) const MISSING: &str = "\
+must be given: nothing here says which credential of Argo CD the pods get. Write one of these:
+
+    auth:
+      type: token
+      tokenSecretKeyRef: {name: SECRET, key: KEY}
+
+    auth:
+      type: password
+      username: USER
+      passwordSecretKeyRef: {name: SECRET, key: KEY}
+
+or, for user admin with Argo CD's initial password (Secret argocd-initial-admin-secret):
+
+    auth:
+      type: password
+";
+
 pub(super) fn read(root: &Value, report: &mut Report) -> Option<Settings> {
+    let empty = serde_json::Map::new();
     let root = match root {
-        Value::Null => return Some(Settings::new(auth::default(), ArgoCd::default())),
+        Value::Null => Block { map: &empty, path: String::new() },
         Value::Object(map) => Block { map, path: String::new() },
         other => return report.problem("(the whole file)", format!("must be a mapping, but it is {}", kind(other))),
     };
-    root.only(&[&["auth"], OPTIONS.as_slice()].concat(), report);
-    let auth = match root.block("auth", report) {
+    root.only(&[&[AUTH], OPTIONS.as_slice()].concat(), report);
+    let before = report.problems.len();
+    let auth = match root.block(AUTH, report) {
         Some(block) => auth::read(&block, report).map(|read| {
-            // Who wrote the chart's values isn't known here; a plain name is taken to stand in both.
-            let plain = matches!(read.auth.username, Username::Plain(_));
-            Auth { chart_has_username: plain, ..read.auth }
+            // Who wrote the chart's values isn't known here: of its ConfigMap only the default is.
+            let default = read.auth.username == Username::Plain(DEFAULT_USERNAME.to_owned());
+            Auth { chart_has_username: default, ..read.auth }
         }),
-        None => Some(auth::default()),
+        None if report.problems.len() == before => report.problem(AUTH, MISSING.trim_end()),
+        None => None,
     };
     let settings = options(&root, Address::default(), report);
-    Some(Settings { auth: auth?, ..settings })
+    let sources = Sources { argocd: root.get("argocd").map(|_| "argocd".to_owned()), ..Sources::default() };
+    Some(Settings { auth: auth?, sources, ..settings })
 }
 
 /// Reads the options of a mapping, whatever else stands in it. `runtime` is where Argo CD is if they
 /// don't say.
 pub(super) fn options(root: &Block<'_>, runtime: Address, report: &mut Report) -> Settings {
     let conflicts = [("keep", OnConflict::Keep), ("replace", OnConflict::Replace), ("deny", OnConflict::Deny)];
-    let (rollout, by_name) = controller::rollout(root, report);
+    let rollout = controller::rollout(root, report);
     let argocd = match root.block("argocd", report) {
         Some(block) => argocd::from_config(&block, runtime, report),
         None => ArgoCd { address: runtime, ..ArgoCd::default() },
@@ -45,8 +72,9 @@ pub(super) fn options(root: &Block<'_>, runtime: Address, report: &mut Report) -
         delivery: root.one_of("delivery", &DELIVERIES, report).unwrap_or(defaults.delivery),
         on_conflict: root.one_of("onConflict", &conflicts, report).unwrap_or(defaults.on_conflict),
         legacy_app_proxy: root.boolean("legacyAppProxy", report).unwrap_or(defaults.legacy_app_proxy),
-        rollout,
-        by_name,
+        rollout: rollout.mode,
+        by_name: rollout.by_name,
+        require_verified: rollout.require_verified,
         credentials: controller::credentials(root, report),
         services: services::read(root, report),
         ..defaults

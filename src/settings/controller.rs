@@ -22,6 +22,15 @@ pub enum ByName {
     Restart,
 }
 
+/// How long what was seen of the credential counts: three looks, so that one that fails in between
+/// stops nothing. The one answer for the whole program.
+#[must_use]
+pub const fn freshness(check_interval: Duration) -> Duration {
+    const LEAST: Duration = Duration::from_mins(5);
+    let three = check_interval.saturating_mul(3);
+    if three.as_secs() < LEAST.as_secs() { LEAST } else { three }
+}
+
 /// How the credential is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Credentials {
@@ -33,6 +42,10 @@ pub struct Credentials {
     /// How long a login that was not seen to succeed is not tried again with the same user name and
     /// password. Argo CD counts failures for 300 seconds, and locks the account after five.
     pub login_wait: Duration,
+    /// Whether token mode keeps a verified copy of the token in Secret `argocd-token`, which
+    /// promotion workflows read in either mode. No meaning in password mode, where the API key stands
+    /// there anyway.
+    pub mirror_token: bool,
 }
 
 impl Default for Credentials {
@@ -41,6 +54,7 @@ impl Default for Credentials {
             follow_after: Duration::from_mins(10),
             check_interval: Duration::from_mins(5),
             login_wait: Duration::from_secs(310),
+            mirror_token: false,
         }
     }
 }
@@ -51,7 +65,9 @@ const A_DAY: Duration = Duration::from_hours(24);
 pub(super) fn credentials(root: &Block<'_>, report: &mut Report) -> Credentials {
     let defaults = Credentials::default();
     let Some(block) = root.block("credentials", report) else { return defaults };
-    block.only(&["createSecret", "followAfter", "checkInterval", "loginWait"], report);
+    let known = ["createSecret", "keepFormerSecret", "followAfter", "checkInterval", "loginWait", "mirrorToken"];
+    block.only(&known, report);
+    let mirror_token = block.boolean("mirrorToken", report).unwrap_or(defaults.mirror_token);
     let mut time = |key: &str, least: Duration, default: Duration| {
         let Some(text) = block.string(key, report) else { return default };
         match duration(text) {
@@ -71,29 +87,44 @@ pub(super) fn credentials(root: &Block<'_>, report: &mut Report) -> Credentials 
         follow_after: time("followAfter", Duration::ZERO, defaults.follow_after),
         check_interval: time("checkInterval", Duration::from_secs(1), defaults.check_interval),
         login_wait: time("loginWait", Duration::from_secs(1), defaults.login_wait),
+        mirror_token,
     }
 }
 
-/// Reads `rollout`: its mode alone, or a mapping of `mode` and `byName`.
-pub(super) fn rollout(root: &Block<'_>, report: &mut Report) -> (Rollout, ByName) {
+/// What `rollout` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RolloutSettings {
+    pub mode: Rollout,
+    pub by_name: ByName,
+    /// Whether a running pod goes only for a credential that was seen to work.
+    pub require_verified: bool,
+}
+
+/// Reads `rollout`: its mode alone, or a mapping of `mode`, `byName` and `requireVerified`.
+pub(super) fn rollout(root: &Block<'_>, report: &mut Report) -> RolloutSettings {
     const MODES: [(&str, Rollout); 2] = [("automatic", Rollout::Automatic), ("report", Rollout::Report)];
     const BY_NAME: [(&str, ByName); 2] = [("follow", ByName::Follow), ("restart", ByName::Restart)];
-    let mode = |block: &Block<'_>, key: &str, report: &mut Report| {
-        block.one_of(key, &MODES, report).unwrap_or(Rollout::Automatic)
-    };
+    let defaults = RolloutSettings { mode: Rollout::Automatic, by_name: ByName::Follow, require_verified: true };
+    let mode =
+        |block: &Block<'_>, key: &str, report: &mut Report| block.one_of(key, &MODES, report).unwrap_or(defaults.mode);
     match root.get("rollout") {
         Some(value) if value.is_object() => {
-            let Some(block) = root.block("rollout", report) else { return (Rollout::Automatic, ByName::Follow) };
-            block.only(&["mode", "byName"], report);
-            let by_name = block.one_of("byName", &BY_NAME, report).unwrap_or(ByName::Follow);
-            (mode(&block, "mode", report), by_name)
+            let Some(block) = root.block("rollout", report) else { return defaults };
+            block.only(&["mode", "byName", "requireVerified"], report);
+            RolloutSettings {
+                mode: mode(&block, "mode", report),
+                by_name: block.one_of("byName", &BY_NAME, report).unwrap_or(defaults.by_name),
+                require_verified: block.boolean("requireVerified", report).unwrap_or(defaults.require_verified),
+            }
         }
         Some(value) if !value.is_string() => {
-            let text =
-                format!("{} is not allowed; allowed: automatic, report, or a mapping of mode and byName", shown(value));
+            let text = format!(
+                "{} is not allowed; allowed: automatic, report, or a mapping of mode, byName and requireVerified",
+                shown(value)
+            );
             report.problem::<()>(&root.path_of("rollout"), text);
-            (Rollout::Automatic, ByName::Follow)
+            defaults
         }
-        _ => (mode(root, "rollout", report), ByName::Follow),
+        _ => RolloutSettings { mode: mode(root, "rollout", report), ..defaults },
     }
 }

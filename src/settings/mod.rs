@@ -7,21 +7,27 @@
 mod argocd;
 mod auth;
 mod block;
+mod bundled;
 mod config;
 mod controller;
 mod duration;
+mod merge;
 mod names;
 mod nearest;
+mod places;
 mod services;
+mod source;
+mod strays;
 mod values;
 
 pub use argocd::{Address, ArgoCd, CertificateAuthority, Tls};
 pub use block::Problem;
-pub use controller::{ByName, Credentials, Rollout};
+pub use controller::{ByName, Credentials, Rollout, freshness};
 pub use duration::duration;
+pub use source::{Sources, Taken};
 
 use crate::core::{Auth, Delivery, Engine, Injection, Injector, OnConflict, Service, built_in_services};
-use crate::yaml::{explain, options};
+use crate::yaml;
 use block::Report;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -45,26 +51,38 @@ pub struct Settings {
     pub rollout: Rollout,
     /// What services do that read a Secret by its name.
     pub by_name: ByName,
+    /// Whether a running pod goes only for a credential that the controller has seen to work.
+    pub require_verified: bool,
     /// How the credential is kept.
     pub credentials: Credentials,
+    /// What was taken from where.
+    pub sources: Sources,
     /// What a person should look at, though it hinders nothing.
     pub warnings: Vec<Problem>,
 }
 
-/// Which file the settings come from.
+/// Which files the settings come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum File {
     /// Our own configuration.
     Config(PathBuf),
-    /// The Runtime's values.
-    Values(PathBuf),
+    /// The Runtime's values: one file or several, of which a later one counts before an earlier one,
+    /// as Helm takes them.
+    Values(Vec<PathBuf>),
 }
 
 impl File {
-    fn path(&self) -> &Path {
+    fn paths(&self) -> &[PathBuf] {
         match self {
-            Self::Config(path) | Self::Values(path) => path,
+            Self::Config(path) => std::slice::from_ref(path),
+            Self::Values(paths) => paths,
         }
+    }
+
+    /// What errors call it.
+    fn label(&self) -> String {
+        let paths: Vec<String> = self.paths().iter().map(|path| path.display().to_string()).collect();
+        paths.join(", ")
     }
 }
 
@@ -98,34 +116,54 @@ pub enum SettingsError {
         /// What is wrong, with line and column, without the text itself: it may hold a password.
         reason: String,
     },
-    /// The file says something that can't be.
-    #[error("{}", in_file(path.as_deref(), problems))]
+    /// The files say something that can't be.
+    #[error("{}", in_file(file, problems))]
     Invalid {
-        /// Which file; `None` where there is none.
-        path: Option<PathBuf>,
+        /// Which file, or which files one over the other.
+        file: String,
         /// Everything that is wrong, each with its path in the file.
         problems: Vec<Problem>,
     },
+    /// There is no file.
+    #[error("no settings: neither --values nor --config is given. {}", of_a_file())]
+    NotGiven,
 }
 
-fn in_file(path: Option<&Path>, problems: &[Problem]) -> String {
-    let place = path.map_or_else(|| "the settings".to_owned(), |path| path.display().to_string());
-    let each: Vec<String> = problems.iter().map(|problem| format!("{place}: {problem}")).collect();
+fn in_file(file: &str, problems: &[Problem]) -> String {
+    let each: Vec<String> = problems.iter().map(|problem| format!("{file}: {problem}")).collect();
     each.join("\n")
 }
 
+/// What a file would have to say.
+fn of_a_file() -> String {
+    let (_, lines) = config::MISSING.split_once(". ").unwrap_or_default();
+    format!("Give the Runtime's values with --values, or a file of your own with --config. {}", lines.trim_end())
+}
+
 impl Settings {
-    /// Reads and checks a file; without one, the Runtime's defaults hold.
+    /// Reads and checks the files.
     ///
     /// # Errors
-    /// The file can't be read, is not YAML, or says something that can't be; all that is wrong is
-    /// said at once.
+    /// There is none, one can't be read, is not YAML, or what they say together can't be; all that is
+    /// wrong is said at once.
     pub fn load(file: Option<&File>, overrides: Overrides) -> Result<Self, SettingsError> {
-        let Some(file) = file else { return Self::from_value(None, &Value::Null, overrides) };
-        let path = file.path();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| SettingsError::Unreadable { path: path.to_owned(), error })?;
-        Self::from_text(file, &text, overrides)
+        let file = file.filter(|file| !file.paths().is_empty()).ok_or(SettingsError::NotGiven)?;
+        let mut merged = None;
+        for path in file.paths() {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| SettingsError::Unreadable { path: path.clone(), error })?;
+            let value = parse_yaml(&text).map_err(|reason| SettingsError::NotYaml { path: path.clone(), reason })?;
+            merged = Some(match (merged, value) {
+                (Some(Value::Object(earlier)), Value::Object(later)) => Value::Object(merge::merge(earlier, later)),
+                (None | Some(Value::Null), value) => value,
+                (Some(earlier), Value::Null) => earlier,
+                // One of them is no mapping, which is said of it.
+                (Some(Value::Object(_)), other) | (Some(other), _) => {
+                    return Self::from_value(&File::Values(vec![path.clone()]), &other, overrides);
+                }
+            });
+        }
+        Self::from_value(file, &merged.unwrap_or_default(), overrides)
     }
 
     /// Checks the text of a file.
@@ -133,18 +171,26 @@ impl Settings {
     /// # Errors
     /// As [`Settings::load`].
     pub fn from_text(file: &File, text: &str, overrides: Overrides) -> Result<Self, SettingsError> {
-        let value =
-            parse_yaml(text).map_err(|reason| SettingsError::NotYaml { path: file.path().to_owned(), reason })?;
-        Self::from_value(Some(file), &value, overrides)
+        let value = parse_yaml(text).map_err(|reason| {
+            let path = file.paths().first().map_or_else(|| Path::new("values"), PathBuf::as_path);
+            SettingsError::NotYaml { path: path.to_owned(), reason }
+        })?;
+        Self::from_value(file, &value, overrides)
     }
 
-    fn from_value(file: Option<&File>, root: &Value, overrides: Overrides) -> Result<Self, SettingsError> {
-        let mut report = Report::new(matches!(file, Some(File::Config(_))));
+    /// What the Runtime's charts have by default, for commands that a person gives the rest.
+    #[must_use]
+    pub fn of_the_charts() -> Self {
+        let sources = Sources { auth: "the Runtime's defaults".to_owned(), argocd: None };
+        Self { sources, ..Self::new(auth::default(), ArgoCd::default()) }
+    }
+
+    fn from_value(file: &File, root: &Value, overrides: Overrides) -> Result<Self, SettingsError> {
+        let mut report = Report::new(matches!(file, File::Config(_)));
         let read = match file {
-            Some(File::Config(_)) => config::read(root, &mut report),
-            _ => values::read(root, overrides.legacy_app_proxy, &mut report),
+            File::Config(_) => config::read(root, &mut report),
+            File::Values(_) => values::read(root, overrides.legacy_app_proxy, &mut report),
         };
-        let path = || file.map(|file| file.path().to_owned());
         match read {
             Some(mut settings) if report.problems.is_empty() => {
                 settings.delivery = overrides.delivery.unwrap_or(settings.delivery);
@@ -153,8 +199,14 @@ impl Settings {
                 settings.warnings = report.warnings;
                 Ok(settings)
             }
-            _ => Err(SettingsError::Invalid { path: path(), problems: report.problems }),
+            _ => Err(SettingsError::Invalid { file: file.label(), problems: report.problems }),
         }
+    }
+
+    /// What was taken from where, in one line.
+    #[must_use]
+    pub fn taken(&self) -> Taken<'_> {
+        Taken(self)
     }
 
     /// The settings with this credential and address, and everything else by default.
@@ -168,7 +220,9 @@ impl Settings {
             services: built_in_services(),
             rollout: Rollout::Automatic,
             by_name: ByName::Follow,
+            require_verified: true,
             credentials: Credentials::default(),
+            sources: Sources::default(),
             warnings: Vec::new(),
         }
     }
@@ -191,8 +245,10 @@ fn parse_yaml(text: &str) -> Result<Value, String> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#') || line.trim() == "---") {
         return Ok(Value::Null);
     }
-    serde_saphyr::from_str_with_options(text, options()).map_err(|error: serde_saphyr::Error| {
-        let place = error.location().map(|at| format!("line {}, column {}: ", at.line(), at.column()));
-        format!("{}{}", place.unwrap_or_default(), explain(&error))
-    })
+    let document = yaml::read(text).map_err(|error| error.to_string())?;
+    // Helm takes the last one; here one of the two is a mistake.
+    match document.repeated {
+        Some(at) => Err(format!("{at}: {}", yaml::DUPLICATE)),
+        None => Ok(document.value),
+    }
 }

@@ -1,33 +1,30 @@
 //! The known name that a person may have meant.
 
-/// The known name that is nearest to `word`, if any is near: at most a third of its letters differ,
-/// and case doesn't count.
+/// The known name that is nearest to `word`, if any is near enough to be meant by it.
 pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    let word = word.to_lowercase();
-    let near = known.iter().map(|name| (distance(&word, &name.to_lowercase()), *name));
-    near.min_by_key(|(steps, _)| *steps)
-        .filter(|(steps, name)| steps * 3 <= name.chars().count().max(3))
-        .map(|(_, name)| name)
+    let near = known.iter().map(|name| (distance(word, name), *name));
+    near.min_by_key(|(steps, _)| *steps).filter(|(steps, name)| *steps <= slack(name)).map(|(_, name)| name)
 }
 
-/// How many letters must be put in, taken out or exchanged (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, letter) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, other) in row.iter_mut().skip(1).zip(&b) {
-            let exchanged = diagonal + usize::from(letter != *other);
-            diagonal = *cell;
-            left = exchanged.min(diagonal + 1).min(left + 1);
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
+/// Whether `word` is `name` misspelt: in another case, with other hyphens, or with one letter wrong.
+/// The chart says the same (`argocd-auth-webhook.misspelt`).
+pub(super) fn is_misspelt(word: &str, name: &str) -> bool {
+    word != name && distance(word, name) <= 1
+}
+
+/// A name without what people vary: case, hyphens and underscores.
+pub(super) fn fold(word: &str) -> String {
+    word.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).flat_map(char::to_lowercase).collect()
+}
+
+fn distance(word: &str, name: &str) -> usize {
+    strsim::damerau_levenshtein(&fold(word), &fold(name))
+}
+
+/// How many letters may differ: a quarter of them, and never more than two. `tolerations` is four
+/// from `integrations`, and no misspelling of it.
+fn slack(name: &str) -> usize {
+    (fold(name).chars().count() / 4).min(2)
 }
 
 #[cfg(test)]
@@ -35,22 +32,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_distance_counts_letters() {
-        for (a, b, steps) in
-            [("", "", 0), ("a", "", 1), ("", "abc", 3), ("kitten", "sitting", 3), ("token", "token", 0)]
-        {
-            assert_eq!(distance(a, b), steps, "{a} {b}");
-            assert_eq!(distance(b, a), steps, "{b} {a}");
-        }
-    }
-
-    #[test]
     fn only_what_is_near_is_proposed() {
         let known = ["token", "password", "tokenSecretKeyRef"];
         assert_eq!(nearest("toke", &known), Some("token"));
         assert_eq!(nearest("tokenSecretkeyRef", &known), Some("tokenSecretKeyRef"));
+        assert_eq!(nearest("token_secret_key_ref", &known), Some("tokenSecretKeyRef"));
         assert_eq!(nearest("PASSWORD", &known), Some("password"));
         assert_eq!(nearest("something", &known), None);
+        assert_eq!(nearest("tolerations", &["integrations"]), None);
         assert_eq!(nearest("", &known), None);
+    }
+
+    #[test]
+    fn a_name_is_no_misspelling_of_itself() {
+        assert!(!is_misspelt("auth", "auth"));
+        for word in ["Auth", "AUTH", "auths", "au-th"] {
+            assert!(is_misspelt(word, "auth"), "{word}");
+        }
+        assert!(!is_misspelt("external-argo-rollouts", "external-argo-cd"));
     }
 }

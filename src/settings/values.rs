@@ -1,168 +1,213 @@
-//! The Runtime's values: three spellings of one block, and our chart's own keys beside them.
+//! The Runtime's values: blocks of our own, or the Runtime's in any of three spellings, wherever an
+//! umbrella chart may have put them.
 
 use super::block::{Block, Report, did_you_mean, kind};
 use super::nearest::nearest;
-use super::{Address, ArgoCd, Settings, argocd, auth, config, names};
+use super::places::{Found, Scope, Spelling, descend, find, scopes};
+use super::{Address, Settings, argocd, auth, bundled, config, names, strays};
 use crate::core::{Auth, DEFAULT_USERNAME, Mode, Username};
 use serde_json::Value;
 
-/// Where `server` and `auth` stand, and what the chart that renders the pods knows of them.
-struct Spelling {
-    /// The keys down to the mapping that holds `server`.
-    parent: &'static [&'static str],
-    /// Whether `auth` stands inside `server`.
-    auth_in_server: bool,
-    /// Whether the Runtime's own chart reads this spelling.
-    known_to_chart: bool,
-    /// The Service that is meant where `server` names none.
-    service: &'static str,
-}
-
-/// The documentation's, the classic chart's, the current chart's.
-const SPELLINGS: [Spelling; 3] = [
-    Spelling {
-        parent: &["global", "external-arg-cd"],
-        auth_in_server: false,
-        known_to_chart: false,
-        service: argocd::CLASSIC_SERVICE,
-    },
-    Spelling {
-        parent: &["global", "external-argo-cd"],
-        auth_in_server: false,
-        known_to_chart: true,
-        service: argocd::CLASSIC_SERVICE,
-    },
-    Spelling {
-        parent: &["global", "integrations", "argo-cd"],
-        auth_in_server: true,
-        known_to_chart: true,
-        service: argocd::SERVICE,
-    },
-];
-
 /// The name of our chart.
 const CHART: &str = "argocd-auth-webhook";
-/// The app-proxy's own key of older charts.
-const DEPRECATED_USERNAME: &str = "app-proxy.config.argoCdUsername";
+
+/// An auth block that was found, and read.
+struct Chosen<'v> {
+    path: String,
+    /// `None` for a block of our own.
+    of_runtime: Option<(usize, &'static Spelling)>,
+    read: auth::Read<'v>,
+}
 
 /// Reads the values. `legacy` stands above the file's `legacyAppProxy`.
 pub(super) fn read(root: &Value, legacy: Option<bool>, report: &mut Report) -> Option<Settings> {
+    let empty = serde_json::Map::new();
     let root = match root {
-        Value::Null => return Some(Settings::new(auth::default(), ArgoCd::default())),
+        Value::Null => Block { map: &empty, path: String::new() },
         Value::Object(map) => Block { map, path: String::new() },
         other => return report.problem("(the whole file)", format!("must be a mapping, but it is {}", kind(other))),
     };
-    misspelt(&root, report);
-    let mut found = Vec::new();
-    let mut addresses = Vec::new();
-    for spelling in &SPELLINGS {
-        let Some(parent) = descend(&root, spelling.parent, report) else { continue };
-        let server = parent.block("server", report);
-        addresses.extend(server.as_ref().and_then(|server| address(server, spelling.service, report)));
-        let auth = if spelling.auth_in_server {
-            server.and_then(|server| server.block("auth", report))
-        } else {
-            parent.block("auth", report)
-        };
-        if let Some(block) = auth
-            && let Some(read) = auth::read(&block, report)
-        {
-            found.push((block.path, spelling, read));
-        }
+    // Where an umbrella chart holds ours, our keys stand under its name.
+    let below = Block::new(root.map.get(CHART).unwrap_or(&Value::Null), CHART.to_owned(), &mut Report::new(false));
+    misspelt_options(&root, below.as_ref(), report);
+    let scopes = scopes(&root, report);
+    let mut blocks = own_auth(&root, below.as_ref(), report);
+    let found = if report.problems.is_empty() && blocks.is_empty() {
+        strays::refuse(&scopes, report);
+        let found = find(&scopes, report);
+        blocks = of_runtime(&found, report);
+        found
+    } else {
+        find(&scopes, &mut Report::new(false))
+    };
+    let chosen = choose(blocks, report)?;
+    let (address, from) = address(&scopes, &found, &chosen, report);
+    let mut settings = config::options(below.as_ref().unwrap_or(&root), address, report);
+    settings.sources.auth.clone_from(&chosen.path);
+    settings.sources.argocd = if below.as_ref().unwrap_or(&root).get("argocd").is_some() {
+        Some(below.as_ref().unwrap_or(&root).path_of("argocd"))
+    } else {
+        from
+    };
+    settings.auth = chosen.auth();
+    let needs_name = settings.auth.mode == Mode::Password || legacy.unwrap_or(settings.legacy_app_proxy);
+    if needs_name && chosen.of_runtime.is_some() {
+        deprecated_username(&scopes, &chosen, &mut settings.auth, report);
     }
+    if chosen.read.is_plain() {
+        who_makes_it(&chosen, &settings.auth, report);
+    }
+    report.problems.is_empty().then_some(settings)
+}
+
+impl Chosen<'_> {
+    /// Whether the Runtime's chart has the same user name in its `ConfigMap`: it does if it reads this
+    /// very block, whichever chart it is, and everywhere for the default.
+    fn auth(&self) -> Auth {
+        let auth = self.read.auth.clone();
+        let read_by_chart = self.of_runtime.is_some_and(|(_, spelling)| spelling.read_by_chart);
+        let chart_has_username = match &auth.username {
+            Username::Plain(name) => read_by_chart || name == DEFAULT_USERNAME,
+            _ => false,
+        };
+        Auth { chart_has_username, ..auth }
+    }
+}
+
+/// `auth` at the root, or under our chart's name.
+fn own_auth<'v>(root: &Block<'v>, below: Option<&Block<'v>>, report: &mut Report) -> Vec<Chosen<'v>> {
+    let blocks = [Some(root), below].into_iter().flatten();
+    let blocks: Vec<Block<'v>> = blocks.filter_map(|holder| holder.block(config::AUTH, report)).collect();
+    let read = |block: Block<'v>| {
+        // Our own block is strict in whatever file it stands.
+        let mut strict = Report::new(true);
+        let read = auth::read(&block, &mut strict);
+        report.problems.append(&mut strict.problems);
+        read.map(|read| Chosen { path: block.path, of_runtime: None, read })
+    };
+    blocks.into_iter().filter_map(read).collect()
+}
+
+fn of_runtime<'v>(found: &[Found<'v>], report: &mut Report) -> Vec<Chosen<'v>> {
+    let blocks = found.iter().filter_map(|found| {
+        let block = found.auth.as_ref()?;
+        let read = auth::read(block, report)?;
+        Some(Chosen { path: block.path.clone(), of_runtime: Some((found.scope, found.spelling)), read })
+    });
+    blocks.collect()
+}
+
+/// The one that counts. Merged values carry a chart's defaults beside what a person wrote.
+fn choose<'v>(mut blocks: Vec<Chosen<'v>>, report: &mut Report) -> Option<Chosen<'v>> {
     if !report.problems.is_empty() {
         return None;
     }
-    let first_service = found.first().map(|(_, spelling, _)| spelling.service);
-    // Merged values carry the current chart's defaults beside what a person wrote.
-    found.retain(|(_, _, read)| !read.is_default());
-    if let [(first, _, a), rest @ ..] = found.as_slice()
-        && let Some((other, _, _)) = rest.iter().find(|(_, _, b)| !a.says_the_same(b))
+    if blocks.iter().any(|block| !block.read.is_default()) {
+        blocks.retain(|block| !block.read.is_default());
+    }
+    if let [first, rest @ ..] = blocks.as_slice()
+        && let Some(other) = rest.iter().find(|other| !first.read.says_the_same(&other.read))
     {
-        return report.problem(other, format!("differs from {first}, and both are given; keep one of them"));
+        return report
+            .problem(&other.path, format!("differs from {}, and both are given; keep one of them", first.path));
     }
-    let service = found.first().map(|(_, spelling, _)| spelling.service).or(first_service);
-    let chart_knows = found.iter().any(|(_, spelling, _)| spelling.known_to_chart);
-    let mut auth = match found.into_iter().next() {
-        Some((_, _, read)) => {
-            let is_default_name = read.auth.username == Username::Plain(DEFAULT_USERNAME.to_owned());
-            let plain = matches!(read.auth.username, Username::Plain(_));
-            Auth { chart_has_username: plain && (chart_knows || is_default_name), ..read.auth }
-        }
-        None => auth::default(),
-    };
-    let address = addresses.into_iter().next().or_else(|| service.map(Address::of_service)).unwrap_or_default();
-    let settings = own(&root, address, report);
-    let needs_name = auth.mode == Mode::Password || legacy.unwrap_or(settings.legacy_app_proxy);
-    if needs_name {
-        deprecated_username(&root, &mut auth, report);
+    // Where several say the same, the one that the Runtime's chart reads tells most.
+    let read_by_chart =
+        blocks.iter().position(|block| block.of_runtime.is_some_and(|(_, spelling)| spelling.read_by_chart));
+    let place = read_by_chart.unwrap_or(0);
+    if place >= blocks.len() {
+        return report.problem(config::AUTH, config::MISSING.trim_end());
     }
-    if report.problems.is_empty() { Some(Settings { auth, ..settings }) } else { None }
+    Some(blocks.swap_remove(place))
 }
 
-/// Our chart's own keys: at the root, or under the chart's name where an umbrella chart holds it.
-fn own(root: &Block<'_>, runtime: Address, report: &mut Report) -> Settings {
-    let below = root.map.get(CHART).filter(|value| value.is_object());
-    let below = below.and_then(|value| Block::new(value, CHART.to_owned(), report));
-    config::options(below.as_ref().unwrap_or(root), runtime, report)
-}
-
-/// The address in a `server` block. What can't be used (a Helm template, say) is a warning only:
-/// pods are injected without it.
-fn address(server: &Block<'_>, service: &str, report: &mut Report) -> Option<Address> {
+/// Where Argo CD is as far as the Runtime's values say, and what says so. What can't be used (a Helm
+/// template, say) is a warning only: pods are injected without it.
+fn address(
+    scopes: &[Scope<'_>],
+    found: &[Found<'_>],
+    chosen: &Chosen<'_>,
+    report: &mut Report,
+) -> (Address, Option<String>) {
     let mut quiet = Report::new(false);
-    let address = argocd::from_values(server, service, &mut quiet).filter(|_| quiet.problems.is_empty());
+    let scope = chosen.of_runtime.map_or(0, |(scope, _)| scope);
+    let argo_cd = beside(scopes, scope, "argo-cd");
+    let enabled = argo_cd.as_ref().and_then(bundled::enabled);
+    let spelling = chosen.of_runtime.map(|(_, spelling)| spelling);
+    // The block's own `server` before one of another spelling.
+    let own_first = found.iter().filter(|found| Some(found.spelling.parent) == spelling.map(|own| own.parent));
+    let mut servers = own_first.chain(found).filter_map(|found| {
+        let server = found.server.as_ref()?;
+        let address = argocd::from_values(server, found.spelling.service, &mut quiet)?;
+        let default = argocd::is_default(&address, found.spelling.service);
+        Some((address, server.path.clone(), default))
+    });
+    let taken = match enabled {
+        Some(true) => None,
+        Some(false) => servers.next(),
+        // Nothing says that there is none; but another one that is named is the one that is meant.
+        None => servers.find(|(_, _, default)| !default),
+    };
+    let taken = taken.map(|(address, path, _)| (address, Some(path)));
+    let address = taken.unwrap_or_else(|| match (enabled, argo_cd) {
+        (Some(false), _) => (spelling.map(|own| Address::of_service(own.service)).unwrap_or_default(), None),
+        (_, Some(argo_cd)) => (bundled::address(&argo_cd, &mut quiet), Some(argo_cd.path)),
+        (_, None) => (Address::default(), None),
+    });
+    quiet.problems.dedup();
     report.warnings.append(&mut quiet.problems);
+    report.warnings.append(&mut quiet.warnings);
     address
 }
 
-fn descend<'v>(root: &Block<'v>, keys: &[&str], report: &mut Report) -> Option<Block<'v>> {
-    keys.iter().try_fold(root.clone(), |block, key| block.block(key, report))
+/// A key of the Runtime's beside a scope's `global`. Where `global` is an umbrella's, shared by all, it
+/// is the one chart that has it.
+fn beside<'v>(scopes: &[Scope<'v>], scope: usize, key: &str) -> Option<Block<'v>> {
+    let mut quiet = Report::new(false);
+    let mut of = |scope: &Scope<'v>| scope.block.block(key, &mut quiet);
+    let here = scopes.get(scope).and_then(&mut of);
+    if scope != 0 || here.is_some() {
+        return here;
+    }
+    scopes.iter().skip(1).find_map(of)
 }
 
 /// The chart takes this one first where both stand.
-fn deprecated_username(root: &Block<'_>, auth: &mut Auth, report: &mut Report) {
-    let mut quiet = Report::new(false);
+fn deprecated_username(scopes: &[Scope<'_>], chosen: &Chosen<'_>, auth: &mut Auth, report: &mut Report) {
+    let scope = chosen.of_runtime.map_or(0, |(scope, _)| scope);
     // The app-proxy's values are its own; anything odd in their shape is not for us to refuse.
-    let Some(config) = descend(root, &["app-proxy", "config"], &mut quiet) else { return };
+    let app_proxy = beside(scopes, scope, "app-proxy");
+    let Some(config) = app_proxy.and_then(|block| descend(&block, &["config"], &mut Report::new(false))) else {
+        return;
+    };
     let Some(name) = auth::checked(&config, "argoCdUsername", names::username, report) else { return };
     if matches!(auth.username, Username::Plain(_)) {
-        report.warn(DEPRECATED_USERNAME, "is deprecated and wins over auth.username; move it there");
+        report.warn(&config.path_of("argoCdUsername"), "is deprecated and wins over auth.username; move it there");
         auth.username = Username::Plain(name);
         auth.chart_has_username = true;
     }
 }
 
-/// What stands beside the place where it is read would be passed over in silence: our blocks and
-/// keys under a name that is nearly right, or a level too high or too low.
-fn misspelt(root: &Block<'_>, report: &mut Report) {
-    let mut quiet = Report::new(false);
-    // The Runtime has root keys of its own that are near to our others (`argo-cd`).
+/// A plain credential has to be in a Secret, and this program makes none of it.
+fn who_makes_it(chosen: &Chosen<'_>, auth: &Auth, report: &mut Report) {
+    // The Runtime's chart makes it of the block that it reads.
+    if chosen.of_runtime.is_some_and(|(_, spelling)| spelling.read_by_chart) {
+        return;
+    }
+    let (mode, credential) = (auth.mode.as_str(), &auth.credential);
+    let text = format!(
+        "stands here itself: pods refer to Secret {}, key {}, and this program makes none; our chart does, under another name, or make it by hand",
+        credential.name, credential.key
+    );
+    report.warn(&format!("{}.{mode}", chosen.path), text);
+}
+
+/// Our own options under names that are nearly right. The Runtime has root keys of its own that are
+/// near to the others (`argo-cd`).
+fn misspelt_options(root: &Block<'_>, below: Option<&Block<'_>>, report: &mut Report) {
     near(root, &["delivery", "onConflict", "legacyAppProxy", "rollout"], report);
-    if root.get("auth").is_some_and(Value::is_object) {
-        report.warn("auth", "is not read here; it belongs under global.external-argo-cd");
-    }
-    if let Some(own) = root.block(CHART, &mut quiet) {
-        near(&own, &config::OPTIONS, report);
-    }
-    let Some(global) = root.block("global", &mut quiet) else { return };
-    near(&global, &["external-argo-cd", "external-arg-cd", "integrations"], report);
-    if let Some(integrations) = global.block("integrations", &mut quiet) {
-        near(&integrations, &["argo-cd"], report);
-    }
-    for spelling in &SPELLINGS {
-        let Some(parent) = descend(root, spelling.parent, &mut quiet) else { continue };
-        near(&parent, &["server", "auth"], report);
-        let server = parent.block("server", &mut quiet);
-        let (wrong, right) = if spelling.auth_in_server {
-            (parent.get("auth").map(|_| parent.path_of("auth")), parent.path_of("server.auth"))
-        } else {
-            let inside = server.and_then(|server| server.get("auth").map(|_| server.path_of("auth")));
-            (inside, parent.path_of("auth"))
-        };
-        if let Some(wrong) = wrong {
-            report.warn(&wrong, format!("is not read here; it belongs to {right}"));
-        }
+    if let Some(below) = below {
+        near(below, &config::OPTIONS, report);
     }
 }
 

@@ -64,11 +64,11 @@ fn labels(selector: &LabelSelector) -> Value {
 mod tests {
     use super::*;
     use crate::core::{Engine, Outcome, Pod};
-    use crate::settings::{Overrides, Settings};
+    use crate::settings::Settings;
 
     #[test]
     fn each_service_gets_a_pod_that_is_its_own_and_the_foreign_one_is_nobodys() {
-        let injector = Settings::load(None, Overrides::default()).unwrap().injector(Engine::Webhook);
+        let injector = Settings::of_the_charts().injector(Engine::Webhook);
         for (place, service) in injector.services().enumerate() {
             let text = of(service).to_string();
             let decision = injector.decide(&Pod::from_json(&text).unwrap());

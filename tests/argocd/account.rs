@@ -1,6 +1,6 @@
 //! The account in Argo CD, as an administrator sees it.
 
-use crate::server::{ArgoCd, secret_value};
+use super::server::{ArgoCd, secret_value};
 use serde_json::{Value, json};
 
 /// A key as Argo CD lists it.

@@ -1,14 +1,14 @@
 //! A clock that is off: a key made by one that is ahead is refused until Argo CD's own is there.
 
-use crate::cluster::{eventually, say};
-use crate::scene::{PASSWORD_MODE, QUICK, Scene};
-use crate::server::{decoded, encoded, secret_value};
+use super::runtime::{PASSWORD_MODE, QUICK, Runtime};
+use super::server::{decoded, encoded, secret_value};
+use crate::support::cluster::{eventually, say};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-impl Scene {
+impl Runtime {
     /// A key of `admin` as a server whose clock is ahead by so many seconds makes it: listed, and with
     /// the signature of this one.
     async fn key_of_a_clock_ahead(&self, id: &str, ahead: u64) -> String {
@@ -32,7 +32,7 @@ impl Scene {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_of_a_clock_that_is_a_minute_ahead_is_waited_for_and_nothing_is_made() {
-    let scene = Scene::new("clock").await;
+    let scene = Runtime::new("clock").await;
     let session = scene.argocd.session().await;
     // What a clock that is not ahead makes is taken at once: the signature is right.
     let now = scene.key_of_a_clock_ahead("in-time", 0).await;

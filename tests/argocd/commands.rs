@@ -1,9 +1,9 @@
 //! The commands for people, at a real Argo CD.
 
-use crate::account::id_of;
-use crate::cluster::eventually;
-use crate::scene::{PASSWORD_MODE, Scene};
-use crate::server::{Options, decoded, encoded, secret_value};
+use super::account::id_of;
+use super::runtime::{PASSWORD_MODE, Runtime};
+use super::server::{Options, decoded, encoded, secret_value};
+use crate::support::cluster::eventually;
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::Write;
@@ -24,12 +24,12 @@ struct Ran {
 
 /// A person with a shell.
 pub struct Person<'s> {
-    scene: &'s Scene,
+    scene: &'s Runtime,
     config: PathBuf,
 }
 
 impl<'s> Person<'s> {
-    pub fn new(scene: &'s Scene, auth: &str) -> Self {
+    pub fn new(scene: &'s Runtime, auth: &str) -> Self {
         let config = scene.config(&format!("argocd: {{url: \"{}\"}}\n{auth}", scene.argocd.url()));
         Self { scene, config }
     }
@@ -79,13 +79,13 @@ impl<'s> Person<'s> {
     }
 }
 
-async fn config_of_argocd(scene: &Scene) -> Value {
+async fn config_of_argocd(scene: &Runtime) -> Value {
     scene.cluster.get(&scene.path("configmap", "argocd-cm")).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_is_found_unfit_made_fit_and_argo_cd_writes_it_no_differently() {
-    let scene = Scene::new("account").await;
+    let scene = Runtime::new("account").await;
     let person = Person::new(&scene, PASSWORD_MODE);
     for (before, after) in [
         (json!({ "accounts.admin": null }), json!({ "accounts.admin": "login,apiKey" })),
@@ -139,7 +139,7 @@ async fn an_account_is_found_unfit_made_fit_and_argo_cd_writes_it_no_differently
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_helm_manages_is_left_alone_and_the_printed_patch_works() {
-    let scene = Scene::new("managed").await;
+    let scene = Runtime::new("managed").await;
     let person = Person::new(&scene, PASSWORD_MODE);
     let managed = json!({
         "metadata": { "labels": { "app.kubernetes.io/managed-by": "Helm" },
@@ -164,7 +164,7 @@ async fn what_helm_manages_is_left_alone_and_the_printed_patch_works() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_goes_to_a_secret_a_file_or_standard_output_and_nowhere_else() {
-    let scene = Scene::new("generate").await;
+    let scene = Runtime::new("generate").await;
     let person = Person::new(&scene, PASSWORD_MODE);
     let password = scene.argocd.password().await;
     let session = scene.argocd.session().await;
@@ -211,7 +211,7 @@ async fn a_key_goes_to_a_secret_a_file_or_standard_output_and_nowhere_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_can_not_be_written_is_revoked_again() {
-    let scene = Scene::new("undone").await;
+    let scene = Runtime::new("undone").await;
     let person = Person::new(&scene, PASSWORD_MODE);
     let session = scene.argocd.session().await;
     // A Secret that nobody may change.
@@ -234,7 +234,7 @@ async fn a_key_that_can_not_be_written_is_revoked_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_token_is_and_whether_it_is_taken_is_told_apart() {
-    let scene = Scene::new("verify").await;
+    let scene = Runtime::new("verify").await;
     let person = Person::new(&scene, PASSWORD_MODE);
     let session = scene.argocd.session().await;
     let key = secret_value(scene.argocd.make(&session, "mine", 0));
@@ -290,7 +290,7 @@ async fn what_a_token_is_and_whether_it_is_taken_is_told_apart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_could_not_be_looked_at_is_not_called_good_and_wrong_usage_is_told_apart() {
-    let scene = Scene::new("unseen").await;
+    let scene = Runtime::new("unseen").await;
     let person = Person::new(&scene, PASSWORD_MODE);
     let printed = person.does(1, &["account", "verify", "--password-secret", "nosuch"]);
     assert!(printed.contains("problem      Argo CD: login: reading Secret") && printed.contains("nosuch"), "{printed}");
@@ -314,7 +314,7 @@ async fn what_could_not_be_looked_at_is_not_called_good_and_wrong_usage_is_told_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_revoked_by_its_id_or_by_itself_and_the_runtimes_only_by_force() {
-    let scene = Scene::new("revoke").await;
+    let scene = Runtime::new("revoke").await;
     let person = Person::new(&scene, PASSWORD_MODE);
     let session = scene.argocd.session().await;
     let in_use = secret_value(scene.argocd.make(&session, "in-use", 0));
@@ -338,7 +338,7 @@ async fn a_key_is_revoked_by_its_id_or_by_itself_and_the_runtimes_only_by_force(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_token_mode_the_account_is_looked_at_with_the_key_and_without_a_login() {
-    let scene = Scene::new("bytoken").await;
+    let scene = Runtime::new("bytoken").await;
     let person = Person::new(&scene, "auth: {type: token, tokenSecretKeyRef: {name: mine, key: key}}\n");
     let session = scene.argocd.session().await;
     scene.put("mine", "key", &secret_value(scene.argocd.make(&session, "mine", 0))).await;
@@ -354,7 +354,7 @@ async fn in_token_mode_the_account_is_looked_at_with_the_key_and_without_a_login
 
 #[tokio::test(flavor = "multi_thread")]
 async fn over_tls_a_ca_is_believed_and_each_failure_says_what_to_set() {
-    let scene = Scene::with("tls-commands", Options { tls: true, ..Options::default() }).await;
+    let scene = Runtime::with("tls-commands", Options { tls: true, ..Options::default() }).await;
     let person = Person::new(&scene, PASSWORD_MODE);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ca.crt");

@@ -1,8 +1,8 @@
 //! A hundred rotations, with a client that uses the Secret's key all the while.
 
-use crate::account::id_of;
-use crate::cluster::{eventually, say};
-use crate::scene::{PASSWORD_MODE, Scene};
+use super::account::id_of;
+use super::runtime::{PASSWORD_MODE, Runtime};
+use crate::support::cluster::{eventually, say};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ const TIMES: &str = "credentials: {followAfter: 10m, checkInterval: 1s}\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_rotations_leave_three_keys_and_no_client_is_refused() {
-    let scene = Arc::new(Scene::new("counts").await);
+    let scene = Arc::new(Runtime::new("counts").await);
     let session = scene.argocd.session().await;
     for name in ["one", "two", "three"] {
         scene.argocd.make(&session, &format!("somebody-elses-{name}"), 0);

@@ -1,17 +1,17 @@
 //! What goes wrong with Argo CD, with the account and with the network: nothing is made that needn't
 //! be, nothing is lost, and it comes right by itself.
 
-use crate::account::id_of;
-use crate::cluster::{eventually, say};
-use crate::controller::Controller;
-use crate::proxy::{Fate, Proxy};
-use crate::scene::{PASSWORD_MODE, QUICK, Scene};
+use super::account::id_of;
+use super::runtime::{PASSWORD_MODE, QUICK, Runtime};
+use crate::support::cluster::{eventually, say};
+use crate::support::process::Process;
+use crate::support::proxy::{Fate, Proxy};
 use hyper::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// A controller that has made its key.
-async fn settled(scene: &Scene) -> (Controller, String) {
+async fn settled(scene: &Runtime) -> (Process, String) {
     let controller = scene.quick().await;
     let key = scene.works().await;
     scene.is("valid").await;
@@ -19,7 +19,7 @@ async fn settled(scene: &Scene) -> (Controller, String) {
 }
 
 /// That nothing was made and the key still works.
-async fn unharmed(scene: &Scene, key: &str, controller: &Controller) {
+async fn unharmed(scene: &Runtime, key: &str, controller: &Process) {
     scene.is("valid").await;
     assert_eq!(scene.stored().await.as_deref(), Some(key));
     assert!(scene.argocd.accepts(key));
@@ -29,7 +29,7 @@ async fn unharmed(scene: &Scene, key: &str, controller: &Controller) {
 }
 
 /// Some more looks at a key that is refused now.
-async fn looked_on(controller: &Controller) {
+async fn looked_on(controller: &Process) {
     let calls = || controller.metric("argocd_auth_webhook_argocd_call_duration_seconds_count{call=\"userinfo\"}");
     let before = calls();
     eventually("some more looks", async || match calls() {
@@ -41,13 +41,13 @@ async fn looked_on(controller: &Controller) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_refuses_good_keys_makes_nobody_mint() {
-    let scene = Scene::new("broken").await;
+    let scene = Runtime::new("broken").await;
     let (controller, key) = settled(&scene).await;
     let label = |value: Value| json!({ "metadata": { "labels": { "app.kubernetes.io/part-of": value } } });
     let flag = |value: Value| json!({ "data": { "accounts.other.enabled": value } });
     let time = |value: Value| json!({ "stringData": { "admin.passwordMtime": value } });
     let secret = scene.cluster.get(&scene.path("secret", "argocd-secret")).await.unwrap();
-    let before = crate::server::decoded(&secret["data"]["admin.passwordMtime"]).unwrap();
+    let before = super::server::decoded(&secret["data"]["admin.passwordMtime"]).unwrap();
     let data = |key: &str, value: Value| json!({ "data": { key: value } });
     let was = |key: &str| data(key, secret["data"][key].clone());
     for (what, kind, name, damage, mend) in [
@@ -70,7 +70,7 @@ async fn a_server_that_refuses_good_keys_makes_nobody_mint() {
             "garbage in admin.tokens",
             "secret",
             "argocd-secret",
-            data("admin.tokens", json!(crate::server::encoded("[garbage"))),
+            data("admin.tokens", json!(super::server::encoded("[garbage"))),
             was("admin.tokens"),
         ),
         (
@@ -98,7 +98,7 @@ async fn a_server_that_refuses_good_keys_makes_nobody_mint() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_taken_from_the_account_is_waited_for() {
-    let scene = Scene::new("account").await;
+    let scene = Runtime::new("account").await;
     let (controller, key) = settled(&scene).await;
     let capabilities = |value: &str| json!({ "data": { "accounts.admin": value } });
     scene.argocd.configure("configmap", "argocd-cm", &capabilities("login")).await;
@@ -115,12 +115,12 @@ async fn what_was_taken_from_the_account_is_waited_for() {
     say(&format!("account disabled: {}", status["message"]));
     scene.argocd.configure("configmap", "argocd-cm", &enabled(Value::Null)).await;
     unharmed(&scene, &key, &controller).await;
-    assert_eq!(scene.events("AccountWithoutApiKey").await.len(), 1, "one Event, not one a try");
+    assert_eq!(scene.events_of("AccountWithoutApiKey").await.len(), 1, "one Event, not one a try");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_argocd_that_is_away_or_answers_nonsense_changes_nothing() {
-    let mut scene = Scene::new("away").await;
+    let mut scene = Runtime::new("away").await;
     let proxy = Proxy::before(scene.argocd.port).await;
     let config = format!("{PASSWORD_MODE}{QUICK}");
     let controller = scene.controller_at(&proxy.url(), &config).await;
@@ -164,7 +164,7 @@ async fn an_argocd_that_is_away_or_answers_nonsense_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_that_changes_is_followed_whenever_the_secret_is() {
-    let scene = Scene::new("password").await;
+    let scene = Runtime::new("password").await;
     let first = scene.argocd.password().await;
     let session = scene.argocd.session_with(&first);
     let proxy = Proxy::before(scene.argocd.port).await;
@@ -206,12 +206,12 @@ async fn a_password_that_changes_is_followed_whenever_the_secret_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_login_is_not_tried_again_by_the_next_process() {
-    let scene = Scene::new("lockout").await;
+    let scene = Runtime::new("lockout").await;
     scene.put("own", "password", "a-wrong-password-of-the-tests").await;
     let auth = "auth: {type: password, passwordSecretKeyRef: {name: own, key: password}}\n";
     let proxy = Proxy::before(scene.argocd.port).await;
     for turn in 0..3 {
-        let controller = scene.controller_at(&proxy.url(), auth).await;
+        let mut controller = scene.controller_at(&proxy.url(), auth).await;
         eventually("it says so", async || {
             let state = "argocd_auth_webhook_credential_state{state=\"login_refused\"}";
             if controller.metric(state) == 1 { Ok(()) } else { Err(format!("turn {turn}")) }
@@ -223,7 +223,8 @@ async fn a_refused_login_is_not_tried_again_by_the_next_process() {
     assert_eq!(proxy.count("POST /api/v1/session"), 1);
 
     // Whoever writes two wrong ones in turns makes two tries of it, and no lock-out.
-    let controller = scene.controller_at(&proxy.url(), &format!("{auth}credentials: {{checkInterval: 1s}}\n")).await;
+    let mut controller =
+        scene.controller_at(&proxy.url(), &format!("{auth}credentials: {{checkInterval: 1s}}\n")).await;
     let looks = || controller.printed().matches("\"planned\"").count();
     for _ in 0..3 {
         for password in ["a-second-wrong-password", "a-wrong-password-of-the-tests"] {
@@ -248,7 +249,7 @@ async fn a_refused_login_is_not_tried_again_by_the_next_process() {
             if *method == Method::POST && uri.path() == "/api/v1/session" { Fate::Lost } else { Fate::Pass }
         },
     );
-    let controller = scene.controller_at(&proxy.url(), auth).await;
+    let mut controller = scene.controller_at(&proxy.url(), auth).await;
     eventually("another login", async || match proxy.count("POST /api/v1/session") {
         3 => Ok(()),
         other => Err(format!("{other}")),
@@ -266,7 +267,7 @@ async fn a_refused_login_is_not_tried_again_by_the_next_process() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_argocd_is_waited_for() {
-    let scene = Scene::new("slow").await;
+    let scene = Runtime::new("slow").await;
     let proxy = Proxy::before(scene.argocd.port).await;
     proxy.rule(|_, _| Fate::Slow(Duration::from_secs(2)));
     let begun = Instant::now();
@@ -281,7 +282,7 @@ async fn a_slow_argocd_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_password_nothing_is_tried() {
-    let scene = Scene::new("no-password").await;
+    let scene = Runtime::new("no-password").await;
     let auth = "auth: {type: password, passwordSecretKeyRef: {name: own, key: password}}\n";
     let proxy = Proxy::before(scene.argocd.port).await;
     let _controller = scene.controller_at(&proxy.url(), auth).await;

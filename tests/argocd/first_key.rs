@@ -1,15 +1,15 @@
 //! A key is made, and left alone as long as it works.
 
-use crate::account::{claims, id_of};
-use crate::cluster::{eventually, say};
-use crate::proxy::Proxy;
-use crate::scene::{PASSWORD_MODE, QUICK, Scene};
+use super::account::{claims, id_of};
+use super::runtime::{PASSWORD_MODE, QUICK, Runtime};
+use crate::support::cluster::{eventually, say};
+use crate::support::proxy::Proxy;
 use serde_json::json;
 use std::time::Instant;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_nothing_to_a_key_that_answers() {
-    let scene = Scene::new("first-key").await;
+    let scene = Runtime::new("first-key").await;
     let session = scene.argocd.session().await;
     scene.argocd.make(&session, "somebody-elses", 0);
     let begun = Instant::now();
@@ -32,7 +32,7 @@ async fn from_nothing_to_a_key_that_answers() {
     );
     assert_eq!(controller.metric("argocd_auth_webhook_credential_valid"), 1);
     assert_eq!(controller.metric("argocd_auth_webhook_credential_regenerations_total{reason=\"absent\"}"), 1);
-    assert_eq!(scene.events("CredentialReplaced").await.len(), 1);
+    assert_eq!(scene.events_of("CredentialReplaced").await.len(), 1);
     // A session is used and thrown away.
     let state = scene.cluster.get(&scene.path("secret", "hook-state")).await.unwrap();
     assert_eq!(state["data"]["login"], json!(null), "the attempt that succeeded is forgotten");
@@ -40,7 +40,7 @@ async fn from_nothing_to_a_key_that_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_works_is_left_alone_whoever_made_it() {
-    let scene = Scene::new("left-alone").await;
+    let scene = Runtime::new("left-alone").await;
     let session = scene.argocd.session().await;
     let theirs = scene.argocd.make(&session, "app-proxy-made-it", 0);
     scene.store(&theirs).await;
@@ -61,7 +61,7 @@ async fn a_key_that_works_is_left_alone_whoever_made_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_else_stands_in_its_place_is_replaced() {
-    let scene = Scene::new("replaced").await;
+    let scene = Runtime::new("replaced").await;
     let session = scene.argocd.session().await;
     let controller = scene.quick().await;
     let mut key = scene.works().await;
@@ -99,7 +99,7 @@ async fn whatever_else_stands_in_its_place_is_replaced() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_key_is_replaced() {
-    let scene = Scene::new("revoked").await;
+    let scene = Runtime::new("revoked").await;
     let session = scene.argocd.session().await;
     let controller = scene.quick().await;
     let mut key = scene.works().await;
@@ -115,8 +115,8 @@ async fn a_revoked_key_is_replaced() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_asks_for_a_look_and_gets_an_answer_once() {
-    let scene = Scene::new("asked").await;
-    let controller = scene.controller(PASSWORD_MODE).await;
+    let scene = Runtime::new("asked").await;
+    let mut controller = scene.controller(PASSWORD_MODE).await;
     let key = scene.works().await;
     scene.is("valid").await;
     let session = scene.argocd.session().await;
@@ -128,7 +128,7 @@ async fn a_person_asks_for_a_look_and_gets_an_answer_once() {
     scene.cluster.merge(&path, &asked).await.unwrap();
     scene.replaced(&key).await;
     say(&format!("asked for a look at a revoked key: a new one after {:?}", begun.elapsed()));
-    let answers = eventually("an answer", async || match scene.events("CredentialChecked").await {
+    let answers = eventually("an answer", async || match scene.events_of("CredentialChecked").await {
         none if none.is_empty() => Err(String::new()),
         some => Ok(some),
     })
@@ -138,7 +138,7 @@ async fn a_person_asks_for_a_look_and_gets_an_answer_once() {
     assert_eq!(secret["metadata"]["annotations"]["argocd-auth-webhook/check"], "now", "it isn't ours to edit");
     // On the key's own Secret as well.
     scene.cluster.merge(&scene.path("secret", "argocd-token"), &asked).await.unwrap();
-    eventually("another answer", async || match scene.events("CredentialChecked").await.len() {
+    eventually("another answer", async || match scene.events_of("CredentialChecked").await.len() {
         2 => Ok(()),
         other => Err(other.to_string()),
     })
@@ -151,12 +151,12 @@ async fn a_person_asks_for_a_look_and_gets_an_answer_once() {
         _ => Err(String::new()),
     })
     .await;
-    assert_eq!(scene.events("CredentialChecked").await.len(), 2, "a request is answered once");
+    assert_eq!(scene.events_of("CredentialChecked").await.len(), 2, "a request is answered once");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_superseded_key_is_retired_after_its_time_and_no_earlier() {
-    let scene = Scene::new("retired").await;
+    let scene = Runtime::new("retired").await;
     let session = scene.argocd.session().await;
     let theirs = scene.argocd.make(&session, "somebody-elses", 0);
     let controller =

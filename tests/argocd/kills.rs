@@ -1,10 +1,11 @@
 //! The controller is killed at every step, and runs beside another one.
 
-use crate::account::id_of;
-use crate::cluster::{eventually, say};
-use crate::controller::Controller;
-use crate::proxy::{Fate, Proxy};
-use crate::scene::{PASSWORD_MODE, Scene};
+use super::account::id_of;
+use super::controller;
+use super::runtime::{PASSWORD_MODE, Runtime};
+use crate::support::cluster::{eventually, say};
+use crate::support::process::Process;
+use crate::support::proxy::{Fate, Proxy};
 use hyper::{Method, Uri};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +22,7 @@ fn is_step(method: &Method, uri: &Uri) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_controller_that_is_killed_at_any_step_leaves_at_most_one_unused_key() {
-    let scene = Scene::new("killed").await;
+    let scene = Runtime::new("killed").await;
     let session = scene.argocd.session().await;
     scene.argocd.make(&session, "somebody-elses", 0);
     let (api, argocd) = (Proxy::before_cluster(&scene.cluster).await, Proxy::before(scene.argocd.port).await);
@@ -57,7 +58,7 @@ async fn a_controller_that_is_killed_at_any_step_leaves_at_most_one_unused_key()
                     if unanswered && step == at { Fate::Unanswered } else { Fate::Lost }
                 });
             }
-            let controller = Controller::start(&kubeconfig, &scene.output, scene.namespace(), &config).await;
+            let mut controller = controller::start(&kubeconfig, &scene.output, scene.namespace(), &config).await;
             let reached = eventually("it gets there or is done", async || {
                 if let Some(step) = stopped.lock().unwrap().clone() {
                     return Ok(Some(step));
@@ -79,7 +80,7 @@ async fn a_controller_that_is_killed_at_any_step_leaves_at_most_one_unused_key()
             for proxy in [&api, &argocd] {
                 proxy.rule(|_, _| Fate::Pass);
             }
-            let controller = Controller::start(&kubeconfig, &scene.output, scene.namespace(), &config).await;
+            let mut controller = controller::start(&kubeconfig, &scene.output, scene.namespace(), &config).await;
             eventually("the next one brings it to its end", async || {
                 let key = scene.stored().await.ok_or("nothing is stored")?;
                 let valid = controller.metric("argocd_auth_webhook_credential_valid") == 1;
@@ -110,17 +111,17 @@ async fn a_controller_that_is_killed_at_any_step_leaves_at_most_one_unused_key()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_controllers_one_makes_a_key() {
-    let scene = Scene::new("two").await;
+    let scene = Runtime::new("two").await;
     let session = scene.argocd.session().await;
     let first = scene.controller(PASSWORD_MODE).await;
     let second = scene.controller(PASSWORD_MODE).await;
     let key = scene.works().await;
     scene.is("valid").await;
     assert_eq!(scene.argocd.ours(&session), [id_of(&key)]);
-    let made = |controller: &Controller| {
+    let made = |controller: &Process| {
         controller.metric("argocd_auth_webhook_credential_regenerations_total{reason=\"absent\"}")
     };
-    let (kept, other) = if made(&first) == 1 { (first, second) } else { (second, first) };
+    let (mut kept, other) = if made(&first) == 1 { (first, second) } else { (second, first) };
     assert_eq!((made(&kept), made(&other)), (1, 0));
     kept.kill();
     scene.free_lease().await;
@@ -132,7 +133,7 @@ async fn of_two_controllers_one_makes_a_key() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_app_proxy_may_write_the_same_secret() {
-    let scene = Scene::new("app-proxy").await;
+    let scene = Runtime::new("app-proxy").await;
     let session = scene.argocd.session().await;
     let argocd = Proxy::before(scene.argocd.port).await;
     // While our key is being made, somebody else writes theirs.
@@ -141,7 +142,7 @@ async fn the_app_proxy_may_write_the_same_secret() {
     let (cluster, path) = (scene.cluster.clone(), scene.path("secret", "argocd-token"));
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "argocd-token" },
-        "data": { "token": crate::server::encoded(&key) },
+        "data": { "token": super::server::encoded(&key) },
     });
     argocd.rule(move |method, uri| {
         if *method == Method::POST && uri.path().ends_with("/token") && wrote.fetch_add(1, Ordering::SeqCst) == 0 {

@@ -1,15 +1,15 @@
 //! The ways to Argo CD: TLS, a root path, a wrong one.
 
-use crate::cluster::say;
-use crate::proxy::Proxy;
-use crate::scene::{PASSWORD_MODE, QUICK, Scene};
-use crate::server::{Options, decoded};
+use super::runtime::{PASSWORD_MODE, QUICK, Runtime};
+use super::server::{Options, decoded};
+use crate::support::cluster::say;
+use crate::support::proxy::Proxy;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn argocd_behind_a_root_path_is_reached_and_a_wrong_one_is_named() {
-    let scene = Scene::with("root-path", Options { root: "/argo/cd", ..Options::default() }).await;
+    let scene = Runtime::with("root-path", Options { root: "/argo/cd", ..Options::default() }).await;
     let without = format!("http://127.0.0.1:{}", scene.argocd.port);
-    let controller = scene.controller_at(&without, &format!("{PASSWORD_MODE}{QUICK}")).await;
+    let mut controller = scene.controller_at(&without, &format!("{PASSWORD_MODE}{QUICK}")).await;
     let status = scene.is("unavailable").await;
     say(&format!("without the root path: {}", status["message"]));
     assert!(scene.stored().await.is_none());
@@ -22,19 +22,19 @@ async fn argocd_behind_a_root_path_is_reached_and_a_wrong_one_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn argocd_over_tls_is_trusted_by_its_ca_or_explicitly_not_at_all() {
-    let scene = Scene::with("tls", Options { tls: true, ..Options::default() }).await;
+    let scene = Runtime::with("tls", Options { tls: true, ..Options::default() }).await;
     let url = format!("https://localhost:{}", scene.argocd.port);
     let config = format!("{PASSWORD_MODE}{QUICK}");
     // Plain HTTP on a port that speaks TLS is answered with a redirect, which isn't followed.
     let proxy = Proxy::before(scene.argocd.port).await;
-    let controller = scene.controller_at(&proxy.url(), &config).await;
+    let mut controller = scene.controller_at(&proxy.url(), &config).await;
     let status = scene.is("unavailable").await;
     say(&format!("plain HTTP where TLS is on: {}", status["message"]));
     controller.kill();
     scene.free_lease().await;
 
-    let controller = scene.controller_at(&url, &config).await;
-    let status = crate::cluster::eventually("TLS fails", async || match scene.status().await {
+    let mut controller = scene.controller_at(&url, &config).await;
+    let status = crate::support::cluster::eventually("TLS fails", async || match scene.status().await {
         Ok(status) if status["message"].as_str().unwrap_or_default().contains("TLS failed") => Ok(status),
         other => Err(format!("{other:?}")),
     })
@@ -49,7 +49,7 @@ async fn argocd_over_tls_is_trusted_by_its_ca_or_explicitly_not_at_all() {
     let pem = decoded(&secret["data"]["tls.crt"]).unwrap();
     scene.put("argocd-ca", "ca.crt", &pem).await;
     let ca = format!("argocd: {{url: \"{url}\", tls: {{caSecretKeyRef: {{name: argocd-ca, key: ca.crt}}}}}}\n{config}");
-    let controller = scene.controller_with(&ca).await;
+    let mut controller = scene.controller_with(&ca).await;
     scene.is("valid").await;
     controller.kill();
     scene.free_lease().await;
@@ -57,6 +57,6 @@ async fn argocd_over_tls_is_trusted_by_its_ca_or_explicitly_not_at_all() {
     let insecure = format!("argocd: {{url: \"{url}\", tls: {{insecureSkipVerify: true}}}}\n{config}");
     scene.cluster.delete(&scene.path("secret", "argocd-token")).await.unwrap();
     let controller = scene.controller_with(&insecure).await;
-    crate::cluster::eventually("a key", async || scene.stored().await.ok_or_else(|| "none".to_owned())).await;
+    crate::support::cluster::eventually("a key", async || scene.stored().await.ok_or_else(|| "none".to_owned())).await;
     assert!(controller.printed().contains("insecureSkipVerify"), "it is warned of");
 }

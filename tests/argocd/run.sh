@@ -26,8 +26,7 @@ else
   log=$state/audit.log
 fi
 
-cd "$root"
-cargo test --locked --test argocd -- --test-threads "${TEST_THREADS:-4}" "$@"
+"$root/tests/live.sh" argocd --test-threads "${TEST_THREADS:-4}" "$@"
 
 searched=("$TEST_OUTPUT")
 if [[ -n ${log:-} ]]; then

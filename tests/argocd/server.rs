@@ -1,13 +1,13 @@
 //! Argo CD's API server as a process that a test starts and ends, each in a namespace of its own.
 
-use crate::cluster::{Cluster, eventually, output};
+use crate::support::cluster::{Cluster, built, eventually, free_port};
+use crate::support::scene::Scene;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
@@ -37,33 +37,11 @@ pub struct Answer {
     pub body: Value,
 }
 
-fn binary(name: &str) -> PathBuf {
-    let bin = std::env::var_os("CLUSTER_BIN")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/cluster/bin"), PathBuf::from);
-    let path = bin.join(name);
-    assert!(path.exists(), "there is no {}: tests/argocd/build.sh makes it", path.display());
-    path
-}
-
-/// A port that nothing uses, below the range from which the kernel takes those of outgoing
-/// connections: it is still free when a server comes back to it.
-pub fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    loop {
-        let port =
-            12_500 + u16::try_from(std::process::id() % 30).unwrap() * 100 + NEXT.fetch_add(1, Ordering::Relaxed);
-        assert!(port < 20_000, "no free port");
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
 /// Argo CD doesn't start without its kinds, which are the whole cluster's.
 async fn kinds(cluster: &Cluster) {
     static ONCE: OnceCell<()> = OnceCell::const_new();
     ONCE.get_or_init(async || {
-        let file = binary("argocd-crds.yaml");
+        let file = built("argocd-crds.yaml");
         let seen = cluster.kubectl(&["apply", "--server-side", "-f", file.to_str().unwrap()], None);
         assert!(seen.success, "{}", seen.stderr);
         let wait = ["wait", "--for=condition=Established", "-f", file.to_str().unwrap()];
@@ -78,7 +56,8 @@ async fn kinds(cluster: &Cluster) {
 
 impl ArgoCd {
     /// With `accounts.admin: apiKey, login`, and the password that the server makes.
-    pub async fn start(cluster: &Cluster, namespace: &str, options: Options) -> Self {
+    pub async fn start(scene: &Scene, options: Options) -> Self {
+        let (cluster, namespace) = (&scene.cluster, scene.namespace());
         kinds(cluster).await;
         let labels = json!({ "app.kubernetes.io/part-of": "argocd" });
         for (kind, name, data) in [
@@ -92,14 +71,13 @@ impl ArgoCd {
             let path = format!("/api/v1/namespaces/{namespace}/{}s", kind.to_lowercase());
             cluster.create(&path, &object).await.unwrap();
         }
-        let log = output(namespace.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-'));
         let mut server = Self {
             cluster: cluster.clone(),
             namespace: namespace.to_owned(),
             port: free_port(),
             options,
             child: None,
-            log: log.join(format!("argocd-{namespace}.log")),
+            log: scene.output.join(format!("argocd-{namespace}.log")),
         };
         server.run().await;
         server
@@ -108,7 +86,7 @@ impl ArgoCd {
     /// Starts its process, on the same port as before.
     pub async fn run(&mut self) {
         let log = File::options().create(true).append(true).open(&self.log).unwrap();
-        let mut command = Command::new(binary("argocd-server"));
+        let mut command = Command::new(built("argocd-server"));
         command
             .arg("--kubeconfig")
             .arg(self.cluster.kubeconfig())
@@ -221,11 +199,6 @@ pub fn encoded(text: &str) -> String {
 pub fn call(port: u16, method: &str, path: &str, token: Option<&str>, body: Option<&Value>) -> Result<Answer, String> {
     let (status, body) = exchange(port, method, path, token, body)?;
     Ok(Answer { status, body: serde_json::from_str(&body).unwrap_or(Value::Null) })
-}
-
-/// What is to be read at this path.
-pub fn call_text(port: u16, path: &str) -> Result<String, String> {
-    exchange(port, "GET", path, None, None).map(|(_, body)| body)
 }
 
 /// By HTTP/1.0, whose bodies end with the connection.

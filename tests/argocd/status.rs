@@ -1,8 +1,8 @@
 //! `status`, beside a controller that keeps a key.
 
-use crate::account::id_of;
-use crate::commands::Person;
-use crate::scene::{PASSWORD_MODE, Scene};
+use super::account::id_of;
+use super::commands::Person;
+use super::runtime::{PASSWORD_MODE, Runtime};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::Child;
@@ -29,7 +29,7 @@ impl Drop for Watched {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_status_says_what_the_controller_does_as_it_does_it() {
-    let scene = Scene::new("status").await;
+    let scene = Runtime::new("status").await;
     let person = Person::new(&scene, PASSWORD_MODE);
     let status = ["status", "--release", "hook"];
     let run = |more: &[&str]| {

@@ -1,9 +1,9 @@
 //! Token mode: the key is watched and never made; and what happens when the mode changes.
 
-use crate::account::id_of;
-use crate::cluster::{eventually, say};
-use crate::proxy::Proxy;
-use crate::scene::{PASSWORD_MODE, QUICK, Scene};
+use super::account::id_of;
+use super::runtime::{PASSWORD_MODE, QUICK, Runtime};
+use crate::support::cluster::{eventually, say};
+use crate::support::proxy::Proxy;
 use serde_json::json;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ const TOKEN_MODE: &str = "auth: {type: token, tokenSecretKeyRef: {name: own, key
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_wrong_kind_of_token_is_named_and_nothing_is_made() {
-    let scene = Scene::new("wrong-kinds").await;
+    let scene = Runtime::new("wrong-kinds").await;
     let session = scene.argocd.session().await;
     let proxy = Proxy::before(scene.argocd.port).await;
     let good = scene.argocd.make(&session, "good", 0);
@@ -34,7 +34,7 @@ async fn each_wrong_kind_of_token_is_named_and_nothing_is_made() {
         ("a session", session.clone(), "wrong_kind", "session"),
         ("white space before it", format!(" {good}"), "wrong_kind", "white space"),
         ("a newline after it", format!("{good}\n"), "wrong_kind", "newline"),
-        ("base64 twice", crate::server::encoded(&good), "wrong_kind", "base64"),
+        ("base64 twice", super::server::encoded(&good), "wrong_kind", "base64"),
         ("another issuer", saying("https://dex", "admin"), "wrong_kind", "issuer"),
         ("a project's token", saying("argocd", "proj:default:ci"), "wrong_kind", "project"),
         ("rubbish", "rubbish".to_owned(), "wrong_kind", "no token"),
@@ -59,23 +59,23 @@ async fn each_wrong_kind_of_token_is_named_and_nothing_is_made() {
     assert!(status["expiresAt"].is_string());
     assert!(controller.metric("argocd_auth_webhook_credential_expiry_timestamp_seconds") > 0);
     assert_eq!(proxy.count("POST"), 0, "nothing is ever made: {:?}", proxy.seen());
-    assert!(!scene.events("CredentialWrongKind").await.is_empty());
+    assert!(!scene.events_of("CredentialWrongKind").await.is_empty());
     assert!(scene.cluster.get(&scene.path("secret", "argocd-token")).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changing_the_mode_both_ways_retires_what_was_ours_and_nothing_else() {
-    let scene = Scene::new("modes").await;
+    let scene = Runtime::new("modes").await;
     let session = scene.argocd.session().await;
     let theirs = scene.argocd.make(&session, "pasted-by-somebody", 0);
     scene.put("own", "token", &theirs).await;
-    let controller = scene.quick().await;
+    let mut controller = scene.quick().await;
     let key = scene.works().await;
     scene.is("valid").await;
     controller.kill();
     scene.free_lease().await;
 
-    let controller = scene.controller(&format!("{TOKEN_MODE}{QUICK}")).await;
+    let mut controller = scene.controller(&format!("{TOKEN_MODE}{QUICK}")).await;
     let status = eventually("token mode", async || match scene.status().await {
         Ok(status) if status["mode"] == "token" && status["state"] == "valid" => Ok(status),
         other => Err(format!("{other:?}")),

@@ -1,11 +1,11 @@
 //! What a real server does too seldom for a test: updates that are lost, ids that are taken, answers
 //! that break off, and calls that go on after their client has left.
 
-use crate::account::id_of;
-use crate::cluster::{eventually, say};
-use crate::proxy::{Fate, Proxy};
-use crate::scene::{PASSWORD_MODE, QUICK, Scene};
-use crate::server::call;
+use super::account::id_of;
+use super::runtime::{PASSWORD_MODE, QUICK, Runtime};
+use super::server::call;
+use crate::support::cluster::{eventually, say};
+use crate::support::proxy::{Fate, Proxy};
 use hyper::{Method, Uri};
 use serde_json::json;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ fn first_creations(proxy: &Proxy, count: usize, fate: Fate) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_creation_that_goes_wrong_in_any_way_is_made_up_for() {
-    let scene = Scene::new("writes").await;
+    let scene = Runtime::new("writes").await;
     let session = scene.argocd.session().await;
     scene.argocd.make(&session, "somebody-elses", 0);
     let proxy = Proxy::before(scene.argocd.port).await;

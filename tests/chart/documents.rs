@@ -1,6 +1,6 @@
 //! What is kept in the tree beside the chart and must fit it.
 
-use crate::helm::{Helm, NAMESPACE, RELEASE, chart, compare, objects, root, yaml};
+use super::helm::{Helm, NAMESPACE, RELEASE, chart, compare, objects, root, yaml};
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -83,7 +83,16 @@ fn the_readme_lists_every_value() {
 fn the_plain_manifests_are_the_rendered_chart() {
     let chart = chart();
     let rendered = Helm::four()
-        .run(&["template", RELEASE, chart.to_str().unwrap(), "--namespace", NAMESPACE, "--no-hooks"])
+        .run(&[
+            "template",
+            RELEASE,
+            chart.to_str().unwrap(),
+            "--namespace",
+            NAMESPACE,
+            "--no-hooks",
+            "--set",
+            "auth.type=password",
+        ])
         .unwrap();
     let head = "# Rendered from charts/argocd-auth-webhook: see docs/without-helm.md. Don't edit.\n";
     compare(&root().join("deploy/manifests.yaml"), &format!("{head}{rendered}"));
@@ -112,7 +121,7 @@ fn alerts_and_dashboard_use_metrics_that_exist() {
         "src/telemetry/metrics.rs",
         "src/controller/metrics.rs",
         "src/controller/credential/metrics.rs",
-        "src/controller/pods/metrics.rs",
+        "src/controller/rollout/metrics.rs",
     ]
     .map(|path| std::fs::read_to_string(root().join(path)).unwrap())
     .concat();

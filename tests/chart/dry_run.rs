@@ -1,7 +1,7 @@
 //! The goldens at a real API server, if `KUBECONFIG_DRY_RUN` names a kubeconfig. Nothing is kept there
 //! but two namespaces and an account. `KUBECTL` is the client.
 
-use crate::helm::{NAMESPACE, RELEASE, root, table, yaml};
+use super::helm::{NAMESPACE, RELEASE, root, table, yaml};
 use std::path::Path;
 use std::process::{Command, Stdio};
 

@@ -61,10 +61,18 @@ impl Helm {
         self.run(&arguments)
     }
 
-    /// Renders our chart with values given as text.
+    /// Renders our chart with values given as text. Where they hold no block, the Runtime's default is
+    /// asked for.
     pub fn render(&self, values: &str) -> Result<String, String> {
+        let has_block = ["auth: {", "auth:\n", "external-arg", "integrations"].iter().any(|word| values.contains(word));
+        let asked = values_file(if has_block { "{}" } else { "auth: {type: password}" });
         let file = values_file(values);
-        self.template(&chart(), file.path(), &[])
+        self.template(&chart(), asked.path(), &["--values", file.path().to_str().unwrap()])
+    }
+
+    /// Renders our chart with values given as text, and nothing else.
+    pub fn render_alone(&self, values: &str) -> Result<String, String> {
+        self.template(&chart(), values_file(values).path(), &[])
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is refused, with the path and the fix.
 
-use crate::common;
-use crate::helm::{Helm, chart, values_file, yaml};
+use super::helm::{Helm, chart, values_file, yaml};
+use crate::support::decision;
 use serde_json::{Value, json};
 
 /// Values that the schema refuses, and what its message must hold.
@@ -48,7 +48,7 @@ const BY_SCHEMA: [(&str, &[&str]); 36] = [
 ];
 
 /// Values that the templates refuse: the path and the fix.
-const BY_TEMPLATE: [(&str, &str); 34] = [
+const BY_TEMPLATE: [(&str, &str); 36] = [
     (
         "global: {external-arg-cd: {auth: {type: token}}}",
         "global.external-arg-cd.auth: type is token, but no token is given; set global.external-arg-cd.auth.token, or",
@@ -70,21 +70,32 @@ const BY_TEMPLATE: [(&str, &str); 34] = [
         "global.external-argo-cd.auth: differs from global.external-arg-cd.auth, and both are given; keep one of them",
     ),
     (
-        "global: {external-arg-cd: {auth: {username: robot}}, integrations: {argo-cd: {server: {auth: {password: p}}}}}",
+        "global: {external-arg-cd: {auth: {type: password, username: robot}}, integrations: {argo-cd: {server: {auth: {password: p}}}}}",
         "global.integrations.argo-cd.server.auth: differs from global.external-arg-cd.auth",
     ),
     (
-        "global: {external-arg-cd: {auth: {usernameSecretKeyRef: {name: a}}}}",
+        "global: {external-arg-cd: {auth: {type: password, usernameSecretKeyRef: {name: a}}}}",
         "global.external-arg-cd.auth.usernameSecretKeyRef: needs name and key",
     ),
     (
-        "global: {external-arg-cd: {auth: {usernameSecretKeyRef: {name: a, key: b}, usernameConfigMapKeyRef: {name: a, key: b}}}}",
+        "global: {external-arg-cd: {auth: {type: password, usernameSecretKeyRef: {name: a, key: b}, usernameConfigMapKeyRef: {name: a, key: b}}}}",
         "stands beside global.external-arg-cd.auth.usernameSecretKeyRef; keep one of them",
     ),
-    ("argoCdUsername: a\napp-proxy: {config: {argoCdUsername: b}}", "argoCdUsername: differs from app-proxy.config"),
+    (
+        "global: {external-arg-cd: {auth: {type: password}}}\nargoCdUsername: a\napp-proxy: {config: {argoCdUsername: b}}",
+        "argoCdUsername: differs from app-proxy.config",
+    ),
     (
         "services: [{name: mine, selector: {matchLabels: {a: b}}, reads: credential}]",
         "services[0].containers: must be given",
+    ),
+    (
+        "cf: {global: {external-arg-cd: {auth: {type: password, passwordSecretKeyRef: text}}}}",
+        "cf.global.external-arg-cd.auth.passwordSecretKeyRef: must be a mapping",
+    ),
+    (
+        "cf: {global: {external-arg-cd: {auth: {type: token, tokn: a}}}}",
+        "cf.global.external-arg-cd.auth.tokn: unknown key; known here: type,",
     ),
     ("services: [{name: app-proxy}, {name: app-proxy}]", "services[1].name: \"app-proxy\" stands there twice"),
     (
@@ -104,7 +115,10 @@ const BY_TEMPLATE: [(&str, &str); 34] = [
     ("services: [{name: none}]", "services[0].name: \"none\" is what metrics call"),
     ("services: [{name: app-proxy, containers: []}]", "services[0].containers: must not be empty"),
     ("services: [{name: app-proxy, selector: {}}]", "services[0].selector: must not be empty"),
-    ("app-proxy: {config: {argoCdUsername: 'a:b'}}", "app-proxy.config.argoCdUsername: is not allowed"),
+    (
+        "global: {external-arg-cd: {auth: {type: password}}}\napp-proxy: {config: {argoCdUsername: 'a:b'}}",
+        "app-proxy.config.argoCdUsername: is not allowed",
+    ),
     ("certificates: {secretName: mine}", "certificates.secretName: is given, but certificates.source is self-managed"),
     ("certificates: {source: secret, secretName: mine, caBundle: LS0t}", "certificates.caBundle: must be PEM"),
     ("webhook: {serviceAccount: {create: false}}", "webhook.serviceAccount.name: must be given"),
@@ -169,7 +183,8 @@ fn a_key_without_a_value_is_no_value_or_is_refused_by_its_name() {
             }
             Err(error) => {
                 let missing = format!("missing property '{}'", path.last().unwrap());
-                assert!(error.contains(&missing), "{values}: {error}");
+                let not_given = format!("{}: must be given", path.join("."));
+                assert!(error.contains(&missing) || error.contains(&not_given), "{values}: {error}");
             }
         }
     }
@@ -189,6 +204,9 @@ fn no_refusal_shows_a_credential() {
         "global: {external-arg-cd: {auth: {token: [plain-credential-1]}}}",
         "global: {external-arg-cd: {auth: {token: {plain: plain-credential-1}}}}",
         "global: {external-arg-cd: {auth: {tipe: token, token: plain-credential-1}}}",
+        "cf: {global: {external-arg-cd: {auth: {tipe: token, token: plain-credential-1}}}}",
+        "cf: {global: {external-argocd: {auth: {type: token, token: plain-credential-1}}}}",
+        "cf: {global: {external-arg-cd: {auth: {type: token, token: [plain-credential-1]}}}}",
     ] {
         let error = Helm::four().render(values).expect_err(values);
         assert!(!error.contains("plain-credential"), "{values}: {error}");
@@ -198,8 +216,8 @@ fn no_refusal_shows_a_credential() {
 #[test]
 fn what_the_program_refuses_the_chart_refuses_too() {
     for values in BY_SCHEMA.map(|(values, _)| values).into_iter().chain(BY_TEMPLATE.map(|(values, _)| values)) {
-        if common::values(values).is_err() {
-            assert!(Helm::four().render(values).is_err(), "{values}");
+        if decision::values(values).is_err() {
+            assert!(Helm::four().render_alone(values).is_err(), "{values}");
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What is rendered.
 
-use crate::common;
-use crate::helm::{Helm, NAMESPACE, RELEASE, chart, compare, object, objects, root, table, values_file};
+use super::helm::{
+    Helm, NAMESPACE, RELEASE, chart, compare, object, objects, program_values, root, table, values_file,
+};
+use crate::support::decision;
 use serde_json::{Value, json};
 
 #[test]
@@ -81,27 +83,36 @@ fn a_plain_credential_stands_in_its_secret_and_nowhere_else() {
 }
 
 #[test]
-fn the_secret_of_a_plain_credential_is_made_only_where_nobody_else_makes_it() {
-    let rendered = |spelling: &str, create: &str| {
-        let auth = "{type: token, token: plain-credential-1}";
+fn a_plain_credential_gets_a_secret_under_a_name_that_no_chart_of_the_runtime_has() {
+    let auth = "{type: token, token: plain-credential-1}";
+    let rendered = |spelling: &str, credentials: &str| {
         let values = match spelling {
+            "own" => format!("auth: {auth}"),
             "current" => format!("global: {{integrations: {{argo-cd: {{server: {{auth: {auth}}}}}}}}}"),
             "both" => format!("global: {{external-arg-cd: {{auth: {auth}}}, external-argo-cd: {{auth: {auth}}}}}"),
+            "umbrella" => format!("cf: {{global: {{external-arg-cd: {{auth: {auth}}}}}}}"),
             spelling => format!("global: {{{spelling}: {{auth: {auth}}}}}"),
         };
-        let values = format!("{values}\ncredentials: {{createSecret: {create}}}\n");
-        let objects = objects(&Helm::four().render(&values).unwrap());
-        object(&objects, "Secret", "gitops-runtime-argo-cd-token").map(|secret| secret["data"]["token"].clone())
+        let objects = objects(&Helm::four().render(&format!("{values}\ncredentials: {credentials}\n")).unwrap());
+        let secret = |name: &str| object(&objects, "Secret", name).map(|secret| secret["data"]["token"].clone());
+        let kept = decision::values(&program_values(&objects)).unwrap().auth.credential.name;
+        (secret("argocd-auth-webhook-argocd-token"), secret("gitops-runtime-argo-cd-token"), kept)
     };
     let made = Some(json!("cGxhaW4tY3JlZGVudGlhbC0x"));
-    assert_eq!(rendered("external-arg-cd", "auto"), made);
-    assert_eq!(rendered("external-argo-cd", "auto"), None);
-    assert_eq!(rendered("current", "auto"), None);
-    // Both say the same, and the Runtime's chart reads one of them.
-    assert_eq!(rendered("both", "auto"), None);
-    assert_eq!(rendered("external-argo-cd", "true"), made);
-    assert_eq!(rendered("current", "\"true\""), made);
-    assert_eq!(rendered("external-arg-cd", "false"), None);
+    let (ours, theirs) = ("argocd-auth-webhook-argocd-token".to_owned(), "gitops-runtime-argo-cd-token".to_owned());
+    // Of these, the former name was ours: the Secret stays until no pod refers to it.
+    for spelling in ["external-arg-cd", "umbrella"] {
+        assert_eq!(rendered(spelling, "{}"), (made.clone(), made.clone(), ours.clone()), "{spelling}");
+        let off = rendered(spelling, "{keepFormerSecret: false}");
+        assert_eq!(off, (made.clone(), None, ours.clone()), "{spelling}");
+    }
+    for spelling in ["own", "external-argo-cd", "both"] {
+        assert_eq!(rendered(spelling, "{}"), (made.clone(), None, ours.clone()), "{spelling}");
+    }
+    // The Runtime's chart makes it of the block that it reads whichever chart it is.
+    assert_eq!(rendered("current", "{}"), (None, None, theirs.clone()));
+    assert_eq!(rendered("current", "{createSecret: true}"), (made, None, ours));
+    assert_eq!(rendered("external-arg-cd", "{createSecret: false}"), (None, None, theirs));
 }
 
 #[test]
@@ -121,7 +132,7 @@ fn the_webhook_has_an_entry_for_each_service_of_the_program() {
         let objects = objects(&Helm::four().render(&values).unwrap());
         let registered = object(&objects, "MutatingWebhookConfiguration", &format!("{RELEASE}-{NAMESPACE}")).unwrap();
         let entries = registered["webhooks"].as_array().unwrap();
-        let services = common::values(&values).unwrap().services;
+        let services = decision::values(&values).unwrap().services;
         assert_eq!(entries.len(), services.len(), "{name}");
         for (entry, service) in entries.iter().zip(services) {
             assert_eq!(entry["name"], format!("{}.argocd-auth-webhook.io", service.name), "{name}");
@@ -204,7 +215,7 @@ fn on_the_nodes_network_an_upgrade_never_waits_for_a_port_that_is_taken() {
 
 #[test]
 fn the_commands_for_people_find_the_settings_by_the_releases_name() {
-    let file = values_file("fullnameOverride: something-else");
+    let file = values_file("{fullnameOverride: something-else, auth: {type: password}}");
     let chart = chart();
     let arguments = ["template", "mine", chart.to_str().unwrap(), "--values", file.path().to_str().unwrap()];
     let objects = objects(&Helm::four().run(&[&arguments[..], &["--kube-version", "1.36.0"]].concat()).unwrap());

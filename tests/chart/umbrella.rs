@@ -1,7 +1,7 @@
 //! The chart as a dependency of another that holds the Runtime.
 
-use crate::common::values;
-use crate::helm::{Helm, NAMESPACE, RELEASE, chart, object, objects, program_values, values_file};
+use super::helm::{Helm, NAMESPACE, RELEASE, chart, object, objects, program_values, values_file};
+use crate::support::decision::values;
 use argocd_auth_webhook::core::Username;
 use serde_json::json;
 use std::path::Path;
@@ -57,7 +57,7 @@ fn copy(from: &Path, to: &Path) {
 #[test]
 fn an_umbrella_gives_it_the_globals_and_its_own_keys() {
     let umbrella = umbrella();
-    let text = "global: {external-arg-cd: {auth: {username: robot}}}\n\
+    let text = "global: {external-arg-cd: {auth: {type: password, username: robot}}}\n\
         argocd-auth-webhook: {delivery: volume, argoCdUsername: robot-2, webhook: {replicas: 3}}\n\
         app-proxy: {config: {argoCdUsername: robot-2}}\n";
     let file = values_file(text);
@@ -75,21 +75,33 @@ fn an_umbrella_gives_it_the_globals_and_its_own_keys() {
 }
 
 #[test]
-fn one_of_the_two_charts_makes_the_secret_and_never_both() {
+fn no_secret_is_made_by_both_charts() {
     let umbrella = umbrella();
     for spelling in ["external-arg-cd", "external-argo-cd"] {
         let file =
             values_file(&format!("global: {{{spelling}: {{auth: {{type: token, token: plain-credential-1}}}}}}"));
         let objects = objects(&Helm::four().template(umbrella.path(), file.path(), &[]).unwrap());
-        // `object` panics where there are two.
-        assert!(object(&objects, "Secret", "gitops-runtime-argo-cd-token").is_some(), "{spelling}");
+        // `object` panics where there are two. Under the former name it is ours or the Runtime's.
+        for name in ["argocd-auth-webhook-argocd-token", "gitops-runtime-argo-cd-token"] {
+            assert!(object(&objects, "Secret", name).is_some(), "{spelling}: {name}");
+        }
     }
+}
+
+#[test]
+fn ours_stands_under_the_charts_name_and_comes_first() {
+    let umbrella = umbrella();
+    let text = "argocd-auth-webhook: {auth: {type: token, tokenSecretKeyRef: {name: ours, key: k}}}\n\
+        global: {external-arg-cd: {auth: {type: password}}}\n";
+    let objects = objects(&Helm::four().template(umbrella.path(), values_file(text).path(), &[]).unwrap());
+    let (kept, read) = (values(&program_values(&objects)).unwrap(), values(text).unwrap());
+    assert_eq!((kept.auth.credential.name.as_str(), &kept.auth), ("ours", &read.auth));
 }
 
 #[test]
 fn the_schema_is_strict_in_an_umbrella_too() {
     let umbrella = umbrella();
-    let file = values_file("argocd-auth-webhook: {webhook: {replica: 3}}");
+    let file = values_file("argocd-auth-webhook: {auth: {type: password}, webhook: {replica: 3}}");
     let error = Helm::four().template(umbrella.path(), file.path(), &[]).unwrap_err();
     assert!(error.contains("'replica' not allowed"), "{error}");
 }
@@ -97,7 +109,7 @@ fn the_schema_is_strict_in_an_umbrella_too() {
 #[test]
 fn an_alias_in_camel_case_is_in_no_name_that_kubernetes_would_refuse() {
     let umbrella = umbrella_that_calls_it("authWebhook");
-    let file = values_file("authWebhook: {webhook: {replicas: 3}}");
+    let file = values_file("authWebhook: {auth: {type: password}, webhook: {replicas: 3}}");
     for helm in [Some(Helm::four()), Helm::three()].into_iter().flatten() {
         let objects = objects(&helm.template(umbrella.path(), file.path(), &[]).unwrap());
         let deployment = object(&objects, "Deployment", &format!("{RELEASE}-authwebhook")).unwrap();

@@ -1,9 +1,9 @@
 //! What the API server's audit log holds of the webhook.
 
-use crate::cluster::{audit_log, eventually, say, workloads_path};
-use crate::registration::entry;
-use crate::scene::{Scene, app_proxies, app_proxy, token_settings};
-use crate::webhook::SECRET_VALUES;
+use super::registration::entry;
+use super::served::{Served, app_proxies, app_proxy, token_settings};
+use crate::support::cluster::{audit_log, eventually, say, workloads_path};
+use crate::support::credentials::SECRET_VALUES;
 use serde_json::{Value, json};
 use std::fs;
 
@@ -13,7 +13,7 @@ async fn the_audit_log_says_what_was_done_and_holds_no_secret() {
         say("NOT RUN: the API server's audit log, which can't be read from here (TEST_AUDIT_LOG is its path)");
         return;
     };
-    let scene = Scene::new("audit", &token_settings("")).await;
+    let scene = Served::new("audit", &token_settings("")).await;
     let mut out = app_proxy("out");
     out["metadata"]["labels"]["argocd-auth-webhook/inject"] = json!("false");
     scene.create_pod(&out).await.unwrap();

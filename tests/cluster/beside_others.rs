@@ -1,9 +1,10 @@
 //! Other mutating webhooks in the same cluster, and the reviews that one of them records.
 
-use crate::cluster::{Cluster, Namespaces, eventually, say, workloads_path};
-use crate::fixtures::{self, Arrives};
-use crate::other_webhook::{Habit, OtherWebhook};
-use crate::scene::{Scene, app_proxy, has_token, token_settings, unique};
+use super::other_webhook::{Habit, OtherWebhook};
+use super::served::{Served, app_proxy, has_token, token_settings};
+use crate::support::cluster::{Cluster, Namespaces, eventually, say, workloads_path};
+use crate::support::fixtures::{self, Arrives};
+use crate::support::scene::unique;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,12 +12,12 @@ use std::{env, fs};
 
 async fn beside_one_that_adds_a_sidecar(test: &str, other: &str, expected: &[(&str, u64)]) {
     // Both deliveries change lists by place, and the sidecar shifts the places.
-    let scene = Scene::new(test, &token_settings("delivery: volume")).await;
+    let scene = Served::new(test, &token_settings("delivery: volume")).await;
     let alone = scene.create_pod(&app_proxy("alone")).await.unwrap();
     let counts = || expected.iter().map(|(outcome, _)| scene.webhook.count("app-proxy", outcome)).collect::<Vec<_>>();
     let before = counts();
     let other = format!("{other}-{}", scene.name);
-    let _other = OtherWebhook::start(&scene.cluster, &other, &scene.namespaces.names, Habit::AddSidecar).await;
+    let _other = OtherWebhook::start(&scene.cluster, &other, scene.namespaces(), Habit::AddSidecar).await;
     let together = scene.create_pod(&app_proxy("together")).await.unwrap();
 
     let containers = together["spec"]["containers"].as_array().unwrap();
@@ -54,7 +55,7 @@ async fn it_injects_into_what_another_webhook_made_of_the_pod() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_that_is_right_already_gets_no_patch() {
-    let scene = Scene::new("already_right", &token_settings("")).await;
+    let scene = Served::new("already_right", &token_settings("")).await;
     let first = scene.create_pod(&app_proxy("first")).await.unwrap();
     assert!(has_token(&first));
     let mut second = app_proxy("second");

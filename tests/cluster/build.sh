@@ -29,7 +29,7 @@ kubernetes() {
   echo "$sources" >"$bin/$name.sources"
 }
 
-kubernetes kubernetes 1.36.3
+kubernetes kubernetes 1.37.2
 for name in etcd kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl; do
   ln -sf kubernetes "$bin/$name"
 done

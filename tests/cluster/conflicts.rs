@@ -1,8 +1,8 @@
 //! What a person at `kubectl` is told.
 
-use crate::registration::entry;
-use crate::scene::{Scene, app_proxy, has_token, pod, token_settings};
-use crate::webhook::USERS_OWN_VALUE;
+use super::registration::entry;
+use super::served::{Served, app_proxy, has_token, pod, token_settings};
+use crate::support::credentials::USERS_OWN_VALUE;
 use serde_json::{Value, json};
 
 fn with_own_token(name: &str) -> Value {
@@ -13,7 +13,7 @@ fn with_own_token(name: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_is_warned_that_their_own_variable_stays() {
-    let scene = Scene::new("conflict_kept", &token_settings("")).await;
+    let scene = Served::new("conflict_kept", &token_settings("")).await;
     let mine = with_own_token("mine");
     let seen = scene.kubectl_create(&mine);
     assert_eq!(seen.stdout, "pod/mine created\n");
@@ -29,7 +29,7 @@ async fn a_user_is_warned_that_their_own_variable_stays() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_is_warned_that_their_own_variable_gave_way() {
-    let scene = Scene::new("conflict_replaced", &token_settings("onConflict: replace")).await;
+    let scene = Served::new("conflict_replaced", &token_settings("onConflict: replace")).await;
     let seen = scene.kubectl_create(&with_own_token("mine"));
     assert_eq!(seen.stdout, "pod/mine created\n");
     assert_eq!(
@@ -43,7 +43,7 @@ async fn a_user_is_warned_that_their_own_variable_gave_way() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_is_told_why_their_pod_is_refused() {
-    let scene = Scene::new("conflict_denied", &token_settings("onConflict: deny")).await;
+    let scene = Served::new("conflict_denied", &token_settings("onConflict: deny")).await;
     let seen = scene.kubectl_create(&with_own_token("mine"));
     assert!(!seen.success);
     assert_eq!(
@@ -65,7 +65,7 @@ async fn a_user_is_told_why_their_pod_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_is_warned_that_no_container_was_found() {
-    let scene = Scene::new("container_not_found", &token_settings("")).await;
+    let scene = Served::new("container_not_found", &token_settings("")).await;
     let seen = scene.kubectl_create(&pod("renamed", &json!({ "app": "gitops-operator" }), "operator"));
     assert_eq!(seen.stdout, "pod/renamed created\n");
     assert_eq!(

@@ -4,31 +4,39 @@
 //! There is no node, so the webhook's `EndpointSlices` are made by hand, with an address of this
 //! machine (they don't take a loopback one), and the Service is an `ExternalName` of that address.
 
-use crate::cluster::{Cluster, Namespaces, eventually, output, pods_path, say};
-use crate::process::Process;
-use crate::scene::{app_proxy, has_token, token_settings, unique};
-use crate::webhook::{free_port, write_config};
+use super::served::{app_proxy, has_token, token_settings};
+use crate::support::cluster::{Cluster, eventually, free_port, pods_path, say};
+use crate::support::process::Process;
+use crate::support::proxy::{Fate, Proxy};
+use crate::support::scene::Scene;
+use hyper::{Method, Uri};
 use serde_json::{Value, json};
 use std::net::{IpAddr, UdpSocket};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use tempfile::TempDir;
+use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;
 
 const HELD: &str = "argocd_auth_webhook_lease_held";
 
-/// In this order: the configuration goes first, so that no pod waits for a webhook that has ended.
-struct Scene {
+/// Two webhooks and what a controller needs. In this order: the configuration goes first, so that no pod
+/// waits for a webhook that has ended.
+struct Controlled {
     configuration: Configuration,
-    namespaces: Namespaces,
+    scene: Scene,
     webhooks: Vec<Process>,
-    cluster: Cluster,
     host: IpAddr,
     ports: [u16; 2],
     settings: PathBuf,
-    output: PathBuf,
-    _files: TempDir,
+}
+
+impl Deref for Controlled {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        &self.scene
+    }
 }
 
 struct Configuration {
@@ -49,7 +57,7 @@ fn address() -> Option<IpAddr> {
     Some(socket.local_addr().ok()?.ip()).filter(|address| !address.is_loopback() && !address.is_unspecified())
 }
 
-impl Scene {
+impl Controlled {
     /// Two webhooks that wait for their Secret, registered without a `caBundle`. Nothing where this
     /// machine has no address but loopback.
     async fn new(name: &str) -> Option<Self> {
@@ -57,10 +65,8 @@ impl Scene {
             say(&format!("NOT RUN: {name}: this machine has only loopback addresses"));
             return None;
         };
-        let cluster = Cluster::connect().await;
-        let output = output(name);
-        let namespaces = Namespaces::create(&cluster, vec![unique(name)]).await;
-        let namespace = &namespaces.names[0];
+        let scene = Scene::new(name).await;
+        let (cluster, namespace) = (&scene.cluster, scene.namespace());
         let ports = [free_port(), free_port()];
         let service = json!({
             "apiVersion": "v1", "kind": "Service", "metadata": { "name": "hook" },
@@ -100,29 +106,14 @@ impl Scene {
         });
         let path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
         cluster.create(path, &configuration).await.unwrap();
-        let configuration = Configuration { cluster: cluster.clone(), name: namespace.clone() };
+        let configuration = Configuration { cluster: cluster.clone(), name: namespace.to_owned() };
 
-        let files = TempDir::new().unwrap();
-        let settings = write_config(files.path(), &token_settings(""));
-        let mut scene = Self {
-            configuration,
-            namespaces,
-            webhooks: Vec::new(),
-            cluster,
-            host,
-            ports,
-            settings,
-            output,
-            _files: files,
-        };
+        let settings = scene.write("config", &token_settings(""));
+        let mut scene = Self { configuration, scene, webhooks: Vec::new(), host, ports, settings };
         for port in ports {
             scene.webhooks.push(scene.webhook(port).await);
         }
         Some(scene)
-    }
-
-    fn namespace(&self) -> &str {
-        &self.namespaces.names[0]
     }
 
     async fn webhook(&self, port: u16) -> Process {
@@ -130,31 +121,20 @@ impl Scene {
         let config = self.settings.to_str().unwrap();
         let arguments =
             ["serve", "--config", config, "--tls-secret", &secret, "--listen", &listen, "--drain-delay", "0s"];
-        Process::start(&self.cluster.kubeconfig(), &self.output, &arguments).await
+        Process::start(Some(&self.cluster.kubeconfig()), &self.output, &arguments).await
     }
 
     async fn controller(&self) -> Process {
+        self.controller_by(&self.cluster.kubeconfig()).await
+    }
+
+    /// A controller that reaches the cluster by this kubeconfig.
+    async fn controller_by(&self, kubeconfig: &Path) -> Process {
         let (port, config) = (self.ports[0].to_string(), self.settings.to_str().unwrap());
         let place = ["--namespace", self.namespace(), "--release", "hook", "--service-port", &port];
         let terms = ["--webhook-configuration", self.namespace(), "--propagation-time", "2s"];
         let arguments = [&["controller", "--config", config][..], &place, &terms].concat();
-        Process::start(&self.cluster.kubeconfig(), &self.output, &arguments).await
-    }
-
-    fn secret(&self, name: &str) -> String {
-        format!("/api/v1/namespaces/{}/secrets/{name}", self.namespace())
-    }
-
-    fn lease(&self) -> String {
-        format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases/argocd-auth-webhook", self.namespace())
-    }
-
-    /// Nobody has to wait for the Lease of a process that is known to be dead. It may have died before it
-    /// had one.
-    async fn free_lease(&self) {
-        if let Err(error) = self.cluster.delete(&self.lease()).await {
-            assert!(error.contains("not found"), "{error}");
-        }
+        Process::start(Some(kubeconfig), &self.output, &arguments).await
     }
 
     fn configuration(&self) -> String {
@@ -183,16 +163,6 @@ impl Scene {
         }
     }
 
-    /// Waits for it to be settled with another CA than this.
-    async fn rotated(&self, before: &str) -> String {
-        eventually("another CA", async || match self.settled().await {
-            Ok(now) if now != before => Ok(now),
-            Ok(_) => Err("the same CA".to_owned()),
-            Err(error) => Err(error),
-        })
-        .await
-    }
-
     async fn ask_for(&self, what: &str) {
         let change = json!({ "metadata": { "annotations": { "argocd-auth-webhook/rotate": what } } });
         self.cluster.merge(&self.secret("hook-ca"), &change).await.unwrap();
@@ -207,7 +177,7 @@ struct Stream {
 }
 
 impl Stream {
-    fn start(scene: &Scene) -> Self {
+    fn start(scene: &Controlled) -> Self {
         let (created, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let (cluster, path) = (scene.cluster.clone(), format!("{}?dryRun=All", pods_path(scene.namespace())));
         let (count, ended) = (Arc::clone(&created), Arc::clone(&stop));
@@ -230,15 +200,21 @@ impl Stream {
     }
 }
 
+/// A write that is a step of a rotation. Leases, the status and Events come whenever they like.
+fn is_step(method: &Method, uri: &Uri) -> bool {
+    let objects = ["/secrets/hook-ca", "/secrets/hook-serving", "/mutatingwebhookconfigurations/"];
+    *method != Method::GET && objects.iter().any(|object| uri.path().contains(object))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ca_rotates_while_the_controller_is_killed_again_and_again() {
-    let Some(scene) = Scene::new("controller-killed").await else { return };
+    let Some(scene) = Controlled::new("controller-killed").await else { return };
     assert!(
         scene.webhooks[0].readiness().contains("no serving certificate: Secret"),
         "{}",
         scene.webhooks[0].readiness()
     );
-    let controller = scene.controller().await;
+    let mut controller = scene.controller().await;
     let first = eventually("the first certificates", async || scene.settled().await).await;
     eventually("every webhook is ready", async || {
         let not = scene.webhooks.iter().map(Process::readiness).find(|text| !text.contains("ready; serving"));
@@ -249,16 +225,43 @@ async fn a_ca_rotates_while_the_controller_is_killed_again_and_again() {
     let stream = Stream::start(&scene);
     scene.ask_for("ca").await;
     controller.kill();
-    for turn in 0..12_u64 {
+    let proxy = Proxy::before_cluster(&scene.cluster).await;
+    let kubeconfig = proxy.kubeconfig(scene.folder());
+    let mut kills = 0;
+    // Killed before each step of the rotation and after it, until there is no step left.
+    let second = loop {
+        let stopped: Arc<Mutex<Option<String>>> = Arc::default();
+        let (after, at) = (kills % 2 == 1, Arc::clone(&stopped));
+        proxy.rule(move |method, uri| {
+            if !is_step(method, uri) {
+                return Fate::Pass;
+            }
+            let first = at.lock().unwrap().replace(format!("{method} {}", uri.path())).is_none();
+            if after && first { Fate::Unanswered } else { Fate::Lost }
+        });
         scene.free_lease().await;
-        let controller = scene.controller().await;
-        // Not long enough for a rotation, and another moment of it each time.
-        tokio::time::sleep(std::time::Duration::from_millis(300 + 370 * (turn % 4))).await;
+        let mut controller = scene.controller_by(&kubeconfig).await;
+        let done = eventually("it gets to a step or is done", async || {
+            if stopped.lock().unwrap().is_some() {
+                return Ok(None);
+            }
+            match scene.settled().await? {
+                now if now == first => Err("the same CA".to_owned()),
+                now => Ok(Some(now)),
+            }
+        })
+        .await;
         controller.kill();
-    }
+        if let Some(now) = done {
+            break now;
+        }
+        kills += 1;
+        assert!(kills < 50, "the rotation comes to no end");
+    };
+    say(&format!("a rotation of the CA: killed {kills} times, before and after each of its writes"));
+    assert!(kills >= 8, "{kills}");
     scene.free_lease().await;
-    let controller = scene.controller().await;
-    let second = scene.rotated(&first).await;
+    let mut controller = scene.controller().await;
     scene.ask_for("leaf").await;
     eventually("the request is answered", async || {
         scene.settled().await?;
@@ -275,7 +278,7 @@ async fn a_ca_rotates_while_the_controller_is_killed_again_and_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_lost_or_damaged_is_mended_and_no_creation_fails() {
-    let Some(scene) = Scene::new("controller-damage").await else { return };
+    let Some(scene) = Controlled::new("controller-damage").await else { return };
     let controller = scene.controller().await;
     let mut ca = eventually("the first certificates", async || scene.settled().await).await;
     eventually("the webhook is ready", async || {
@@ -329,30 +332,30 @@ async fn what_is_lost_or_damaged_is_mended_and_no_creation_fails() {
     })
     .await;
 
-    let events =
-        scene.cluster.get(&format!("/apis/events.k8s.io/v1/namespaces/{}/events", scene.namespace())).await.unwrap();
-    let warnings: Vec<&Value> =
-        events["items"].as_array().unwrap().iter().filter(|event| event["type"] == "Warning").collect();
+    let events = scene.events().await;
+    let warnings: Vec<&Value> = events.iter().filter(|event| event["type"] == "Warning").collect();
     assert!(warnings.iter().any(|event| event["regarding"]["name"] == "hook-ca"), "{warnings:?}");
     assert!(warnings.iter().any(|event| event["regarding"]["name"] == "hook-serving"), "{warnings:?}");
-    assert!(!events.to_string().contains("PRIVATE KEY"));
+    assert!(!Value::from(events).to_string().contains("PRIVATE KEY"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_controllers_one_writes_and_the_other_takes_over() {
-    let Some(scene) = Scene::new("controller-twice").await else { return };
-    let first = scene.controller().await;
+    let Some(scene) = Controlled::new("controller-twice").await else { return };
+    let mut first = scene.controller().await;
     eventually("the first certificates", async || scene.settled().await).await;
     let second = scene.controller().await;
     assert_eq!((first.metric(HELD), second.metric(HELD)), (1, 0));
     assert!(second.readiness().contains("ready"), "ready without the Lease");
     first.terminate().await;
-    let begun = std::time::Instant::now();
+    // A Lease that was given back names nobody who would have to be waited for.
+    let lease = scene.cluster.get(&scene.lease()).await.unwrap();
+    let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default();
+    assert!(!holder.ends_with(&format!("_{}", first.id())), "{lease}");
     eventually("the second takes over", async || match second.metric(HELD) {
         1 => Ok(()),
         _ => Err("not yet".to_owned()),
     })
     .await;
-    assert!(begun.elapsed().as_secs() < 10, "a Lease that was given back needs no waiting for: {:?}", begun.elapsed());
     assert!(!second.printed().contains("made a"), "what stands is carried on from");
 }

@@ -1,9 +1,10 @@
 //! Pods of all services, of both generations of the chart, made by their controllers.
 
-use crate::cluster::{Cluster, Namespaces, eventually, workloads_path};
-use crate::expected::{Delivery, ways};
-use crate::fixtures::{self, Arrives, Fixture, GENERATIONS};
-use crate::scene::{Scene, unique};
+use super::expected::{Delivery, ways};
+use super::served::Served;
+use crate::support::cluster::{Cluster, Namespaces, eventually, workloads_path};
+use crate::support::fixtures::{self, Arrives, Fixture, GENERATIONS};
+use crate::support::scene::unique;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use tokio::sync::OnceCell;
@@ -81,10 +82,10 @@ async fn every_pod_gets_its_credential(way: &str, delivery: Delivery) {
     };
     let endings = endings();
     let endings: Vec<_> = endings.iter().map(String::as_str).collect();
-    let scene = Scene::with_namespaces(&format!("{}-{ending}", way.name), &endings, &settings).await;
+    let scene = Served::with_namespaces(&format!("{}-{ending}", way.name), &endings, &settings).await;
     let fixtures = fixtures::all();
     let mut checked = 0;
-    for ((generation, arrives), namespace) in settings_of_namespaces().into_iter().zip(&scene.namespaces.names) {
+    for ((generation, arrives), namespace) in settings_of_namespaces().into_iter().zip(scene.namespaces()) {
         let of_generation: Vec<_> = fixtures.iter().filter(|f| f.generation == generation).collect();
         for (fixture, pod) in create_and_collect(&scene.cluster, namespace, &of_generation, arrives).await {
             way.check(&pod, &untouched[&(generation, arrives, fixture.service)], fixture, arrives, delivery);

@@ -1,8 +1,8 @@
 //! What a pod must look like afterwards. Written from what the Runtime's services read, not from the
 //! code that decides it.
 
-use crate::fixtures::{Arrives, Fixture};
-use crate::webhook::{plain_password, plain_token};
+use crate::support::credentials::{plain_password, plain_token};
+use crate::support::fixtures::{Arrives, Fixture};
 use serde_json::{Value, json};
 
 /// A way to tell a Runtime its credential, with what that means for its pods.
@@ -57,7 +57,7 @@ pub fn ways() -> [Way; 5] {
         },
         Way {
             name: "password-defaults",
-            settings: "auth: {}".to_owned(),
+            settings: "auth: {type: password}".to_owned(),
             token: false,
             credential: ("argocd-initial-admin-secret", "password", None),
             username: "admin",
@@ -107,11 +107,12 @@ impl Way {
         if self.token {
             return vec![credential];
         }
-        let username = match arrives {
-            Arrives::Stripped => json!({ "name": "ARGO_CD_USERNAME", "value": self.username }),
-            // The chart renders the same user name into this ConfigMap: it may stay.
-            Arrives::WithChartVariables => json!({ "name": "ARGO_CD_USERNAME", "valueFrom": {
-                "configMapKeyRef": { "name": "cap-app-proxy-cm", "key": "argoCdUsername" } } }),
+        // Every chart renders `admin` into this ConfigMap: then it may stay. Another name isn't in it for sure.
+        let username = if arrives == Arrives::WithChartVariables && self.username == "admin" {
+            json!({ "name": "ARGO_CD_USERNAME", "valueFrom": {
+                "configMapKeyRef": { "name": "cap-app-proxy-cm", "key": "argoCdUsername" } } })
+        } else {
+            json!({ "name": "ARGO_CD_USERNAME", "value": self.username })
         };
         vec![credential, username]
     }

@@ -1,8 +1,8 @@
 //! Somebody else's mutating webhook, inside the test process: it keeps each review that it gets, and
 //! can add a sidecar.
 
-use crate::certificates::Authority;
-use crate::cluster::{Cluster, listen_host, webhook_host};
+use crate::support::authority::Authority;
+use crate::support::cluster::{Cluster, listen_host, webhook_host};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Full};
@@ -84,9 +84,9 @@ impl OtherWebhook {
 
     /// The API server takes a moment to see the registration.
     async fn wait_until_asked(&self, namespace: &str) {
-        let probe = crate::scene::pod("probe", &json!({}), "probe");
-        let path = format!("{}?dryRun=All", crate::cluster::pods_path(namespace));
-        crate::cluster::eventually("the API server asks the other webhook", async || {
+        let probe = super::served::pod("probe", &json!({}), "probe");
+        let path = format!("{}?dryRun=All", crate::support::cluster::pods_path(namespace));
+        crate::support::cluster::eventually("the API server asks the other webhook", async || {
             self.cluster.create(&path, &probe).await?;
             if self.take_reviews().is_empty() { Err("it was not asked".to_owned()) } else { Ok(()) }
         })

@@ -1,6 +1,6 @@
 //! What tells the API server of a webhook.
 
-use crate::cluster::{Cluster, eventually, pods_path, webhook_host};
+use crate::support::cluster::{Cluster, eventually, pods_path, webhook_host};
 use base64::Engine;
 use serde_json::{Value, json};
 

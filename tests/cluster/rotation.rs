@@ -1,8 +1,8 @@
 //! A new certificate from a new CA while pods are created.
 
-use crate::certificates::Authority;
-use crate::cluster::{Cluster, eventually, pods_path, webhook_host};
-use crate::scene::{Scene, app_proxy, has_token, token_settings};
+use super::served::{Served, app_proxy, has_token, token_settings};
+use crate::support::authority::Authority;
+use crate::support::cluster::{Cluster, eventually, pods_path, webhook_host};
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -44,7 +44,7 @@ async fn create(cluster: Cluster, namespace: String, task: u32, created: Arc<Ato
 async fn a_certificate_is_replaced_under_load_and_no_creation_fails() {
     const TASKS: u32 = 4;
     const EACH_PHASE: usize = 150;
-    let mut scene = Scene::new("rotated", &token_settings("")).await;
+    let mut scene = Served::new("rotated", &token_settings("")).await;
     let old = scene.authority.pem();
     let new = Authority::new("new");
     assert!(serves(scene.start.port, &new).await.is_err());
@@ -80,5 +80,5 @@ async fn a_certificate_is_replaced_under_load_and_no_creation_fails() {
     }
     let created = created.load(Ordering::Relaxed);
     assert!(created >= 4 * EACH_PHASE);
-    crate::cluster::say(&format!("rotated: {created} pods were created meanwhile, and none was refused"));
+    crate::support::cluster::say(&format!("rotated: {created} pods were created meanwhile, and none was refused"));
 }

@@ -12,7 +12,7 @@ mkdir -p "$TEST_OUTPUT"
 cd "$root"
 
 tests() { # ARGUMENT...: the test program, and what it left behind
-  cargo test --locked --test cluster -- --test-threads "${TEST_THREADS:-4}" "$@"
+  "$root/tests/live.sh" cluster --test-threads "${TEST_THREADS:-4}" "$@"
   # Only a search that can find something proves anything: with all tests, patches name this Secret.
   if [[ $# == 0 && -n ${TEST_AUDIT_LOG:-} ]] && ! grep -qF gitops-runtime-argo-cd-token "$TEST_AUDIT_LOG"; then
     echo "secret values: $TEST_AUDIT_LOG holds no patch, so looking into it proves nothing" >&2

@@ -1,13 +1,14 @@
 //! What the webhook must leave alone, and pods that are unlike the usual ones.
 
-use crate::cluster::{Cluster, Namespaces, eventually, pods_path};
-use crate::expected::comparable;
-use crate::scene::{Scene, app_proxy, has_token, pod, token_settings, unique};
+use super::expected::comparable;
+use super::served::{Served, app_proxy, has_token, pod, token_settings};
+use crate::support::cluster::{Cluster, Namespaces, eventually, pods_path};
+use crate::support::scene::unique;
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_without_the_labels_never_reaches_the_webhook() {
-    let scene = Scene::new("without_labels", &token_settings("")).await;
+    let scene = Served::new("without_labels", &token_settings("")).await;
     let elsewhere = Namespaces::create(&scene.cluster, vec![unique("elsewhere")]).await;
     let others = [
         json!({}),
@@ -29,7 +30,7 @@ async fn a_pod_without_the_labels_never_reaches_the_webhook() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_that_opts_out_by_label_or_annotation_stays_as_it_is() {
-    let scene = Scene::new("opted_out", &token_settings("")).await;
+    let scene = Served::new("opted_out", &token_settings("")).await;
     let elsewhere = Namespaces::create(&scene.cluster, vec![unique("opted-out-elsewhere")]).await;
     for part in ["labels", "annotations"] {
         let mut pod = app_proxy(part);
@@ -56,7 +57,7 @@ fn big(name: &str, bytes: usize) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_big_pod_is_injected_like_any_other() {
-    let scene = Scene::new("big", &token_settings("")).await;
+    let scene = Served::new("big", &token_settings("")).await;
     let path = pods_path(scene.namespace());
     // More than a megabyte and a half does not fit into etcd, so the biggest is not stored.
     for (name, bytes, query) in [("stored", 1_000_000, ""), ("dry-run", 2_500_000, "?dryRun=All")] {
@@ -93,7 +94,7 @@ async fn live_and_die(cluster: &Cluster, namespace: &str, name: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn updates_deletions_and_finalizers_are_none_of_its_business() {
-    let mut scene = Scene::new("later_life", &token_settings("")).await;
+    let mut scene = Served::new("later_life", &token_settings("")).await;
     for name in ["first", "second"] {
         scene.create_pod(&app_proxy(name)).await.unwrap();
     }
@@ -107,7 +108,7 @@ async fn updates_deletions_and_finalizers_are_none_of_its_business() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_shows_the_credential_and_stores_nothing() {
-    let scene = Scene::new("dry_run", &token_settings("")).await;
+    let scene = Served::new("dry_run", &token_settings("")).await;
     let seen = scene.cluster.kubectl(
         &["create", "--namespace", scene.namespace(), "--dry-run=server", "--output", "json", "--filename", "-"],
         Some(&app_proxy("shown")),

@@ -6,6 +6,10 @@ use argocd_auth_webhook::core::{
 };
 use serde_json::{Value, json};
 
+mod corpus;
+mod differential;
+mod generated;
+mod kubernetes;
 mod properties;
 
 fn injector(on_conflict: OnConflict) -> Injector {
@@ -131,7 +135,7 @@ fn what_makes_no_pods_passes_through_with_a_reason_where_one_helps() {
             "apiVersion: batch/v1\nkind: Job\nspec: {template: [1]}\n",
             "Job (no name): passed through (no pod template in it)",
         ),
-        ("apiVersion: v1\nkind: Pod\nmetadata: {name: \"a\\e[2J\"}\n", "Pod a\u{FFFD}[2J: not_selected"),
+        ("apiVersion: v1\nkind: Pod\nmetadata: {name: \"a\\e[2J\"}\n", "Pod a\\u{1b}[2J: not_selected"),
         ("apiVersion: v1\nkind: List\nitems: []\n", "List (no name): passed through (no items)"),
         ("apiVersion: v1\nkind: List\nitems: [1]\n", ""),
     ] {
@@ -305,44 +309,160 @@ fn an_empty_input_is_empty_output_and_a_note() {
     }
 }
 
+/// A document that may be a pod of ours, so that it can't be left alone.
+fn ours(text: &str) -> String {
+    format!("x: cap-app-proxy\n{text}")
+}
+
 #[test]
 fn an_error_says_where_it_is_in_the_file_and_never_what_stands_there() {
     for (text, expected) in [
-        ("a: 1\n---\nb: [S3CRET\n---\n", "in: document 2: line 3, column 4: not valid YAML: unclosed bracket '['"),
-        (
-            "a: 1\r\n...\r\n# x\r\nS3CRET: 1\r\nS3CRET: 2",
-            "in: document 2: line 5, column 1: not valid YAML: a key stands twice in one mapping",
-        ),
-        (
-            "a: &S3CRET 1\nb: *S3CRETS\n",
-            "in: document 1: line 2, column 4: not valid YAML: an alias whose anchor isn't there",
-        ),
-        (
-            "a: !!binary S3CRET*\n",
-            "in: document 1: line 1, column 13: not valid YAML: !!binary that is not text in base64",
-        ),
-        (
-            "a: !!int S3CRET\n",
-            "in: document 1: line 1, column 10: not valid YAML: a value that is not of its tag's type (u64)",
-        ),
-        ("a: \"S3CRET\n", "in: document 1: line 1, column 4: not valid YAML: unclosed quote"),
+        ("b: [S3CRET\n---\n", "line 4, column 4: not valid YAML: a bracket that isn't closed"),
+        ("a: &S3CRET 1\nb: *S3CRETS\n", "line 5, column 4: not valid YAML: an alias whose anchor isn't there"),
+        ("a: !!binary S3CRET*\n", "line 4, column 13: not valid YAML: !!binary that is not base64"),
+        ("a: !!int S3CRET\n", "line 4, column 10: not valid YAML: a value that is not of its tag's type (int)"),
+        ("a: \"S3CRET\n", "line 4, column 4: not valid YAML: a quote that isn't closed"),
         (
             "? [S3CRET]\n: 1\n",
-            "in: document 1: line 1, column 3: not valid YAML: a key that is not a string, number or boolean",
+            "line 4, column 3: not valid YAML: a key that is not a string, a boolean, or a number of at most 63 bits",
         ),
-        ("# x\n---\n\nS3CRET\n", "in: document 1: line 4, column 1: a string, not a Kubernetes object"),
-        ("- S3CRET\n", "in: document 1: line 1, column 1: a list, not a Kubernetes object"),
+        (
+            "a: .nan # S3CRET\n",
+            "line 4, column 4: not valid YAML: a number that JSON can't hold (infinite, or not a number)",
+        ),
+        (
+            "S3CRET: \"\u{85}\"\n",
+            "line 4, column 10: not valid YAML: a line break of Unicode (U+0085, U+2028 or U+2029); \
+             write it as an escape in double quotes",
+        ),
+    ] {
+        let text = format!("a: 1\n---\n{}", ours(text));
+        let error = inject_as(text.clone(), None).expect_err(&text);
+        assert_eq!(error.to_string(), format!("in: document 2: {expected}"));
+        assert!(!format!("{error:?}").contains("S3CRET"));
+    }
+    for (text, expected) in [
         ("{\"a\": 1}\n{\"a\": S3CRET}", "in: document 2: line 2, column 7: not valid JSON: expected value"),
         (
-            "{\"S3CRET\": 1,\n \"S3CRET\": 2}",
-            "in: document 1: line 2, column 9: not valid JSON: a key stands twice in one mapping",
+            "{\"x\": \"cap-app-proxy\"}\n {\"S3CRET\": \"cap-app-proxy\",\n \"S3CRET\": 2}",
+            "in: document 2: line 3, column 9: not valid JSON: a key stands twice in one mapping",
         ),
-        ("{\"a\": 1} \"S3CRET\"", "in: document 2: line 1, column 10: a string, not a Kubernetes object"),
     ] {
         let error = inject_as(text, None).expect_err(text);
         assert_eq!(error.to_string(), expected);
         assert!(!format!("{error:?}").contains("S3CRET"));
     }
+}
+
+#[test]
+fn what_cannot_be_read_and_cannot_be_ours_passes_with_a_warning() {
+    for (text, why) in [
+        ("a: {{ .Values.x }}\n", "document 1: left alone\n  warning: line 1, column "),
+        (
+            "# x\n---\n\ntext\n",
+            "document 1: left alone\n  warning: line 4, column 1: a string, not a Kubernetes object",
+        ),
+        ("- a\n", "document 1: left alone\n  warning: line 1, column 1: a list, not a Kubernetes object"),
+        ("a: *nowhere\n", "not valid YAML: an alias whose anchor isn't there; it is left as it is"),
+        ("a: .inf\n", "a number that JSON can't hold"),
+        ("{\"a\": 1e999}", "not valid JSON: number out of range"),
+        ("{\"a\": 1} \"b\"", "document 2: left alone\n  warning: line 1, column 10: a string, not a Kubernetes object"),
+    ] {
+        let done = inject(text);
+        assert_eq!(done.manifests, text);
+        let lines = report(&done);
+        assert!(lines.iter().any(|line| line.contains(why)), "{lines:?}");
+        let both = inject(&format!("{DEPLOYMENT}---\n{text}"));
+        assert!(both.manifests.ends_with(text) && both.manifests.contains("ARGO_CD_TOKEN"), "{}", both.manifests);
+        // It can't become the other format, though.
+        if !text.starts_with('{') {
+            inject_as(text, Some(Format::Json)).expect_err(text);
+        }
+    }
+}
+
+#[test]
+fn text_stays_text_and_a_merge_counts_where_it_stands() {
+    let more =
+        "x: [7e12345, tRUE, 0o17, 08]\nd: &d {tier: gold}\nz: {tier: silver, <<: *d}\nw: {<<: *d, tier: silver}\n";
+    let yaml = inject(&format!("{DEPLOYMENT}{more}")).manifests;
+    let json = inject_as(yaml, Some(Format::Json)).expect("JSON").manifests;
+    let object = &values(&json)[0];
+    assert_eq!(object["x"], json!(["7e12345", "tRUE", 15, 8]));
+    assert_eq!((&object["z"]["tier"], &object["w"]["tier"]), (&json!("gold"), &json!("silver")));
+}
+
+#[test]
+fn a_key_given_twice_is_what_kubernetes_reads_and_said() {
+    let done = inject(&format!("{DEPLOYMENT}x: a\nx: b\n"));
+    assert!(done.manifests.ends_with("\nx: b\n"), "{}", done.manifests);
+    assert!(
+        report(&done)[0].contains("\n  warning: line 23, column 1: a key stands twice in one mapping"),
+        "{:?}",
+        report(&done)
+    );
+    // Where nothing is written, nothing is lost.
+    assert!(!inject("a: 1\na: 2\n").report[0].matters());
+}
+
+#[test]
+fn what_stands_behind_the_last_value_is_not_taken_into_it() {
+    for tail in ["\n\n---\nkind: B\n", "          \n", "\t\n# end\n"] {
+        let done = inject(&format!("{DEPLOYMENT}x-last: \"abc\\n\\n\"\n{tail}"));
+        assert!(done.manifests.ends_with(tail), "{}", done.manifests);
+        let json = inject_as(done.manifests, Some(Format::Json)).expect("JSON").manifests;
+        assert_eq!(values(&json)[0]["x-last"], "abc\n\n");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_may_stand_before_any_document() {
+    let done =
+        inject(&format!("\u{FEFF}kind: A\n---\n\u{FEFF}{DEPLOYMENT}\u{FEFF}---\nkind: B\n---\n\u{FEFF}kind: C\n"));
+    assert_eq!(done.summary().injected, 1);
+    assert!(done.manifests.starts_with("kind: A\n---\napiVersion: apps/v1\n"), "{}", done.manifests);
+    assert!(done.manifests.ends_with("\n---\nkind: B\n---\n\u{FEFF}kind: C\n"), "{}", done.manifests);
+}
+
+#[test]
+fn a_mirror_pod_is_left_alone() {
+    let mut pod = object("v1", "Pod", &[]);
+    pod["metadata"]["annotations"] = json!({ "kubernetes.io/config.mirror": "abc" });
+    let text = pod.to_string();
+    let done = inject(&text);
+    assert_eq!(done.manifests, text);
+    assert_eq!(report(&done), ["in: document 1: Pod codefresh/x: mirror_pod (service app-proxy)"]);
+}
+
+#[test]
+fn one_line_says_what_was_done_and_that_nothing_matched() {
+    let pod = object("v1", "Pod", &[]).to_string();
+    let once = inject(&pod).manifests;
+    let done = inject(&format!("{pod}\n{once}\n{{\"kind\":\"A\"}}\n"));
+    assert_eq!(done.summary().to_string(), "1 injected, 1 right already, 1 left alone");
+    assert!(!done.report.iter().any(argocd_auth_webhook::commands::inject::Line::matters));
+    let none = "0 injected, 0 right already, 1 left alone: none is a pod of a service that gets a credential";
+    assert_eq!(inject("kind: A\n").summary().to_string(), none);
+    let text = DEPLOYMENT.replace("MODE", "ARGO_CD_TOKEN");
+    let denied = run(&injector(OnConflict::Deny), &[Input::new("in", text)], None).expect("readable");
+    assert_eq!(
+        denied.summary().to_string(),
+        "0 injected, 0 right already, 0 left alone, 1 refused: nothing is written"
+    );
+    assert!(denied.report[0].matters());
+}
+
+#[test]
+fn nothing_that_a_manifest_says_reaches_the_terminal_as_it_is() {
+    let evil = "\u{1b}]0;x\u{7}\n\u{202e}fake: injected\u{2028}";
+    let mut pod = object("v1", "Pod", &[]);
+    pod["spec"]["containers"][0]["name"] = format!("{evil}{}", "x".repeat(10_000)).into();
+    pod["metadata"]["name"] = evil.into();
+    let done = run(&injector(OnConflict::Keep), &[Input::new(evil, pod.to_string())], None).expect("readable");
+    let line = report(&done).remove(0);
+    assert_eq!(line.lines().count(), 2, "{line}");
+    assert!(!line.contains(|c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202e}' | '\u{2028}')), "{line}");
+    assert!(line.len() < 1_000, "{line}");
 }
 
 #[test]
@@ -366,9 +486,10 @@ fn many_aliases_are_fine_and_a_bomb_is_not() {
     assert_eq!(inject(&many).manifests, many);
     let each = (1..12).map(|n| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(",")));
     let bomb = ["a0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned()].into_iter().chain(each).collect::<Vec<_>>().concat();
-    inject_as(bomb, None).expect_err("a bomb");
+    inject_as(ours(&bomb), None).expect_err("a bomb");
+    assert_eq!(inject(&bomb).manifests, bomb);
     let deep = (0..2_000).map(|n| " ".repeat(n) + "a:\n").collect::<Vec<_>>().concat();
-    inject_as(deep, None).expect_err("too deep");
+    inject_as(ours(&deep), None).expect_err("too deep");
 }
 
 #[test]

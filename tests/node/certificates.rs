@@ -1,7 +1,7 @@
 //! What the controller keeps, and asking it for something new.
 
-use crate::cluster::eventually;
-use crate::release::Release;
+use crate::support::cluster::eventually;
+use crate::support::release::Release;
 use serde_json::{Value, json};
 
 const SETTLED: &str = "CA, certificate and caBundle belong together";

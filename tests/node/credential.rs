@@ -1,10 +1,10 @@
 //! Password mode in a cluster: the chart beside an Argo CD in a pod, from nothing to a key, and to
 //! another one.
 
-use crate::cluster::{eventually, say};
-use crate::helm::Helm;
-use crate::port_forward::{apply, argocd, run, server};
-use crate::release::Place;
+use super::port_forward::{apply, argocd, run, server};
+use crate::support::cluster::{eventually, say};
+use crate::support::helm::Helm;
+use crate::support::scene::Scene;
 use serde_json::json;
 use std::time::Instant;
 
@@ -13,18 +13,19 @@ async fn an_installed_chart_makes_a_key_and_another_one_when_it_is_revoked() {
     let Some(server) = server() else {
         return say("NOT RUN: an API key beside an Argo CD in a pod (tests/argocd/build.sh builds its server)");
     };
-    let place = Place::new("credential").await;
-    argocd(&place, &server).await;
+    let scene = Scene::new("credential").await;
+    argocd(&scene, &server).await;
     let fit = json!({
         "apiVersion": "v1", "kind": "ConfigMap",
         // Applied by the same hand as before, so that what is left out is taken away.
         "metadata": { "name": "argocd-cm", "labels": { "app.kubernetes.io/part-of": "argocd" } },
         "data": { "accounts.admin": "apiKey, login" },
     });
-    apply(&place.cluster, place.namespace(), &fit);
+    apply(&scene.cluster, scene.namespace(), &fit);
     let begun = Instant::now();
     // The address, the user name and the password are the Runtime's defaults.
-    let release = place.install(Helm::Four, "hook", "credentials: {followAfter: 5s, checkInterval: 2s}");
+    let release =
+        scene.install(Helm::Four, "hook", "auth: {type: password}\ncredentials: {followAfter: 5s, checkInterval: 2s}");
     let (cluster, namespace) = (release.cluster().clone(), release.namespace().to_owned());
     let taken = |before: Option<String>| {
         let (cluster, path, namespace) = (cluster.clone(), release.secret("argocd-token"), namespace.clone());

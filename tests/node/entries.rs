@@ -1,9 +1,10 @@
 //! Entries of the registration that come and go with the values.
 
-use crate::certificates::entries;
-use crate::cluster::eventually;
-use crate::helm::Helm;
-use crate::release::{Place, Release, token_values};
+use super::certificates::entries;
+use crate::support::cluster::eventually;
+use crate::support::helm::Helm;
+use crate::support::release::{Release, token_values};
+use crate::support::scene::Scene;
 
 const MINE: &str =
     "services: [{name: mine, selector: {matchLabels: {app: mine}}, containers: [main], reads: credential}]";
@@ -19,8 +20,8 @@ async fn managers_are_without_us(release: &Release) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upgrade_can_remove_an_entry_and_every_other_keeps_its_ca() {
     for helm in [Helm::Four, Helm::Three] {
-        let place = Place::new(if helm == Helm::Four { "entries-4" } else { "entries-3" }).await;
-        let release = place.install(helm, "auth", &token_values(MINE));
+        let scene = Scene::new(if helm == Helm::Four { "entries-4" } else { "entries-3" }).await;
+        let release = scene.install(helm, "auth", &token_values(MINE));
         release.injects().await;
         let first = release.settles().await;
         managers_are_without_us(&release).await;

@@ -1,12 +1,13 @@
 //! What nobody planned: creations may fail meanwhile, but each says why, none goes without, and
 //! everything catches up by itself.
 
-use crate::cluster::{eventually, say, workloads_path};
-use crate::helm::Helm;
-use crate::machine::{container_status, kill, process, restart_api_server};
-use crate::release::{Place, Release, is_injected, token_values};
-use crate::runtime::app_proxies;
-use crate::stream::{Stream, Tally};
+use super::stream::{Stream, Tally};
+use crate::support::cluster::{eventually, say, workloads_path};
+use crate::support::helm::Helm;
+use crate::support::machine::{container_status, kill, process, restart_api_server};
+use crate::support::release::{Release, is_injected, token_values};
+use crate::support::runtime::app_proxies;
+use crate::support::scene::Scene;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -73,8 +74,8 @@ fn judge(what: &str, tally: &Tally) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_breaks_no_pod_goes_without_and_all_come() {
-    let place = Place::new("faults").await;
-    let release = place.install(Helm::Four, "auth", &token_values(""));
+    let scene = Scene::new("faults").await;
+    let release = scene.install(Helm::Four, "auth", &token_values(""));
     release.injects().await;
     release.stands().await;
     let before = release.settles().await;
@@ -109,8 +110,8 @@ async fn whatever_breaks_no_pod_goes_without_and_all_come() {
 /// Alone: every other test would notice.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_server_that_was_killed_admits_no_pod_without() {
-    let place = Place::new("api-server").await;
-    let mut release = place.install(Helm::Four, "auth", &token_values(""));
+    let scene = Scene::new("api-server").await;
+    let mut release = scene.install(Helm::Four, "auth", &token_values(""));
     release.injects().await;
     release.stands().await;
 

@@ -1,9 +1,10 @@
 //! Coming, going, and standing beside others.
 
-use crate::cluster::eventually;
-use crate::helm::Helm;
-use crate::release::{Place, Release, token_values};
-use crate::runtime::secret;
+use crate::support::cluster::eventually;
+use crate::support::helm::Helm;
+use crate::support::release::{Release, token_values};
+use crate::support::runtime::secret;
+use crate::support::scene::Scene;
 
 const RUNTIMES: [(&str, &str); 3] = [("argocd-token", "token"), ("codefresh-token", "token"), ("robot", "password")];
 
@@ -51,11 +52,11 @@ async fn uninstalling_leaves_nothing_of_ours_and_all_of_the_runtimes() {
     let password = "global: {external-arg-cd: {auth: {passwordSecretKeyRef: {name: robot, key: password}}}}";
     for (test, helm, values) in [("life-4", Helm::Four, token_values("")), ("life-3", Helm::Three, password.to_owned())]
     {
-        let place = Place::new(test).await;
+        let scene = Scene::new(test).await;
         for (name, key) in RUNTIMES {
-            secret(&place.cluster, place.namespace(), name, key, "the-runtimes").await;
+            secret(&scene.cluster, scene.namespace(), name, key, "the-runtimes").await;
         }
-        let mut release = place.install(helm, "auth", &values);
+        let mut release = scene.install(helm, "auth", &values);
         release.injects_anything().await;
         release.settles().await;
         release.uninstall();
@@ -65,8 +66,8 @@ async fn uninstalling_leaves_nothing_of_ours_and_all_of_the_runtimes() {
         }
 
         // And once more in the same place.
-        let values = release.place.values(&values);
-        let chart = crate::release::chart();
+        let values = release.scene.values(&values);
+        let chart = crate::support::release::chart();
         let arguments =
             ["install", "auth", chart.to_str().unwrap(), "--namespace", release.namespace(), "--values", &values];
         helm.run(release.cluster(), &arguments).unwrap();
@@ -78,7 +79,7 @@ async fn uninstalling_leaves_nothing_of_ours_and_all_of_the_runtimes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_runtimes_do_not_touch_each_other_and_a_second_in_one_namespace_is_refused() {
-    let (one, two) = (Place::new("one").await, Place::new("two").await);
+    let (one, two) = (Scene::new("one").await, Scene::new("two").await);
     let mut one = one.install(Helm::Four, "auth", &token_values(""));
     let two = two.install(Helm::Four, "auth", &token_values(""));
     one.injects().await;
@@ -87,7 +88,7 @@ async fn two_runtimes_do_not_touch_each_other_and_a_second_in_one_namespace_is_r
     assert_ne!(of_one.0, of_two.0, "each has a CA of its own");
 
     for helm in [Helm::Four, Helm::Three] {
-        let error = two.place.helm(helm, "install", "second", "", &[]).unwrap_err();
+        let error = two.scene.helm(helm, "install", "second", "auth: {type: password}", &[]).unwrap_err();
         assert!(error.contains("ConfigMap \"argocd-auth-webhook\""), "{error}");
     }
 

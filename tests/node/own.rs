@@ -1,9 +1,10 @@
 //! A certificate of one's own, in a Secret of any name.
 
-use crate::authority::{Authority, Pair};
-use crate::cluster::eventually;
-use crate::helm::Helm;
-use crate::release::{Place, Release, token_values};
+use crate::support::authority::{Authority, Pair};
+use crate::support::cluster::eventually;
+use crate::support::helm::Helm;
+use crate::support::release::{Release, token_values};
+use crate::support::scene::Scene;
 use serde_json::{Value, json};
 
 fn secret(authority: &str, pair: &Pair) -> Value {
@@ -21,9 +22,9 @@ async fn bundles(release: &Release) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_ca_beside_a_certificate_of_ones_own_is_published_from_a_secret_of_any_name() {
-    let place = Place::new("own").await;
-    let host = format!("auth-argocd-auth-webhook.{}.svc", place.namespace());
-    let release = place.install(Helm::Four, "auth", &token_values("certificates: {source: secret, secretName: mine}"));
+    let scene = Scene::new("own").await;
+    let host = format!("auth-argocd-auth-webhook.{}.svc", scene.namespace());
+    let release = scene.install(Helm::Four, "auth", &token_values("certificates: {source: secret, secretName: mine}"));
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     let path = format!("/api/v1/namespaces/{}/secrets", release.namespace());
     release.cluster().create(&path, &secret(&old.pem(), &old.issue(&host))).await.unwrap();
@@ -65,15 +66,15 @@ async fn the_ca_beside_a_certificate_of_ones_own_is_published_from_a_secret_of_a
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ca_in_the_values_is_what_stands_there_whatever_the_secret_says() {
-    let place = Place::new("own-ca").await;
-    let host = format!("auth-argocd-auth-webhook.{}.svc", place.namespace());
+    let scene = Scene::new("own-ca").await;
+    let host = format!("auth-argocd-auth-webhook.{}.svc", scene.namespace());
     let (ours, other) = (Authority::new("ours"), Authority::new("other"));
-    let path = format!("/api/v1/namespaces/{}/secrets", place.namespace());
-    place.cluster.create(&path, &secret(&other.pem(), &ours.issue(&host))).await.unwrap();
+    let path = format!("/api/v1/namespaces/{}/secrets", scene.namespace());
+    scene.cluster.create(&path, &secret(&other.pem(), &ours.issue(&host))).await.unwrap();
     let bundle = ours.pem().replace('\n', "\n    ");
     let values =
         token_values(&format!("certificates:\n  source: secret\n  secretName: mine\n  caBundle: |\n    {bundle}"));
-    let release = place.install(Helm::Three, "auth", &values);
+    let release = scene.install(Helm::Three, "auth", &values);
     release.injects().await;
     release.stands().await;
     let before = bundles(&release).await;

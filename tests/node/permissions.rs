@@ -1,8 +1,8 @@
 //! What the processes may do, and what not.
 
-use crate::cluster::{Cluster, audit_log, say};
-use crate::helm::Helm;
-use crate::release::Place;
+use crate::support::cluster::{Cluster, audit_log, say};
+use crate::support::helm::Helm;
+use crate::support::scene::Scene;
 use serde_json::{Value, json};
 use std::fs;
 
@@ -37,8 +37,9 @@ type Call = (&'static str, &'static str, &'static str, &'static str);
 
 const REGISTRATION: &str = "admissionregistration.k8s.io";
 
-const WEBHOOK_MAY: [Call; 2] = [("get", "", "secrets", "auth-serving"), ("watch", "", "secrets", "auth-serving")];
-const WEBHOOK_MAY_NOT: [Call; 12] = [
+const WEBHOOK_MAY: [Call; 2] = [("list", "", "secrets", "auth-serving"), ("watch", "", "secrets", "auth-serving")];
+const WEBHOOK_MAY_NOT: [Call; 13] = [
+    ("get", "", "secrets", "auth-serving"),
     ("get", "", "secrets", "robot"),
     ("get", "", "secrets", "argocd-token"),
     ("get", "", "secrets", "auth-ca"),
@@ -52,19 +53,24 @@ const WEBHOOK_MAY_NOT: [Call; 12] = [
     ("patch", REGISTRATION, "mutatingwebhookconfigurations", "auth-NAMESPACE"),
     ("create", "", "serviceaccounts/token", "auth-argocd-auth-webhook-controller"),
 ];
-const CONTROLLER_MAY: [Call; 9] = [
+const CONTROLLER_MAY: [Call; 8] = [
     ("get", "", "secrets", "robot"),
     ("patch", "", "secrets", "auth-ca"),
     // By server-side apply, where the name is known.
     ("create", "", "secrets", "auth-ca"),
     ("patch", "", "secrets", "argocd-token"),
-    ("get", "", "configmaps", "argocd-cm"),
     ("list", "", "pods", ""),
     ("create", "", "pods/eviction", ""),
     ("patch", "apps", "deployments", "cap-app-proxy"),
     ("patch", REGISTRATION, "mutatingwebhookconfigurations", "auth-NAMESPACE"),
 ];
-const CONTROLLER_MAY_NOT: [Call; 16] = [
+const CONTROLLER_MAY_NOT: [Call; 22] = [
+    ("get", "", "configmaps", "argocd-cm"),
+    ("list", "", "secrets", "auth-state"),
+    ("update", "coordination.k8s.io", "leases", "argocd-auth-webhook"),
+    ("create", "", "events", ""),
+    ("watch", "discovery.k8s.io", "endpointslices", ""),
+    ("get", "", "pods", "any"),
     ("get", "", "secrets", "somebody-elses"),
     ("list", "", "secrets", ""),
     ("patch", "", "secrets", "robot"),
@@ -98,12 +104,12 @@ fn refused_calls(log: &str, namespace: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_process_may_do_what_it_does_and_nothing_beyond() {
-    let place = Place::new("permissions").await;
-    let namespace = place.namespace().to_owned();
-    crate::runtime::secret(&place.cluster, &namespace, "robot", "password", "a-password").await;
+    let scene = Scene::new("permissions").await;
+    let namespace = scene.namespace().to_owned();
+    crate::support::runtime::secret(&scene.cluster, &namespace, "robot", "password", "a-password").await;
     let values = "global: {external-arg-cd: {auth: {passwordSecretKeyRef: {name: robot, key: password}}}}\n\
         certificates: {propagationTime: 1s}";
-    let release = place.install(Helm::Four, "auth", values);
+    let release = scene.install(Helm::Four, "auth", values);
     release.injects_anything().await;
     let first = release.settles().await;
     release.ask_for("ca").await;
@@ -143,7 +149,7 @@ async fn each_process_may_do_what_it_does_and_nothing_beyond() {
     let calls: [(&str, &[&str], Option<&Value>, bool); 7] = [
         ("", &["get", "secret", "robot"], None, false),
         ("", &["get", "secrets"], None, false),
-        ("", &["get", "secret", "auth-serving"], None, true),
+        ("", &["get", "secrets", "--field-selector", "metadata.name=auth-serving"], None, true),
         ("-controller", create, Some(&secret), false),
         ("-controller", apply, Some(&secret), false),
         ("-controller", apply, Some(&kept), true),

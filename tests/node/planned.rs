@@ -1,10 +1,11 @@
 //! Planned changes while pods are created all the time: none may fail.
 
-use crate::cluster::{eventually, say};
-use crate::helm::Helm;
-use crate::machine::{kill, process};
-use crate::release::{Place, Release, token_values};
-use crate::stream::Stream;
+use super::stream::Stream;
+use crate::support::cluster::{eventually, say};
+use crate::support::helm::Helm;
+use crate::support::machine::{kill, process};
+use crate::support::release::{Release, token_values};
+use crate::support::scene::Scene;
 use serde_json::Value;
 
 /// Long enough for one API server, and for the tests.
@@ -23,8 +24,11 @@ async fn controller_pid(release: &Release) -> u32 {
 async fn replaced(release: &Release, before: &[Value]) {
     release.stands().await;
     for pod in before {
-        let path =
-            format!("{}/{}", crate::cluster::pods_path(release.namespace()), pod["metadata"]["name"].as_str().unwrap());
+        let path = format!(
+            "{}/{}",
+            crate::support::cluster::pods_path(release.namespace()),
+            pod["metadata"]["name"].as_str().unwrap()
+        );
         eventually("the pod of before is gone", async || match release.cluster().get(&path).await {
             Err(message) if message.contains("not found") => Ok(()),
             Err(message) => Err(message),
@@ -36,8 +40,8 @@ async fn replaced(release: &Release, before: &[Value]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_creation_fails_during_a_planned_change() {
-    let place = Place::new("planned").await;
-    let release = place.install(Helm::Four, "auth", &token_values(TIMES));
+    let scene = Scene::new("planned").await;
+    let release = scene.install(Helm::Four, "auth", &token_values(TIMES));
     let before = release.injects().await;
     say(&format!("installed: a pod was injected {:.1} s later", before.as_secs_f64()));
     release.stands().await;

@@ -1,8 +1,8 @@
 //! An Argo CD that only the cluster reaches, and a person outside of it.
 
-use crate::cluster::{Cluster, eventually, output, project, say};
-use crate::machine::import_image;
-use crate::release::Place;
+use crate::support::cluster::{Cluster, bin, eventually, output, project, say};
+use crate::support::machine::import_image;
+use crate::support::scene::Scene;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::Write;
@@ -13,14 +13,14 @@ const IMAGE: &str = "cluster.local/argocd:1";
 
 /// Argo CD's server, where it was built.
 pub fn server() -> Option<PathBuf> {
-    let bin = std::env::var_os("CLUSTER_BIN").map_or_else(|| project().join("target/cluster/bin"), PathBuf::from);
+    let bin = bin();
     let server = bin.join("argocd-server");
     (server.exists() && bin.join("argocd-crds.yaml").exists()).then_some(server)
 }
 
 /// Runs Argo CD as a pod behind a Service, in plain HTTP, as it runs in the Runtime's namespace.
-pub async fn argocd(place: &Place, server: &Path) {
-    let (cluster, namespace) = (&place.cluster, place.namespace());
+pub async fn argocd(scene: &Scene, server: &Path) {
+    let (cluster, namespace) = (&scene.cluster, scene.namespace());
     let folder = tempfile::tempdir().unwrap();
     let tar = folder.path().join("argocd.tar");
     let made = Command::new("python3")
@@ -128,9 +128,9 @@ async fn commands_reach_an_argo_cd_that_only_the_cluster_reaches_and_name_the_pe
     let Some(server) = server() else {
         return say("NOT RUN: port-forwarding to Argo CD (there is no argocd-server; tests/argocd/build.sh builds it)");
     };
-    let place = Place::new("port-forward").await;
-    argocd(&place, &server).await;
-    let (cluster, namespace) = (&place.cluster, place.namespace());
+    let scene = Scene::new("port-forward").await;
+    argocd(&scene, &server).await;
+    let (cluster, namespace) = (&scene.cluster, scene.namespace());
     let admin = cluster.kubeconfig();
     let by_pod = format!("port-forwarded to pod {namespace}/argo-cd-server-");
 

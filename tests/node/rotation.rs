@@ -1,13 +1,14 @@
 //! Password mode beside Argo CD: its account loses a key and then its password. What the running
 //! processes hold meanwhile, and who is restarted for it.
 
-use crate::cluster::{Cluster, eventually, pods_path, say};
-use crate::machine::{environment, process, running_process};
-use crate::port_forward::{apply, argocd, server};
-use crate::release::{Place, another_password};
-use crate::runtime::secret_value;
-use crate::scene::Scene;
-use crate::workloads::{create, prepare, workload};
+use super::port_forward::{apply, argocd, server};
+use crate::support::cluster::{Cluster, eventually, pods_path, say};
+use crate::support::credentials::another_password;
+use crate::support::machine::{environment, process, running_process};
+use crate::support::runtime::secret_value;
+use crate::support::scene::Scene;
+use crate::support::watched::Watched;
+use crate::support::workloads::{create, prepare, workload};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
@@ -22,7 +23,7 @@ use tokio::task::JoinHandle;
 const APP_PROXY: &str = "cap-app-proxy";
 /// The workloads, of one pod each, and Argo CD itself.
 const NOT_RESTARTED: [&str; 3] = ["gitops-operator", "event-reporter", "argo-cd-server"];
-const VALUES: &str = "credentials: {followAfter: 5s, checkInterval: 2s}\n\
+const VALUES: &str = "auth: {type: password}\ncredentials: {followAfter: 5s, checkInterval: 2s}\n\
                       controller: {extraArgs: [\"--kubelet-cache=3s\"]}\n";
 
 /// Argo CD at its Service's address. It locks an account after five wrong passwords, so logins are few.
@@ -70,7 +71,7 @@ impl ArgoCd {
     }
 
     /// Waits for another key in `argocd-token` than this one, which Argo CD takes.
-    async fn another_key(&self, scene: &Scene, before: &str) -> String {
+    async fn another_key(&self, scene: &Watched, before: &str) -> String {
         let path = scene.release.secret("argocd-token");
         eventually("another key that Argo CD takes", async || {
             let secret = scene.cluster().get(&path).await?;
@@ -101,7 +102,7 @@ async fn serving(cluster: &Cluster, namespace: &str) -> Vec<Value> {
 }
 
 /// What the only process of the app-proxy holds.
-async fn held(scene: &Scene) -> BTreeMap<String, String> {
+async fn held(scene: &Watched) -> BTreeMap<String, String> {
     let pods = serving(scene.cluster(), scene.namespace()).await;
     assert_eq!(pods.len(), 1);
     environment(running_process(scene.cluster(), &pods[0], APP_PROXY).await)
@@ -124,7 +125,7 @@ struct Client {
 }
 
 impl Client {
-    fn start(scene: &Scene, password: String) -> Self {
+    fn start(scene: &Watched, password: String) -> Self {
         let (taken, looks) = (Arc::new(Mutex::new(password)), Arc::<Mutex<Vec<Look>>>::default());
         let (cluster, namespace) = (scene.cluster().clone(), scene.namespace().to_owned());
         let (begun, before) = (Instant::now(), scene.timeline.elapsed());
@@ -169,16 +170,16 @@ async fn beside_argo_cd_another_key_restarts_nobody_and_another_password_the_app
     let Some(server) = server() else {
         return say("NOT RUN: rotations beside an Argo CD in a pod (tests/argocd/build.sh builds its server)");
     };
-    let place = Place::new("rotation").await;
-    argocd(&place, &server).await;
+    let scene = Scene::new("rotation").await;
+    argocd(&scene, &server).await;
     let fit = json!({
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": { "name": "argocd-cm", "labels": { "app.kubernetes.io/part-of": "argocd" } },
         "data": { "accounts.admin": "apiKey, login" },
     });
-    apply(&place.cluster, place.namespace(), &fit);
-    prepare(&place.cluster, place.namespace()).await;
-    let scene = Scene::install(place, VALUES).await;
+    apply(&scene.cluster, scene.namespace(), &fit);
+    prepare(&scene.cluster, scene.namespace()).await;
+    let scene = Watched::install(scene, VALUES).await;
     let (cluster, namespace, timeline) = (scene.cluster(), scene.namespace(), &scene.timeline);
     let argocd = ArgoCd::of(cluster, namespace).await;
     let first = argocd.another_key(&scene, "").await;

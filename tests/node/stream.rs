@@ -1,8 +1,8 @@
 //! A steady stream of creations, as dry runs: each passes the webhook, and nothing is left behind.
 
-use crate::cluster::{Cluster, Failure, eventually, pods_path, say};
-use crate::release::is_injected;
-use crate::runtime::app_proxy;
+use crate::support::cluster::{Cluster, Failure, eventually, pods_path, say};
+use crate::support::release::is_injected;
+use crate::support::runtime::app_proxy;
 use hyper::Method;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

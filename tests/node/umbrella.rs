@@ -1,20 +1,21 @@
 //! One chart that holds the Runtime and ours: Helm registers the webhook last, so that pods may be
 //! there before it.
 
-use crate::cluster::say;
-use crate::fixtures::{self, Arrives};
-use crate::helm::Helm;
-use crate::machine::{environment, running_process};
-use crate::owners::umbrella_chart;
-use crate::release::{Place, plain_token};
-use crate::runtime::{app_proxy_to_run, runnable, running, surroundings};
+use super::owners::umbrella_chart;
+use crate::support::cluster::say;
+use crate::support::credentials::plain_token;
+use crate::support::fixtures::{self, Arrives};
+use crate::support::helm::Helm;
+use crate::support::machine::{environment, running_process};
+use crate::support::runtime::{app_proxy_to_run, runnable, running, surroundings};
+use crate::support::scene::Scene;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use tempfile::TempDir;
 
 /// What `doctor` says: whether all is good, and its checks.
-pub fn doctor(place: &Place) -> (bool, Vec<Value>) {
-    crate::scene::doctor(&place.cluster, place.namespace())
+pub fn doctor(scene: &Scene) -> (bool, Vec<Value>) {
+    crate::support::watched::doctor(&scene.cluster, scene.namespace())
 }
 
 /// The subjects of a probe's problems, with their text.
@@ -26,8 +27,8 @@ pub fn problems(checks: &[Value], probe: &str) -> Vec<(String, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pods_that_were_there_before_the_webhook_are_named_and_injected_when_they_come_again() {
-    let place = Place::new("umbrella").await;
-    let (cluster, namespace) = (&place.cluster, place.namespace());
+    let scene = Scene::new("umbrella").await;
+    let (cluster, namespace) = (&scene.cluster, scene.namespace());
     let fixtures: Vec<_> = fixtures::all().into_iter().filter(|fixture| fixture.generation == "current").collect();
     surroundings(cluster, namespace, &fixtures).await;
     let mut workloads: Vec<String> =
@@ -40,7 +41,7 @@ async fn pods_that_were_there_before_the_webhook_are_named_and_injected_when_the
         "global: {{external-argo-cd: {{auth: {{type: token, token: {}}}}}}}\nargocd-auth-webhook: {{rollout: report, webhook: {{replicas: 1}}}}",
         plain_token()
     );
-    place
+    scene
         .helm_of(Helm::Four, "install", "runtime", chart.path().to_str().unwrap(), &values, &["--wait"])
         .unwrap_or_else(|error| panic!("{error}"));
 
@@ -53,7 +54,7 @@ async fn pods_that_were_there_before_the_webhook_are_named_and_injected_when_the
             }
         }
     }
-    let (_, checks) = doctor(&place);
+    let (_, checks) = doctor(&scene);
     let missed = problems(&checks, "pods");
     assert!(missed.iter().all(|(_, text)| text.contains("missed") && text.contains("kubectl delete pod")));
     assert_eq!(missed.into_iter().map(|(subject, _)| subject).collect::<BTreeSet<_>>(), without);
@@ -61,7 +62,7 @@ async fn pods_that_were_there_before_the_webhook_are_named_and_injected_when_the
 
     for pod in &without {
         let name = pod.strip_prefix("pod ").unwrap();
-        cluster.delete(&format!("{}/{name}", crate::cluster::pods_path(namespace))).await.unwrap();
+        cluster.delete(&format!("{}/{name}", crate::support::cluster::pods_path(namespace))).await.unwrap();
     }
     for fixture in &fixtures {
         for pod in running(cluster, namespace, fixture).await {
@@ -73,7 +74,7 @@ async fn pods_that_were_there_before_the_webhook_are_named_and_injected_when_the
             );
         }
     }
-    let (good, checks) = doctor(&place);
+    let (good, checks) = doctor(&scene);
     assert!(good, "{checks:#?}");
     let arguments = ["uninstall", "runtime", "--namespace", namespace];
     Helm::Four.run(cluster, &arguments).unwrap();

@@ -1,11 +1,13 @@
 //! Each way to give a Runtime its credential, from the values file to the process that holds it.
 
-use crate::cluster::say;
-use crate::fixtures::{self, Arrives, Fixture};
-use crate::helm::Helm;
-use crate::machine::{container_status, environment, memory, running_process};
-use crate::release::{Place, Release, plain_password, plain_token};
-use crate::runtime::{run, runnable, secret, secret_value, surroundings};
+use crate::support::cluster::say;
+use crate::support::credentials::{plain_password, plain_token};
+use crate::support::fixtures::{self, Arrives, Fixture};
+use crate::support::helm::Helm;
+use crate::support::machine::{container_status, environment, memory, running_process};
+use crate::support::release::Release;
+use crate::support::runtime::{run, runnable, secret, secret_value, surroundings};
+use crate::support::scene::Scene;
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -29,18 +31,18 @@ const fn read_by_services(set: &Set) -> (&'static str, &'static str) {
 }
 
 async fn install(set: &Set) -> Release {
-    let place = Place::new(set.name).await;
-    let namespace = place.namespace().to_owned();
+    let scene = Scene::new(set.name).await;
+    let namespace = scene.namespace().to_owned();
     let (name, key) = set.secret;
     if let Some(value) = set.made_by_others {
-        secret(&place.cluster, &namespace, name, key, value).await;
+        secret(&scene.cluster, &namespace, name, key, value).await;
     }
     let fixtures: Vec<Fixture> =
         fixtures::all().into_iter().filter(|fixture| fixture.generation == set.generation).collect();
-    surroundings(&place.cluster, &namespace, &fixtures).await;
+    surroundings(&scene.cluster, &namespace, &fixtures).await;
 
     let start = Instant::now();
-    let release = place.install(set.helm, "auth", &set.values);
+    let release = scene.install(set.helm, "auth", &set.values);
     let installed = start.elapsed();
     release.injects_anything().await;
     say(&format!(
@@ -160,7 +162,7 @@ async fn a_plain_token_reaches_the_processes() {
         ),
         generation: "current",
         token: true,
-        secret: ("gitops-runtime-argo-cd-token", "token"),
+        secret: ("auth-argocd-token", "token"),
         made_by_others: None,
         username: "",
         volume: false,

@@ -1,9 +1,9 @@
 //! A workload of Argo Rollouts, which is restarted by its own field. Its controller isn't here: the
 //! test makes the Rollout's `ReplicaSet`, and restarts its pod as that controller would.
 
-use crate::cluster::{Cluster, eventually, pods_path, say};
-use crate::scene::{Scene, token};
-use crate::workloads::workload;
+use crate::support::cluster::{Cluster, eventually, pods_path, say};
+use crate::support::watched::{Watched, api_key, token};
+use crate::support::workloads::workload;
 use serde_json::{Value, json};
 
 const NAME: &str = "cap-app-proxy";
@@ -24,10 +24,10 @@ async fn kind(cluster: &Cluster) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stale_pod_of_a_rollout_is_restarted_by_the_rollouts_own_field_once() {
-    let place = Scene::place("rollout").await;
-    kind(&place.cluster).await;
+    let scene = Watched::prepared("rollout").await;
+    kind(&scene.cluster).await;
     let values = token("controller: {extraArgs: [\"--kubelet-cache=3s\"], workloads: {rollouts: [cap-app-proxy]}}");
-    let scene = Scene::install(place, &values).await;
+    let scene = Watched::install(scene, &values).await;
     let (cluster, namespace) = (scene.cluster(), scene.namespace());
 
     let rollouts = format!("/apis/argoproj.io/v1alpha1/namespaces/{namespace}/rollouts");
@@ -54,7 +54,7 @@ async fn a_stale_pod_of_a_rollout_is_restarted_by_the_rollouts_own_field_once() 
     assert_eq!(cluster.get(&path).await.unwrap()["spec"]["restartAt"], Value::Null);
 
     let changed = scene.timeline.elapsed();
-    scene.set("mine", "token", "another-token").await;
+    scene.set("mine", "token", &api_key("another-token")).await;
     let restart_at = async || {
         let read = cluster.get(&path).await?;
         read["spec"]["restartAt"].as_str().map(str::to_owned).ok_or_else(|| read["spec"].to_string())

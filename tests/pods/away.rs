@@ -1,12 +1,13 @@
 //! The webhook is away while pods are created.
 
-use crate::cluster::say;
-use crate::scene::{QUICK, Scene, token};
-use crate::workloads::{create, workload};
+use crate::support::cluster::say;
+use crate::support::watched::{QUICK, Watched, token};
+use crate::support::workloads::{create, workload};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pods_that_were_created_while_the_webhook_was_away_are_replaced_when_it_is_back() {
-    let scene = Scene::new("away", &token(&format!("webhook: {{failurePolicy: Ignore, replicas: 1}}\n{QUICK}"))).await;
+    let scene =
+        Watched::new("away", &token(&format!("webhook: {{failurePolicy: Ignore, replicas: 1}}\n{QUICK}"))).await;
     let (cluster, namespace) = (scene.cluster().clone(), scene.namespace().to_owned());
     scene.scale_webhook(0).await;
     for (service, replicas) in [("app-proxy", 3), ("event-reporter", 2), ("gitops-operator", 1)] {

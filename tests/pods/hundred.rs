@@ -1,8 +1,8 @@
 //! A hundred pods at once.
 
-use crate::cluster::{audit_log, eventually, say};
-use crate::scene::{QUICK, Scene, token};
-use crate::workloads::{create, workload};
+use crate::support::cluster::{audit_log, eventually, say};
+use crate::support::watched::{QUICK, Watched, token};
+use crate::support::workloads::{create, workload};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,7 +27,7 @@ fn calls(log: &Path, namespace: &str) -> BTreeMap<String, usize> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_missed_pods_come_in_step_with_a_bounded_number_of_calls() {
     let scene =
-        Scene::new("hundred", &token(&format!("webhook: {{failurePolicy: Ignore, replicas: 1}}\n{QUICK}"))).await;
+        Watched::new("hundred", &token(&format!("webhook: {{failurePolicy: Ignore, replicas: 1}}\n{QUICK}"))).await;
     scene.scale_webhook(0).await;
     let mut many = workload("app-proxy", 100);
     // They wait for a node, as in a cluster that is full: a hundred processes say nothing more.
@@ -42,7 +42,12 @@ async fn a_hundred_missed_pods_come_in_step_with_a_bounded_number_of_calls() {
     let before = log.as_ref().map(|log| calls(log, scene.namespace())).unwrap_or_default();
     scene.scale_webhook(1).await;
     let begun = scene.timeline.elapsed();
-    scene.in_step(100).await;
+    eventually("a hundred pods carry what the settings say", async || {
+        let counts = scene.status().await?["counts"].clone();
+        // No node takes them.
+        if counts == json!({ "not_ready": 100 }) { Ok(()) } else { Err(counts.to_string()) }
+    })
+    .await;
     let took = scene.timeline.elapsed() - begun;
     assert_eq!(scene.timeline.count("cap-app-proxy"), 200, "each pod is replaced once");
     say(&format!("a hundred pods missed at once: in step after {took:.1} s"));

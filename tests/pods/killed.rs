@@ -1,12 +1,12 @@
 //! The controller, or the API server, goes away in the middle.
 
-use crate::cluster::{eventually, say};
-use crate::machine::{kill, process, restart_api_server};
-use crate::scene::{QUICK, Scene, token};
-use crate::workloads::{create, workload};
+use crate::support::cluster::{eventually, say};
+use crate::support::machine::{kill, process, restart_api_server};
+use crate::support::watched::{QUICK, Watched, api_key, token};
+use crate::support::workloads::{create, workload};
 use serde_json::json;
 
-async fn kill_controller(scene: &Scene) {
+async fn kill_controller(scene: &Watched) {
     let pid = eventually("the controller runs", async || {
         let pods = scene.release.pods("controller").await;
         pods.iter().find_map(|pod| process(scene.cluster(), pod, "controller")).ok_or_else(|| "it does not".to_owned())
@@ -15,8 +15,8 @@ async fn kill_controller(scene: &Scene) {
     kill(pid);
 }
 
-async fn missed(test: &str, controllers: usize) -> Scene {
-    let scene = Scene::new(test, &token(&format!("webhook: {{failurePolicy: Ignore, replicas: 1}}\n{QUICK}"))).await;
+async fn missed(test: &str, controllers: usize) -> Watched {
+    let scene = Watched::new(test, &token(&format!("webhook: {{failurePolicy: Ignore, replicas: 1}}\n{QUICK}"))).await;
     if controllers > 1 {
         let path = format!(
             "/apis/apps/v1/namespaces/{}/deployments/{}-controller",
@@ -44,7 +44,7 @@ async fn a_controller_that_is_killed_in_the_middle_does_nothing_twice() {
     assert_eq!(scene.timeline.count("cap-app-proxy"), 8);
     scene.timeline.tell("the controller killed three times while pods are replaced", &["cap-app-proxy"]);
 
-    scene.set("mine", "token", "another-token").await;
+    scene.set("mine", "token", &api_key("another-token")).await;
     eventually("it is noticed", async || {
         let noticed =
             scene.status().await?["counts"]["stale"] != json!(null) || scene.timeline.count("cap-app-proxy") > 8;
@@ -74,9 +74,10 @@ async fn of_two_controllers_one_replaces_pods() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn alone_the_api_server_is_restarted_in_the_middle() {
-    let scene = missed("restarted", 1).await;
+    let mut scene = missed("restarted", 1).await;
     scene.scale_webhook(1).await;
     scene.came(5).await;
+    scene.release.may_be_refused = true;
     restart_api_server(scene.cluster()).await;
     eventually("the API server is back", async || {
         let seen = scene.cluster().kubectl(&["get", "--raw", "/readyz"], None);

@@ -1,12 +1,12 @@
 //! What is no workload that is known, and who answers in the webhook's place.
 
-use crate::cluster::{eventually, say};
-use crate::scene::{QUICK, Scene, token};
-use crate::workloads::{create, workload};
+use crate::support::cluster::{eventually, say};
+use crate::support::watched::{QUICK, Watched, token};
+use crate::support::workloads::{create, workload};
 use serde_json::{Value, json};
 
-async fn away(test: &str) -> Scene {
-    let scene = Scene::new(test, &token(&format!("webhook: {{failurePolicy: Ignore, replicas: 1}}\n{QUICK}"))).await;
+async fn away(test: &str) -> Watched {
+    let scene = Watched::new(test, &token(&format!("webhook: {{failurePolicy: Ignore, replicas: 1}}\n{QUICK}"))).await;
     scene.scale_webhook(0).await;
     scene
 }

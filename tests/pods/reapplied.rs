@@ -1,8 +1,8 @@
 //! Something applies a workload's manifest again and again.
 
-use crate::cluster::{Cluster, eventually, say};
-use crate::scene::{QUICK, Scene, token};
-use crate::workloads::{create, path, workload};
+use crate::support::cluster::{Cluster, eventually, say};
+use crate::support::watched::{QUICK, Watched, api_key, token};
+use crate::support::workloads::{create, path, workload};
 use hyper::Method;
 use serde_json::Value;
 use std::sync::Arc;
@@ -75,21 +75,21 @@ impl Tool {
     }
 }
 
-async fn restarts(scene: &Scene) -> usize {
+async fn restarts(scene: &Watched) -> usize {
     scene.events("cap-app-proxy").await.iter().filter(|reason| *reason == "Restarted").count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_manifest_that_is_applied_in_a_loop_is_not_fought_with() {
     for (way, name) in [(Way::ClientSide, "apply"), (Way::Forced, "forced"), (Way::Replace, "replace")] {
-        let scene = Scene::new(&format!("loop-{name}"), &token(QUICK)).await;
+        let scene = Watched::new(&format!("loop-{name}"), &token(QUICK)).await;
         let manifest = workload("app-proxy", 2);
         create(scene.cluster(), scene.namespace(), &manifest).await;
         scene.ready("cap-app-proxy", 2).await;
         scene.in_step(2).await;
         let tool = Tool::start(scene.cluster(), scene.namespace(), &manifest, way);
         tool.turns(3).await;
-        scene.set("mine", "token", "another-token").await;
+        scene.set("mine", "token", &api_key("another-token")).await;
         if way == Way::Replace {
             eventually("it ends, in step or explained", async || {
                 let status = scene.status().await?;

@@ -1,12 +1,12 @@
 //! What stands in the way of a replacement.
 
-use crate::cluster::{eventually, say};
-use crate::scene::{QUICK, Scene, token};
-use crate::workloads::{create, path, workload};
+use crate::support::cluster::{eventually, say};
+use crate::support::watched::{QUICK, Watched, api_key, token};
+use crate::support::workloads::{create, path, workload};
 use serde_json::json;
 
-async fn missed(test: &str, service: &str, replicas: usize) -> Scene {
-    let scene = Scene::new(test, &token(&format!("webhook: {{failurePolicy: Ignore, replicas: 1}}\n{QUICK}"))).await;
+async fn missed(test: &str, service: &str, replicas: usize) -> Watched {
+    let scene = Watched::new(test, &token(&format!("webhook: {{failurePolicy: Ignore, replicas: 1}}\n{QUICK}"))).await;
     scene.scale_webhook(0).await;
     create(scene.cluster(), scene.namespace(), &workload(service, replicas)).await;
     scene
@@ -103,7 +103,7 @@ async fn a_quota_that_refuses_costs_the_namespace_one_pod_at_most() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn paused_failing_bare_and_unwilling_ones_are_explained_and_left_alone() {
-    let scene = Scene::new("left-alone", &token(QUICK)).await;
+    let scene = Watched::new("left-alone", &token(QUICK)).await;
     let (cluster, namespace) = (scene.cluster(), scene.namespace());
     let mut unwilling = workload("sources-server", 1);
     unwilling["metadata"]["annotations"] = json!({ "argocd-auth-webhook/rollout": "false" });
@@ -119,9 +119,9 @@ async fn paused_failing_bare_and_unwilling_ones_are_explained_and_left_alone() {
     create(cluster, namespace, &failing).await;
     let paused = workload("app-proxy", 1);
     create(cluster, namespace, &paused).await;
-    let mut bare = crate::runtime::app_proxy_to_run("bare");
+    let mut bare = crate::support::runtime::app_proxy_to_run("bare");
     bare["metadata"]["labels"]["bare"] = json!("true");
-    cluster.create(&crate::cluster::pods_path(namespace), &bare).await.unwrap();
+    cluster.create(&crate::support::cluster::pods_path(namespace), &bare).await.unwrap();
     for name in ["sources-server", "gitops-operator", "cap-app-proxy", "bare"] {
         scene.ready(name, 1).await;
     }
@@ -148,7 +148,7 @@ async fn paused_failing_bare_and_unwilling_ones_are_explained_and_left_alone() {
         if failed { Ok(()) } else { Err(status.to_string()) }
     })
     .await;
-    scene.set("mine", "token", "another").await;
+    scene.set("mine", "token", &api_key("another")).await;
     scene.waits("Deployment/cap-app-proxy", "paused").await;
     scene.waits("Deployment/gitops-operator", "didn't succeed").await;
     let status = scene.status().await.unwrap();

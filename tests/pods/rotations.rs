@@ -1,13 +1,13 @@
 //! Values of Secrets change: who is restarted, and who isn't.
 
-use crate::cluster::{eventually, say};
-use crate::scene::{QUICK, Scene, password, token};
-use crate::workloads::{create, workload};
+use crate::support::cluster::{eventually, say};
+use crate::support::watched::{QUICK, Watched, api_key, password, token};
+use crate::support::workloads::{create, workload};
 
 const WORKLOADS: [(&str, usize); 3] = [("cap-app-proxy", 2), ("gitops-operator", 1), ("event-reporter", 1)];
 
-async fn running(test: &str, values: &str) -> Scene {
-    let scene = Scene::new(test, values).await;
+async fn running(test: &str, values: &str) -> Watched {
+    let scene = Watched::new(test, values).await;
     for (service, replicas) in [("app-proxy", 2), ("gitops-operator", 1), ("event-reporter", 1)] {
         create(scene.cluster(), scene.namespace(), &workload(service, replicas)).await;
     }
@@ -19,12 +19,12 @@ async fn running(test: &str, values: &str) -> Scene {
 }
 
 /// How many pods there were of each.
-fn counts(scene: &Scene) -> [usize; 3] {
+fn counts(scene: &Watched) -> [usize; 3] {
     WORKLOADS.map(|(name, _)| scene.timeline.count(name))
 }
 
 /// Waits for the app-proxies to be others than `before` so often; says how long that took.
-async fn restarted(scene: &Scene, pods: usize) -> f64 {
+async fn restarted(scene: &Watched, pods: usize) -> f64 {
     let begun = scene.timeline.elapsed();
     scene.came(pods).await;
     scene.ready("cap-app-proxy", 2).await;
@@ -75,7 +75,7 @@ async fn what_was_seen_to_change_is_restarted_for_though_the_state_is_lost() {
 async fn in_token_mode_the_token_restarts_the_app_proxy() {
     // The kubelets' cache as it is by default.
     let scene = running("token", &token("")).await;
-    scene.set("mine", "token", "another-token").await;
+    scene.set("mine", "token", &api_key("another-token")).await;
     scene.waits("Deployment/cap-app-proxy", "a value changed").await;
     let took = restarted(&scene, 4).await;
     scene.timeline.tell("token replaced", &WORKLOADS.map(|(name, _)| name));
@@ -87,7 +87,9 @@ async fn in_token_mode_the_token_restarts_the_app_proxy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_services_read_at_start_only_they_are_restarted_one_after_the_other() {
-    let values = password(&format!("rollout: {{mode: automatic, byName: restart}}\nlegacyAppProxy: true\n{QUICK}"));
+    let values = password(&format!(
+        "rollout: {{mode: automatic, byName: restart, requireVerified: false}}\nlegacyAppProxy: true\n{QUICK}"
+    ));
     let scene = running("by-name", &values).await;
     scene.set("argocd-token", "token", "second-key").await;
     restarted(&scene, 4).await;

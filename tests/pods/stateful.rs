@@ -1,9 +1,9 @@
 //! Workloads that don't replace their pods by themselves, and pods that aren't ready for what they
 //! hold.
 
-use crate::cluster::{Cluster, eventually, pods_path, say};
-use crate::scene::{QUICK, Scene, token};
-use crate::workloads::{create, path, workload};
+use crate::support::cluster::{Cluster, eventually, pods_path, say};
+use crate::support::watched::{QUICK, Watched, api_key, token};
+use crate::support::workloads::{create, path, workload};
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -44,13 +44,13 @@ async fn say_ready(cluster: &Cluster, namespace: &str, name: &str, ready: bool, 
     }
 }
 
-async fn annotation(scene: &Scene, workload: &Value) -> Value {
+async fn annotation(scene: &Watched, workload: &Value) -> Value {
     let read = scene.cluster().get(&path(scene.namespace(), workload)).await.unwrap();
     read["spec"]["template"]["metadata"]["annotations"]["argocd-auth-webhook/restartedAt"].clone()
 }
 
 /// Waits until so many pods of the workload came.
-async fn came(scene: &Scene, name: &str, pods: usize) {
+async fn came(scene: &Watched, name: &str, pods: usize) {
     eventually(&format!("{name} is replaced"), async || {
         let count = scene.timeline.count(name);
         if count >= pods { Ok(()) } else { Err(format!("{count} of {pods}: {:?}", scene.status().await)) }
@@ -62,7 +62,7 @@ async fn came(scene: &Scene, name: &str, pods: usize) {
 async fn sets_that_do_not_roll_by_themselves_have_their_stale_pods_evicted_one_at_a_time() {
     let values =
         "controller: {extraArgs: [\"--kubelet-cache=3s\"], workloads: {statefulsets: [event-reporter, partitioned]}}";
-    let scene = Scene::new("on-delete", &token(values)).await;
+    let scene = Watched::new("on-delete", &token(values)).await;
     let (cluster, namespace) = (scene.cluster(), scene.namespace());
     let mut on_delete = reading("event-reporter", "event-reporter", 2);
     on_delete["spec"]["updateStrategy"] = json!({ "type": "OnDelete" });
@@ -74,7 +74,7 @@ async fn sets_that_do_not_roll_by_themselves_have_their_stale_pods_evicted_one_a
         scene.ready(name, 2).await;
     }
     scene.in_step(4).await;
-    scene.set("mine", "token", "another-token").await;
+    scene.set("mine", "token", &api_key("another-token")).await;
     for (name, _) in &sets {
         came(&scene, name, 4).await;
         scene.ready(name, 2).await;
@@ -96,7 +96,7 @@ async fn sets_that_do_not_roll_by_themselves_have_their_stale_pods_evicted_one_a
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_that_is_not_ready_for_what_it_holds_is_replaced_like_any_other() {
-    let scene = Scene::new("not-ready", &token(QUICK)).await;
+    let scene = Watched::new("not-ready", &token(QUICK)).await;
     let (cluster, namespace) = (scene.cluster(), scene.namespace());
     let mut set = gated(reading("event-reporter", "event-reporter", 2));
     set["spec"]["podManagementPolicy"] = json!("OrderedReady");
@@ -130,7 +130,7 @@ async fn a_pod_that_is_not_ready_for_what_it_holds_is_replaced_like_any_other() 
     .await;
     let before: Vec<Value> =
         cluster.pods(namespace).await.into_iter().map(|pod| pod["metadata"]["uid"].clone()).collect();
-    scene.set("mine", "token", "another-token").await;
+    scene.set("mine", "token", &api_key("another-token")).await;
     for (name, replicas, _) in &workloads {
         eventually(&format!("{name} is replaced"), async || {
             say_ready(cluster, namespace, name, true, &before).await;

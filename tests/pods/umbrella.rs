@@ -1,12 +1,12 @@
 //! The Runtime's workloads come first, and the webhook last, as Helm has it in one chart that holds
 //! both. There it is a race of milliseconds; here the workloads have all their pods before.
 
-use crate::cluster::{eventually, say};
-use crate::helm::Helm;
-use crate::release::chart;
-use crate::scene::{Scene, in_step, status, token};
-use crate::timeline::Timeline;
-use crate::workloads::{CLASSIC, needy, workload};
+use crate::support::cluster::{eventually, say};
+use crate::support::helm::Helm;
+use crate::support::release::chart;
+use crate::support::timeline::Timeline;
+use crate::support::watched::{Watched, in_step, status, token};
+use crate::support::workloads::{CLASSIC, needy, workload};
 use std::fs;
 use tempfile::TempDir;
 
@@ -15,8 +15,8 @@ const REPLICAS: [(&str, usize); 4] =
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pods_that_came_before_the_webhook_are_in_step_without_a_person() {
-    let place = Scene::place("umbrella").await;
-    let (cluster, namespace) = (place.cluster.clone(), place.namespace().to_owned());
+    let scene = Watched::prepared("umbrella").await;
+    let (cluster, namespace) = (scene.cluster.clone(), scene.namespace().to_owned());
     // The StatefulSet's container ends without its credential, and the set makes one pod after the
     // other: it would wait for the first one for ever.
     let mut reporter = needy("event-reporter", 2, "ARGO_CD_TOKEN_SECRET_NAME");
@@ -33,14 +33,14 @@ async fn pods_that_came_before_the_webhook_are_in_step_without_a_person() {
     fs::write(runtime.path().join("templates/runtime.yaml"), workloads.join("\n---\n")).unwrap();
 
     let timeline = Timeline::start(&cluster, &namespace);
-    place.helm_of(Helm::Four, "install", "runtime", runtime.path().to_str().unwrap(), "", &[]).unwrap();
+    scene.helm_of(Helm::Four, "install", "runtime", runtime.path().to_str().unwrap(), "", &[]).unwrap();
     eventually("every workload has pods", async || {
         let counts = CLASSIC.map(|name| timeline.count(name));
         // The set has its first one, and its second only if the first looked ready before it ended.
         if matches!(counts, [2, 1, 1 | 2, 1]) { Ok(()) } else { Err(format!("{counts:?}")) }
     })
     .await;
-    place.helm_of(Helm::Four, "install", "auth", chart().to_str().unwrap(), &token(""), &[]).unwrap();
+    scene.helm_of(Helm::Four, "install", "auth", chart().to_str().unwrap(), &token(""), &[]).unwrap();
     let installed = timeline.elapsed();
     in_step(&cluster, &namespace, "auth", 6).await;
     timeline.look().await;

@@ -1,8 +1,8 @@
 //! The settings change under running pods.
 
-use crate::cluster::{eventually, say};
-use crate::scene::{QUICK, Scene, password, token};
-use crate::workloads::{create, workload};
+use crate::support::cluster::{eventually, say};
+use crate::support::watched::{QUICK, Watched, password, token};
+use crate::support::workloads::{create, workload};
 use serde_json::json;
 
 const NAMES: [&str; 3] = ["cap-app-proxy", "gitops-operator", "event-reporter"];
@@ -15,7 +15,7 @@ async fn status_and_doctor_say_the_same_of_pods_that_were_injected_under_other_s
             "global: {{external-argo-cd: {{auth: {{type: token, tokenSecretKeyRef: {{name: mine, key: {key}}}}}}}}}\nrollout: report\n"
         )
     };
-    let scene = Scene::new("verdicts", &of("token")).await;
+    let scene = Watched::new("verdicts", &of("token")).await;
     create(scene.cluster(), scene.namespace(), &workload("app-proxy", 1)).await;
     create(scene.cluster(), scene.namespace(), &workload("gitops-operator", 1)).await;
     // What stands in a template is a person's, and kept.
@@ -43,7 +43,7 @@ async fn status_and_doctor_say_the_same_of_pods_that_were_injected_under_other_s
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_token_to_password_and_back_each_pod_is_replaced_once() {
-    let scene = Scene::new("upgrade", &token(QUICK)).await;
+    let scene = Watched::new("upgrade", &token(QUICK)).await;
     for service in ["app-proxy", "gitops-operator", "event-reporter"] {
         create(scene.cluster(), scene.namespace(), &workload(service, 2)).await;
     }

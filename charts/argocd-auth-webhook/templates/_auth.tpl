@@ -1,7 +1,8 @@
 {{/*
 The Runtime's values, resolved as the program does it. The program is what decides about pods; what
 is here decides which Secrets are named in roles, whether the chart makes one, and what is refused
-before anything is installed. A test compares the two.
+before anything is installed. A test compares the two. `_strays.tpl` has what is refused because
+nobody reads it, `_program.tpl` what the program gets.
 */}}
 
 {{/* A value if it is a mapping with something in it, else an empty one. */}}
@@ -9,9 +10,30 @@ before anything is installed. A test compares the two.
 {{- if and (kindIs "map" .) . }}{{ toJson . }}{{ else }}{}{{ end -}}
 {{- end -}}
 
-{{/* A reference as JSON, without the fields that are not given. (dict "block" auth "key" "â€¦") */}}
+{{/* Whether a value is given: "true" unless it is null or empty. */}}
+{{- define "argocd-auth-webhook.given" -}}
+{{- if or . (kindIs "bool" .) (kindIs "float64" .) (kindIs "int64" .) (kindIs "int" .) }}true{{ end -}}
+{{- end -}}
+
+{{/* A reference as JSON, without the fields that are not given. (dict "block" auth "key" "â€¦" "path" "â€¦") */}}
 {{- define "argocd-auth-webhook.reference" -}}
-{{- $given := include "argocd-auth-webhook.map" (get .block .key) | fromJson -}}
+{{- $path := printf "%s.%s" .path .key -}}
+{{- $value := get .block .key -}}
+{{- if and (include "argocd-auth-webhook.given" $value) (not (kindIs "map" $value)) -}}
+{{- fail (printf "%s: must be a mapping" $path) -}}
+{{- end -}}
+{{- $given := include "argocd-auth-webhook.map" $value | fromJson -}}
+{{- range $field, $pattern := dict "name" "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$" "key" "^\\.?[-_A-Za-z0-9][-._A-Za-z0-9]*$" -}}
+{{- $text := get $given $field -}}
+{{- if include "argocd-auth-webhook.given" $text -}}
+{{- if not (kindIs "string" $text) -}}
+{{- fail (printf "%s.%s: must be a string; put it in quotes" $path $field) -}}
+{{- end -}}
+{{- if or (not (regexMatch $pattern $text)) (gt (len $text) 253) -}}
+{{- fail (printf "%s.%s: is not allowed: it must be a Kubernetes name" $path $field) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- $reference := dict -}}
 {{- range $field := list "name" "key" -}}
 {{- with get $given $field }}{{ $_ := set $reference $field . }}{{ end -}}
@@ -25,6 +47,9 @@ before anything is installed. A test compares the two.
 {{- define "argocd-auth-webhook.username" -}}
 {{- $password := eq .mode "password" -}}
 {{- $username := dict "plain" "admin" -}}
+{{- if and $password (include "argocd-auth-webhook.given" .block.username) (not (kindIs "string" .block.username)) -}}
+{{- fail (printf "%s.username: must be a string; put it in quotes" .path) -}}
+{{- end -}}
 {{- if and (kindIs "string" .block.username) .block.username -}}
 {{- if regexMatch "^[-._A-Za-z0-9]{1,32}$" .block.username -}}
 {{- $_ := set $username "plain" .block.username -}}
@@ -32,8 +57,8 @@ before anything is installed. A test compares the two.
 {{- fail (printf "%s.username: is not allowed: it must be a user name: letters, digits, '-', '_' and '.', at most 32" .path) -}}
 {{- end -}}
 {{- end -}}
-{{- $secret := include "argocd-auth-webhook.reference" (dict "block" .block "key" "usernameSecretKeyRef") | fromJson -}}
-{{- $configMap := include "argocd-auth-webhook.reference" (dict "block" .block "key" "usernameConfigMapKeyRef") | fromJson -}}
+{{- $secret := include "argocd-auth-webhook.reference" (dict "block" .block "key" "usernameSecretKeyRef" "path" .path) | fromJson -}}
+{{- $configMap := include "argocd-auth-webhook.reference" (dict "block" .block "key" "usernameConfigMapKeyRef" "path" .path) | fromJson -}}
 {{- if and $password $secret.given $configMap.given -}}
 {{- fail (printf "%s.usernameConfigMapKeyRef: stands beside %s.usernameSecretKeyRef; keep one of them" .path .path) -}}
 {{- end -}}
@@ -54,6 +79,23 @@ Nothing that is rendered may take `plain` but the Secret. (dict "path" "global.â
 */}}
 {{- define "argocd-auth-webhook.block" -}}
 {{- $path := .path -}}
+{{- $block := .block -}}
+{{- $fields := list "type" "token" "tokenSecretKeyRef" "username" "usernameSecretKeyRef" "usernameConfigMapKeyRef" "password" "passwordSecretKeyRef" -}}
+{{- range $key, $_ := $block -}}
+{{- if not (has $key $fields) -}}
+{{- fail (printf "%s.%s: unknown key; known here: %s" $path $key (join ", " $fields)) -}}
+{{- end -}}
+{{- end -}}
+{{- if not .block.type -}}
+{{- range $key := list "token" "tokenSecretKeyRef" -}}
+{{- if include "argocd-auth-webhook.given" (get $block $key) -}}
+{{- fail (printf "%s.type: must be given beside %s; write `type: token`" $path $key) -}}
+{{- end -}}
+{{- end -}}
+{{- if not (or .block.password .block.passwordSecretKeyRef) -}}
+{{- fail (printf "%s.type: must be given; write `type: token`, or `type: password` for the admin's initial password in Secret argocd-initial-admin-secret" $path) -}}
+{{- end -}}
+{{- end -}}
 {{- $mode := .block.type | default "password" -}}
 {{- if not (has $mode (list "token" "password")) -}}
 {{- fail (printf "%s.type: is not allowed; allowed: token, password" $path) -}}
@@ -66,7 +108,7 @@ Nothing that is rendered may take `plain` but the Secret. (dict "path" "global.â
 {{- if $plain -}}
 {{- $secret = dict "name" (printf "gitops-runtime-argo-cd-%s" $mode) "key" "token" -}}
 {{- else if eq $mode "token" -}}
-{{- $secret = include "argocd-auth-webhook.reference" (dict "block" .block "key" "tokenSecretKeyRef") | fromJson -}}
+{{- $secret = include "argocd-auth-webhook.reference" (dict "block" .block "key" "tokenSecretKeyRef" "path" $path) | fromJson -}}
 {{- if not $secret.given -}}
 {{- fail (printf "%s: type is token, but no token is given; set %s.token, or %s.tokenSecretKeyRef with name and key" $path $path $path) -}}
 {{- end -}}
@@ -76,7 +118,7 @@ Nothing that is rendered may take `plain` but the Secret. (dict "path" "global.â
 {{- end -}}
 {{- end -}}
 {{- else -}}
-{{- $secret = include "argocd-auth-webhook.reference" (dict "block" .block "key" "passwordSecretKeyRef") | fromJson -}}
+{{- $secret = include "argocd-auth-webhook.reference" (dict "block" .block "key" "passwordSecretKeyRef" "path" $path) | fromJson -}}
 {{- $secret = merge (dict) $secret (dict "name" "argocd-initial-admin-secret" "key" "password") -}}
 {{- end -}}
 {{- $username := include "argocd-auth-webhook.username" (dict "path" $path "block" .block "mode" $mode) | fromJson -}}
@@ -85,127 +127,150 @@ Nothing that is rendered may take `plain` but the Secret. (dict "path" "global.â
 
 {{/* What two blocks must agree in: a token needs no user name. */}}
 {{- define "argocd-auth-webhook.compared" -}}
-{{- if eq .mode "token" }}{{ toJson (omit . "username") }}{{ else }}{{ toJson . }}{{ end -}}
+{{- if eq .mode "token" }}{{ toJson (pick . "mode" "secret" "plain") }}{{ else }}{{ toJson (pick . "mode" "secret" "plain" "username") }}{{ end -}}
 {{- end -}}
 
 {{- define "argocd-auth-webhook.defaultAuth" -}}
 {{- toJson (dict "mode" "password" "secret" (dict "name" "argocd-initial-admin-secret" "key" "password") "username" (dict "plain" "admin") "plain" "") -}}
 {{- end -}}
 
-{{/* The three spellings: [{path, block, knownToRuntime}], as far as they are given. */}}
-{{- define "argocd-auth-webhook.blocks" -}}
-{{- $global := include "argocd-auth-webhook.map" .Values.global | fromJson -}}
-{{- $blocks := list -}}
-{{- range $name := list "external-arg-cd" "external-argo-cd" -}}
-{{- $parent := include "argocd-auth-webhook.map" (get $global $name) | fromJson -}}
-{{- $block := include "argocd-auth-webhook.map" $parent.auth | fromJson -}}
-{{- if $block }}{{ $blocks = append $blocks (dict "path" (printf "global.%s.auth" $name) "block" $block "knownToRuntime" (eq $name "external-argo-cd")) }}{{ end -}}
+{{/*
+The document and each mapping at its root: [{path, block}]. In the values of the Runtime `global` is
+at the root, in an umbrella chart's under one key of any name.
+*/}}
+{{- define "argocd-auth-webhook.scopes" -}}
+{{- $scopes := list (dict "path" "" "block" .Values) -}}
+{{- range $key, $value := .Values -}}
+{{- if and (kindIs "map" $value) (ne $key "global") -}}
+{{- $scopes = append $scopes (dict "path" (printf "%s." $key) "block" $value) -}}
 {{- end -}}
-{{- $integrations := include "argocd-auth-webhook.map" $global.integrations | fromJson -}}
-{{- $argocd := include "argocd-auth-webhook.map" (get $integrations "argo-cd") | fromJson -}}
-{{- $server := include "argocd-auth-webhook.map" $argocd.server | fromJson -}}
-{{- $block := include "argocd-auth-webhook.map" $server.auth | fromJson -}}
-{{- if $block }}{{ $blocks = append $blocks (dict "path" "global.integrations.argo-cd.server.auth" "block" $block "knownToRuntime" true) }}{{ end -}}
+{{- end -}}
+{{- toJson (dict "scopes" $scopes) -}}
+{{- end -}}
+
+{{/*
+The Runtime's blocks, the outermost first: [{path, scope, spelling, auth, server}]. Of the charts only
+those since 0.26 read a spelling whichever chart it is: `integrations`.
+*/}}
+{{- define "argocd-auth-webhook.found" -}}
+{{- $found := list -}}
+{{- range $scope := (include "argocd-auth-webhook.scopes" . | fromJson).scopes -}}
+{{- $global := include "argocd-auth-webhook.map" $scope.block.global | fromJson -}}
+{{- range $name := list "external-arg-cd" "external-argo-cd" "integrations" -}}
+{{- $parent := include "argocd-auth-webhook.map" (get $global $name) | fromJson -}}
+{{- $path := printf "%sglobal.%s" $scope.path $name -}}
+{{- if eq $name "integrations" -}}
+{{- $parent = include "argocd-auth-webhook.map" (get $parent "argo-cd") | fromJson -}}
+{{- $path = printf "%s.argo-cd" $path -}}
+{{- end -}}
+{{- $server := include "argocd-auth-webhook.map" $parent.server | fromJson -}}
+{{- $auth := $parent.auth -}}
+{{- if eq $name "integrations" -}}
+{{- $auth = $server.auth -}}
+{{- $path = printf "%s.server" $path -}}
+{{- end -}}
+{{- if and (include "argocd-auth-webhook.given" $auth) (not (kindIs "map" $auth)) -}}
+{{- fail (printf "%s.auth: must be a mapping" $path) -}}
+{{- end -}}
+{{- $found = append $found (dict "path" (printf "%s.auth" $path) "scope" $scope.path "spelling" $name "auth" (include "argocd-auth-webhook.map" $auth | fromJson) "server" $server) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson (dict "found" $found) -}}
+{{- end -}}
+
+{{/* Every auth block that is given: ours alone where it is, else the Runtime's. */}}
+{{- define "argocd-auth-webhook.blocks" -}}
+{{- $own := .Values.auth -}}
+{{- if and (include "argocd-auth-webhook.given" $own) (not (kindIs "map" $own)) -}}
+{{- fail "auth: must be a mapping" -}}
+{{- end -}}
+{{- $blocks := list -}}
+{{- if $own -}}
+{{- $blocks = list (dict "path" "auth" "scope" "" "spelling" "" "auth" $own) -}}
+{{- else -}}
+{{- include "argocd-auth-webhook.strays" . -}}
+{{- range (include "argocd-auth-webhook.found" . | fromJson).found -}}
+{{- if .auth }}{{ $blocks = append $blocks . }}{{ end -}}
+{{- end -}}
+{{- end -}}
 {{- toJson (dict "blocks" $blocks) -}}
 {{- end -}}
 
 {{/*
-What holds: a block's fields, and `knownToRuntime`, whether the Runtime's chart reads it too and so
-makes the Secret of a plain credential.
+What holds: a block's fields, where it stands (`path`, `scope`, `spelling`), and whether a chart of the
+Runtime makes the Secret of a plain credential: surely where it reads the block whichever chart it is
+(`readByRuntime`), and perhaps (`knownToRuntime`).
 */}}
 {{- define "argocd-auth-webhook.auth" -}}
 {{- $default := include "argocd-auth-webhook.defaultAuth" . -}}
-{{- $effective := $default | fromJson -}}
-{{- $first := "" -}}
-{{- $known := false -}}
+{{- $given := list -}}
+{{- $defaults := list -}}
 {{- range (include "argocd-auth-webhook.blocks" . | fromJson).blocks -}}
-{{- $block := include "argocd-auth-webhook.block" . -}}
-{{- if ne $block $default -}}
-{{- if not $first -}}
-{{- $first = .path -}}
-{{- $effective = $block | fromJson -}}
-{{- else if ne (include "argocd-auth-webhook.compared" ($block | fromJson)) (include "argocd-auth-webhook.compared" $effective) -}}
+{{- $block := include "argocd-auth-webhook.block" (dict "path" .path "block" .auth) -}}
+{{- $one := merge ($block | fromJson) (pick . "path" "scope" "spelling") -}}
+{{- if eq $block $default }}{{ $defaults = append $defaults $one }}{{ else }}{{ $given = append $given $one }}{{ end -}}
+{{- end -}}
+{{- /* Merged values carry a chart's defaults beside what a person wrote. */ -}}
+{{- $blocks := ternary $given $defaults (gt (len $given) 0) -}}
+{{- if not $blocks -}}
+{{- fail (include "argocd-auth-webhook.missing" .) -}}
+{{- end -}}
+{{- $effective := first $blocks -}}
+{{- $first := $effective.path -}}
+{{- $compared := include "argocd-auth-webhook.compared" $effective -}}
+{{- $known := false -}}
+{{- $read := false -}}
+{{- range $blocks -}}
+{{- if ne (include "argocd-auth-webhook.compared" .) $compared -}}
 {{- fail (printf "%s: differs from %s, and both are given; keep one of them" .path $first) -}}
 {{- end -}}
-{{- $known = or $known .knownToRuntime -}}
+{{- if and (eq .spelling "integrations") (not $read) -}}
+{{- $read = true -}}
+{{- $effective = . -}}
 {{- end -}}
+{{- $known = or $known (has .spelling (list "integrations" "external-argo-cd")) -}}
 {{- end -}}
+{{- $_ := set $effective "readByRuntime" $read -}}
 {{- $_ := set $effective "knownToRuntime" $known -}}
+{{- $create := toString .Values.credentials.createSecret -}}
+{{- $makes := and $effective.plain (or (eq $create "true") (and (eq $create "auto") (not $read))) -}}
+{{- $_ := set $effective "makesSecret" (ternary true false (not (not $makes))) -}}
+{{- if $makes -}}
+{{- /* A name that no chart of the Runtime renders, so that nobody owns it twice. */ -}}
+{{- $_ := set $effective "former" $effective.secret -}}
+{{- $_ := set $effective "secret" (dict "name" (printf "%s-argocd-%s" .Release.Name $effective.mode) "key" $effective.mode) -}}
+{{- end -}}
 {{- toJson $effective -}}
 {{- end -}}
 
-{{/* The app-proxy's own, older key: ours, or where this chart is installed by itself the Runtime's. */}}
-{{- define "argocd-auth-webhook.argoCdUsername" -}}
-{{- $appProxy := include "argocd-auth-webhook.map" (get .Values "app-proxy") | fromJson -}}
-{{- $config := include "argocd-auth-webhook.map" $appProxy.config | fromJson -}}
-{{- $theirs := ternary $config.argoCdUsername "" (kindIs "string" $config.argoCdUsername) -}}
-{{- $ours := .Values.argoCdUsername | default "" -}}
-{{- $mode := (include "argocd-auth-webhook.auth" . | fromJson).mode -}}
-{{- if and $config.argoCdUsername (or (eq $mode "password") .Values.legacyAppProxy) (not (regexMatch "^[-._A-Za-z0-9]{1,32}$" $theirs)) -}}
-{{- fail "app-proxy.config.argoCdUsername: is not allowed: it must be a user name, a string of letters, digits, '-', '_' and '.', at most 32" -}}
-{{- end -}}
-{{- if and $ours $theirs (ne $ours $theirs) -}}
-{{- fail "argoCdUsername: differs from app-proxy.config.argoCdUsername, and both are given; keep one of them" -}}
-{{- end -}}
-{{- $ours | default $theirs -}}
-{{- end -}}
+{{- define "argocd-auth-webhook.missing" -}}
+auth: must be given: nothing here says which credential of Argo CD the pods get. Write one of these:
+
+    auth:
+      type: token
+      tokenSecretKeyRef: {name: SECRET, key: KEY}
+
+    auth:
+      type: password
+      username: USER
+      passwordSecretKeyRef: {name: SECRET, key: KEY}
+
+or, for user admin with Argo CD's initial password (Secret argocd-initial-admin-secret):
+
+    auth:
+      type: password
+{{ end -}}
 
 {{/* Whether the chart makes the Secret of a plain credential: "true" or nothing. */}}
 {{- define "argocd-auth-webhook.makesSecret" -}}
-{{- $auth := include "argocd-auth-webhook.auth" . | fromJson -}}
-{{- $create := toString .Values.credentials.createSecret -}}
-{{- if and $auth.plain (or (eq $create "true") (and (eq $create "auto") (not $auth.knownToRuntime))) -}}
-true
-{{- end -}}
+{{- if (include "argocd-auth-webhook.auth" . | fromJson).makesSecret }}true{{ end -}}
 {{- end -}}
 
 {{/*
-The values that the program gets: the three blocks, with a fixed text in place of a plain credential,
-and our own keys.
+Whether the Secret is kept under its former name too: this chart made it there for `external-arg-cd`,
+and pods may refer to it. Not where a chart of the Runtime may own it.
 */}}
-{{- define "argocd-auth-webhook.programValues" -}}
-{{- $global := include "argocd-auth-webhook.map" .Values.global | fromJson -}}
-{{- $integrations := include "argocd-auth-webhook.map" $global.integrations | fromJson -}}
-{{- $out := dict -}}
-{{- range $spelling := list
-    (dict "name" "external-arg-cd" "from" (get $global "external-arg-cd"))
-    (dict "name" "external-argo-cd" "from" (get $global "external-argo-cd"))
-    (dict "name" "argo-cd" "from" (get $integrations "argo-cd")) -}}
-{{- $from := include "argocd-auth-webhook.map" $spelling.from | fromJson -}}
-{{- $server := include "argocd-auth-webhook.map" $from.server | fromJson -}}
-{{- $auth := include "argocd-auth-webhook.map" (ternary $server.auth $from.auth (eq $spelling.name "argo-cd")) | fromJson -}}
-{{- $auth = pick $auth "type" "token" "tokenSecretKeyRef" "username" "usernameSecretKeyRef" "usernameConfigMapKeyRef" "password" "passwordSecretKeyRef" -}}
-{{- range $field := list "token" "password" -}}
-{{- if get $auth $field }}{{ $_ := set $auth $field "(in the Secret)" }}{{ end -}}
-{{- end -}}
-{{- $server = pick $server "svc" "port" "rootpath" -}}
-{{- if eq $spelling.name "argo-cd" -}}
-{{- if $auth }}{{ $_ := set $server "auth" $auth }}{{ end -}}
-{{- if $server }}{{ $_ := set $out "integrations" (dict "argo-cd" (dict "server" $server)) }}{{ end -}}
-{{- else -}}
-{{- $block := dict -}}
-{{- if $auth }}{{ $_ := set $block "auth" $auth }}{{ end -}}
-{{- if $server }}{{ $_ := set $block "server" $server }}{{ end -}}
-{{- if $block }}{{ $_ := set $out $spelling.name $block }}{{ end -}}
-{{- end -}}
-{{- end -}}
-{{- $values := dict -}}
-{{- if $out }}{{ $_ := set $values "global" $out }}{{ end -}}
-{{- with include "argocd-auth-webhook.argoCdUsername" . -}}
-{{- $_ := set $values "app-proxy" (dict "config" (dict "argoCdUsername" .)) -}}
-{{- end -}}
-{{- $root := .Values -}}
-{{- range $key := list "argocd" "delivery" "onConflict" "legacyAppProxy" "services" "rollout" -}}
-{{- $value := get $root $key -}}
-{{- if or (kindIs "bool" $value) $value }}{{ $_ := set $values $key $value }}{{ end -}}
-{{- end -}}
-{{- with omit .Values.credentials "createSecret" }}{{ $_ := set $values "credentials" . }}{{ end -}}
-{{- toYaml $values -}}
-{{- end -}}
-
-{{/* Whether pods are replaced: something if they are. `rollout` is a mode, or a mapping that holds one. */}}
-{{- define "argocd-auth-webhook.replacesPods" -}}
-{{- $mode := .Values.rollout -}}
-{{- if kindIs "map" $mode }}{{ $mode = $mode.mode }}{{ end -}}
-{{- if eq ($mode | default "automatic") "automatic" }}true{{ end -}}
+{{- define "argocd-auth-webhook.keepsFormerSecret" -}}
+{{- $auth := include "argocd-auth-webhook.auth" . | fromJson -}}
+{{- if and $auth.makesSecret (eq $auth.spelling "external-arg-cd") (not $auth.knownToRuntime) (ne (toString .Values.credentials.keepFormerSecret) "false") }}true{{ end -}}
 {{- end -}}

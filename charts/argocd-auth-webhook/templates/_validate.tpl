@@ -10,7 +10,7 @@
 {{- if kindIs "map" (get .Values "argocd-auth-webhook") -}}
 {{- fail "argocd-auth-webhook: these values are an umbrella chart's; this chart is installed by itself, so move what stands under argocd-auth-webhook to the root" -}}
 {{- end -}}
-{{- $ours := list "argoCdUsername" "argocd" "delivery" "onConflict" "legacyAppProxy" "rollout" "services" "credentials" "image" "imagePullSecrets" "nameOverride" "fullnameOverride" "commonLabels" "commonAnnotations" "log" "webhook" "controller" "certificates" "networkPolicy" "monitoring" "tests" -}}
+{{- $ours := list "auth" "argoCdUsername" "argocd" "delivery" "onConflict" "legacyAppProxy" "rollout" "services" "credentials" "image" "imagePullSecrets" "nameOverride" "fullnameOverride" "commonLabels" "commonAnnotations" "log" "webhook" "controller" "certificates" "networkPolicy" "monitoring" "tests" -}}
 {{- /* `argo-cd` is a key of the Runtime's. */ -}}
 {{- $folded := dict -}}
 {{- range $ours }}{{ $_ := set $folded (lower .) . }}{{ end -}}

@@ -138,7 +138,7 @@ async fn a_renewal_that_fails_stops_writing_until_one_succeeds() {
     let server = ApiServer::default();
     let (mut elector, mut leadership) = candidate(&server, "a");
     let keeping = tokio::spawn(async move { elector.keep().await });
-    timeout(Duration::from_secs(60), leadership.granted()).await.unwrap();
+    timeout(Duration::from_mins(1), leadership.granted()).await.unwrap();
     server.script(|_, _| Some(Answer::Status(500, "etcd")));
     tokio::time::sleep(RENEWAL + Duration::from_millis(1)).await;
     assert!(!leadership.may_write(), "though the reserve isn't over");
@@ -154,7 +154,7 @@ async fn a_renewal_without_an_answer_ends_before_writes_are_over() {
     let server = ApiServer::default();
     let (mut elector, mut leadership) = candidate(&server, "a");
     let keeping = tokio::spawn(async move { elector.keep().await });
-    timeout(Duration::from_secs(60), leadership.granted()).await.unwrap();
+    timeout(Duration::from_mins(1), leadership.granted()).await.unwrap();
     server.script(|_, _| Some(Answer::Never));
     tokio::time::sleep(RENEWAL + LIMIT + Duration::from_millis(1)).await;
     assert!(!leadership.may_write());

@@ -1,5 +1,5 @@
-//! What `argocd-cm` says of an account, and the change that makes it fit. As Argo CD 3.1 reads and
-//! writes it.
+//! What `argocd-cm` says of an account, and the change that makes it fit. As Argo CD 3.1 to 3.5 read and
+//! write it.
 
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Argo CD's built-in account. It may log in without being named.
 const ADMIN: &str = "admin";
 /// The older way to disable it. The way of every other account counts before it.
-const ADMIN_ENABLED: &str = "admin.enabled";
+pub(super) const ADMIN_ENABLED: &str = "admin.enabled";
 const LOGIN: &str = "login";
 const API_KEY: &str = "apiKey";
 

@@ -7,7 +7,7 @@ use crate::cluster::{call, merge_if};
 use crate::commands::context::{CommandContext, ContextError};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::fmt;
 
 /// What was done, or is to be done.
@@ -109,7 +109,39 @@ impl Enabled {
         set.chain(self.change.remove.iter().map(|key| (key.as_str(), "true"))).collect()
     }
 
+    /// What to set in the object by which an operator writes it. A change in place it undoes at once.
+    fn advise_operator(&self, f: &mut fmt::Formatter<'_>, owner: &Owner, name: &str) -> fmt::Result {
+        let (mut spec, mut extra) = (Map::new(), Map::new());
+        for (key, value) in self.values() {
+            if key == config::ADMIN_ENABLED {
+                spec.insert("disableAdmin".to_owned(), false.into());
+            } else {
+                extra.insert(key.to_owned(), value.into());
+            }
+        }
+        if !extra.is_empty() {
+            spec.insert("extraConfig".to_owned(), extra.into());
+        }
+        writeln!(f, "It is managed by {owner}, which undoes a change in place at once. Set in that object:\n")?;
+        writeln!(f, "  spec:")?;
+        for (key, value) in &spec {
+            match value {
+                Value::Object(fields) => {
+                    writeln!(f, "    {key}:")?;
+                    fields.iter().try_for_each(|(key, value)| writeln!(f, "      {key}: {value}"))?;
+                }
+                value => writeln!(f, "    {key}: {value}")?,
+            }
+        }
+        let patch = json!({ "spec": spec });
+        writeln!(f, "\nor with\n")?;
+        writeln!(f, "  kubectl --namespace {} patch argocd {name} --type merge --patch '{patch}'", self.namespace)
+    }
+
     fn advise(&self, f: &mut fmt::Formatter<'_>, owner: &Owner) -> fmt::Result {
+        if let Owner::Operator { name } = owner {
+            return self.advise_operator(f, owner, name);
+        }
         if let Owner::Helm { .. } = owner {
             self.advise_helm(f, owner)?;
         } else {
@@ -212,6 +244,14 @@ mod tests {
             enabled(None, &disabled, false, true),
             enabled(helm(), &disabled, false, false),
             enabled(Some(Owner::ArgoCd { application: None }), &disabled, false, false),
+            enabled(Some(Owner::Operator { name: "gitops".to_owned() }), &disabled, false, false),
+            enabled(
+                Some(Owner::Operator { name: "gitops".to_owned() }),
+                &[("accounts.admin", "login,apiKey"), ("admin.enabled", "false")],
+                false,
+                true,
+            ),
+            enabled(Some(Owner::Object { kind: "Thing".to_owned(), name: "mine".to_owned() }), &disabled, false, false),
             enabled(Some(Owner::Other("terraform".to_owned())), &[], true, false),
             enabled(
                 None,

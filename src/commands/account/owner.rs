@@ -1,11 +1,24 @@
 //! Who else looks after an object: what it undoes or flags is not ours to edit.
 
+use crate::core::text::shown;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::fmt;
 
 /// Who looks after an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
+    /// An `ArgoCD` object, by which an operator writes it.
+    Operator {
+        /// The object's name.
+        name: String,
+    },
+    /// Another object that owns it.
+    Object {
+        /// Its kind.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
     /// A Helm release.
     Helm {
         /// Its name, where it is known.
@@ -22,19 +35,32 @@ pub enum Owner {
     Other(String),
 }
 
+/// Characters of a name that is shown.
+const MAX_NAME: usize = 253;
+
 /// Who manages the fields of objects that nobody looks after.
 const PEOPLE: [&str; 7] =
     ["kubectl", "unknown", "argocd-server", "argocd-auth-webhook", "kubectl-", "before-first-apply", "k9s"];
 
 impl Owner {
-    /// Whoever the object's labels, annotations and field managers name. Argo CD and Flux come before
-    /// Helm: what they render from a chart has Helm's labels too.
+    /// Whoever the object's owner references, labels, annotations and field managers name. An object
+    /// that owns it is what writes it, whoever applied that; Argo CD and Flux come before Helm: what they
+    /// render from a chart has Helm's labels too. Of managers that are only known by name, the last that
+    /// wrote counts.
     #[must_use]
     pub fn of(metadata: &ObjectMeta) -> Option<Self> {
         let label = |name: &str| metadata.labels.as_ref().and_then(|labels| labels.get(name)).cloned();
         let annotation = |name: &str| metadata.annotations.as_ref().and_then(|all| all.get(name)).cloned();
-        let managers = || metadata.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
+        let mut writes: Vec<_> = metadata.managed_fields.iter().flatten().collect();
+        writes.sort_by_key(|entry| std::cmp::Reverse(entry.time.as_ref().map(|time| time.0)));
+        let managers = || writes.iter().filter_map(|entry| entry.manager.as_deref());
         let is_manager = |name: &str| managers().any(|manager| manager == name);
+        let owners = metadata.owner_references.as_deref().unwrap_or_default();
+        if let Some(owner) = owners.iter().find(|owner| owner.controller == Some(true)).or(owners.first()) {
+            let (kind, name) = (shown(&owner.kind, MAX_NAME), shown(&owner.name, MAX_NAME));
+            let is_argocd = kind == "ArgoCD" && owner.api_version.starts_with("argoproj.io/");
+            return Some(if is_argocd { Self::Operator { name } } else { Self::Object { kind, name } });
+        }
         if let Some(tracking) = annotation("argocd.argoproj.io/tracking-id") {
             let application = tracking.split(':').next().filter(|name| !name.is_empty()).map(str::to_owned);
             return Some(Self::ArgoCd { application });
@@ -62,7 +88,7 @@ impl Owner {
             .find(|manager| {
                 !PEOPLE.iter().any(|known| manager == known || known.ends_with('-') && manager.starts_with(known))
             })
-            .map(|manager| Self::Other(manager.to_owned()))
+            .map(|manager| Self::Other(shown(manager, MAX_NAME)))
     }
 
     /// Whether what it does undoes a change in place.
@@ -76,6 +102,8 @@ impl Owner {
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
+            Self::Operator { .. } => "operator",
+            Self::Object { .. } => "owner",
             Self::Helm { .. } => "Helm",
             Self::ArgoCd { .. } => "Argo CD",
             Self::Flux => "Flux",
@@ -87,6 +115,8 @@ impl Owner {
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Operator { name } => write!(f, "an operator (ArgoCD {name})"),
+            Self::Object { kind, name } => write!(f, "its owner ({kind} {name})"),
             Self::Helm { release: Some(release) } => write!(f, "Helm (release {release})"),
             Self::Helm { release: None } => f.write_str("Helm"),
             Self::ArgoCd { application: Some(application) } => write!(f, "Argo CD (application {application})"),
@@ -110,6 +140,10 @@ mod tests {
     fn each_one_who_looks_after_it_is_recognised() {
         let managed = |by: &str| json!({"managedFields": [{"manager": "kubectl"}, {"manager": by}]});
         let label = |name: &str, value: &str| json!({"labels": {name: value}});
+        let owned = |version: &str, kind: &str, annotations: Value| {
+            let owner = json!({"apiVersion": version, "kind": kind, "name": "mine", "uid": "u", "controller": true});
+            json!({"annotations": annotations, "ownerReferences": [owner]})
+        };
         let cases = [
             (json!({}), None),
             (json!({"labels": {"app.kubernetes.io/part-of": "argocd", "app.kubernetes.io/name": "argocd-cm"}}), None),
@@ -136,6 +170,21 @@ mod tests {
             (label("kustomize.toolkit.fluxcd.io/name", "x"), Some("Flux")),
             (managed("helm-controller"), Some("Flux")),
             (managed("terraform"), Some("\"terraform\"")),
+            (
+                json!({"managedFields": [
+                    {"manager": "kubectl-edit", "time": "2026-01-03T00:00:00Z"},
+                    {"manager": "early", "time": "2026-01-01T00:00:00Z"},
+                    {"manager": "late", "time": "2026-01-02T00:00:00Z"},
+                ]}),
+                Some("\"late\""),
+            ),
+            (owned("argoproj.io/v1beta1", "ArgoCD", json!({})), Some("an operator (ArgoCD mine)")),
+            (
+                owned("argoproj.io/v1alpha1", "ArgoCD", json!({"meta.helm.sh/release-name": "argo"})),
+                Some("an operator (ArgoCD mine)"),
+            ),
+            (owned("example.com/v1", "ArgoCD", json!({})), Some("its owner (ArgoCD mine)")),
+            (owned("external-secrets.io/v1", "ExternalSecret", json!({})), Some("its owner (ExternalSecret mine)")),
         ];
         for (metadata, expected) in cases {
             assert_eq!(owner(metadata.clone()).as_deref(), expected, "{metadata}");

@@ -17,7 +17,7 @@ pub use secret::{SecretKey, Written};
 pub use settings::{SettingsOfError, settings_of};
 
 use crate::argocd::BadAddress;
-use crate::cluster::{self, ClusterError};
+use crate::cluster::{self, Cause, Choice, ClusterError, Reach};
 use crate::core::{GENERATED_TOKEN, Mode};
 use crate::settings::{Settings, SettingsError};
 use kube::Client;
@@ -30,6 +30,10 @@ pub struct Options {
     pub namespace: Option<String>,
     /// A context of the kubeconfig, in place of its current one.
     pub context: Option<String>,
+    /// A kubeconfig, in place of those that kubectl would read.
+    pub kubeconfig: Option<PathBuf>,
+    /// No cluster is to be asked: what is needed is said by flags.
+    pub offline: bool,
     /// The release; by default the one that is in the namespace.
     pub release: Option<String>,
     /// What a file says; else the chart's ConfigMap is read.
@@ -44,6 +48,12 @@ pub struct Options {
     pub ca_file: Option<PathBuf>,
     /// In place of the settings' account.
     pub account: Option<String>,
+}
+
+impl Options {
+    fn choice(&self) -> Choice {
+        Choice { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
+    }
 }
 
 /// Why a command can't begin, or can't go on.
@@ -79,6 +89,7 @@ pub enum ContextError {
 /// What a command works with.
 pub struct CommandContext {
     client: Result<Client, ClusterError>,
+    reach: Option<Reach>,
     options: Options,
     settings: Settings,
     namespace: String,
@@ -94,7 +105,16 @@ impl CommandContext {
     /// # Errors
     /// The settings are there and wrong, or can't be read though the cluster answers.
     pub async fn open(mut options: Options) -> Result<Self, ContextError> {
-        let client = cluster::client(options.context.as_deref()).await;
+        let (client, reach) = if options.offline {
+            let what = "finding the cluster".to_owned();
+            let cause = Cause::Setup("with --argocd-url and no Secret to read none is asked".to_owned());
+            (Err(ClusterError { what, cause }), None)
+        } else {
+            match cluster::client(&options.choice()).await {
+                Ok((client, reach)) => (Ok(client), Some(reach)),
+                Err(error) => (Err(error), None),
+            }
+        };
         let namespace = namespace(&options, client.as_ref().ok());
         let mut notes = Vec::new();
         let mut names = Names::of(options.release.as_deref());
@@ -104,9 +124,9 @@ impl CommandContext {
                 names = Names::find(client, &namespace, options.release.as_deref()).await;
                 settings::find(client, &namespace, &names.config_map, &mut notes).await?
             }
-            (None, Err(_)) => settings::defaults()?,
+            (None, Err(_)) => Settings::of_the_charts(),
         };
-        Ok(Self { client, options, settings, namespace, names, notes })
+        Ok(Self { client, reach, options, settings, namespace, names, notes })
     }
 
     /// Finds the cluster, for commands that need no settings.
@@ -114,10 +134,18 @@ impl CommandContext {
     /// # Errors
     /// There is none.
     pub async fn in_cluster(options: Options) -> Result<Self, ContextError> {
-        let client = cluster::client(options.context.as_deref()).await?;
+        let (client, reach) = cluster::client(&options.choice()).await?;
         let namespace = namespace(&options, Some(&client));
         let names = Names::find(&client, &namespace, options.release.as_deref()).await;
-        Ok(Self { client: Ok(client), options, settings: settings::defaults()?, namespace, names, notes: Vec::new() })
+        Ok(Self {
+            client: Ok(client),
+            reach: Some(reach),
+            options,
+            settings: Settings::of_the_charts(),
+            namespace,
+            names,
+            notes: Vec::new(),
+        })
     }
 
     /// The way to the cluster.
@@ -126,6 +154,12 @@ impl CommandContext {
     /// There is none.
     pub fn client(&self) -> Result<&Client, ClusterError> {
         self.client.as_ref().map_err(Clone::clone)
+    }
+
+    /// Which API server is asked; nothing where none is.
+    #[must_use]
+    pub const fn reach(&self) -> Option<&Reach> {
+        self.reach.as_ref()
     }
 
     /// The Runtime's namespace.

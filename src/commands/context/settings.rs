@@ -22,7 +22,7 @@ pub async fn settings_of(
     let data = map.data.unwrap_or_default();
     let path = |key: &str| PathBuf::from(format!("ConfigMap {name}, {key}"));
     let (file, text) = match (data.get("values.yaml"), data.get("config.yaml")) {
-        (Some(text), _) => (File::Values(path("values.yaml")), text),
+        (Some(text), _) => (File::Values(vec![path("values.yaml")]), text),
         (None, Some(text)) => (File::Config(path("config.yaml")), text),
         (None, None) => return Ok(None),
     };
@@ -60,9 +60,5 @@ pub(super) async fn find(
     notes.push(format!(
         "ConfigMap {namespace}/{config_map} {why}, and neither --values nor --config is given: the Runtime's defaults hold"
     ));
-    Ok(defaults()?)
-}
-
-pub(super) fn defaults() -> Result<Settings, SettingsError> {
-    Settings::load(None, Overrides::default())
+    Ok(Settings::of_the_charts())
 }

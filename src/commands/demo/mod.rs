@@ -141,7 +141,7 @@ pub async fn run(out: &mut impl Write, colour: bool, stay: bool) -> Result<(), D
 }
 
 async fn start(values: &str, certificate: &DevelopmentCertificate) -> Result<Running, DemoError> {
-    let settings = Settings::from_text(&File::Values("values.yaml".into()), values, Overrides::default())?;
+    let settings = Settings::from_text(&File::Values(vec!["values.yaml".into()]), values, Overrides::default())?;
     let serving = ServingCertificate::from_pem(
         certificate.cert_pem.as_bytes(),
         certificate.key_pem.as_bytes(),

@@ -3,13 +3,16 @@
 use super::{Report, Scene, Verdict, failed};
 use crate::cluster::call;
 use crate::controller::rollout::verdicts;
-use crate::drift::{Drift, PodFacts, TrackedKeys, Verdict as Step};
+use crate::drift::{Drift, NotOurs, PodFacts, TrackedKeys, Verdict as Step};
 use crate::settings::{Rollout, Settings};
+use crate::time::{Seconds, now};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::ListParams;
 use kube::{Api, Client};
 
 const PROBE: &str = "pods";
+/// How long a new pod may take to become ready before somebody should look, in seconds.
+const STARTS: Seconds = 60;
 
 pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, report: &mut Report) {
     let namespace = &scene.options.namespace;
@@ -33,7 +36,7 @@ pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, r
     let facts: Vec<PodFacts> = pods.items.iter().filter_map(|pod| PodFacts::of(pod, &subjects)).collect();
     let judged = verdicts(client, namespace, &subjects, state.as_ref(), settings.rollout, facts).await;
     match judged {
-        Ok(judged) => say(&judged, settings.rollout, namespace, report),
+        Ok(judged) => say(&judged, settings.rollout, namespace, now(), report),
         Err(error) => report.add(PROBE, namespace, failed(&error, "make sure that the API server can be reached")),
     }
 }
@@ -46,18 +49,52 @@ async fn state(client: &Client, scene: &Scene) -> Result<Secret, String> {
     call(&what, secrets.get(&name)).await.map_err(|error| error.to_string())
 }
 
-fn say(pods: &[(PodFacts, Step)], rollout: Rollout, namespace: &str, report: &mut Report) {
+/// What a person does about a pod that the controller leaves alone.
+fn by_hand(pod: &PodFacts, why: &NotOurs, lack: Drift, namespace: &str) -> String {
+    let (name, owner) = (&pod.name, pod.owner.as_ref());
+    let kind = owner.map_or("", |owner| owner.kind.as_str());
+    let of = owner.map_or("", |owner| owner.name.as_str());
+    match (why, kind) {
+        (NotOurs::Bare, _) => format!(
+            "nothing makes it again, so keep what it was made from (kubectl get pod {name} --namespace {namespace} \
+             --output yaml) before it is deleted, and create it from that"
+        ),
+        (NotOurs::UnknownKind(_), "Job") => {
+            format!("let it end, or make Job {of} again: deleting the pod would count as a failure of the Job")
+        }
+        (NotOurs::UnknownKind(_), "DaemonSet") => {
+            format!("kubectl rollout restart daemonset {of} --namespace {namespace}")
+        }
+        (NotOurs::UnknownKind(_), _) => format!("have {kind} {of} make it again, in the way that this kind does it"),
+        _ if lack == Drift::Stale => {
+            format!("restart its workload by hand, or delete it: kubectl delete pod {name} --namespace {namespace}")
+        }
+        _ => format!("have it created again: kubectl delete pod {name} --namespace {namespace}"),
+    }
+}
+
+fn say(pods: &[(PodFacts, Step)], rollout: Rollout, namespace: &str, now: Seconds, report: &mut Report) {
     let mut right = 0;
     for (pod, step) in pods.iter().filter(|(pod, _)| !pod.terminating && !pod.completed) {
         let subject = format!("pod {}", pod.name);
         let text = format!("{}: {}", step.as_str(), step.reason().unwrap_or_default());
         let text = text.strip_prefix("not_ours: ").map_or(text.clone(), str::to_owned);
         match step {
-            Step::InStep => right += 1,
+            Step::InStep if pod.readiness.ready => right += 1,
+            Step::InStep => {
+                let text = format!("not_ready: {}", pod.readiness.why());
+                // A new one takes its time.
+                let verdict = if now.saturating_sub(pod.created) < STARTS {
+                    Verdict::Ok(text)
+                } else {
+                    let advice = format!("see kubectl describe pod {} --namespace {namespace}", pod.name);
+                    Verdict::Problem(text, advice)
+                };
+                report.add(PROBE, subject, verdict);
+            }
             Step::OptedOut | Step::NotOurs(_, None) => report.add(PROBE, subject, Verdict::Ok(text)),
-            Step::NotOurs(_, Some(_)) => {
-                let advice =
-                    format!("create it again by hand: kubectl delete pod {} --namespace {namespace}", pod.name);
+            Step::NotOurs(why, Some(lack)) => {
+                let advice = by_hand(pod, why, *lack, namespace);
                 report.add(PROBE, subject, Verdict::Problem(text, advice));
             }
             Step::Lacks(lack) => {
@@ -83,7 +120,6 @@ fn say(pods: &[(PodFacts, Step)], rollout: Rollout, namespace: &str, report: &mu
 mod tests {
     use super::*;
     use crate::drift::{History, KUBELET_CACHE, judge};
-    use crate::settings::Overrides;
     use serde_json::{Value, json};
 
     fn pod(name: &str, app: &str, env: &Value) -> Value {
@@ -92,11 +128,12 @@ mod tests {
         json!({
             "metadata": { "name": name, "uid": name, "labels": { "app": app }, "ownerReferences": owner },
             "spec": { "containers": [{ "name": app, "env": env }] },
+            "status": { "conditions": [{ "type": "Ready", "status": "True" }] },
         })
     }
 
     fn said(pods: &[Value], rollout: Rollout) -> Report {
-        let settings = Settings::load(None, Overrides::default()).unwrap();
+        let settings = Settings::of_the_charts();
         let subjects = TrackedKeys::new(&settings);
         let read = |pod: &Value| PodFacts::of(&serde_json::from_value(pod.clone()).unwrap(), &subjects);
         let judged = |facts: PodFacts| {
@@ -105,7 +142,7 @@ mod tests {
         };
         let judged: Vec<_> = pods.iter().filter_map(read).map(judged).collect();
         let mut report = Report::default();
-        say(&judged, rollout, "codefresh", &mut report);
+        say(&judged, rollout, "codefresh", STARTS, &mut report);
         report
     }
 
@@ -123,6 +160,16 @@ mod tests {
         let mut bare = missed.clone();
         bare["metadata"]["name"] = "bare".into();
         bare["metadata"]["ownerReferences"] = json!([]);
+        let mut job = missed.clone();
+        job["metadata"]["name"] = "job".into();
+        job["metadata"]["ownerReferences"][0]["kind"] = "Job".into();
+        let mut hung = good.clone();
+        hung["metadata"]["name"] = "hung".into();
+        hung["status"] = json!({ "containerStatuses": [{ "name": "app", "image": "", "imageID": "", "ready": false,
+            "restartCount": 0, "state": { "waiting": { "reason": "CreateContainerConfigError", "message": "secret \"mine\" not found" } } }] });
+        let mut young = hung.clone();
+        (young["metadata"]["name"], young["metadata"]["creationTimestamp"]) =
+            ("young".into(), json!("1970-01-01T00:00:30Z"));
         let mut out = missed.clone();
         out["metadata"]["name"] = "out".into();
         out["metadata"]["annotations"] = json!({ "argocd-auth-webhook/inject": "false" });
@@ -131,12 +178,15 @@ mod tests {
         let mut going = missed.clone();
         going["metadata"]["deletionTimestamp"] = json!("2026-11-24T12:00:00Z");
         insta::assert_snapshot!(said(&[good.clone(), foreign, ended, going], Rollout::Automatic).to_string(), @"ok           pods: codefresh: 1 of the services' pods are in step");
-        let report = said(&[good, missed.clone(), old, bare, out], Rollout::Automatic);
+        let report = said(&[good, missed.clone(), old, bare, job, hung, young, out], Rollout::Automatic);
         assert!(report.has_problem());
         insta::assert_snapshot!(report.to_string(), @r#"
         problem      pods: pod missed: missed: it carries nothing of what the settings say; to do: the controller replaces it; `status` says what it waits for
         problem      pods: pod old: outdated: it carries something else than the settings say; to do: the controller replaces it; `status` says what it waits for
-        problem      pods: pod bare: missed, but a bare pod: nobody would make it again; to do: create it again by hand: kubectl delete pod bare --namespace codefresh
+        problem      pods: pod bare: missed, but a bare pod: nobody would make it again; to do: nothing makes it again, so keep what it was made from (kubectl get pod bare --namespace codefresh --output yaml) before it is deleted, and create it from that
+        problem      pods: pod job: missed, but it belongs to a Job, which is not restarted; to do: let it end, or make Job set again: deleting the pod would count as a failure of the Job
+        problem      pods: pod hung: not_ready: it carries what the settings say, and isn't ready: container app: CreateContainerConfigError: secret "mine" not found; to do: see kubectl describe pod hung --namespace codefresh
+        ok           pods: pod young: not_ready: it carries what the settings say, and isn't ready: container app: CreateContainerConfigError: secret "mine" not found
         ok           pods: pod out: opted_out: its label or annotation says argocd-auth-webhook/inject: "false"
         ok           pods: codefresh: 1 of the services' pods are in step
         "#);

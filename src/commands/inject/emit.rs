@@ -1,7 +1,8 @@
 //! Objects as text. What is written as YAML is read again before it goes out: a manifest that says
 //! something else than it said is worse than none.
 
-use super::{InjectError, Input, yaml};
+use super::{InjectError, Input};
+use crate::yaml;
 use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::ser::PrettyFormatter;
@@ -10,22 +11,41 @@ use serde_saphyr::{DoubleQuoted, SerializerOptions};
 /// As kubectl indents JSON.
 pub(super) const INDENT: &str = "    ";
 
-/// An object as a YAML document.
-pub(super) fn yaml(value: &Value, input: &Input, document: usize) -> Result<String, InjectError> {
+/// An object as a YAML document. `place` puts it where it belongs and reads it there; what it reads
+/// must be the object.
+pub(super) fn yaml(
+    value: &Value,
+    input: &Input,
+    document: usize,
+    place: impl Fn(&str) -> (String, Option<Value>),
+) -> Result<String, InjectError> {
     // A long line says exactly what it says; a folded one depends on its reader.
     let readable = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
     let plainest = serde_saphyr::ser_options! { quote_all: true, prefer_block_scalars: false };
+    let exactly = |options: SerializerOptions| {
+        let (placed, read) = place(&serde_saphyr::to_string_with_options(&Styled(value), options).ok()?);
+        read.is_some_and(|read| same(&read, value)).then_some(placed)
+    };
     [readable, plainest]
         .into_iter()
-        .find_map(|options| exactly(value, options))
+        .find_map(exactly)
         .ok_or_else(|| fault(input, document, "the object can't be written as YAML (-o json may do)"))
 }
 
-fn exactly(value: &Value, options: SerializerOptions) -> Option<String> {
-    let text = serde_saphyr::to_string_with_options(&Styled(value), options).ok()?;
-    // Compared as text, because two objects are equal whatever the order of their keys.
-    let same = serde_json::to_vec(&yaml::parse(&text).ok()?).ok()? == serde_json::to_vec(value).ok()?;
-    same.then_some(text)
+/// Whether two objects are the same, in the order of their keys too. YAML makes no difference between
+/// `1` and `1.0`, and neither does the API server.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) if one.is_f64() || other.is_f64() => one.as_f64() == other.as_f64(),
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            let fields = one.iter().zip(other);
+            one.len() == other.len() && fields.into_iter().all(|((a, one), (b, other))| a == b && same(one, other))
+        }
+        _ => one == other,
+    }
 }
 
 /// An object as a JSON document of its own.
@@ -51,7 +71,7 @@ pub(super) fn json_with(
 }
 
 fn fault(input: &Input, document: usize, reason: &str) -> InjectError {
-    InjectError::Fault { place: format!("{}: document {document}", input.name), reason: reason.to_owned() }
+    InjectError::Fault { place: format!("{}: document {document}", input.shown_name()), reason: reason.to_owned() }
 }
 
 /// A value whose strings are quoted where YAML readers disagree about the better looking style.
@@ -60,14 +80,31 @@ struct Styled<'a>(&'a Value);
 impl Serialize for Styled<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            // The reader in Kubernetes takes a tab at the beginning of a block scalar for bad
-            // indentation, and leading blanks call for an indentation indicator.
-            Value::String(text) if text.contains('\n') && text.starts_with([' ', '\t', '\n']) => {
-                DoubleQuoted(text).serialize(serializer)
-            }
+            Value::String(text) => Text(text).serialize(serializer),
             Value::Array(items) => serializer.collect_seq(items.iter().map(Styled)),
-            Value::Object(fields) => serializer.collect_map(fields.iter().map(|(key, value)| (key, Styled(value)))),
+            Value::Object(fields) => {
+                serializer.collect_map(fields.iter().map(|(key, value)| (Text(key), Styled(value))))
+            }
             other => other.serialize(serializer),
         }
     }
+}
+
+struct Text<'a>(&'a str);
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = self.0;
+        let as_it_looks = if text.contains('\n') { is_fit_for_a_block(text) } else { yaml::is_text(text) };
+        if as_it_looks { text.serialize(serializer) } else { DoubleQuoted(text).serialize(serializer) }
+    }
+}
+
+/// Whether a text of several lines is the same as a block, whoever reads it and whatever follows it.
+/// Kubernetes' reader takes a tab at the beginning for bad indentation, leading blanks call for an
+/// indentation indicator, and a block that ends in empty lines takes in those behind the document.
+fn is_fit_for_a_block(text: &str) -> bool {
+    let last = text.strip_suffix('\n').unwrap_or(text).rsplit('\n').next().unwrap_or_default();
+    let printable = |c: char| c == '\n' || (!c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{FEFF}'));
+    !text.starts_with([' ', '\t', '\n']) && !last.trim().is_empty() && text.chars().all(printable)
 }

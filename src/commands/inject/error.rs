@@ -1,23 +1,11 @@
 //! What ends the command: each error names the input and the place in it, and none shows what stands
 //! there. Secrets may pass through this command.
 
-use std::fmt;
+pub use crate::yaml::Position;
+
+use super::Input;
+use crate::core::text::shown;
 use std::io;
-
-/// A place in an input; both count from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// The line in the input.
-    pub line: usize,
-    /// The column in that line.
-    pub column: usize,
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}", self.line, self.column)
-    }
-}
 
 /// Why manifests can't be processed. All of it is wrong input (exit code 2).
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +67,44 @@ pub enum InjectError {
         /// What failed.
         reason: String,
     },
+}
+
+/// What makes a document unreadable, before it is known whether that matters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// It is not YAML or not JSON.
+    Broken { at: Option<Position>, reason: String },
+    /// It is not an object.
+    NotAnObject { at: Position, found: &'static str },
+}
+
+impl Unread {
+    pub fn into_error(self, input: &Input, document: usize) -> InjectError {
+        let input = input.shown_name();
+        match self {
+            Self::Broken { at, reason } => InjectError::Broken { input, document, at, reason },
+            Self::NotAnObject { at, found } => InjectError::NotAnObject { input, document, at, found },
+        }
+    }
+}
+
+impl std::fmt::Display for Unread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Broken { at, reason } => write!(f, "{}{reason}", prefix(*at)),
+            Self::NotAnObject { at, found } => write!(f, "{at}: {found}, not a Kubernetes object"),
+        }
+    }
+}
+
+/// The longest name of an input that is shown.
+const MOST_OF_A_NAME: usize = 4096;
+
+impl Input {
+    /// The input's name, for people.
+    pub(super) fn shown_name(&self) -> String {
+        shown(&self.name, MOST_OF_A_NAME)
+    }
 }
 
 fn prefix(at: Option<Position>) -> String {

@@ -38,7 +38,10 @@ impl Input {
         let name = path.display().to_string();
         match std::fs::read(path) {
             Ok(content) => Ok(Self { name, content }),
-            Err(error) => Err(InjectError::Unreadable { input: name, error }),
+            Err(error) => {
+                let input = Self::new(name, Vec::new()).shown_name();
+                Err(InjectError::Unreadable { input, error })
+            }
         }
     }
 
@@ -57,7 +60,7 @@ impl Input {
     /// The text without a byte order mark: in the middle of an output it would be a stray character,
     /// and at its beginning nobody needs it.
     pub(super) fn text(&self) -> Result<&str, InjectError> {
-        let input = || self.name.clone();
+        let input = || self.shown_name();
         // With or without its mark, UTF-16 has a NUL in the first character of any manifest.
         if matches!(self.content.as_slice(), [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, _, ..] | [_, 0, ..]) {
             return Err(InjectError::Utf16 { input: input() });

@@ -1,10 +1,12 @@
 //! JSON: one object, or several one after another.
 
+use super::error::Unread;
 use super::object::Treater;
 use super::tree::{Tree, type_name};
 use super::write::Writer;
-use super::{Format, InjectError, Input, Position, emit};
-use serde_json::{Deserializer, Value};
+use super::{Format, InjectError, Input, Position, emit, yaml};
+use serde_json::Deserializer;
+use serde_json::value::RawValue;
 
 /// One object of an input.
 pub(super) struct Document<'a> {
@@ -13,27 +15,27 @@ pub(super) struct Document<'a> {
     text: &'a str,
     /// White space after it, in the last one only.
     after: &'a str,
-    value: Value,
+    /// Where it begins.
+    at: Position,
 }
 
-/// Reads all objects of an input.
+/// Finds all objects of an input. What is in them is not looked at.
 pub(super) fn documents<'a>(input: &Input, text: &'a str) -> Result<Vec<Document<'a>>, InjectError> {
     let mut documents: Vec<Document<'a>> = Vec::new();
-    let mut stream = Deserializer::from_str(text).into_iter::<Tree>();
+    let mut stream = Deserializer::from_str(text).into_iter::<&RawValue>();
     let mut done = 0;
     while let Some(next) = stream.next() {
         let document = documents.len() + 1;
         let rest = text.get(done..).unwrap_or_default();
         let start = done + (rest.len() - rest.trim_start().len());
-        let Tree(value) = next.map_err(|error| broken(input, document, &error))?;
-        if !value.is_object() {
-            let at = position(text, start);
-            let found = type_name(&value);
-            return Err(InjectError::NotAnObject { input: input.name.clone(), document, at, found });
+        let at = position(text, start);
+        if let Err(error) = next {
+            let start_of_stream = Position { line: 1, column: 1 };
+            return Err(broken(&error, start_of_stream).into_error(input, document));
         }
         let end = stream.byte_offset();
         let slice = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
-        documents.push(Document { before: slice(done, start), text: slice(start, end), after: "", value });
+        documents.push(Document { before: slice(done, start), text: slice(start, end), after: "", at });
         done = end;
     }
     if let Some(last) = documents.last_mut() {
@@ -51,14 +53,32 @@ pub(super) fn treat(
     writer: &mut Writer,
 ) -> Result<(), InjectError> {
     for (index, document) in documents.into_iter().enumerate() {
-        let Document { before, text, after, mut value } = document;
-        let changed = treater.object(&mut value, input, index + 1)?;
+        let number = index + 1;
+        let Document { before, text, after, at } = document;
+        let read = match serde_json::from_str::<Tree>(text) {
+            Ok(Tree(value)) if value.is_object() => Ok(value),
+            Ok(Tree(value)) => Err(Unread::NotAnObject { at, found: type_name(&value) }),
+            Err(error) => Err(broken(&error, at)),
+        };
+        let mut value = match read {
+            Ok(value) => value,
+            Err(error) => {
+                // JSON is YAML, so it can go out as it came either way.
+                treater.unread(input, number, text, error)?;
+                writer.json(&[before, text, after].concat());
+                continue;
+            }
+        };
+        let changed = treater.object(&mut value, input, number)?;
         match format {
-            Format::Yaml => writer.document(&emit::yaml(&value, input, index + 1)?),
+            Format::Yaml => {
+                let alone = |content: &str| (content.to_owned(), yaml::parse(content));
+                writer.document(&emit::yaml(&value, input, number, alone)?);
+            }
             Format::Json if changed => {
                 // In the layout that it had.
                 let indent = text.contains('\n').then(|| indent_of(text));
-                let written = emit::json_with(&value, indent, input, index + 1)?;
+                let written = emit::json_with(&value, indent, input, number)?;
                 writer.json(&[before, &written, after].concat());
             }
             Format::Json => writer.json(&[before, text, after].concat()),
@@ -74,14 +94,20 @@ fn indent_of(text: &str) -> &str {
     inside.get(..width).filter(|indent| !indent.is_empty()).unwrap_or(emit::INDENT)
 }
 
-fn broken(input: &Input, document: usize, error: &serde_json::Error) -> InjectError {
-    let at = (error.line() > 0).then(|| Position { line: error.line(), column: error.column().max(1) });
+/// `from` is where the text begins of which the error tells.
+fn broken(error: &serde_json::Error, from: Position) -> Unread {
+    let (line, column) = (error.line(), error.column().max(1));
+    let at = match line {
+        0 => None,
+        1 => Some(Position { line: from.line, column: from.column + column - 1 }),
+        _ => Some(Position { line: from.line + line - 1, column }),
+    };
     let mut reason = error.to_string();
     // The message ends with the place, which is told already.
     if let Some(end) = reason.rfind(" at line ") {
         reason.truncate(end);
     }
-    InjectError::Broken { input: input.name.clone(), document, at, reason: format!("not valid JSON: {reason}") }
+    Unread::Broken { at, reason: format!("not valid JSON: {reason}") }
 }
 
 fn position(text: &str, offset: usize) -> Position {

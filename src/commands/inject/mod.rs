@@ -5,6 +5,8 @@
 //! through, byte for byte where the format stays the same. A YAML document that is changed is
 //! written anew: the comments before its first and after its last line stay, those inside it are
 //! lost, and so are its anchors and its quoting; the order of its keys stays.
+//!
+//! A document that can't be read passes too, with a warning, unless it may be a pod of ours.
 
 mod emit;
 mod error;
@@ -20,7 +22,7 @@ mod yaml;
 
 pub use error::{InjectError, Position};
 pub use input::Input;
-pub use report::{Line, Place, Treatment};
+pub use report::{Line, Place, Summary, Treatment};
 
 use crate::core::Injector;
 use object::Treater;
@@ -45,6 +47,12 @@ pub struct Injected {
 }
 
 impl Injected {
+    /// What was done, counted.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        Summary::of(&self.report)
+    }
+
     /// Whether an object was refused (`onConflict: deny`): a problem was found.
     #[must_use]
     pub fn denied(&self) -> bool {
@@ -55,7 +63,8 @@ impl Injected {
 /// Injects into all manifests of all inputs. Without `output` each input keeps its format.
 ///
 /// # Errors
-/// An input isn't text, or a document in it can't be read: then there is no output at all.
+/// An input isn't text or can't be taken apart into documents, or a document can't be read that
+/// may be a pod of ours: then there is no output at all.
 pub fn run(injector: &Injector, inputs: &[Input], output: Option<Format>) -> Result<Injected, InjectError> {
     let parsed = inputs.iter().map(|input| Source::of(input, input.text()?)).collect::<Result<Vec<_>, _>>()?;
     let formats = parsed.iter().map(|source| output.unwrap_or(source.format()));
@@ -72,7 +81,7 @@ pub fn run(injector: &Injector, inputs: &[Input], output: Option<Format>) -> Res
             Source::Yaml(text) => yaml::treat(input, text, format, &mut treater, &mut writer)?,
         }
         if treater.report.len() == before {
-            treater.report.push(Line::empty(&input.name));
+            treater.report.push(Line::empty(&input.shown_name()));
         }
     }
     let mut injected = Injected { manifests: writer.finish(), report: treater.report };
@@ -97,7 +106,7 @@ impl<'a> Source<'a> {
             Ok(documents) => Ok(Self::Json(documents)),
             // A flow mapping begins with a brace too, and so does a stream of JSON documents between
             // markers. What is neither was meant as JSON.
-            Err(error) if yaml::is_readable(text) => {
+            Err(error) if yaml::is_stream(text) => {
                 drop(error);
                 Ok(Self::Yaml(text))
             }

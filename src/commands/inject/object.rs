@@ -1,5 +1,6 @@
 //! One object: is there a pod in it, and what becomes of that pod.
 
+use super::error::Unread;
 use super::report::{Line, Place, Treatment, describe};
 use super::workload::{is_workload_name, pod_pointer};
 use super::{InjectError, Input};
@@ -28,9 +29,30 @@ impl<'i> Treater<'i> {
         Self { injector, report: Vec::new() }
     }
 
+    /// Notes a document that can't be read. It passes, because Kubernetes can't read it either; only
+    /// one that may be a pod of ours must not go out without its credential.
+    pub fn unread(&mut self, input: &Input, document: usize, text: &str, why: Unread) -> Result<(), InjectError> {
+        let services = self.injector.services();
+        let mut names = services.flat_map(|service| service.containers.iter().chain(&service.or_containers));
+        if matches!(why, Unread::Broken { .. }) && names.any(|name| text.contains(name.as_str())) {
+            return Err(why.into_error(input, document));
+        }
+        let place = Place { input: input.shown_name(), document, items: Vec::new() };
+        let warnings = vec![format!("{why}; it is left as it is")];
+        self.report.push(Line { place, object: String::new(), treatment: Treatment::Unread, warnings });
+        Ok(())
+    }
+
+    /// Says something more of the last object.
+    pub fn warn(&mut self, warning: String) {
+        if let Some(line) = self.report.last_mut() {
+            line.warnings.push(warning);
+        }
+    }
+
     /// Injects into an object, or into the items of a List. Says whether anything changed.
     pub fn object(&mut self, object: &mut Value, input: &Input, document: usize) -> Result<bool, InjectError> {
-        let place = Place { input: input.name.clone(), document, items: Vec::new() };
+        let place = Place { input: input.shown_name(), document, items: Vec::new() };
         self.at(object, &place, TypeMeta::default())
     }
 
@@ -105,7 +127,7 @@ impl<'i> Treater<'i> {
             None => warning,
         });
         let warnings = warnings.collect();
-        let treatment = Treatment::Decided { outcome, service, denied };
+        let treatment = Treatment::Decided { outcome, service, changed, denied };
         self.report.push(Line { place: place.clone(), object: subject, treatment, warnings });
         Ok(changed)
     }

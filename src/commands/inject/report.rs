@@ -1,6 +1,7 @@
 //! What standard error says about each object.
 
 use crate::core::Outcome;
+use crate::core::text::shown;
 use serde_json::Value;
 use std::fmt;
 
@@ -34,11 +35,15 @@ pub enum Treatment {
         outcome: Outcome,
         /// The service that it is a pod of.
         service: Option<String>,
+        /// Whether the pod was changed.
+        changed: bool,
         /// Why it is refused, if it is.
         denied: Option<String>,
     },
     /// Left as it is: not a pod or workload, or `Some` reason why its pod can't be told.
     PassedThrough(Option<&'static str>),
+    /// Can't be read, and left as it is.
+    Unread,
     /// The input holds no object at all.
     Empty,
 }
@@ -62,6 +67,12 @@ impl Line {
         Self { place, object: String::new(), treatment: Treatment::Empty, warnings: Vec::new() }
     }
 
+    /// Whether a person should see the line without asking for every one.
+    #[must_use]
+    pub fn matters(&self) -> bool {
+        self.denied() || !self.warnings.is_empty() || self.treatment == Treatment::Empty
+    }
+
     /// Whether the object was refused.
     #[must_use]
     pub fn denied(&self) -> bool {
@@ -74,13 +85,14 @@ impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.treatment {
             Treatment::Empty => return write!(f, "{}: empty: no object in it", self.place.input),
+            Treatment::Unread => write!(f, "{}: left alone", self.place)?,
             Treatment::PassedThrough(reason) => {
                 write!(f, "{}: {}: passed through", self.place, self.object)?;
                 if let Some(reason) = reason {
                     write!(f, " ({reason})")?;
                 }
             }
-            Treatment::Decided { outcome, service, denied } => {
+            Treatment::Decided { outcome, service, denied, .. } => {
                 write!(f, "{}: {}: {outcome}", self.place, self.object)?;
                 if let Some(service) = service {
                     write!(f, " (service {service})")?;
@@ -118,12 +130,56 @@ pub(super) fn describe(kind: &str, object: &Value) -> String {
     }
 }
 
-/// A manifest's text must not move the cursor of the terminal that shows it, nor fill its screen.
-fn printable(text: &str) -> String {
-    const MOST: usize = 253; // No name in Kubernetes is longer.
-    let mut shown: String = text.chars().take(MOST).map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
-    if text.chars().count() > MOST {
-        shown.push('…');
+/// No name in Kubernetes is longer.
+const MOST_OF_A_NAME: usize = 253;
+
+fn printable(name: &str) -> String {
+    shown(name, MOST_OF_A_NAME)
+}
+
+/// What was done with all objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Pods and pod templates that were changed.
+    pub injected: usize,
+    /// Those that carried all of it.
+    pub right: usize,
+    /// Everything else.
+    pub left_alone: usize,
+    /// Those that were refused; then nothing goes out.
+    pub refused: usize,
+    /// Whether any was a pod of a service that the settings name.
+    pub matched: bool,
+}
+
+impl Summary {
+    pub(super) fn of(lines: &[Line]) -> Self {
+        let mut summary = Self::default();
+        for line in lines {
+            let count = match &line.treatment {
+                Treatment::Empty => continue,
+                Treatment::Decided { denied: Some(_), .. } => &mut summary.refused,
+                Treatment::Decided { changed: true, .. } => &mut summary.injected,
+                Treatment::Decided { outcome: Outcome::AlreadyRight, .. } => &mut summary.right,
+                _ => &mut summary.left_alone,
+            };
+            *count += 1;
+            summary.matched |= matches!(line.treatment, Treatment::Decided { service: Some(_), .. });
+        }
+        summary
     }
-    shown
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { injected, right, left_alone, refused, matched } = self;
+        write!(f, "{injected} injected, {right} right already, {left_alone} left alone")?;
+        if *refused > 0 {
+            write!(f, ", {refused} refused: nothing is written")?;
+        }
+        if !matched {
+            f.write_str(": none is a pod of a service that gets a credential")?;
+        }
+        Ok(())
+    }
 }

@@ -3,6 +3,10 @@
 //! Document markers stand at the beginning of a line and nowhere else: inside a document YAML allows
 //! neither `---` nor `...` there, not even in a quoted or block scalar.
 
+/// A byte order mark. Windows programs put one at the beginning of a file, and so it comes to stand
+/// before any document where files are joined.
+pub(super) const BOM: char = '\u{FEFF}';
+
 /// One document with what surrounds it. The chunks of a stream, joined, are the stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Chunk<'a> {
@@ -30,6 +34,8 @@ pub(super) fn split(text: &str) -> Vec<Chunk<'_>> {
     let mut splitter = Splitter::default();
     let (mut start, mut lines_before, mut line_number) = (0, 0, 0);
     for (at, line) in lines(text) {
+        let line_end = at + line.len();
+        let line = line.strip_prefix(BOM).unwrap_or(line);
         let begins = is_marker(line, "---");
         if begins && splitter.in_document {
             splitter.close(text.get(start..at).unwrap_or_default(), lines_before);
@@ -37,9 +43,8 @@ pub(super) fn split(text: &str) -> Vec<Chunk<'_>> {
         }
         line_number += 1;
         if is_marker(line, "...") {
-            let end = at + line.len();
-            splitter.close(text.get(start..end).unwrap_or_default(), lines_before);
-            (start, lines_before) = (end, line_number);
+            splitter.close(text.get(start..line_end).unwrap_or_default(), lines_before);
+            (start, lines_before) = (line_end, line_number);
         } else if begins || !(is_empty(line) || line.starts_with('%')) {
             splitter.in_document = true;
         }
@@ -67,6 +72,8 @@ impl<'a> Splitter<'a> {
         let (mut marked, mut directives) = (false, false);
         let mut body = 0;
         for (at, line) in lines(raw) {
+            let line_end = at + line.len();
+            let line = line.strip_prefix(BOM).unwrap_or(line);
             let is_head = if !marked && is_marker(line, "---") {
                 marked = true;
                 is_empty(line.get(3..).unwrap_or_default())
@@ -79,7 +86,7 @@ impl<'a> Splitter<'a> {
             if !is_head {
                 break;
             }
-            body = at + line.len();
+            body = line_end;
         }
         let mut tail = raw.len();
         let after: Vec<_> = lines(raw.get(body..).unwrap_or_default()).collect();
@@ -165,6 +172,19 @@ mod tests {
         assert_eq!(
             parts("--- {a: 1}\n--- # comment\nb: 1"),
             [(Some(1), 0, "", "--- {a: 1}\n", ""), (Some(2), 1, "--- # comment\n", "b: 1", ""),]
+        );
+    }
+
+    #[test]
+    fn a_byte_order_mark_may_stand_before_any_document() {
+        assert_eq!(
+            parts("\u{FEFF}# x\na: 1\n\u{FEFF}---\nb: 1\n---\n\u{FEFF}c: 1\n...\n\u{FEFF}"),
+            [
+                (Some(1), 0, "\u{FEFF}# x\n", "a: 1\n", ""),
+                (Some(2), 2, "\u{FEFF}---\n", "b: 1\n", ""),
+                (Some(3), 4, "---\n", "\u{FEFF}c: 1\n", "...\n"),
+                (None, 7, "\u{FEFF}", "", ""),
+            ]
         );
     }
 

@@ -1,11 +1,12 @@
-//! YAML as Kubernetes reads it: version 1.1, where a plain `yes` is a boolean and `0644` is octal.
+//! A stream of YAML documents: what isn't changed goes out as it came.
 
+use super::error::Unread;
 use super::object::Treater;
-use super::split::{Chunk, is_marker, lines, split};
+use super::split::{BOM, Chunk, is_marker, lines, split};
 use super::tree::{Tree, type_name};
 use super::write::Writer;
 use super::{Format, InjectError, Input, Position, emit};
-use crate::yaml::{explain, options};
+use crate::yaml;
 use serde_json::Value;
 
 /// Injects into the documents of a stream and writes them.
@@ -17,76 +18,113 @@ pub(super) fn treat(
     writer: &mut Writer,
 ) -> Result<(), InjectError> {
     for chunk in split(text) {
-        let Some(mut value) = read(input, &chunk)? else {
+        let document = chunk.number.unwrap_or_default();
+        let read = match read(&chunk) {
+            Ok(read) => read,
+            Err(error) if format == Format::Yaml => {
+                treater.unread(input, document, chunk.raw, error)?;
+                None
+            }
+            Err(error) => return Err(error.into_error(input, document)),
+        };
+        let Some((mut value, repeated)) = read else {
             if format == Format::Yaml {
-                writer.yaml(chunk.raw, chunk.marked || chunk.number.is_none(), chunk.directives);
+                writer.yaml(as_it_came(&chunk), chunk.marked || chunk.number.is_none(), chunk.directives);
             }
             continue;
         };
-        let document = chunk.number.unwrap_or_default();
         let changed = treater.object(&mut value, input, document)?;
+        if changed && let Some(at) = repeated {
+            treater.warn(format!("{at}: {}; Kubernetes reads the last one, and so it is written", yaml::DUPLICATE));
+        }
         match format {
             Format::Json => writer.document(&emit::json(&value, input, document)?),
             Format::Yaml if changed => {
-                let written = rewrite(&chunk, &emit::yaml(&value, input, document)?);
+                let written = emit::yaml(&value, input, document, |content| rewrite(&chunk, content))?;
                 writer.yaml(&written, chunk.marked, chunk.directives);
             }
-            Format::Yaml => writer.yaml(chunk.raw, chunk.marked, chunk.directives),
+            Format::Yaml => writer.yaml(as_it_came(&chunk), chunk.marked, chunk.directives),
         }
     }
     Ok(())
 }
 
-/// Whether all of a text can be read as a YAML stream.
-pub(super) fn is_readable(text: &str) -> bool {
-    split(text).iter().all(|chunk| value_of(chunk).is_ok())
+/// Whether a text is a YAML stream rather than JSON, though it begins as both may.
+pub(super) fn is_stream(text: &str) -> bool {
+    match split(text).as_slice() {
+        [only] => only.marked || value_of(only).is_ok(),
+        _ => true,
+    }
 }
 
-/// The object of a chunk; `None` where there is none to be seen.
-fn read(input: &Input, chunk: &Chunk<'_>) -> Result<Option<Value>, InjectError> {
-    let Some(document) = chunk.number else { return Ok(None) };
-    let value = value_of(chunk).map_err(|error| {
-        let at = error.location().filter(|location| location.line() > 0).map(|location| {
-            let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-            Position { line: chunk.lines_before + number(location.line()), column: number(location.column()) }
-        });
-        let reason = format!("not valid YAML: {}", explain(&error));
-        InjectError::Broken { input: input.name.clone(), document, at, reason }
-    })?;
+/// The object of a chunk, and where a key stands twice in it; `None` where there is no object to be
+/// seen.
+fn read(chunk: &Chunk<'_>) -> Result<Option<(Value, Option<Position>)>, Unread> {
+    if chunk.number.is_none() {
+        return Ok(None);
+    }
+    let (value, repeated) = value_of(chunk)?;
     match value {
-        Value::Object(_) => Ok(Some(value)),
+        Value::Object(_) => Ok(Some((value, repeated))),
         Value::Null => Ok(None),
         other => {
             let at = Position { line: chunk.lines_before + lines(chunk.head).count() + 1, column: 1 };
-            Err(InjectError::NotAnObject { input: input.name.clone(), document, at, found: type_name(&other) })
+            Err(Unread::NotAnObject { at, found: type_name(&other) })
         }
     }
 }
 
-fn value_of(chunk: &Chunk<'_>) -> Result<Value, serde_saphyr::Error> {
+fn value_of(chunk: &Chunk<'_>) -> Result<(Value, Option<Position>), Unread> {
     if chunk.body.is_empty() {
-        return Ok(Value::Null);
+        return Ok((Value::Null, None));
     }
     // JSON is YAML but for a few characters: where both can read it, they read the same.
     let content = if is_marker(chunk.body, "---") { chunk.body.trim_start_matches('-') } else { chunk.body };
     if content.trim_start().starts_with('{')
-        && let Ok(tree) = serde_json::from_str::<Tree>(content)
+        && let Ok(Tree(value)) = serde_json::from_str(content)
     {
-        return Ok(tree.0);
+        return Ok((value, None));
     }
-    parse(chunk.raw)
+    // As kubectl does it: what stands before the content is taken away first, so that a byte order
+    // mark is where a text begins. Directives, and whatever isn't plain to see, stay.
+    let whole = chunk.directives || !chunk.head.trim_start_matches(BOM).is_ascii();
+    let (text, lines_before) = if whole {
+        (chunk.raw, chunk.lines_before)
+    } else {
+        (chunk.raw.get(chunk.head.len()..).unwrap_or_default(), chunk.lines_before + lines(chunk.head).count())
+    };
+    let placed = |at: Position| Position { line: lines_before + at.line, ..at };
+    match yaml::read(text.strip_prefix(BOM).unwrap_or(text)) {
+        Ok(document) => Ok((document.value, document.repeated.map(placed))),
+        Err(error) => {
+            Err(Unread::Broken { at: Some(placed(error.at)), reason: format!("not valid YAML: {}", error.reason) })
+        }
+    }
 }
 
 /// Reads one document.
-pub(super) fn parse(text: &str) -> Result<Value, serde_saphyr::Error> {
-    serde_saphyr::from_str_with_options::<Tree>(text, options()).map(|tree| tree.0)
+pub(super) fn parse(text: &str) -> Option<Value> {
+    yaml::read(text).ok().map(|document| document.value)
 }
 
-/// The document with new content, in the surroundings and with the line breaks that it had.
-fn rewrite(chunk: &Chunk<'_>, content: &str) -> String {
+/// A chunk that isn't changed, without a byte order mark before its marker: kubectl doesn't see such
+/// a marker.
+fn as_it_came<'a>(chunk: &Chunk<'a>) -> &'a str {
+    chunk.raw.strip_prefix(BOM).filter(|rest| is_marker(rest, "---")).unwrap_or(chunk.raw)
+}
+
+/// The document with new content, in the surroundings and with the line breaks that it had, and what
+/// it says there.
+fn rewrite(chunk: &Chunk<'_>, content: &str) -> (String, Option<Value>) {
     let marker = if is_marker(chunk.body, "---") { "---\n" } else { "" };
     let content = [marker, content].concat();
     // No reader sees a difference: what matters within scalars is escaped or normalized.
     let content = if chunk.raw.contains("\r\n") { content.replace('\n', "\r\n") } else { content };
-    [chunk.head, &content, chunk.tail].concat()
+    let head = chunk.head.strip_prefix(BOM).unwrap_or(chunk.head);
+    let written = [head, &content, chunk.tail].concat();
+    let says = match split(&written).as_slice() {
+        [only] => value_of(only).ok().map(|(value, _)| value),
+        _ => None,
+    };
+    (written, says)
 }

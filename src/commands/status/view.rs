@@ -3,10 +3,13 @@
 use super::events::Line;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// How many pods that are out of step are named.
 const PODS: usize = 10;
+/// How many workloads are named that wait for the same.
+const WORKLOADS: usize = 3;
 /// A controller looks every few minutes, and says so each time.
 const OLD: i64 = 3600;
 
@@ -141,8 +144,17 @@ impl Status {
         if out.len() > PODS {
             writeln!(f, "  and {} more", out.len() - PODS)?;
         }
+        // A reason that many share is said once.
+        let mut waiting: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (workload, why) in part.get("waiting").and_then(Value::as_object).into_iter().flatten() {
-            writeln!(f, "  {workload} waits: {}", why.as_str().unwrap_or_default())?;
+            waiting.entry(why.as_str().unwrap_or_default()).or_default().push(workload);
+        }
+        for (why, workloads) in waiting {
+            let verb = if workloads.len() == 1 { "waits" } else { "wait" };
+            let more = workloads.len().saturating_sub(WORKLOADS);
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            let named: Vec<&str> = workloads.into_iter().take(WORKLOADS).collect();
+            writeln!(f, "  {}{more} {verb}: {why}", named.join(", "))?;
         }
         Ok(())
     }
@@ -247,6 +259,21 @@ mod tests {
         insta::assert_snapshot!("nothing", status(None, None).to_string());
         assert!(Status { colour: true, ..refused }.to_string().contains("\x1b[31mrefused\x1b[0m"));
         assert_eq!(whole.json()["credential"], credential);
+    }
+
+    #[test]
+    fn a_reason_that_many_workloads_share_is_said_once() {
+        let waiting: Map<String, Value> =
+            (0..12).map(|n| (format!("Deployment/{n:02}"), json!("not allowed"))).collect();
+        let mut waiting = waiting;
+        waiting.insert("StatefulSet/a".to_owned(), json!("it is paused"));
+        let said = status(None, Some(&json!({ "waiting": waiting }))).to_string();
+        let lines: Vec<&str> = said.lines().filter(|line| line.contains("wait")).collect();
+        let wanted = [
+            "  StatefulSet/a waits: it is paused",
+            "  Deployment/00, Deployment/01, Deployment/02 and 9 more wait: not allowed",
+        ];
+        assert_eq!(lines, wanted);
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

@@ -21,26 +21,29 @@ pub enum Source {
 }
 
 impl Source {
-    /// The bytes as they stand there, white space and all.
+    /// The bytes as they stand there, white space and all, but for a newline at the end of a file.
     pub(super) async fn read(&self, access: &CommandContext) -> Result<Zeroizing<Vec<u8>>, ContextError> {
         let bytes = match self {
             Self::Secret(place) => access.secret_value(place).await?,
             Self::File(path) => {
                 let failed = |error| ContextError::File { what: "reading the token from", path: path.clone(), error };
-                bounded(std::fs::File::open(path).map_err(failed)?).map_err(failed)?
+                without_newline(bounded(std::fs::File::open(path).map_err(failed)?).map_err(failed)?)
             }
-            // A newline at the end of standard input is the shell's, not the token's.
-            Self::Stdin => {
-                let mut bytes = bounded(std::io::stdin().lock())
-                    .map_err(|error| ContextError::Said(format!("reading the token from standard input: {error}")))?;
-                if bytes.ends_with(b"\n") {
-                    bytes.truncate(bytes.len() - 1);
-                }
-                bytes
-            }
+            Self::Stdin => without_newline(
+                bounded(std::io::stdin().lock())
+                    .map_err(|error| ContextError::Said(format!("reading the token from standard input: {error}")))?,
+            ),
         };
         Ok(Zeroizing::new(bytes))
     }
+}
+
+/// A newline at the end of a file or of standard input is the shell's, or Windows', and not the token's.
+fn without_newline(mut bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.pop_if(|last| *last == b'\n').is_some() {
+        bytes.pop_if(|last| *last == b'\r');
+    }
+    bytes
 }
 
 fn bounded(input: impl Read) -> std::io::Result<Vec<u8>> {

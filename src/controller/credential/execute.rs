@@ -4,7 +4,7 @@ use super::action::{Action, MintReason, RetireReason};
 use super::argocd_probe::{Asking, FreshKey, LocalState};
 use super::id::Prefix;
 use super::reach::trouble;
-use super::record::{Attempt, CredentialRecord};
+use super::record::{Attempt, CredentialRecord, LoginProof};
 use super::snapshot::{Key, Snapshot, Transient};
 use super::source::{Sources, key_place};
 use crate::argocd::{ArgoCdError, Cause};
@@ -17,12 +17,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 use serde_json::json;
 
 /// Under which name the marks stand in the state.
 pub(super) const MARKS: &str = "credential";
 /// Under which name the last attempt to log in stands there.
 pub(super) const LOGIN: &str = "login";
+/// Under which name the last login that succeeded stands there.
+pub(super) const LOGIN_PROOF: &str = "logged-in";
 
 /// How often a write is tried anew that met another one.
 const MOST_TRIES: u32 = 5;
@@ -83,6 +86,7 @@ impl Executor<'_> {
         let (Ok(username), Ok(password)) = (&self.sources.username, &self.sources.password) else { return Ok(()) };
         let digest = credential(self.state, username, password);
         let before: Option<Attempt> = self.state.get(LOGIN);
+        let proof = LoginProof { credential: digest.clone(), at: self.now };
         let attempt = Attempt::next(digest, self.now, before.as_ref());
         self.state.put(self.context, LOGIN, Some(&attempt)).await?;
         self.context.may_write("logging in to Argo CD")?;
@@ -90,7 +94,8 @@ impl Executor<'_> {
             Ok(session) => {
                 self.memory.session = Some(session);
                 self.memory.succeeded = true;
-                self.forget_attempt().await
+                self.forget_attempt().await?;
+                Ok(self.put(LOGIN_PROOF, Some(&proof)).await?)
             }
             Err(error) => {
                 let (attempt, refused) = match &error.cause {
@@ -106,7 +111,15 @@ impl Executor<'_> {
                     _ => (before, false),
                 };
                 self.put_attempt(attempt.as_ref()).await?;
-                if refused { Ok(()) } else { Err(ExecuteError::ArgoCd(trouble(&error))) }
+                if refused {
+                    self.put(LOGIN_PROOF, None::<&LoginProof>).await?;
+                }
+                match &self.seen.key {
+                    _ if refused => Ok(()),
+                    // It was for the pods' part alone.
+                    Key::Works { .. } => Err(ExecuteError::Minor(trouble(&error))),
+                    _ => Err(ExecuteError::ArgoCd(trouble(&error))),
+                }
             }
         }
     }
@@ -121,9 +134,13 @@ impl Executor<'_> {
     /// Other parts write the same Secret for reasons of their own: a conflict with them says nothing
     /// about a login, and how it ended has to be written down.
     async fn put_attempt(&mut self, attempt: Option<&Attempt>) -> Result<(), ClusterError> {
+        self.put(LOGIN, attempt).await
+    }
+
+    async fn put<T: Serialize>(&mut self, name: &str, value: Option<&T>) -> Result<(), ClusterError> {
         let mut tries = 0;
         loop {
-            match self.state.put(self.context, LOGIN, attempt).await {
+            match self.state.put(self.context, name, value).await {
                 Err(error) if is_conflict(&error) && tries < MOST_TRIES => tries += 1,
                 result => return result,
             }

@@ -6,6 +6,7 @@
 mod action;
 mod argocd_probe;
 mod execute;
+mod health;
 mod id;
 mod metrics;
 mod observe;

@@ -2,6 +2,7 @@
 
 use super::argocd_probe::{self, Asking, Held, LocalState, Persisted, unknown};
 use super::execute::{LOGIN, MARKS, credential};
+use super::health;
 use super::id::Prefix;
 use super::record::Attempt;
 use super::snapshot::{Key, Login, Snapshot, Transient};
@@ -30,6 +31,7 @@ pub(super) struct Observer<'l> {
     remembered: Persisted,
     login: Login,
     requests: BTreeSet<String>,
+    login_due: bool,
 }
 
 impl<'l> Observer<'l> {
@@ -45,11 +47,12 @@ impl<'l> Observer<'l> {
         let digest = |(name, value): &(String, String)| state.digest(&[b"check", name.as_bytes(), value.as_bytes()]);
         let requests = sources.requests.iter().map(digest).collect();
         let login = login(context, state, sources, remembered.attempt.as_ref(), succeeded);
-        Self { context, prefix, sources, remembered, login, requests }
+        let login_due = *context.login_wanted.borrow() && !health::logged_in(context, sources, state, time::now());
+        Self { context, prefix, sources, remembered, login, requests, login_due }
     }
 
     pub(super) async fn look(self, memory: &mut LocalState, server: Result<&&Server, &Transient>) -> Observation {
-        let Self { context, prefix, sources, remembered, login, requests } = self;
+        let Self { context, prefix, sources, remembered, login, requests, login_due } = self;
         let now = time::now();
         let mode = context.settings.auth.mode;
         let username = sources.username.as_ref().ok().map(String::as_str);
@@ -72,6 +75,7 @@ impl<'l> Observer<'l> {
             marks: remembered.marks,
             requests,
             consumers: *context.consumers.borrow(),
+            login_due,
         };
         let asking = match server {
             Ok(server) => Asking { server, metrics: &context.metrics.credential },

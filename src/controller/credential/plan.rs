@@ -173,6 +173,10 @@ impl View<'_> {
         if let Some(never_delivered) = self.seen.left.iter().find(|left| left.never_delivered) {
             return Self::retire(never_delivered, RetireReason::Unused);
         }
+        // It shows whether the password is still the account's: a pod waits for it.
+        if self.seen.login_due && self.seen.login == Login::Free {
+            return Next::Do(Action::Login);
+        }
         let check = self.now.saturating_add(self.terms.check);
         let Some(oldest) = self.oldest() else { return Next::Wait(check) };
         if self.seen.left.len() > MOST_LEFT {

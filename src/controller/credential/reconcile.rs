@@ -3,6 +3,7 @@
 use super::action::{Action, Next, Plan, State};
 use super::argocd_probe::{Asking, LocalState};
 use super::execute::{ExecuteError, Executor, is_conflict};
+use super::health;
 use super::id::Prefix;
 use super::observe::{Observation, Observer};
 use super::plan::{Timing, plan};
@@ -14,7 +15,7 @@ use super::watch::watch;
 use crate::argocd::Server;
 use crate::cluster::{Cause, ClusterError};
 use crate::controller::driver::{Delays, ReconcileError, Reconciler, Requeue, drive};
-use crate::controller::{Context, state};
+use crate::controller::{Context, CredentialHealth, state};
 use crate::time::{Seconds, now};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::time::Duration;
@@ -96,6 +97,7 @@ impl CredentialReconciler {
         let terms = Timing { follow_after: seconds(credentials.follow_after), check: seconds(check).max(1) };
         let Plan { state: how, next } = plan(&snapshot, terms, now);
         tracing::debug!(state = how.name(), ?next, "planned");
+        self.context.health.send_replace(health::of(&self.context, &how, &snapshot.login, sources, state, now));
         let key_id = held.as_ref().map(|held| held.id.as_str());
         let since =
             snapshot.marks.valid.as_ref().filter(|(id, _)| Some(id.as_str()) == key_id).map(|(_, since)| *since);
@@ -173,11 +175,13 @@ impl Reconciler for CredentialReconciler {
                 Requeue::Soon(SOON)
             }
             Err(error) if matches!(error.cause, Cause::Unavailable(_)) => {
+                self.context.health.send_replace(CredentialHealth::unknown(error.to_string()));
                 // No Event or status can be written, and it says nothing about the credential.
                 self.memory.session = None;
                 return Err(error.into());
             }
             Err(error) => {
+                self.context.health.send_replace(CredentialHealth::unknown(error.to_string()));
                 self.context.metrics.failed(Some(&error.cause));
                 self.teller.report(&State::Hindered(error.to_string()), Known::default(), None).await;
                 backoff(0)

@@ -41,6 +41,15 @@ pub struct Attempt {
     pub earlier: Vec<(String, Seconds)>,
 }
 
+/// The last login that succeeded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginProof {
+    /// A keyed hash of the user name and password, as in [`Attempt`].
+    pub credential: String,
+    /// When.
+    pub at: Seconds,
+}
+
 /// So many earlier ones are remembered.
 const MOST_EARLIER: usize = 8;
 

@@ -149,6 +149,8 @@ pub struct Snapshot {
     pub requests: BTreeSet<String>,
     /// Whether pods hold an earlier credential.
     pub consumers: Consumers,
+    /// Whether somebody waits for a login with the password as it is, and none is known that counts.
+    pub login_due: bool,
 }
 
 impl Snapshot {

@@ -57,6 +57,7 @@ fn idle() -> Snapshot {
         },
         requests: BTreeSet::new(),
         consumers: Consumers::InStep,
+        login_due: false,
     }
 }
 
@@ -84,6 +85,17 @@ fn a_key_that_works_is_left_alone_whoever_made_it() {
     assert_eq!(rests(&seen), (State::Valid, Next::Wait(NOW + 300)));
     let seen = Snapshot { mode: Mode::Token, ..idle() };
     assert_eq!(rests(&seen), (State::Valid, Next::Wait(NOW + 300)));
+}
+
+#[test]
+fn where_a_pod_waits_for_it_one_login_shows_whether_the_password_is_right() {
+    let seen = Snapshot { login_due: true, ..idle() };
+    assert_eq!(does(&seen), Action::Login);
+    // Known, refused a moment ago, or without a way to the server: nothing is tried.
+    let tried = Login::Tried { until: NOW + 600, said: Some("no".to_owned()) };
+    for login in [tried, Login::NoWay(trouble()), Login::Missing("x".to_owned())] {
+        assert_eq!(rests(&Snapshot { login, ..seen.clone() }), (State::Valid, Next::Wait(NOW + 300)));
+    }
 }
 
 #[test]

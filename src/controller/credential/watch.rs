@@ -22,6 +22,7 @@ pub(super) async fn watch(context: &Context, bell: &Notify) {
         names.iter().map(|name| changes(context, name).boxed()).collect();
     let mut changes = select_all(streams);
     let mut consumers = context.consumers.subscribe();
+    let mut login_wanted = context.login_wanted.subscribe();
     loop {
         tokio::select! {
             Some(failed) = changes.next() => match failed {
@@ -34,6 +35,11 @@ pub(super) async fn watch(context: &Context, bell: &Notify) {
             },
             Ok(()) = consumers.changed() => {
                 if *consumers.borrow_and_update() != Consumers::Unknown {
+                    bell.notify_one();
+                }
+            }
+            Ok(()) = login_wanted.changed() => {
+                if *login_wanted.borrow_and_update() {
                     bell.notify_one();
                 }
             }

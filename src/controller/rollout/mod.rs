@@ -10,6 +10,7 @@ mod plan;
 mod probe;
 mod reconcile;
 mod record;
+mod required;
 mod restart;
 #[cfg(test)]
 mod simulation;
@@ -19,6 +20,7 @@ mod store;
 #[cfg(test)]
 mod table;
 mod tracked;
+mod verified;
 mod workloads;
 
 pub use metrics::PodMetrics;

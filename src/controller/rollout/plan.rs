@@ -1,15 +1,16 @@
 //! From what stands in the cluster to the one thing to do next.
 //!
 //! Pure: no I/O and no clock. At most one act comes out, with the ledger as it has to be written
-//! before it. A pod is replaced only if the webhook was shown to inject one like it; each bound is
+//! before it. A pod is replaced only if what its successor would get is known to be good and the webhook
+//! was shown to inject one like it; each bound is
 //! counted in the ledger, so that a process that is killed anywhere leaves nothing that its successor
 //! would do twice. `docs/pods.md` says it for people.
 
 use super::record::{HOUR, RolloutRecord};
 use super::restart;
-use super::snapshot::{Found, PodView, Snapshot, Workload, WorkloadId};
-use crate::drift::{Drift, Verdict};
-use crate::time::Seconds;
+use super::snapshot::{Found, PodView, Progress, Snapshot, Workload, WorkloadId};
+use crate::drift::{Drift, Need, Verdict};
+use crate::time::{Seconds, rfc3339};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long to leave a workload whose pod came back out of step; doubled each time.
@@ -98,6 +99,8 @@ pub struct Plan {
     pub next: Next,
     /// The workloads that wait.
     pub waiting: BTreeMap<WorkloadId, Waiting>,
+    /// Whether something would be done, were the credential known to be good.
+    pub wants_credential: bool,
 }
 
 /// What could be done for a workload.
@@ -106,6 +109,8 @@ pub(super) struct Candidate {
     pub ledger: RolloutRecord,
     /// The services whose pods come of it.
     pub services: BTreeSet<String>,
+    /// What those require before they start.
+    pub needs: BTreeSet<Need>,
 }
 
 /// What is to be said of a workload: an act, or why not and until when at least.
@@ -129,8 +134,9 @@ pub(super) struct View<'s> {
 pub fn plan(seen: &Snapshot, now: Seconds) -> Plan {
     let mut waiting = BTreeMap::new();
     let mut until = Seconds::MAX;
-    let mut act = None;
+    let mut act = seen.noted(now).map(|ledger| (Action::Remember, ledger));
     let mut unproven = BTreeSet::new();
+    let mut wants_credential = false;
     for (id, found) in &seen.workloads {
         let pods: Vec<&PodView> = seen.pods.iter().filter(|pod| pod.workload.as_ref() == Some(id)).collect();
         let step = match found {
@@ -151,6 +157,19 @@ pub fn plan(seen: &Snapshot, now: Seconds) -> Plan {
                 if let Some((_, why)) = seen.held_back.get(id) {
                     waiting.insert(id.clone(), Waiting::trouble("Refused", why.clone()));
                 }
+                let doubt = candidate.services.iter().find_map(|service| seen.doubts.get(service));
+                if let Some(doubt) = doubt {
+                    wants_credential = true;
+                    let reason = if doubt.bad { "CredentialNotGood" } else { "CredentialNotKnown" };
+                    let text = format!("no pod is moved: the credential that a new one would get is {}", doubt.text);
+                    waiting.insert(id.clone(), Waiting::trouble(reason, text));
+                    continue;
+                }
+                if let Some(need) = candidate.needs.intersection(&seen.absent).next() {
+                    let text = format!("no pod is moved: a new one would not start, because there is no {need}");
+                    waiting.insert(id.clone(), Waiting::trouble("NeedMissing", text));
+                    continue;
+                }
                 let unknown = candidate.services.iter().filter(|service| !seen.proofs.contains_key(*service));
                 let unknown: Vec<String> = unknown.cloned().collect();
                 let refuted = candidate.services.iter().find_map(|service| seen.proofs.get(service)?.as_ref().err());
@@ -158,7 +177,13 @@ pub fn plan(seen: &Snapshot, now: Seconds) -> Plan {
                     let text = format!("the webhook isn't shown to inject such a pod: {why}");
                     waiting.insert(id.clone(), Waiting::trouble("WebhookNotProven", text));
                 } else if unknown.is_empty() {
-                    act.get_or_insert((candidate.action, candidate.ledger));
+                    // Whoever serves nobody goes first: what comes of it costs nothing.
+                    let free = |action: &Action| {
+                        matches!(action, Action::Remember | Action::Replace { how: RemovalMethod::Delete, .. })
+                    };
+                    if act.as_ref().is_none_or(|(before, _)| free(&candidate.action) && !free(before)) {
+                        act = Some((candidate.action, candidate.ledger));
+                    }
                 } else {
                     unproven.extend(unknown);
                 }
@@ -170,7 +195,7 @@ pub fn plan(seen: &Snapshot, now: Seconds) -> Plan {
         None if !unproven.is_empty() => Next::Prove(unproven),
         None => Next::Wait(until),
     };
-    Plan { next, waiting }
+    Plan { next, waiting, wants_credential }
 }
 
 impl View<'_> {
@@ -183,7 +208,10 @@ impl View<'_> {
         let step = match replacing {
             Step::Nothing => restart::step(self, &stale),
             // The one that is waited for may never become ready with what it holds.
-            Step::Wait(why, _) if why.reason == "OneAtATime" && stale.iter().any(|pod| !pod.facts.ready) => {
+            Step::Wait(why, _)
+                if matches!(why.reason, "OneAtATime" | "NotReady")
+                    && stale.iter().any(|pod| !pod.facts.readiness.ready) =>
+            {
                 restart::step(self, &stale)
             }
             step => step,
@@ -204,7 +232,7 @@ impl View<'_> {
     fn replace(&self, lacking: &[&PodView]) -> Step {
         // Whoever serves nobody costs nothing, even where no other one can come: a set that was
         // refused its pods tries again when one of them goes.
-        if let Some(unready) = lacking.iter().find(|pod| !pod.facts.ready) {
+        if let Some(unready) = lacking.iter().find(|pod| !pod.facts.readiness.ready) {
             return self.take_away(unready, RemovalMethod::Delete, lacking);
         }
         if let Some(why) = &self.workload.refused {
@@ -212,32 +240,48 @@ impl View<'_> {
             return Step::Wait(Waiting::trouble("PodsRefused", text), None);
         }
         match (self.unsettled(), lacking.first()) {
-            (Some(why), _) => Step::Wait(Waiting::patience("OneAtATime", why), None),
+            (Some((why, until)), _) => Step::Wait(why, until),
             (None, Some(pod)) => self.take_away(pod, RemovalMethod::Evict, lacking),
             (None, None) => Step::Nothing,
         }
     }
 
-    /// Why no ready pod may be taken away now: another one isn't there again yet.
-    pub(super) fn unsettled(&self) -> Option<String> {
+    /// Why no ready pod may be taken away now: another one isn't there again yet. And until when, if that
+    /// is known.
+    pub(super) fn unsettled(&self) -> Option<(Waiting, Option<Seconds>)> {
+        let Self { seen, workload, now, .. } = *self;
+        if let Some(why) = self.incomplete() {
+            return Some((why, None));
+        }
+        let patience = |text: String| Waiting::patience("OneAtATime", text);
         let going = self.pods.iter().find(|pod| pod.facts.terminating);
         if let Some(going) = going {
-            return Some(format!("waits for pod {} to end", going.facts.name));
+            return Some((patience(format!("waits for pod {} to end", going.facts.name)), None));
         }
         let there: Vec<_> = self.pods.iter().filter(|pod| !pod.facts.completed).collect();
-        if there.len() < self.workload.desired {
-            return Some(format!("waits for its pods: {} of {} are there", there.len(), self.workload.desired));
+        if there.len() < workload.desired {
+            let text = format!("waits for its pods: {} of {} are there", there.len(), workload.desired);
+            return Some((patience(text), None));
         }
-        let unready = there.iter().find(|pod| !pod.facts.ready);
-        unready.map(|pod| format!("waits for pod {} to become ready", pod.facts.name))
+        let late = there.iter().find_map(|pod| Some((pod, seen.late(pod, workload, now)?)))?;
+        let (pod, why) = late;
+        Some((patience(format!("waits for {why}")), pod.facts.readiness.available_at(workload.min_ready)))
     }
 
     /// What there is to say of a workload that hasn't got back what was taken away.
     fn incomplete(&self) -> Option<Waiting> {
-        let last = self.seen.ledger.wave(self.id)?.lately(self.now)?;
+        let wave = self.seen.ledger.wave(self.id)?;
+        let last = if wave.awaited { wave.last } else { wave.lately(self.now)? };
+        let usual = self.now < last + COMES_BACK;
         let (there, desired) = (self.seen.there(self.id), self.workload.desired);
         if there >= desired {
-            return None;
+            let why = self.seen.behind(self.id, self.workload, self.now)?;
+            let text = format!("a pod was replaced; waits for {why}");
+            return Some(if usual {
+                Waiting::patience("OneAtATime", text)
+            } else {
+                Waiting::trouble("NotReady", text)
+            });
         }
         if let Some(why) = &self.workload.refused {
             return Some(Waiting::trouble(
@@ -246,25 +290,43 @@ impl View<'_> {
             ));
         }
         let text = format!("a pod was replaced; {there} of {desired} are there");
-        let usual = self.now < last + COMES_BACK;
         Some(if usual { Waiting::patience("OneAtATime", text) } else { Waiting::trouble("NotBack", text) })
     }
 
-    /// A workload that hasn't got back what was taken away, while nothing has shown yet that API
-    /// servers reach the webhook: a proof at its endpoints can't. No other ready pod is risked for it.
-    fn at_risk(&self) -> Option<&WorkloadId> {
+    /// Why nothing ready may go for what happens to another workload: one act at a time is shown to have
+    /// worked, by a new pod that is available, before the next one; and where a pod that carries what the
+    /// settings say doesn't start, no other would either.
+    pub(super) fn at_risk(&self) -> Option<Waiting> {
         let Self { seen, now, .. } = *self;
-        let wave = |id: &WorkloadId| {
-            seen.ledger.wave(id).filter(|wave| wave.settings == seen.settings && wave.lately(now).is_some())
-        };
-        let shows = |pod: &PodView| {
-            let anew = pod.workload.as_ref().and_then(wave).is_some_and(|wave| !wave.knows(&pod.facts.uid));
-            anew && pod.verdict == Verdict::InStep
-        };
-        if seen.pods.iter().any(shows) {
-            return None;
+        for (id, found) in seen.workloads.iter().filter(|(id, _)| *id != self.id) {
+            let Found::There(workload) = found else { continue };
+            let wave = seen.ledger.wave(id).filter(|wave| wave.settings == seen.settings);
+            let missing = || {
+                let there = seen.there(id);
+                let lately = wave.is_some_and(|wave| now < wave.last + COMES_BACK);
+                (lately && there < workload.desired).then(|| format!("{there} of {} are there", workload.desired))
+            };
+            if let Some(why) = wave.and_then(|_| seen.behind(id, workload, now)).or_else(missing) {
+                let text = format!("waits for a new pod of {id}, which shows that new ones start: {why}");
+                return Some(Waiting::patience("FirstOfAll", text));
+            }
+            // Whether or not somebody took the annotation away again: it rolls.
+            let begun = seen.ledger.roll(id).is_some_and(|roll| roll.awaited);
+            if begun && workload.progress != Progress::Done {
+                let unready = seen.pods_of(id).find_map(|pod| seen.late(pod, workload, now));
+                let why = unready.map(|why| format!(": {why}")).unwrap_or_default();
+                let text = format!("waits for {id}, which was restarted, to be available{why}");
+                return Some(Waiting::patience("OneAtATime", text));
+            }
         }
-        seen.workloads.keys().find(|id| *id != self.id && wave(id).is_some() && !seen.is_complete(id))
+        let held_up = |pod: &&PodView| {
+            pod.verdict == Verdict::InStep && pod.facts.readiness.held_up && pod.workload.as_ref() != Some(self.id)
+        };
+        let pod = seen.pods.iter().filter(|pod| !pod.facts.terminating).find(held_up)?;
+        let says = pod.facts.readiness.says.as_deref().unwrap_or("its kubelet doesn't say why");
+        let text =
+            format!("waits for pod {}, which carries what the settings say and hasn't started: {says}", pod.facts.name);
+        Some(Waiting::patience("FirstOfAll", text))
     }
 
     /// Takes a pod away, if no bound stands against it. `lacking` are those that are out of step in
@@ -272,10 +334,9 @@ impl View<'_> {
     pub(super) fn take_away(&self, pod: &PodView, how: RemovalMethod, lacking: &[&PodView]) -> Step {
         let Self { seen, now, id, .. } = *self;
         if how == RemovalMethod::Evict
-            && let Some(other) = self.at_risk()
+            && let Some(why) = self.at_risk()
         {
-            let text = format!("waits for a new pod of {other}: it will show that API servers reach the webhook");
-            return Step::Wait(Waiting::patience("FirstOfAll", text), None);
+            return Step::Wait(why, None);
         }
         let uid = &pod.facts.uid;
         let wave = seen.ledger.wave(id).filter(|wave| wave.settings == seen.settings);
@@ -283,7 +344,8 @@ impl View<'_> {
         // What is counted already was begun: nothing has to be counted again.
         let mut backoff_level = None;
         if !counted {
-            if let Some(bound) = self.bound() {
+            // Whoever serves nobody is held by no bound.
+            if let Some(bound) = self.bound().filter(|_| pod.facts.readiness.ready) {
                 return bound;
             }
             match wave {
@@ -295,7 +357,10 @@ impl View<'_> {
                     if now < until {
                         let back = lacking.iter().find(|pod| !wave.knows(&pod.facts.uid));
                         let name = back.map_or("", |pod| pod.facts.name.as_str());
-                        let text = format!("pod {name} came back out of step; no other is taken away for {delay} s");
+                        let text = format!(
+                            "pod {name} came back out of step; no other is taken away before {}",
+                            rfc3339(until)
+                        );
                         return Step::Wait(Waiting::trouble("CameBack", text), Some(until));
                     }
                     backoff_level = Some(if now < wave.last + HOUR { wave.backoff_level + 1 } else { 0 });
@@ -304,7 +369,7 @@ impl View<'_> {
         }
         let mut ledger = seen.ledger.clone();
         let pods = self.pods.iter().map(|pod| pod.facts.uid.clone());
-        ledger.replace(id, uid, pods, &seen.settings, backoff_level, now);
+        ledger.replace(id, (uid, how == RemovalMethod::Evict), pods, &seen.settings, backoff_level, now);
         let action = Action::Replace {
             workload: id.clone(),
             pod: pod.facts.name.clone(),
@@ -312,22 +377,34 @@ impl View<'_> {
             how,
             lack: pod.verdict.lack(),
         };
-        Step::Act(Box::new(Candidate { action, ledger, services: BTreeSet::from([pod.facts.service.clone()]) }))
+        let services = BTreeSet::from([pod.facts.service.clone()]);
+        Step::Act(Box::new(Candidate { action, ledger, services, needs: pod.facts.needs.clone() }))
     }
 
-    /// The bounds for an hour.
+    /// The bounds for an hour: they count ready pods that were taken.
     fn bound(&self) -> Option<Step> {
         let Self { seen, now, .. } = *self;
         let bound = |(each, besides): (usize, usize), pods: usize| each * pods + besides;
         let own = bound(HOURLY, self.pods.len().max(self.workload.desired));
         let all = bound(NAMESPACE_HOURLY, seen.pods.len());
-        let text = if seen.ledger.replaced(Some(self.id), now) >= own {
-            format!("{own} of its pods were replaced within an hour; no more are for now")
-        } else if seen.ledger.replaced(None, now) >= all {
-            format!("{all} pods of the namespace were replaced within an hour; no more are for now")
-        } else {
-            return None;
+        // Those of workloads that are gone are gone from the number of pods as well.
+        let there: BTreeSet<String> = seen.workloads.keys().map(ToString::to_string).collect();
+        let id = self.id.to_string();
+        let of_own = seen.ledger.taken(|name| name == id, now);
+        let of_all = seen.ledger.taken(|name| there.contains(name), now);
+        let until = |taken: &[Seconds], bound: usize| {
+            let last = taken.len().checked_sub(bound).and_then(|place| taken.get(place))?;
+            Some(last.saturating_add(HOUR))
         };
-        Some(Step::Wait(Waiting::trouble("HourlyBound", text), Some(now + 60)))
+        let (what, until) = match (until(&of_own, own), until(&of_all, all)) {
+            (Some(until), _) => (format!("{own} of its ready pods"), until),
+            (None, Some(until)) => (format!("{all} ready pods of the namespace"), until),
+            (None, None) => return None,
+        };
+        let text = format!(
+            "{what} were replaced within an hour, and no more are before {}; kubectl delete pod replaces one now",
+            rfc3339(until)
+        );
+        Some(Step::Wait(Waiting::trouble("HourlyBound", text), Some(until)))
     }
 }

@@ -5,10 +5,12 @@ use super::observe::{Judgement, Known};
 use super::plan::{Action, Next, Plan, plan};
 use super::probe::ProbeResults;
 use super::record::RolloutRecord;
+use super::required::Required;
 use super::snapshot::{Snapshot, WorkloadId};
 use super::status::StatusPublisher;
 use super::store::Store;
 use super::tracked::{self, VALUES};
+use super::verified::doubts;
 use crate::cluster::ClusterError;
 use crate::controller::driver::{Delays, ReconcileError, Reconciler, Requeue, drive};
 use crate::controller::state::{self, State};
@@ -47,6 +49,7 @@ pub(in crate::controller) async fn run(context: Context) {
         store: &store,
         memory: None,
         known: Known::default(),
+        required: Required::default(),
         proofs: ProbeResults::default(),
         reporter: StatusPublisher::default(),
         held_back: BTreeMap::new(),
@@ -87,6 +90,7 @@ struct RolloutReconciler<'k> {
     store: &'k Store,
     memory: Option<LocalState>,
     known: Known,
+    required: Required,
     proofs: ProbeResults,
     reporter: StatusPublisher,
     held_back: BTreeMap<WorkloadId, (Seconds, String)>,
@@ -114,8 +118,11 @@ impl RolloutReconciler<'_> {
         let planned = if automatic {
             self.plan(&mut seen).await?
         } else {
-            Plan { next: Next::Wait(Seconds::MAX), waiting: BTreeMap::new() }
+            Plan { next: Next::Wait(Seconds::MAX), waiting: BTreeMap::new(), wants_credential: false }
         };
+        self.context
+            .login_wanted
+            .send_if_modified(|wanted| std::mem::replace(wanted, planned.wants_credential) != planned.wants_credential);
         StatusPublisher::count(self.context, &seen, &planned.waiting);
         let again = self.reporter.publish(self.context, &seen, &planned.waiting).await?;
         self.reporter.tell(self.context, &self.known, &seen, &planned.waiting).await;
@@ -148,8 +155,12 @@ impl RolloutReconciler<'_> {
         let (injector, cache) = (&self.subjects.injector, self.context.options.kubelet_cache);
         let by = Judgement { injector, history, ledger, settings, cache, automatic };
         let (pods, workloads) = self.known.judge(workloads(self.context), by, pods).await?;
+        let absent = self.required.absent(self.context, &pods).await?;
+        let health = self.context.health.borrow().clone();
         Ok(Snapshot {
+            doubts: doubts(&self.context.settings, injector, &health, history, now()),
             pods,
+            absent,
             workloads,
             cache,
             history: history.clone(),

@@ -32,6 +32,15 @@ pub struct EvictionRound {
     pub backoff_level: u32,
     /// The pods that were replaced within the last hour.
     acts: Vec<(String, Seconds)>,
+    /// When ready ones were, within the last hour.
+    #[serde(default)]
+    taken: Vec<Seconds>,
+    /// The pods that were there when a ready one was taken last. Its successor is none of them.
+    #[serde(default)]
+    before: Vec<String>,
+    /// Whether a ready one was taken, and nobody has seen its successor available yet.
+    #[serde(default)]
+    pub awaited: bool,
 }
 
 /// A restart of a workload.
@@ -47,6 +56,9 @@ pub struct Restart {
     pub acts: Vec<Seconds>,
     /// Since when it is known that somebody undoes it.
     pub contested_since: Option<Seconds>,
+    /// Whether nobody has seen it done yet.
+    #[serde(default)]
+    pub awaited: bool,
 }
 
 impl Restart {
@@ -83,23 +95,28 @@ impl RolloutRecord {
         self.rolls.get(&workload.to_string())
     }
 
-    /// The names of the workloads that were restarted within this time.
+    /// The names of the workloads that were restarted within this time, or whose restart nobody has seen
+    /// done yet.
     pub fn restarted_within(&self, time: Seconds, now: Seconds) -> impl Iterator<Item = &str> {
-        let recent = move |roll: &Restart| roll.last().is_some_and(|last| now < last + time);
+        let recent = move |roll: &Restart| roll.awaited || roll.last().is_some_and(|last| now < last + time);
         self.rolls.iter().filter(move |(_, roll)| recent(roll)).map(|(name, _)| name.as_str())
     }
 
-    /// The names of the workloads of which a pod was replaced within the last hour.
+    /// The names of the workloads of which a pod was replaced within the last hour, or whose new pod nobody
+    /// has seen available yet.
     pub fn replaced_lately(&self, now: Seconds) -> impl Iterator<Item = &str> {
-        self.waves.iter().filter(move |(_, wave)| wave.lately(now).is_some()).map(|(name, _)| name.as_str())
+        let matters = move |wave: &EvictionRound| wave.awaited || wave.lately(now).is_some();
+        self.waves.iter().filter(move |(_, wave)| matters(wave)).map(|(name, _)| name.as_str())
     }
 
-    /// How many pods were replaced within the last hour: of this workload, or of all.
+    /// When ready pods of these workloads were taken away within the last hour, in order.
     #[must_use]
-    pub fn replaced(&self, workload: Option<&WorkloadId>, now: Seconds) -> usize {
-        let name = workload.map(ToString::to_string);
-        let waves = self.waves.iter().filter(|(key, _)| name.as_ref().is_none_or(|name| name == *key));
-        waves.flat_map(|(_, wave)| &wave.acts).filter(|(_, at)| now < at + HOUR).count()
+    pub fn taken(&self, of: impl Fn(&str) -> bool, now: Seconds) -> Vec<Seconds> {
+        let waves = self.waves.iter().filter(|(name, _)| of(name));
+        let mut times: Vec<Seconds> =
+            waves.flat_map(|(_, wave)| &wave.taken).copied().filter(|at| now < at + HOUR).collect();
+        times.sort_unstable();
+        times
     }
 
     /// Takes note of a pod that is about to be replaced. `pods` are those of the workload; `anew`
@@ -107,7 +124,7 @@ impl RolloutRecord {
     pub(super) fn replace(
         &mut self,
         workload: &WorkloadId,
-        uid: &str,
+        (uid, ready): (&str, bool),
         pods: impl Iterator<Item = String>,
         settings: &str,
         backoff_level: Option<u32>,
@@ -115,8 +132,12 @@ impl RolloutRecord {
     ) {
         self.forget(now);
         let wave = self.waves.entry(workload.to_string()).or_default();
+        let pods: Vec<String> = pods.map(|uid| short(&uid)).collect();
+        if ready {
+            wave.before.clone_from(&pods);
+        }
         if let Some(backoff_level) = backoff_level {
-            wave.known = pods.map(|uid| short(&uid)).collect();
+            wave.known = pods;
             settings.clone_into(&mut wave.settings);
             wave.backoff_level = backoff_level;
         }
@@ -124,7 +145,11 @@ impl RolloutRecord {
         if !wave.acts.iter().any(|(acted, _)| *acted == uid) {
             wave.acts.push((uid, now));
             wave.last = now;
+            if ready {
+                wave.taken.push(now);
+            }
         }
+        wave.awaited |= ready;
     }
 
     /// Takes note of a restart that is about to be made.
@@ -137,7 +162,22 @@ impl RolloutRecord {
         }
         value.clone_into(&mut roll.value);
         roll.times += 1;
+        roll.awaited = true;
         roll.acts.push(now);
+    }
+
+    /// Takes note that the pod which came for one that was taken away is available.
+    pub(super) fn came(&mut self, workload: &WorkloadId) {
+        if let Some(wave) = self.waves.get_mut(&workload.to_string()) {
+            wave.awaited = false;
+        }
+    }
+
+    /// Takes note that a restart is done.
+    pub(super) fn restarted(&mut self, workload: &WorkloadId) {
+        if let Some(roll) = self.rolls.get_mut(&workload.to_string()) {
+            roll.awaited = false;
+        }
     }
 
     /// Takes note that somebody undoes restarts.
@@ -151,6 +191,7 @@ impl RolloutRecord {
     fn forget(&mut self, now: Seconds) {
         for wave in self.waves.values_mut() {
             wave.acts.retain(|(_, at)| now < at + HOUR);
+            wave.taken.retain(|at| now < at + HOUR);
         }
         self.waves.retain(|_, wave| now < wave.last + KEPT);
         for roll in self.rolls.values_mut() {
@@ -165,6 +206,12 @@ impl EvictionRound {
     #[must_use]
     pub fn knows(&self, uid: &str) -> bool {
         self.known.contains(&short(uid))
+    }
+
+    /// Whether this pod came since a ready one was taken.
+    #[must_use]
+    pub fn came_since(&self, uid: &str) -> bool {
+        !self.before.contains(&short(uid))
     }
 
     /// The last act, if it was within the last hour.

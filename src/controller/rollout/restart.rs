@@ -1,7 +1,8 @@
 //! Workloads with stale pods: restarted once for each change, one workload at a time.
 
 use super::plan::{Action, Candidate, RemovalMethod, Step, View, Waiting};
-use super::snapshot::{Found, Kind, PodView, Progress};
+use super::record::HOUR;
+use super::snapshot::{Kind, PodView, Progress};
 use crate::time::{Seconds, rfc3339};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const TIMES: u32 = 2;
 /// Restarts of a workload within an hour.
 const HOURLY: usize = 6;
-/// How long a workload that doesn't become available keeps others waiting.
+/// How long a workload is looked at after its restart, in any case.
 pub(super) const PATIENCE: Seconds = 600;
 
 /// What to do about stale pods.
@@ -30,7 +31,7 @@ pub(super) fn step(view: &View<'_>, stale: &[&PodView]) -> Step {
         let why = format!("a value changed; it is certain at {} that every kubelet knows it", rfc3339(ready_at));
         return Step::Wait(Waiting::patience("KubeletCache", why), Some(ready_at));
     }
-    let unready = stale.iter().find(|pod| !pod.facts.ready);
+    let unready = stale.iter().find(|pod| !pod.facts.readiness.ready);
     if !view.workload.rolls
         && let Some(pod) = unready
     {
@@ -48,7 +49,7 @@ pub(super) fn step(view: &View<'_>, stale: &[&PodView]) -> Step {
     }
     if !view.workload.rolls {
         return match (view.unsettled(), stale.first()) {
-            (Some(why), _) => Step::Wait(Waiting::patience("OneAtATime", why), None),
+            (Some((why, until)), _) => Step::Wait(why, until),
             (None, Some(pod)) => view.take_away(pod, RemovalMethod::Evict, stale),
             (None, None) => Step::Nothing,
         };
@@ -96,7 +97,8 @@ fn restart(view: &View<'_>, stale: &[&PodView], cause: &str) -> Step {
             if roll.contested_since.is_none() {
                 let mut ledger = seen.ledger.clone();
                 ledger.contested_since(id, *now);
-                return Step::Act(Box::new(Candidate { action: Action::Remember, ledger, services: BTreeSet::new() }));
+                let (services, needs) = (BTreeSet::new(), BTreeSet::new());
+                return Step::Act(Box::new(Candidate { action: Action::Remember, ledger, services, needs }));
             }
             return undone();
         }
@@ -116,21 +118,31 @@ fn restart(view: &View<'_>, stale: &[&PodView], cause: &str) -> Step {
     if workload.progress == Progress::Going && !workload.whole {
         return Step::Wait(Waiting::patience("RolloutGoesOn", "waits for a rollout that goes on"), None);
     }
-    let recent = roll.map_or(0, |roll| roll.acts.iter().filter(|at| *now < **at + 3600).count());
-    if recent >= HOURLY {
-        let why = format!("it was restarted {recent} times within an hour; not again for now");
-        return Step::Wait(Waiting::trouble("HourlyBound", why), Some(now + 60));
-    }
-    if let Some(other) = another(view) {
-        return Step::Wait(Waiting::patience("OneAtATime", format!("waits for {other} to be available")), None);
+    // Whoever serves nobody is held by no bound.
+    if view.pods.iter().any(|pod| pod.facts.readiness.ready) {
+        let recent: Vec<Seconds> =
+            roll.iter().flat_map(|roll| &roll.acts).copied().filter(|at| *now < at + HOUR).collect();
+        if let Some(oldest) = recent.len().checked_sub(HOURLY).and_then(|place| recent.get(place)) {
+            let until = oldest.saturating_add(HOUR);
+            let why = format!(
+                "it was restarted {} times within an hour, and not again before {}; kubectl rollout restart does it now",
+                recent.len(),
+                rfc3339(until)
+            );
+            return Step::Wait(Waiting::trouble("HourlyBound", why), Some(until));
+        }
+        if let Some(why) = view.at_risk() {
+            return Step::Wait(why, None);
+        }
     }
     // The same again where it may be there already: then it changes nothing.
     let value = again.map_or(value, |roll| roll.value.clone());
     let mut ledger = seen.ledger.clone();
     ledger.restart(id, cause, &value, *now);
     let services = stale.iter().map(|pod| pod.facts.service.clone()).collect();
+    let needs = stale.iter().flat_map(|pod| pod.facts.needs.iter().cloned()).collect();
     let action = Action::Restart { workload: (*id).clone(), value };
-    Step::Act(Box::new(Candidate { action, ledger, services }))
+    Step::Act(Box::new(Candidate { action, ledger, services, needs }))
 }
 
 fn undone() -> Step {
@@ -139,27 +151,13 @@ fn undone() -> Step {
     Step::Wait(Waiting::trouble("RestartUndone", why), None)
 }
 
-/// Another workload that was restarted and isn't available yet.
-fn another<'s>(view: &View<'s>) -> Option<&'s super::snapshot::WorkloadId> {
-    let seen = view.seen;
-    let others = seen.workloads.iter().filter(|(id, _)| *id != view.id);
-    others
-        .filter_map(|(id, found)| if let Found::There(workload) = found { Some((id, workload)) } else { None })
-        .find_map(|(id, workload)| {
-            let roll = seen.ledger.roll(id)?;
-            let ours = workload.restarted.as_ref() == Some(&roll.value);
-            let recent = roll.last().is_some_and(|last| view.now < last + PATIENCE);
-            (ours && recent && workload.progress == Progress::Going).then_some(id)
-        })
-}
-
 /// One of these pods that is of an earlier revision and keeps a `StatefulSet`'s rollout from going on:
 /// it waits for each pod to become ready, and this one doesn't.
 fn stuck(view: &View<'_>, among: &[&PodView]) -> Option<Step> {
     let revision = view.workload.revision.as_ref().filter(|_| view.id.kind == Kind::StatefulSet)?;
     let old = |pod: &&&PodView| {
         let facts = &pod.facts;
-        !facts.ready && !facts.terminating && facts.revision.as_ref().is_some_and(|found| found != revision)
+        !facts.readiness.ready && !facts.terminating && facts.revision.as_ref().is_some_and(|found| found != revision)
     };
     let pod = among.iter().find(old)?;
     Some(view.take_away(pod, RemovalMethod::Delete, &[pod]))

@@ -1,9 +1,10 @@
 //! What stands in the cluster, as far as the plan looks at it.
 
 use super::record::RolloutRecord;
-use crate::drift::{History, PodFacts, Verdict};
+use crate::controller::health::Doubt;
+use crate::drift::{History, Need, PodFacts, Verdict};
 use crate::time::Seconds;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -92,6 +93,8 @@ pub enum Progress {
 pub struct Workload {
     /// How many pods it is to have.
     pub desired: usize,
+    /// How long a new pod has to be ready before it counts, in seconds.
+    pub min_ready: Seconds,
     /// How far its own rollout is.
     pub progress: Progress,
     /// Whether all its pods are of the last revision, available or not: no rollout goes on.
@@ -130,6 +133,14 @@ pub struct PodView {
     pub workload: Option<WorkloadId>,
 }
 
+impl PodView {
+    /// The name under which it is counted and shown.
+    #[must_use]
+    pub const fn shown(&self) -> &'static str {
+        self.verdict.shown(&self.facts.readiness)
+    }
+}
+
 /// All of it.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -139,6 +150,10 @@ pub struct Snapshot {
     pub workloads: BTreeMap<WorkloadId, Found>,
     /// For each service that was asked about: whether the webhook was shown to inject its pods.
     pub proofs: BTreeMap<String, Result<(), String>>,
+    /// The services whose new pods would get something that isn't known to be good.
+    pub doubts: BTreeMap<String, Doubt>,
+    /// What pods out of step require and isn't there, as far as it may be looked at.
+    pub absent: BTreeSet<Need>,
     /// Where something failed just now: until when to leave it, and why.
     pub held_back: BTreeMap<WorkloadId, (Seconds, String)>,
     /// What was done.
@@ -152,19 +167,79 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The pods of a workload.
+    pub fn pods_of<'s>(&'s self, workload: &'s WorkloadId) -> impl Iterator<Item = &'s PodView> {
+        self.pods.iter().filter(move |pod| pod.workload.as_ref() == Some(workload))
+    }
+
+    /// Those that are there and stay.
+    fn staying<'s>(&'s self, workload: &'s WorkloadId) -> impl Iterator<Item = &'s PodView> {
+        self.pods_of(workload).filter(|pod| !pod.facts.completed && !pod.facts.terminating)
+    }
+
     /// How many of a workload's pods are there and stay.
     #[must_use]
     pub fn there(&self, workload: &WorkloadId) -> usize {
-        let of = |pod: &&PodView| pod.workload.as_ref() == Some(workload);
-        self.pods.iter().filter(of).filter(|pod| !pod.facts.completed && !pod.facts.terminating).count()
+        self.staying(workload).count()
     }
 
-    /// Whether a workload has as many pods as it is to have, as far as that is known.
+    /// What a pod lacks to count as available, in words; nothing where it does.
     #[must_use]
-    pub fn is_complete(&self, workload: &WorkloadId) -> bool {
-        match self.workloads.get(workload) {
-            Some(Found::There(found)) => self.there(workload) >= found.desired,
-            Some(Found::Unknown(_)) | None => true,
+    pub fn late(&self, pod: &PodView, workload: &Workload, now: Seconds) -> Option<String> {
+        let name = &pod.facts.name;
+        let readiness = &pod.facts.readiness;
+        match readiness.available_at(workload.min_ready) {
+            Some(at) if at <= now => None,
+            Some(_) => Some(format!("pod {name} to have been ready for {} s (minReadySeconds)", workload.min_ready)),
+            None => {
+                let absent: Vec<String> = pod.facts.needs.intersection(&self.absent).map(ToString::to_string).collect();
+                let missing = (!absent.is_empty()).then(|| format!("there is no {}", absent.join(", no ")));
+                let says: Vec<String> = readiness.says.iter().cloned().chain(missing).collect();
+                let says = if says.is_empty() { String::new() } else { format!(": {}", says.join("; ")) };
+                Some(format!("pod {name} to become ready{says}"))
+            }
+        }
+    }
+
+    /// What is still to come of a ready pod that was taken from this workload, in words: until its
+    /// successor is available nothing has shown that new pods run.
+    #[must_use]
+    pub fn behind(&self, id: &WorkloadId, workload: &Workload, now: Seconds) -> Option<String> {
+        let wave = self.ledger.wave(id).filter(|wave| wave.awaited)?;
+        let there = self.there(id);
+        if there < workload.desired {
+            return Some(format!("{there} of {} are there", workload.desired));
+        }
+        self.staying(id).filter(|pod| wave.came_since(&pod.facts.uid)).find_map(|pod| self.late(pod, workload, now))
+    }
+
+    /// The record with what has come since it was written: successors that are available, restarts that
+    /// are done. Nothing where there is nothing new.
+    #[must_use]
+    pub fn noted(&self, now: Seconds) -> Option<RolloutRecord> {
+        let mut ledger = self.ledger.clone();
+        for (id, found) in &self.workloads {
+            let Found::There(workload) = found else { continue };
+            let taken = |pod: &PodView| self.ledger.wave(id).is_some_and(|wave| wave.acted_on(&pod.facts.uid));
+            if self.behind(id, workload, now).is_none() && !self.pods_of(id).any(taken) {
+                ledger.came(id);
+            }
+            if workload.progress == Progress::Done {
+                ledger.restarted(id);
+            }
+        }
+        (ledger != self.ledger).then_some(ledger)
+    }
+
+    /// Whether a workload has as many pods as it is to have, all available, as far as that is known.
+    #[must_use]
+    pub fn is_complete(&self, id: &WorkloadId, now: Seconds) -> bool {
+        match self.workloads.get(id) {
+            Some(Found::There(workload)) => {
+                self.there(id) >= workload.desired
+                    && self.staying(id).all(|pod| self.late(pod, workload, now).is_none())
+            }
+            Some(Found::Unknown(_)) | None => self.staying(id).all(|pod| pod.facts.readiness.ready),
         }
     }
 }

@@ -42,7 +42,7 @@ impl StatusPublisher {
     pub(super) fn count(context: &Context, seen: &Snapshot, waiting: &BTreeMap<WorkloadId, Waiting>) {
         let mut counts = BTreeMap::new();
         for pod in &seen.pods {
-            *counts.entry(pod.verdict.as_str()).or_insert(0) += 1;
+            *counts.entry(pod.shown()).or_insert(0) += 1;
         }
         context.metrics.pods.pods(&counts);
         context.metrics.pods.waiting(waiting.values().filter(|waiting| waiting.trouble).count());
@@ -141,7 +141,7 @@ impl StatusPublisher {
         for id in out {
             self.lacking.entry(id.clone()).or_insert_with(Instant::now);
         }
-        let again = self.lacking.keys().filter(|id| !lacking(id) && seen.is_complete(id));
+        let again = self.lacking.keys().filter(|id| !lacking(id) && seen.is_complete(id, now()));
         let again: Vec<WorkloadId> = again.cloned().collect();
         for id in again {
             let after = self.lacking.remove(&id).map(|since| since.elapsed()).unwrap_or_default();
@@ -158,22 +158,26 @@ impl StatusPublisher {
     }
 }
 
-fn says(seen: &Snapshot, waiting: &BTreeMap<WorkloadId, Waiting>) -> Value {
+pub(super) fn says(seen: &Snapshot, waiting: &BTreeMap<WorkloadId, Waiting>) -> Value {
     let mut counts = BTreeMap::new();
     for pod in &seen.pods {
-        *counts.entry(pod.verdict.as_str()).or_insert(0_usize) += 1;
+        *counts.entry(pod.shown()).or_insert(0_usize) += 1;
     }
     let mut pods: Vec<_> = seen.pods.iter().collect();
     // Those that somebody may look for come first.
-    pods.sort_by_key(|pod| (pod.verdict.as_str() == "in_step", pod.facts.name.clone()));
+    pods.sort_by_key(|pod| (pod.shown() == "in_step", pod.facts.name.clone()));
     let pods = pods.into_iter().take(MOST).map(|pod| {
-        let mut entry =
-            json!({ "name": pod.facts.name, "service": pod.facts.service, "verdict": pod.verdict.as_str() });
+        let mut entry = json!({ "name": pod.facts.name, "service": pod.facts.service, "verdict": pod.shown() });
         if let Some(workload) = &pod.workload {
             entry["workload"] = workload.to_string().into();
         }
         if let Some(reason) = pod.verdict.reason() {
             entry["reason"] = reason.into();
+        } else if !pod.facts.readiness.ready {
+            let absent: Vec<String> = pod.facts.needs.intersection(&seen.absent).map(ToString::to_string).collect();
+            let absent =
+                if absent.is_empty() { String::new() } else { format!("; there is no {}", absent.join(", no ")) };
+            entry["reason"] = format!("{}{absent}", pod.facts.readiness.why()).into();
         }
         entry
     });

@@ -41,6 +41,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 enum Said {
     Pod(usize, Box<Change<Pod>>),
     Secret,
+    /// The credential was looked at.
+    Credential,
     Nothing,
 }
 
@@ -110,8 +112,15 @@ impl Store {
             streams.push(watch_named(context.secrets(), secret).map(told).boxed());
         }
         let mut all = select_all(streams);
-        while let Some(said) = all.next().await {
+        let mut health = context.health.subscribe();
+        loop {
+            let said = tokio::select! {
+                Some(said) = all.next() => said,
+                Ok(()) = health.changed() => Said::Credential,
+                else => return,
+            };
             match said {
+                Said::Credential => {}
                 Said::Pod(place, change) => self.note(place, *change, subjects),
                 Said::Secret => self.look_at_secrets(),
                 Said::Nothing => continue,

@@ -5,9 +5,12 @@ mod stale;
 use super::plan::{Action, Next, Plan, plan};
 use super::record::RolloutRecord;
 use super::snapshot::{Found, Kind, PodView, Progress, Snapshot, Workload, WorkloadId};
+use super::status::says as says_of;
+use crate::controller::health::Doubt;
 use crate::core::Outcome;
-use crate::drift::{Drift, Held, History, Key, Owner, PodFacts, Verdict, judge};
+use crate::drift::{Drift, Held, History, Holder, Key, Need, Owner, PodFacts, Readiness, Verdict, judge};
 use crate::time::Seconds;
+use std::collections::BTreeSet;
 
 const NOW: Seconds = 1_800_000_000;
 const CACHE: Seconds = 60;
@@ -19,6 +22,7 @@ fn id(kind: Kind) -> WorkloadId {
 fn workload(desired: usize) -> Workload {
     Workload {
         desired,
+        min_ready: 0,
         progress: Progress::Done,
         whole: true,
         paused: false,
@@ -47,7 +51,8 @@ fn pod(name: &str) -> PodView {
         changed: false,
         carries: true,
         held: vec![Held { key: key(), started: NOW - 1000, optional: false }],
-        ready: true,
+        readiness: Readiness { ready: true, since: NOW - 990, ..Readiness::default() },
+        needs: BTreeSet::new(),
         terminating: false,
         completed: false,
     };
@@ -62,7 +67,7 @@ fn missed(name: &str) -> PodView {
 }
 
 fn unready(mut pod: PodView) -> PodView {
-    pod.facts.ready = false;
+    pod.facts.readiness.ready = false;
     pod
 }
 
@@ -119,13 +124,21 @@ fn says(plan: &Plan) -> String {
     }
 }
 
+/// What is planned once what has come meanwhile was taken note of.
+fn planned(seen: &Snapshot, now: Seconds) -> Plan {
+    match seen.noted(now) {
+        Some(ledger) => plan(&Snapshot { ledger, ..seen.clone() }, now),
+        None => plan(seen, now),
+    }
+}
+
 fn said(seen: &Snapshot) -> String {
-    says(&plan(seen, NOW))
+    says(&planned(seen, NOW))
 }
 
 /// The ledger after what the plan says was written into it.
 fn done(seen: &Snapshot, now: Seconds) -> RolloutRecord {
-    match plan(seen, now).next {
+    match planned(seen, now).next {
         Next::Do(_, ledger) => ledger,
         other => panic!("{other:?}"),
     }
@@ -134,6 +147,24 @@ fn done(seen: &Snapshot, now: Seconds) -> RolloutRecord {
 #[test]
 fn nothing_is_done_where_everything_is_in_step() {
     assert_eq!(said(&scene(vec![pod("a"), unready(pod("b"))])), "");
+}
+
+#[test]
+fn a_pod_that_is_not_ready_is_not_called_in_step() {
+    let need = Need { holder: Holder::Secret, name: "mine".to_owned(), key: Some("token".to_owned()) };
+    let mut seen = scene(vec![pod("a"), unready(pod("b"))]);
+    seen.pods[1].facts.readiness.says = Some("container app: ContainerCreating".to_owned());
+    seen.pods[1].facts.needs = BTreeSet::from([need.clone()]);
+    seen.absent = BTreeSet::from([need]);
+    let said = says_of(&seen, &std::collections::BTreeMap::new());
+    assert_eq!(said["counts"], serde_json::json!({ "in_step": 1, "not_ready": 1 }));
+    assert_eq!(said["pods"][0]["verdict"], "not_ready");
+    insta::assert_snapshot!(said["pods"][0]["reason"].as_str().unwrap(), @"it carries what the settings say, and isn't ready: container app: ContainerCreating; there is no key token of Secret mine");
+    let id = id(Kind::Deployment);
+    assert!(!seen.is_complete(&id, NOW));
+    seen.pods[1].facts.readiness = Readiness { ready: true, since: NOW, ..Readiness::default() };
+    assert!(seen.is_complete(&id, NOW));
+    assert!(!with(seen, |workload| workload.min_ready = 1).is_complete(&id, NOW));
 }
 
 #[test]
@@ -166,18 +197,84 @@ fn the_first_new_pod_shows_that_api_servers_reach_the_webhook_before_another_wor
     assert_eq!(said(&seen), "OneAtATime, FirstOfAll");
     seen.pods.remove(0);
     assert_eq!(said(&seen), "OneAtATime, FirstOfAll");
-    assert_eq!(says(&plan(&seen, NOW + 60)), "NotBack, FirstOfAll");
+    assert_eq!(says(&planned(&seen, NOW + 60)), "NotBack, FirstOfAll");
     let refused = with(seen.clone(), |workload| workload.refused = Some("no endpoints".to_owned()));
     assert_eq!(said(&refused), "PodsRefused, PodsRefused");
     let mut unready_there = seen.clone();
-    unready_there.pods[0].facts.ready = false;
+    unready_there.pods[0].facts.readiness.ready = false;
     assert_eq!(said(&unready_there), "Delete b missed", "who serves nobody is no risk");
     seen.pods.push(unready(pod("new")));
-    assert_eq!(said(&seen), "Evict b missed");
-    // It shows it for all that follow, and longer than an hour nobody is kept waiting.
-    seen.ledger = done(&seen, NOW);
-    seen.pods.remove(1);
-    assert_eq!(says(&plan(&seen, NOW + 3600)), "Evict b missed");
+    seen.pods[1].facts.readiness.says = Some("container app: CreateContainerConfigError".to_owned());
+    let waits = planned(&seen, NOW + 60);
+    assert_eq!(says(&waits), "NotReady, FirstOfAll");
+    let text = |kind: Kind| waits.waiting[&id(kind)].text.clone();
+    insta::assert_snapshot!(text(Kind::Deployment), @"a pod was replaced; waits for pod new to become ready: container app: CreateContainerConfigError");
+    insta::assert_snapshot!(text(Kind::StatefulSet), @"waits for a new pod of Deployment/proxy, which shows that new ones start: pod new to become ready: container app: CreateContainerConfigError");
+    assert_eq!(says(&planned(&seen, NOW + 20 * 24 * 3600)), "NotReady, FirstOfAll", "however long it takes");
+    let mut mended = seen.clone();
+    mended.settings = "s2".to_owned();
+    assert_eq!(said(&mended), "Evict b missed", "other settings begin anew");
+    seen.pods[1].facts.readiness = Readiness { ready: true, since: NOW + 5, ..Readiness::default() };
+    let patient = with(seen.clone(), |workload| workload.min_ready = 10);
+    assert_eq!(says(&planned(&patient, NOW + 14)), "OneAtATime, FirstOfAll");
+    assert_eq!(says(&planned(&patient, NOW + 15)), "Evict b missed");
+    assert_eq!(says(&planned(&seen, NOW + 5)), "Evict b missed");
+}
+
+#[test]
+fn ready_pods_wait_while_a_new_one_does_not_start() {
+    let other = id(Kind::StatefulSet);
+    let mut seen = scene(vec![missed("a")]);
+    seen.workloads.insert(other.clone(), Found::There(workload(1)));
+    let mut hung = unready(pod("hung"));
+    hung.workload = Some(other);
+    hung.facts.readiness.held_up = true;
+    hung.facts.held.clear();
+    seen.pods.push(hung);
+    assert_eq!(said(&seen), "FirstOfAll");
+    assert_eq!(said(&changed(seen.clone(), 100)), "FirstOfAll");
+    seen.pods[1].facts.readiness.held_up = false;
+    assert_eq!(said(&seen), "Evict a missed", "that one crashes for reasons of its own");
+    seen.pods[1].facts.readiness.held_up = true;
+    seen.pods[0] = unready(missed("a"));
+    judged(&mut seen);
+    assert_eq!(said(&seen), "Delete a missed");
+}
+
+#[test]
+fn who_serves_nobody_goes_first_of_all_workloads() {
+    let other = id(Kind::StatefulSet);
+    let mut seen = scene(vec![missed("a")]);
+    seen.workloads.insert(other.clone(), Found::There(workload(1)));
+    seen.pods.push(PodView { workload: Some(other), ..unready(missed("b")) });
+    judged(&mut seen);
+    assert_eq!(said(&seen), "Delete b missed");
+}
+
+#[test]
+fn no_pod_goes_for_one_that_would_not_start() {
+    let need = Need { holder: Holder::ConfigMap, name: "argocd-user".to_owned(), key: Some("name".to_owned()) };
+    for mut seen in [scene(vec![missed("a")]), scene(vec![unready(missed("a"))]), changed(scene(vec![pod("a")]), 100)] {
+        seen.pods[0].facts.needs = BTreeSet::from([need.clone()]);
+        let free = said(&seen);
+        assert!(free.starts_with("Evict") || free.starts_with("Delete") || free.starts_with("restart"), "{free}");
+        seen.absent = BTreeSet::from([need.clone()]);
+        let held = planned(&seen, NOW);
+        assert_eq!(says(&held), "NeedMissing");
+        insta::allow_duplicates! {
+            let text = &held.waiting[&id(Kind::Deployment)].text;
+            insta::assert_snapshot!(text, @"no pod is moved: a new one would not start, because there is no key name of ConfigMap argocd-user");
+        }
+    }
+}
+
+#[test]
+fn the_next_of_a_workload_goes_when_the_one_before_has_been_ready_long_enough() {
+    let mut seen = with(scene(vec![missed("a"), pod("b")]), |workload| workload.min_ready = 10);
+    seen.pods[1].facts.readiness.since = NOW - 9;
+    let waits = planned(&seen, NOW);
+    assert_eq!((says(&waits).as_str(), waits.next), ("OneAtATime", Next::Wait(NOW + 1)));
+    assert_eq!(says(&planned(&seen, NOW + 1)), "Evict a missed");
 }
 
 #[test]
@@ -209,6 +306,42 @@ fn nothing_is_done_before_the_webhook_is_shown_to_inject() {
 }
 
 #[test]
+fn no_pod_is_moved_for_a_credential_that_is_not_known_to_be_good() {
+    let doubted = |seen: &Snapshot, doubt: Doubt| {
+        let mut seen = seen.clone();
+        seen.doubts.insert("app-proxy".to_owned(), doubt);
+        planned(&seen, NOW)
+    };
+    let acts = [
+        (scene(vec![missed("a")]), "Evict a missed"),
+        (scene(vec![unready(missed("a"))]), "Delete a missed"),
+        (changed(scene(vec![pod("a")]), 100), "restart Deployment/proxy"),
+        (with(changed(scene(vec![pod("a")]), 100), |workload| workload.rolls = false), "Evict a stale"),
+    ];
+    for (seen, act) in acts {
+        assert_eq!(said(&seen), act);
+        let bad = doubted(&seen, Doubt::bad("of no use: it is no token of Argo CD".to_owned()));
+        assert_eq!((says(&bad).as_str(), bad.wants_credential), ("CredentialNotGood", true));
+        insta::allow_duplicates! {
+            let text = &bad.waiting.values().next().unwrap().text;
+            insta::assert_snapshot!(text, @"no pod is moved: the credential that a new one would get is of no use: it is no token of Argo CD");
+        }
+        let unknown = doubted(&seen, Doubt::unknown("not known to work: Argo CD is away".to_owned()));
+        assert_eq!((says(&unknown).as_str(), unknown.wants_credential), ("CredentialNotKnown", true));
+        assert!(matches!(unknown.next, Next::Wait(_)));
+    }
+    let in_step = doubted(&scene(vec![pod("a")]), Doubt::bad("of no use".to_owned()));
+    assert_eq!((says(&in_step).as_str(), in_step.wants_credential), ("", false), "nobody waits for it");
+}
+
+#[test]
+fn a_doubt_about_one_service_holds_no_other() {
+    let mut seen = scene(vec![missed("a")]);
+    seen.doubts.insert("gitops-operator".to_owned(), Doubt::bad("of no use".to_owned()));
+    assert_eq!(said(&seen), "Evict a missed");
+}
+
+#[test]
 fn nothing_is_done_where_new_pods_are_refused_or_the_workload_is_unknown() {
     let refused = |workload: &mut Workload| workload.refused = Some("exceeded quota".to_owned());
     assert_eq!(said(&with(scene(vec![missed("a")]), refused)), "PodsRefused");
@@ -223,7 +356,7 @@ fn what_was_refused_just_now_is_left_alone() {
     let mut seen = scene(vec![missed("a")]);
     seen.held_back.insert(id(Kind::Deployment), (NOW + 10, "a disruption budget".to_owned()));
     assert_eq!(said(&seen), "Refused");
-    assert_eq!(says(&plan(&seen, NOW + 10)), "Evict a missed");
+    assert_eq!(says(&planned(&seen, NOW + 10)), "Evict a missed");
 }
 
 #[test]
@@ -240,9 +373,9 @@ fn a_pod_that_comes_back_out_of_step_stops_it_longer_each_time() {
         name += 1;
         seen.pods = vec![unready(missed(&format!("again-{name}")))];
         judged(&mut seen);
-        assert_eq!(says(&plan(&seen, now + delay - 1)), "CameBack", "{delay}");
+        assert_eq!(says(&planned(&seen, now + delay - 1)), "CameBack", "{delay}");
         now += delay;
-        assert_eq!(says(&plan(&seen, now)), format!("Delete again-{name} missed"));
+        assert_eq!(says(&planned(&seen, now)), format!("Delete again-{name} missed"));
         seen.ledger = done(&seen, now);
     }
 }
@@ -263,24 +396,48 @@ fn a_successor_repeats_what_was_begun_and_counts_it_once() {
     let mut seen = scene(vec![missed("a"), missed("b"), missed("c")]);
     let first = done(&seen, NOW);
     seen.ledger = first.clone();
-    assert_eq!(says(&plan(&seen, NOW + 100)), "Evict a missed");
+    assert_eq!(says(&planned(&seen, NOW + 100)), "Evict a missed");
     assert_eq!(done(&seen, NOW + 100), first);
 }
 
-#[test]
-fn the_hour_bounds_a_workload() {
+/// Six of its pods replaced in as many seconds, each under other settings.
+fn six(of: fn(PodView) -> PodView) -> Snapshot {
     let mut seen = scene(vec![missed("a")]);
     for round in 0..6 {
-        seen.pods = vec![missed(&format!("p{round}"))];
+        seen.pods = vec![of(missed(&format!("p{round}")))];
         seen.settings = format!("s{round}");
         judged(&mut seen);
         seen.ledger = done(&seen, NOW + round);
     }
+    seen
+}
+
+#[test]
+fn a_pod_that_is_not_ready_is_held_by_no_bound_and_counts_for_none() {
+    let mut seen = six(|pod| pod);
+    seen.settings = "another".to_owned();
+    seen.pods = vec![unready(missed("broken"))];
+    judged(&mut seen);
+    assert_eq!(said(&seen), "Delete broken missed");
+    let mut seen = six(unready);
+    seen.settings = "another".to_owned();
+    seen.pods = vec![missed("last")];
+    judged(&mut seen);
+    assert_eq!(says(&planned(&seen, NOW + 10)), "Evict last missed");
+}
+
+#[test]
+fn the_hour_bounds_a_workload_and_says_until_when() {
+    let mut seen = six(|pod| pod);
     seen.pods = vec![missed("last")];
     "another".clone_into(&mut seen.settings);
     judged(&mut seen);
-    assert_eq!(says(&plan(&seen, NOW + 10)), "HourlyBound");
-    assert_eq!(says(&plan(&seen, NOW + 3601)), "Evict last missed");
+    let bound = planned(&seen, NOW + 10);
+    assert_eq!(says(&bound), "HourlyBound");
+    assert_eq!(bound.next, Next::Wait(NOW + 3600));
+    let text = &bound.waiting[&id(Kind::Deployment)].text;
+    insta::assert_snapshot!(text, @"6 of its ready pods were replaced within an hour, and no more are before 2027-01-15T09:00:00Z; kubectl delete pod replaces one now");
+    assert_eq!(says(&planned(&seen, NOW + 3600)), "Evict last missed");
 }
 
 #[test]

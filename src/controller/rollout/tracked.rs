@@ -49,7 +49,7 @@ pub(super) async fn note(
 /// An empty value is none: nobody could use it.
 fn digest(secret: &Secret, key: &Key, state: &State) -> Option<String> {
     let value = secret.data.as_ref()?.get(&key.key).filter(|value| !value.0.is_empty())?;
-    Some(state.digest(&[key.secret.as_bytes(), key.key.as_bytes(), &value.0]))
+    Some(state.value_digest(key, &value.0))
 }
 
 /// When it was last written by anybody.

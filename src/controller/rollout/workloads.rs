@@ -4,6 +4,7 @@ use super::snapshot::{Found, Kind, Progress, Workload, WorkloadId};
 use super::{RESTARTED_AT, ROLLOUT};
 use crate::cluster::{Cause, ClusterError, call};
 use crate::drift::Owner;
+use crate::time::Seconds;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -105,6 +106,10 @@ fn restarted(template: &PodTemplateSpec) -> Option<String> {
     template.metadata.as_ref()?.annotations.as_ref()?.get(RESTARTED_AT).cloned()
 }
 
+fn seconds(number: Option<i32>) -> Seconds {
+    number.unwrap_or(0).max(0).into()
+}
+
 fn count(number: Option<i32>, or: i32) -> usize {
     usize::try_from(number.unwrap_or(or)).unwrap_or(0)
 }
@@ -131,6 +136,7 @@ fn deployment(read: &Deployment) -> (Workload, ObjectMeta) {
     };
     let workload = Workload {
         desired,
+        min_ready: seconds(spec.min_ready_seconds),
         progress,
         whole: observed && counts.iter().take(2).all(|number| *number == desired),
         paused: spec.paused == Some(true),
@@ -155,6 +161,7 @@ fn stateful(read: &StatefulSet) -> (Workload, ObjectMeta) {
     let available = count(status.available_replicas, 0) == desired;
     let workload = Workload {
         desired,
+        min_ready: seconds(spec.min_ready_seconds),
         progress: if observed && updated && there && available { Progress::Done } else { Progress::Going },
         whole: observed && updated && there,
         paused: false,
@@ -174,6 +181,7 @@ fn replicas(read: &ReplicaSet) -> (Workload, ObjectMeta) {
         failing.into_iter().find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True");
     let workload = Workload {
         desired: count(spec.replicas, 1),
+        min_ready: seconds(spec.min_ready_seconds),
         progress: Progress::Done,
         whole: true,
         paused: false,
@@ -208,6 +216,7 @@ fn rollout(read: &DynamicObject) -> (Workload, ObjectMeta) {
     };
     let workload = Workload {
         desired,
+        min_ready: data.pointer("/spec/minReadySeconds").and_then(Value::as_i64).unwrap_or(0),
         progress,
         whole: taken_up
             && ["replicas", "updatedReplicas"].iter().all(|name| number(&format!("/status/{name}"), 0) == desired),

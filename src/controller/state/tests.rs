@@ -17,7 +17,7 @@ fn entry(server: &ApiServer, name: &str) -> Value {
 #[tokio::test(start_paused = true)]
 async fn it_is_made_with_a_key_of_its_own_that_stays() {
     let server = ApiServer::default();
-    let (context, _lease) = context(&server, "{}");
+    let (context, _lease) = context(&server, "");
     let state = State::open(&context).await.unwrap();
     let made = server.get(&path());
     assert_eq!(made["metadata"]["labels"]["app.kubernetes.io/instance"], "rel");
@@ -30,15 +30,15 @@ async fn it_is_made_with_a_key_of_its_own_that_stays() {
     assert_eq!(state.digest(&[b"a"]), again.digest(&[b"a"]));
     assert_ne!(state.digest(&[b"ab", b"c"]), state.digest(&[b"a", b"bc"]), "parts are told apart");
     let other = ApiServer::default();
-    let (other, _lease) = super::super::scripted::context(&other, "{}");
+    let (other, _lease) = super::super::scripted::context(&other, "");
     assert_ne!(State::open(&other).await.unwrap().digest(&[b"a"]), state.digest(&[b"a"]), "each has its own key");
 }
 
 #[tokio::test(start_paused = true)]
 async fn of_two_that_make_it_at_once_both_end_up_with_one_key() {
     let server = ApiServer::default();
-    let (one, _lease) = context(&server, "{}");
-    let (other, _other) = context(&server, "{}");
+    let (one, _lease) = context(&server, "");
+    let (other, _other) = context(&server, "");
     let first = Arc::new(std::sync::Mutex::new(false));
     let theirs = STANDARD.encode([7; HASH_KEY_LENGTH]);
     let done = Arc::clone(&first);
@@ -60,7 +60,7 @@ async fn of_two_that_make_it_at_once_both_end_up_with_one_key() {
 #[tokio::test(start_paused = true)]
 async fn an_entry_is_written_only_over_what_was_read() {
     let server = ApiServer::default();
-    let (context, _lease) = context(&server, "{}");
+    let (context, _lease) = context(&server, "");
     let (mut one, mut other) = (State::open(&context).await.unwrap(), State::open(&context).await.unwrap());
     one.put(&context, "a", Some(&1)).await.unwrap();
     let error = other.put(&context, "a", Some(&2)).await.unwrap_err();
@@ -76,7 +76,7 @@ async fn an_entry_is_written_only_over_what_was_read() {
 #[tokio::test(start_paused = true)]
 async fn what_says_nothing_new_is_not_written() {
     let server = ApiServer::default();
-    let (context, _lease) = context(&server, "{}");
+    let (context, _lease) = context(&server, "");
     let mut state = State::open(&context).await.unwrap();
     state.put(&context, "a", Some(&1)).await.unwrap();
     server.calls();
@@ -88,7 +88,7 @@ async fn what_says_nothing_new_is_not_written() {
 #[tokio::test(start_paused = true)]
 async fn without_the_lease_nothing_of_it_is_written() {
     let server = ApiServer::default();
-    let (context, lease) = context(&server, "{}");
+    let (context, lease) = context(&server, "");
     lease.lose();
     assert_eq!(State::open(&context).await.err().unwrap().cause, Cause::NotLeading);
     assert!(server.writes().is_empty(), "not made");
@@ -107,7 +107,7 @@ async fn without_the_lease_nothing_of_it_is_written() {
 #[tokio::test(start_paused = true)]
 async fn where_it_was_lost_the_process_that_knows_it_writes_it_again() {
     let server = ApiServer::default();
-    let (context, _lease) = context(&server, "{}");
+    let (context, _lease) = context(&server, "");
     let mut state = State::open(&context).await.unwrap();
     state.put(&context, "a", Some(&1)).await.unwrap();
     let digest = state.digest(&[b"a"]);
@@ -137,7 +137,7 @@ async fn where_it_was_lost_the_process_that_knows_it_writes_it_again() {
 #[tokio::test(start_paused = true)]
 async fn what_another_process_may_have_changed_is_not_restored() {
     let server = ApiServer::default();
-    let (context, _lease) = context(&server, "{}");
+    let (context, _lease) = context(&server, "");
     let mut state = State::open(&context).await.unwrap();
     state.put(&context, "a", Some(&1)).await.unwrap();
     forget(&context);

@@ -10,7 +10,7 @@ const PATH: &str = "/api/v1/namespaces/codefresh/configmaps/rel-status";
 #[tokio::test(start_paused = true)]
 async fn each_part_writes_its_own_key_and_says_nothing_twice() {
     let server = ApiServer::default();
-    let (context, _lease) = context(&server, "{}");
+    let (context, _lease) = context(&server, "");
     publish(&context, "one", &json!({ "a": 1 })).await.unwrap();
     publish(&context, "two", &json!({ "b": 2 })).await.unwrap();
     let map = server.get(PATH);
@@ -30,7 +30,7 @@ async fn each_part_writes_its_own_key_and_says_nothing_twice() {
 #[tokio::test(start_paused = true)]
 async fn it_belongs_to_the_service_account_where_that_is_known() {
     let server = ApiServer::default();
-    let (mut context, _lease) = context(&server, "{}");
+    let (mut context, _lease) = context(&server, "");
     std::sync::Arc::make_mut(&mut context.options).service_account = Some("rel".to_owned());
     publish(&context, "one", &json!(1)).await.unwrap();
     assert!(server.get(PATH)["metadata"].get("ownerReferences").is_none(), "made all the same");
@@ -43,7 +43,7 @@ async fn it_belongs_to_the_service_account_where_that_is_known() {
 #[tokio::test(start_paused = true)]
 async fn without_the_lease_nothing_is_written() {
     let server = ApiServer::default();
-    let (context, lease) = context(&server, "{}");
+    let (context, lease) = context(&server, "");
     lease.lose();
     assert_eq!(publish(&context, "one", &json!(1)).await.unwrap_err().cause, Cause::NotLeading);
     server.put(PATH, json!({ "data": {} }));

@@ -37,6 +37,7 @@ impl fmt::Debug for DevelopmentCertificate {
 ///
 /// # Errors
 /// A name is neither a DNS name nor an address.
+#[expect(clippy::arithmetic_side_effects, reason = "a year around now")]
 pub fn development_certificate(names: &[String]) -> Result<DevelopmentCertificate, rcgen::Error> {
     let now = SystemTime::now();
     let parameters = |names: Vec<String>, common_name: &str| {

@@ -21,7 +21,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 pub struct CertificateSecret {
     /// The way to the cluster.
     pub client: Client,
-    /// Which Secret. To get, list and watch this one is all that is asked for.
+    /// Which Secret. To list and watch this one is all that is asked for.
     pub secret: Named,
 }
 
@@ -43,6 +43,7 @@ enum SecretError {
 impl CertificateSecret {
     /// Serves what is in the Secret, from now on; never ends. Whatever happens to the Secret, the
     /// last good pair is served on.
+    #[expect(clippy::arithmetic_side_effects, reason = "seconds from now")]
     pub(crate) async fn keep(self, store: Arc<CertificateStore>) {
         let Self { client, secret } = self;
         store.wait_for(format!("Secret {secret} has not been read yet"));

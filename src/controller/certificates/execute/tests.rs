@@ -1,5 +1,7 @@
 //! Each action at a scripted API server: what is written, under which precondition, and what is left alone.
 
+#![expect(clippy::large_futures, reason = "a test's stack is large enough")]
+
 use super::super::objects::{adopt, configuration, give_up};
 use super::super::observe::observe;
 use super::super::snapshot::Snapshot;
@@ -31,7 +33,7 @@ impl Scene {
     /// A cluster with the webhook configuration of two entries, and nothing else.
     fn empty() -> Self {
         let server = ApiServer::default();
-        let (context, lease) = context(&server, "{}");
+        let (context, lease) = context(&server, "");
         server.put(CONFIGURATION, json!({ "webhooks": [entry("a.b.c", None), entry("d.e.f", None)] }));
         Self { server, context, lease, terms: Lifetimes { ca: 100_000, leaf: 10_000, propagation: 60 } }
     }
@@ -201,20 +203,17 @@ async fn nothing_is_written_without_the_lease() {
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_is_lost_between_making_and_filling_stops_the_second() {
     let Scene { server, context, lease, terms } = Scene::empty();
-    let lost = std::sync::Arc::new(lease);
-    let lose = std::sync::Arc::clone(&lost);
     server.script(move |call, _| {
         if call.is("PATCH", "/rel-ca") {
-            lose.lose();
+            lease.lose();
         }
         None
     });
-    let lease = crate::controller::scripted::context(&server, "{}").1;
+    let lease = crate::controller::scripted::context(&server, "").1;
     let scene = Scene { server, context, lease, terms };
     let result = scene.execute(Action::MakeCa(Place::Current, Why::Absent)).await;
     assert_eq!(cause(result), Cause::NotLeading);
     assert!(scene.data("rel-ca").is_null(), "made, and not filled");
-    drop(lost);
 }
 
 #[tokio::test(start_paused = true)]

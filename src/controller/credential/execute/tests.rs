@@ -1,6 +1,8 @@
 //! Each action at a scripted API server and a scripted Argo CD: what is written before what, under which
 //! precondition, and what is left alone.
 
+#![expect(clippy::large_futures, reason = "a test's stack is large enough")]
+
 use super::super::observe::{Observation, Observer};
 use super::super::snapshot::Check;
 use super::super::source;
@@ -67,7 +69,7 @@ impl Scene {
             let mut state = State::open(&self.context).await.unwrap();
             let sources = source::read(&self.context).await.unwrap();
             let Observation { snapshot, held, .. } = self.look(&state, &sources).await;
-            (self.server.calls(), self.argocd.calls());
+            let _ = (self.server.calls(), self.argocd.calls());
             let asking = Asking { server: &self.client, metrics: &self.context.metrics.credential };
             let mut executor = Executor {
                 context: &self.context,
@@ -392,7 +394,7 @@ async fn a_lease_that_is_lost_between_two_writes_stops_the_second() {
     // The attempt is written; the login is not made.
     let mut scene = Scene::new(&[]).await;
     State::open(&scene.context).await.unwrap();
-    let lease = std::mem::replace(&mut scene.lease, context(&scene.server, "{}").1);
+    let lease = std::mem::replace(&mut scene.lease, context(&scene.server, "").1);
     scene.server.script(move |call, _| {
         if call.is("PATCH", "/rel-state") {
             lease.lose();
@@ -404,7 +406,7 @@ async fn a_lease_that_is_lost_between_two_writes_stops_the_second() {
     // The Secret is made; the key is not written into it.
     let mut scene = Scene::with_fresh_key(&[]).await;
     State::open(&scene.context).await.unwrap();
-    let lease = std::mem::replace(&mut scene.lease, context(&scene.server, "{}").1);
+    let lease = std::mem::replace(&mut scene.lease, context(&scene.server, "").1);
     scene.server.script(move |call, _| {
         if call.is("PATCH", "/argocd-token") {
             lease.lose();

@@ -249,6 +249,7 @@ impl World {
             marks: self.marks.clone(),
             requests: std::collections::BTreeSet::new(),
             consumers: if self.stale { Consumers::Stale(1) } else { Consumers::InStep },
+            login_due: false,
         }
     }
 

@@ -41,7 +41,7 @@ fn cluster() -> ApiServer {
 async fn a_pod_is_evicted_or_deleted_as_the_plan_says() {
     for (how, call) in [(RemovalMethod::Evict, "POST eviction"), (RemovalMethod::Delete, "DELETE proxy-1-a")] {
         let server = cluster();
-        let (context, _lease) = context(&server, "{}");
+        let (context, _lease) = context(&server, "");
         assert_eq!(execute(&context, &replace("another", how)).await, Ok(Executed::Gone));
         assert!(!server.get(POD).is_null(), "one that came after it");
         assert_eq!(execute(&context, &replace("one", how)).await, Ok(Executed::Done));
@@ -53,8 +53,10 @@ async fn a_pod_is_evicted_or_deleted_as_the_plan_says() {
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_says_why_and_stops_nothing_else() {
     let server = cluster();
-    let (context, _lease) = context(&server, "{}");
-    for (status, words) in [(429, "a disruption budget allows no eviction"), (500, "no answer"), (403, "not allowed")] {
+    let (context, _lease) = context(&server, "");
+    for (status, words) in
+        [(429, "a disruption budget allows no eviction"), (500, "can't do it now"), (403, "not allowed")]
+    {
         server.script(move |_, _| Some(Answer::Status(status, "because")));
         let executed = execute(&context, &replace("one", RemovalMethod::Evict)).await;
         assert!(matches!(&executed, Ok(Executed::Refused(why)) if why.contains(words) && why.contains("because")));
@@ -66,7 +68,7 @@ async fn a_restart_changes_one_field_and_leaves_the_rest() {
     let value = "2026-03-21T08:05:00Z";
     for kind in [Kind::Deployment, Kind::StatefulSet] {
         let server = cluster();
-        let (context, _lease) = context(&server, "{}");
+        let (context, _lease) = context(&server, "");
         let mut expected = server.get(&path(kind));
         assert_eq!(execute(&context, &restart(kind)).await, Ok(Executed::Done));
         let mut found = server.get(&path(kind));
@@ -79,7 +81,7 @@ async fn a_restart_changes_one_field_and_leaves_the_rest() {
         assert!(call.query.contains(&format!("fieldManager={FIELD_MANAGER}")));
     }
     let server = cluster();
-    let (context, _lease) = context(&server, "{}");
+    let (context, _lease) = context(&server, "");
     assert_eq!(execute(&context, &restart(Kind::Rollout)).await, Ok(Executed::Done));
     assert_eq!(server.get(&path(Kind::Rollout))["spec"]["restartAt"], value);
     server.calls();
@@ -91,7 +93,7 @@ async fn a_restart_changes_one_field_and_leaves_the_rest() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_done_without_the_lease() {
     let server = cluster();
-    let (context, lease) = context(&server, "{}");
+    let (context, lease) = context(&server, "");
     lease.lose();
     let restarts = [Kind::Deployment, Kind::StatefulSet, Kind::Rollout, Kind::ReplicaSet].map(restart);
     let replacements = [RemovalMethod::Evict, RemovalMethod::Delete].map(|how| replace("one", how));

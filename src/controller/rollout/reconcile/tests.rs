@@ -1,5 +1,7 @@
 //! Whole passes at a scripted API server: what is written down before what is done.
 
+#![expect(clippy::large_futures, reason = "a test's stack is large enough")]
+
 use super::*;
 use crate::cluster::Cause;
 use crate::cluster::scripted::{Answer, ApiServer, NAMESPACE, secret};
@@ -16,10 +18,16 @@ fn apps(kind: &str, name: &str) -> String {
     format!("/apis/apps/v1/namespaces/{NAMESPACE}/{kind}/{name}")
 }
 
-/// A Deployment of one pod that was never injected.
+/// Lets a pod go for a credential that is there, whether or not anybody has seen it work.
+const UNVERIFIED: &str = "rollout: { requireVerified: false }";
+
+/// A Deployment of one pod that was never injected, and the Secrets that a new one would use.
 fn cluster(settings: &str) -> (ApiServer, Context, Lease) {
     let server = ApiServer::default();
     let (context, lease) = context(&server, settings);
+    for (name, key) in [("argocd-initial-admin-secret", "password"), ("argocd-token", "token")] {
+        server.put(&secret(name), json!({ "data": { key: "c29tZXRoaW5n" } }));
+    }
     let service = context.settings.services[0].clone();
     let mut pod = sample::of(&service);
     let owner = |kind: &str, name: &str| json!([{ "apiVersion": "apps/v1", "kind": kind, "name": name, "uid": "u", "controller": true }]);
@@ -27,8 +35,8 @@ fn cluster(settings: &str) -> (ApiServer, Context, Lease) {
     pod["metadata"]["ownerReferences"] = owner("ReplicaSet", "proxy-1");
     pod["status"] = json!({ "conditions": [{ "type": "Ready", "status": "True" }] });
     server.put(POD, pod);
-    let owned = json!({ "metadata": { "ownerReferences": owner("Deployment", "proxy") } });
-    server.put(&apps("replicasets", "proxy-1"), owned);
+    let replica_set = json!({ "metadata": { "ownerReferences": owner("Deployment", "proxy") } });
+    server.put(&apps("replicasets", "proxy-1"), replica_set);
     let status = json!({ "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1 });
     let spec = json!({ "replicas": 1, "selector": {}, "template": {} });
     server.put(&apps("deployments", "proxy"), json!({ "spec": spec, "status": status }));
@@ -45,6 +53,7 @@ async fn passes(context: &Context, times: usize) -> Result<(), ClusterError> {
         store: &store,
         memory: None,
         known: Known::default(),
+        required: Required::default(),
         proofs: ProbeResults::shown(services),
         reporter: StatusPublisher::default(),
         held_back: BTreeMap::new(),
@@ -75,7 +84,7 @@ fn record(state: Option<&Value>) -> Value {
 
 #[tokio::test(start_paused = true)]
 async fn an_act_is_written_down_before_it_is_done() {
-    let (server, context, _lease) = cluster("{}");
+    let (server, context, _lease) = cluster(UNVERIFIED);
     server.script(|call, objects| {
         if call.path.ends_with("/eviction") {
             let written = record(objects.get(&secret("rel-state")));
@@ -91,7 +100,7 @@ async fn an_act_is_written_down_before_it_is_done() {
 #[tokio::test(start_paused = true)]
 async fn an_act_that_can_not_be_written_down_is_not_done() {
     for status in [409, 500] {
-        let (server, context, _lease) = cluster("{}");
+        let (server, context, _lease) = cluster(UNVERIFIED);
         server.script(move |call, _| {
             let is_record = call.is("PATCH", "/rel-state") && call.body["data"].get(LEDGER).is_some();
             is_record.then_some(Answer::Status(status, "no"))
@@ -103,7 +112,7 @@ async fn an_act_that_can_not_be_written_down_is_not_done() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_is_lost_after_the_record_was_written_stops_the_act() {
-    let (server, context, lease) = cluster("{}");
+    let (server, context, lease) = cluster(UNVERIFIED);
     server.script(move |call, _| {
         if call.is("PATCH", "/rel-state") && call.body["data"].get(LEDGER).is_some() {
             lease.lose();
@@ -117,16 +126,28 @@ async fn a_lease_that_is_lost_after_the_record_was_written_stops_the_act() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_was_taken_away_is_not_taken_away_again_before_the_watch_says_so() {
-    let (server, context, _lease) = cluster("{}");
+    let (server, context, _lease) = cluster(UNVERIFIED);
     let refused = |call: &crate::cluster::scripted::Call| call.path.ends_with("/eviction");
     passes(&context, 3).await.unwrap();
     assert_eq!(server.calls().iter().filter(|call| refused(call)).count(), 1);
     // One that a budget keeps is left alone for a while.
-    let (server, context, _lease) = cluster("{}");
+    let (server, context, _lease) = cluster(UNVERIFIED);
     server.script(move |call, _| refused(call).then_some(Answer::Status(429, "the budget")));
     passes(&context, 3).await.unwrap();
     assert_eq!(server.calls().iter().filter(|call| refused(call)).count(), 1);
     assert!(!server.get(POD).is_null());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_pod_goes_for_a_credential_that_nobody_has_seen_to_work() {
+    let (server, context, _lease) = cluster("");
+    passes(&context, 2).await.unwrap();
+    assert!(!server.get(POD).is_null());
+    assert!(*context.login_wanted.borrow());
+    let (server, context, _lease) = cluster(UNVERIFIED);
+    server.remove(&secret("argocd-token"));
+    passes(&context, 2).await.unwrap();
+    assert!(!server.get(POD).is_null(), "there is none");
 }
 
 #[tokio::test(start_paused = true)]

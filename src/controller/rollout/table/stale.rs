@@ -1,14 +1,14 @@
 //! Cases of stale pods.
 
-use super::super::plan::{Action, Next, Plan, plan};
+use super::super::plan::{Action, Next, Plan};
 use super::super::snapshot::{Found, Kind, Progress, Snapshot, Workload, WorkloadId};
-use super::{NOW, changed, done, id, judged, key, missed, pod, said, says, scene, with, workload};
+use super::{NOW, changed, done, id, judged, key, missed, planned, pod, said, says, scene, with, workload};
 
 #[test]
 fn a_stale_pod_restarts_its_workload_once_the_kubelets_know() {
     let seen = changed(scene(vec![pod("a"), pod("b")]), 59);
-    assert_eq!(says(&plan(&seen, NOW)), "KubeletCache");
-    assert_eq!(says(&plan(&seen, NOW + 1)), "restart Deployment/proxy");
+    assert_eq!(says(&planned(&seen, NOW)), "KubeletCache");
+    assert_eq!(says(&planned(&seen, NOW + 1)), "restart Deployment/proxy");
 }
 
 #[test]
@@ -17,7 +17,7 @@ fn missed_pods_go_before_stale_ones() {
 }
 
 fn restarted(seen: &Snapshot) -> Snapshot {
-    let Next::Do(Action::Restart { value, .. }, ledger) = plan(seen, NOW).next else { panic!("no restart") };
+    let Next::Do(Action::Restart { value, .. }, ledger) = planned(seen, NOW).next else { panic!("no restart") };
     let mut after = with(seen.clone(), |workload| {
         workload.restarted = Some(value.clone());
         workload.progress = Progress::Going;
@@ -54,8 +54,8 @@ fn a_restart_that_is_undone_is_made_once_more_and_then_only_reported() {
     assert_eq!(said(&seen), "RestartUndone");
     seen.history.note(&key(), Some("c".to_owned()), None, NOW + 100);
     judged(&mut seen);
-    assert_eq!(says(&plan(&seen, NOW + 200)), "RestartUndone", "for a day");
-    assert_eq!(says(&plan(&seen, NOW + 25 * 3600)), "restart Deployment/proxy");
+    assert_eq!(says(&planned(&seen, NOW + 200)), "RestartUndone", "for a day");
+    assert_eq!(says(&planned(&seen, NOW + 25 * 3600)), "restart Deployment/proxy");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_successor_puts_the_same_value_into_the_workload() {
         Next::Do(Action::Restart { value, .. }, _) => value,
         other => panic!("{other:?}"),
     };
-    assert_eq!(value(plan(&killed, NOW + 50)), value(plan(&seen, NOW)));
+    assert_eq!(value(planned(&killed, NOW + 50)), value(planned(&seen, NOW)));
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn no_restart_while_it_would_do_no_good() {
 #[test]
 fn a_pod_that_is_not_ready_for_what_it_holds_keeps_no_restart_waiting() {
     let mut seen = changed(scene(vec![pod("a"), pod("b")]), 100);
-    seen.pods[0].facts.ready = false;
+    seen.pods[0].facts.readiness.ready = false;
     for progress in [Progress::Going, Progress::Failed("no progress".to_owned())] {
         let seen = with(seen.clone(), |workload| workload.progress = progress.clone());
         assert_eq!(said(&seen), "restart Deployment/proxy");
@@ -106,7 +106,7 @@ fn somebody_elses_rollout_of_a_stateful_set_is_freed_of_a_stale_pod_that_is_not_
         })
     };
     let mut seen = scene(vec![pod("a"), pod("b")]);
-    seen.pods[0].facts.ready = false;
+    seen.pods[0].facts.readiness.ready = false;
     assert_eq!(said(&rolls(seen.clone())), "", "what isn't stale is theirs");
     assert_eq!(said(&rolls(changed(seen.clone(), 59))), "KubeletCache");
     assert_eq!(said(&rolls(changed(seen, 100))), "Delete a stale");
@@ -122,8 +122,11 @@ fn six_restarts_an_hour_are_enough() {
         seen.ledger = done(&seen, at);
     }
     seen.history.note(&key(), Some("last".to_owned()), None, NOW + 600);
-    assert_eq!(says(&plan(&seen, NOW + 700)), "HourlyBound");
-    assert_eq!(says(&plan(&seen, NOW + 3700)), "restart Deployment/proxy");
+    let bound = planned(&seen, NOW + 700);
+    assert_eq!((says(&bound).as_str(), bound.next), ("HourlyBound", Next::Wait(NOW + 3600)));
+    assert_eq!(says(&planned(&seen, NOW + 3600)), "restart Deployment/proxy");
+    seen.pods[0].facts.readiness.ready = false;
+    assert_eq!(says(&planned(&seen, NOW + 700)), "restart Deployment/proxy", "it serves nobody");
 }
 
 /// The scene with a second workload, whose pod is stale as well.
@@ -143,11 +146,15 @@ fn workloads_restart_one_after_the_other() {
     let seen = changed(scene(vec![pod("a")]), 100);
     let mut seen = two(&restarted(&seen));
     assert_eq!(said(&seen), "Restarting, OneAtATime");
-    assert_eq!(
-        says(&plan(&seen, NOW + 600)),
-        "restart Deployment/second",
-        "one that gets stuck holds up none for ever"
-    );
+    seen.pods[0].facts.readiness.ready = false;
+    seen.pods[0].facts.readiness.says = Some("container app: ImagePullBackOff".to_owned());
+    let stuck = planned(&seen, NOW + 6000);
+    assert_eq!(says(&stuck), "Restarting, OneAtATime", "one that gets stuck stops them all");
+    let second = WorkloadId { kind: Kind::Deployment, name: "second".to_owned() };
+    insta::assert_snapshot!(stuck.waiting[&second].text, @"waits for Deployment/proxy, which was restarted, to be available: pod a to become ready: container app: ImagePullBackOff");
+    let failed = with(seen.clone(), |workload| workload.progress = Progress::Failed("no progress".to_owned()));
+    assert_eq!(said(&failed), "RestartFailed, OneAtATime");
+    seen.pods[0].facts.readiness = pod("a").facts.readiness;
     seen = with(seen, |workload| workload.progress = Progress::Done);
     assert_eq!(said(&seen), "restart Deployment/second");
 }
@@ -167,7 +174,7 @@ fn a_pod_that_keeps_a_stateful_set_from_restarting_is_deleted() {
     let seen = restarted(&stateful(changed(scene(vec![pod("a"), pod("b")]), 100)));
     let mut seen = with(seen, |workload| workload.revision = Some("2".to_owned()));
     assert_eq!(said(&seen), "Restarting");
-    seen.pods[0].facts.ready = false;
+    seen.pods[0].facts.readiness.ready = false;
     assert_eq!(said(&seen), "Delete a stale");
     seen.pods[0].facts.held.clear();
     judged(&mut seen);
@@ -182,7 +189,7 @@ fn what_does_not_roll_by_itself_is_evicted() {
     let seen = with(seen, |workload| workload.rolls = false);
     assert_eq!(said(&seen), "Evict a stale");
     let mut waits = seen;
-    waits.pods[1].facts.ready = false;
+    waits.pods[1].facts.readiness.ready = false;
     waits.pods[1].facts.held[0].started = NOW;
     judged(&mut waits);
     assert_eq!(said(&waits), "OneAtATime");

@@ -1,0 +1,31 @@
+//! The flags that say which cluster is asked, as kubectl has them.
+
+use super::output::Failure;
+use argocd_auth_webhook::cluster::Choice;
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Which cluster")]
+pub struct ClusterArgs {
+    /// The Runtime's namespace; by default the context's
+    #[arg(short, long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Context of the kubeconfig; by default its current one
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// A kubeconfig, in place of KUBECONFIG and ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+impl ClusterArgs {
+    pub fn choice(&self) -> Choice {
+        Choice { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
+    }
+
+    /// That there is no way to the cluster: wrong usage where one was named, else a problem.
+    pub fn failure(&self, error: impl Into<anyhow::Error>) -> Failure {
+        if self.context.is_some() || self.kubeconfig.is_some() { Failure::usage(error) } else { error.into().into() }
+    }
+}

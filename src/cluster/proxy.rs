@@ -1,0 +1,185 @@
+//! Proxies on the way to the API server: the kubeconfig's `proxy-url`, or what `HTTPS_PROXY`,
+//! `HTTP_PROXY` and `NO_PROXY` say, as kubectl reads them.
+//!
+//! kube's own way there holds `NO_PROXY` against the proxy's name and verifies an https proxy by the
+//! cluster's CA, so the connection is made here; the rest of the client is kube's.
+
+use hyper::Uri;
+use hyper::header::HeaderValue;
+use hyper::rt::{Read, Write};
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
+use hyper_util::client::legacy::connect::{Connection, HttpConnector};
+use hyper_util::client::proxy::matcher::{Builder, Matcher};
+use hyper_util::rt::TokioExecutor;
+use kube::client::{Body, ConfigExt};
+use kube::{Client, Config};
+use secrecy::{ExposeSecret, SecretString};
+use std::error::Error;
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+use tower::{BoxError, Service, ServiceBuilder};
+
+/// A proxy. Its user and password are in no text of it.
+#[derive(Debug)]
+pub(super) struct Proxy {
+    uri: Uri,
+    basic: Option<HeaderValue>,
+    login: Option<(String, SecretString)>,
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let port = self.uri.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
+        write!(f, "{}://{}{port}", self.uri.scheme_str().unwrap_or("http"), self.uri.host().unwrap_or_default())
+    }
+}
+
+/// The proxy for this server, if there is one. `given` is the kubeconfig's: it holds for its cluster
+/// whatever the environment says.
+///
+/// # Errors
+/// It is none that can be used.
+pub(super) fn chosen(server: &Uri, given: Option<String>) -> Result<Option<Proxy>, String> {
+    let matcher = match given {
+        Some(url) => Matcher::builder().all(checked(&url, "the kubeconfig's proxy-url")?).build(),
+        None if is_here(server) => return Ok(None),
+        None => of_environment(|name| std::env::var(name).ok())?.build(),
+    };
+    Ok(matcher.intercept(server).map(|found| Proxy {
+        uri: found.uri().clone(),
+        basic: found.basic_auth().cloned(),
+        login: found.raw_auth().map(|(user, password)| (user.to_owned(), SecretString::from(password))),
+    }))
+}
+
+/// In capitals before small letters. kubectl knows no `ALL_PROXY`.
+fn of_environment(read: impl Fn(&str) -> Option<String>) -> Result<Builder, String> {
+    let either = |name: &str| {
+        let set = |name: &str| read(name).filter(|value| !value.is_empty());
+        set(name).or_else(|| set(&name.to_lowercase()))
+    };
+    let mut builder = Matcher::builder();
+    if let Some(url) = either("HTTPS_PROXY") {
+        builder = builder.https(checked(&url, "HTTPS_PROXY")?);
+    }
+    if let Some(url) = either("HTTP_PROXY") {
+        builder = builder.http(checked(&url, "HTTP_PROXY")?);
+    }
+    Ok(builder.no(either("NO_PROXY").unwrap_or_default()))
+}
+
+/// The URL if it can be one. It isn't quoted: a password may be in it.
+fn checked(url: &str, place: &str) -> Result<String, String> {
+    let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+    let known = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https" | "socks5" | "socks5h"));
+    match url.parse::<Uri>() {
+        Ok(uri) if known(&uri) && uri.host().is_some_and(|host| !host.is_empty()) => Ok(url),
+        _ => Err(format!("{place} is no URL of a proxy, such as http://proxy.example.com:3128 or socks5://…")),
+    }
+}
+
+/// This machine is never reached through a proxy of the environment.
+fn is_here(server: &Uri) -> bool {
+    let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+impl Proxy {
+    /// A client whose connections go through the proxy.
+    pub(super) fn client(self, config: &Config, connect_timeout: Duration) -> kube::Result<Client> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_connect_timeout(Some(connect_timeout));
+        match self.uri.scheme_str() {
+            Some("socks5" | "socks5h") => {
+                let socks = SocksV5::new(self.uri, tcp);
+                let socks = match self.login {
+                    Some((user, password)) => socks.with_auth(user, password.expose_secret().to_owned()),
+                    None => socks,
+                };
+                client(config, socks)
+            }
+            Some("https") => {
+                // Its certificate is for the system's roots to verify, not for the cluster's CA.
+                let tls = Config::new(self.uri.clone()).rustls_https_connector_with_connector(tcp)?;
+                let tunnel = Tunnel::new(self.uri, tls);
+                client(config, if let Some(basic) = self.basic { tunnel.with_auth(basic) } else { tunnel })
+            }
+            _ => {
+                let tunnel = Tunnel::new(self.uri, tcp);
+                client(config, if let Some(basic) = self.basic { tunnel.with_auth(basic) } else { tunnel })
+            }
+        }
+    }
+}
+
+fn client<C>(config: &Config, connector: C) -> kube::Result<Client>
+where
+    C: Service<Uri> + Clone + Send + Sync + 'static,
+    C::Response: Connection + Read + Write + Send + Unpin + 'static,
+    C::Future: Send + 'static,
+    C::Error: Error + Send + Sync + 'static,
+{
+    let https = config.rustls_https_connector_with_connector(connector)?;
+    let http: HttpClient<_, Body> = HttpClient::builder(TokioExecutor::new()).build(https);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(http);
+    Ok(Client::new(service, config.default_namespace.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn by_environment(server: &str, set: &[(&str, &str)]) -> Option<String> {
+        let server: Uri = server.parse().unwrap();
+        let read = |name: &str| set.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned());
+        let found = of_environment(read).unwrap().build().intercept(&server)?;
+        (!is_here(&server)).then(|| found.uri().to_string())
+    }
+
+    #[test]
+    fn the_environment_is_read_as_kubectl_reads_it() {
+        let proxy = ("HTTPS_PROXY", "http://proxy:3128");
+        let no = |names| [proxy, ("NO_PROXY", names)];
+        let server = "https://api.example.com:6443";
+        assert_eq!(by_environment(server, &[proxy]).as_deref(), Some("http://proxy:3128/"));
+        assert_eq!(by_environment(server, &[("https_proxy", "proxy:3128")]).as_deref(), Some("http://proxy:3128/"));
+        assert_eq!(by_environment(server, &[("HTTP_PROXY", "http://p:1"), ("ALL_PROXY", "http://p:1")]), None);
+        for names in ["api.example.com", ".example.com", "example.com", "a, api.example.com,", "*"] {
+            assert_eq!(by_environment(server, &no(names)), None, "{names}");
+        }
+        for names in ["ample.com", "api.example.org", "10.0.0.0/8", ","] {
+            assert!(by_environment(server, &no(names)).is_some(), "{names}");
+        }
+        assert_eq!(by_environment("https://10.1.2.3:6443", &no("10.0.0.0/8")), None);
+        assert_eq!(by_environment("https://[fd00::1]:6443", &no("fd00::/8")), None);
+        assert!(by_environment("https://11.1.2.3:6443", &no("10.0.0.0/8,11.1.2.4")).is_some());
+        for here in ["https://localhost:6443", "https://127.0.0.1:6443", "https://[::1]:6443"] {
+            assert_eq!(by_environment(here, &[proxy]), None, "{here}");
+        }
+    }
+
+    #[test]
+    fn the_kubeconfigs_proxy_holds_for_its_cluster_and_shows_no_password() {
+        let server: Uri = "https://127.0.0.1:6443".parse().unwrap();
+        let proxy = chosen(&server, Some("http://me:s3cret-word@proxy:3128".to_owned())).unwrap().unwrap();
+        assert_eq!(proxy.to_string(), "http://proxy:3128");
+        assert!(proxy.basic.as_ref().is_some_and(HeaderValue::is_sensitive), "the header is marked");
+        assert!(!format!("{proxy:?}").contains("s3cret"), "{proxy:?}");
+        for bad in ["ftp://s3cret@proxy", "http://", "http://s3cret@[", "a b"] {
+            let error = chosen(&server, Some(bad.to_owned())).unwrap_err();
+            assert!(error.contains("proxy") && !error.contains("s3cret"), "{error}");
+        }
+        assert_eq!(
+            chosen(&server, Some("socks5://proxy:1080".to_owned())).unwrap().unwrap().to_string(),
+            "socks5://proxy:1080"
+        );
+    }
+}

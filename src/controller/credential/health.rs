@@ -1,0 +1,97 @@
+//! What the pods' part is told of each look.
+
+use super::action::State;
+use super::execute::{LOGIN_PROOF, credential};
+use super::record::LoginProof;
+use super::snapshot::Login;
+use super::source::{Sources, key_place};
+use super::status::message;
+use crate::controller::health::{CredentialHealth, Examined, Health, ValueId};
+use crate::controller::{Context, state};
+use crate::core::{Mode, SecretKeyRef, Username};
+use crate::drift::Key;
+use crate::settings::freshness;
+use crate::time::{Seconds, rfc3339};
+use secrecy::ExposeSecret;
+
+/// Of what was seen, and of the login that was remembered.
+pub(super) fn of(
+    context: &Context,
+    how: &State,
+    login: &Login,
+    sources: &Sources,
+    state: &state::State,
+    now: Seconds,
+) -> CredentialHealth {
+    let place = key_place(context);
+    let values = sources.key.iter().map(|bytes| value_id(state, &place, bytes)).collect();
+    let key = Examined { health: of_key(how), values, at: now };
+    let by_password = context.settings.auth.mode == Mode::Password;
+    CredentialHealth { key, password: by_password.then(|| of_password(context, login, sources, state, now)) }
+}
+
+/// Whether a login with the user name and password as they are has succeeded, and still counts.
+pub(super) fn logged_in(context: &Context, sources: &Sources, state: &state::State, now: Seconds) -> bool {
+    let fresh = freshness(context.settings.credentials.check_interval);
+    let fresh = i64::try_from(fresh.as_secs()).unwrap_or(i64::MAX);
+    proof(sources, state).is_some_and(|proof| (proof.at..proof.at.saturating_add(fresh)).contains(&now))
+}
+
+fn of_key(how: &State) -> Health {
+    match how {
+        State::Valid => Health::Good { until: None },
+        State::Expires(until) => Health::Good { until: Some(*until) },
+        State::Missing(_)
+        | State::WrongKind(_)
+        | State::LoginRefused(..)
+        | State::AccountDisabled
+        | State::NoApiKey
+        | State::Refused(_) => Health::Bad(message(how)),
+        State::Replacing(_)
+        | State::LoginUnknown(_)
+        | State::NotYet(_)
+        | State::ServerBroken(_)
+        | State::Odd(_)
+        | State::Unavailable(_)
+        | State::Hindered(_) => Health::Unknown(message(how)),
+    }
+}
+
+fn of_password(context: &Context, login: &Login, sources: &Sources, state: &state::State, now: Seconds) -> Examined {
+    let auth = &context.settings.auth;
+    let mut values = Vec::new();
+    if let Ok(password) = &sources.password {
+        values.push(value_id(state, &auth.credential, password.expose_secret().as_bytes()));
+    }
+    if let (Ok(username), Username::SecretKey(place)) = (&sources.username, &auth.username) {
+        values.push(value_id(state, place, username.as_bytes()));
+    }
+    let (health, at) = match (login, proof(sources, state)) {
+        (Login::Missing(what), _) => (Health::Bad(what.clone()), now),
+        (Login::Tried { until, said: Some(said) }, _) => {
+            (Health::Bad(format!("{said}; not tried again before {}", rfc3339(*until))), now)
+        }
+        (_, Some(proof)) => (Health::Good { until: None }, proof.at),
+        (Login::Tried { until, said: None }, None) => {
+            let why = format!("nobody heard what Argo CD said to a login; again at {}", rfc3339(*until));
+            (Health::Unknown(why), now)
+        }
+        (Login::NoWay(trouble), None) => (Health::Unknown(trouble.text.clone()), now),
+        (Login::Free, None) => (Health::Unknown("nobody has logged in with it yet".to_owned()), now),
+    };
+    Examined { health, values, at }
+}
+
+/// The last login that succeeded, if it was with the user name and password as they are.
+fn proof(sources: &Sources, state: &state::State) -> Option<LoginProof> {
+    let (Ok(username), Ok(password)) = (&sources.username, &sources.password) else { return None };
+    let digest = credential(state, username, password);
+    state.get::<LoginProof>(LOGIN_PROOF).filter(|proof| proof.credential == digest)
+}
+
+/// The hash is the one of the values that pods hold.
+fn value_id(state: &state::State, place: &SecretKeyRef, value: &[u8]) -> ValueId {
+    let key = Key::new(&place.name, &place.key);
+    let hash = state.value_digest(&key, value);
+    ValueId { key, hash }
+}

@@ -1,0 +1,70 @@
+//! The Argo CD that the Runtime's chart brings along: what the chart calls it.
+
+use super::auth::checked;
+use super::block::{Block, Report, shown};
+use super::{Address, argocd, names};
+use serde_json::Value;
+
+/// The Runtime's default of `argo-cd.fullnameOverride`.
+const FULL_NAME: &str = "argo-cd";
+/// Argo CD's chart: the default of `server.name`.
+const SERVER: &str = "server";
+/// Kubernetes' longest name of a Service.
+const LONGEST: usize = 63;
+
+/// Whether the values say so. The chart's default is that it does.
+pub(super) fn enabled(argo_cd: &Block<'_>) -> Option<bool> {
+    argo_cd.get("enabled").map(is_true)
+}
+
+/// Where the chart puts it. Of `configs.params` a root path moves the API; `server.basehref` moves
+/// the pages for browsers only.
+pub(super) fn address(argo_cd: &Block<'_>, report: &mut Report) -> Address {
+    let name = match (argo_cd.map.contains_key("fullnameOverride"), argo_cd.get("fullnameOverride")) {
+        (true, None) => {
+            report.warn(
+                &argo_cd.path_of("fullnameOverride"),
+                "is empty, so that Argo CD's Service is called after the Runtime's release, which isn't known here; set argocd.svc",
+            );
+            checked(argo_cd, "nameOverride", names::object, report)
+        }
+        _ => checked(argo_cd, "fullnameOverride", names::object, report),
+    };
+    let quiet = &mut Report::new(false);
+    let server = argo_cd.block("server", quiet);
+    let server_name = server.as_ref().and_then(|server| checked(server, "name", names::object, report));
+    let full = cut(name.as_deref().unwrap_or(FULL_NAME));
+    let svc = cut(&format!("{full}-{}", server_name.as_deref().unwrap_or(SERVER)));
+    let params = argo_cd.block("configs", quiet).and_then(|configs| configs.block("params", quiet));
+    // The Runtime's values have `server.insecure: true`.
+    let insecure = params.as_ref().and_then(|params| params.map.get("server.insecure")).is_none_or(is_true);
+    let rootpath = params.and_then(|params| argocd::rootpath(&params, "server.rootpath", report)).unwrap_or_default();
+    let service = server.and_then(|server| server.block("service", quiet));
+    let key = if insecure { "servicePortHttp" } else { "servicePortHttps" };
+    let port = service.and_then(|service| {
+        let value = service.get(key)?;
+        argocd::port(value).or_else(|| report.problem(&service.path_of(key), format!("{} is no port", shown(value))))
+    });
+    match (insecure, port) {
+        (true, port) => Address::Service { svc, port: port.unwrap_or(80), rootpath },
+        (false, None | Some(443)) => Address::Service { svc, port: 443, rootpath },
+        // A Service is spoken to in plain HTTP, except on port 443.
+        (false, Some(port)) => Address::Url(format!("https://{svc}:{port}/{rootpath}")),
+    }
+}
+
+/// As the chart's templates cut names.
+fn cut(name: &str) -> String {
+    let cut: String = name.chars().take(LONGEST).collect();
+    cut.strip_suffix('-').unwrap_or(&cut).to_owned()
+}
+
+/// As Argo CD takes its parameters, with quotes or without.
+fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Bool(value) => *value,
+        Value::String(text) => !text.is_empty() && text != "false",
+        Value::Null => false,
+        _ => true,
+    }
+}

@@ -1,0 +1,201 @@
+//! What looks like a block and stands where nobody reads it.
+//!
+//! Passing over it in silence would mean another credential than the one that was written down, so
+//! each is a problem that says what to write. Keys of others are left alone: what is refused here is
+//! near to a key of ours, or holds fields that only an auth block has.
+
+use super::auth::FIELDS;
+use super::block::{Block, Report};
+use super::nearest::{fold, is_misspelt};
+use super::places::{Scope, descend};
+use serde_json::Value;
+
+const EXTERNALS: [&str; 2] = ["external-argo-cd", "external-arg-cd"];
+const INTEGRATIONS: &str = "integrations";
+const ARGO_CD: &str = "argo-cd";
+
+/// Looks at the whole document.
+pub(super) fn refuse(scopes: &[Scope<'_>], report: &mut Report) {
+    for (place, scope) in scopes.iter().enumerate() {
+        let at_root = place == 0;
+        without_global(&scope.block, at_root, report);
+        if at_root {
+            misspelt_own(&scope.block, report);
+        }
+        if let Some(global) = &scope.global {
+            under_global(global, report);
+        }
+    }
+}
+
+/// Blocks that lack `global`, and a `global` under a wrong name.
+fn without_global(root: &Block<'_>, at_root: bool, report: &mut Report) {
+    // That was said of the key itself.
+    if !at_root && (is_external(&root.path) || is_misspelt(&root.path, "global")) {
+        return;
+    }
+    for key in root.map.keys() {
+        let Some(value) = root.get(key) else { continue };
+        let path = root.path_of(key);
+        if is_external(key) || (fold(key) == INTEGRATIONS && holds_argo_cd(value)) {
+            let name = known_name(key);
+            let right = root.path_of(&format!("global.{name}"));
+            report.problem::<()>(&path, format!("is not read here; write `global:` above it, as {right}"));
+        } else if is_misspelt(key, "global") && holds_a_spelling(value) {
+            misspelt(&path, "global", report);
+        } else if key == "auth" && !at_root && is_auth(value) {
+            let text = "is not read here; write it as `auth:` at the root, or under global.external-argo-cd";
+            report.problem::<()>(&path, text);
+        }
+    }
+}
+
+/// `auth` and `argocd` of ours under a name that is nearly right. `argo-cd` is the Runtime's.
+fn misspelt_own(root: &Block<'_>, report: &mut Report) {
+    for key in root.map.keys() {
+        let Some(value) = root.get(key) else { continue };
+        if is_misspelt(key, "auth") && is_auth(value) {
+            misspelt(key, "auth", report);
+        }
+        let is_address = |value: &Value| {
+            let address = ["url", "svc", "port", "rootpath"];
+            value.as_object().is_some_and(|map| address.iter().any(|name| map.contains_key(*name)))
+        };
+        if fold(key) == "argocd" && key != "argocd" && key != ARGO_CD && is_address(value) {
+            misspelt(key, "argocd", report);
+        }
+    }
+}
+
+fn under_global(global: &Block<'_>, report: &mut Report) {
+    for key in global.map.keys() {
+        let Some(value) = global.get(key) else { continue };
+        let path = global.path_of(key);
+        if EXTERNALS.contains(&key.as_str()) {
+            if let Some(parent) = global.block(key, report) {
+                in_parent(&parent, "auth", report);
+                in_external_server(&parent, report);
+            }
+        } else if key == INTEGRATIONS {
+            if let Some(integrations) = global.block(key, report) {
+                in_integrations(&integrations, report);
+            }
+        } else if let Some(name) = EXTERNALS.into_iter().find(|name| is_misspelt(key, name)) {
+            misspelt(&path, name, report);
+        } else if is_misspelt(key, INTEGRATIONS) && holds_argo_cd(value) {
+            misspelt(&path, INTEGRATIONS, report);
+        } else if fold(key) == "argocd" && (holds_auth(value) || is_auth(value)) {
+            let right = global.path_of("integrations.argo-cd");
+            report.problem::<()>(&path, format!("is not read here; write `integrations:` above it, as {right}"));
+        } else if fold(key) == "auth" && is_auth(value) {
+            let right = global.path_of("external-argo-cd.auth");
+            report.problem::<()>(
+                &path,
+                format!("is not read here; write `external-argo-cd:` above it, as {right}, or `auth:` at the root"),
+            );
+        } else if holds_auth(value) {
+            misspelt(&path, EXTERNALS[0], report);
+        } else if FIELDS.iter().any(|name| name.ends_with("Ref") && fold(key) == fold(name)) {
+            let right = global.path_of(&format!("external-argo-cd.auth.{key}"));
+            report.problem::<()>(
+                &path,
+                format!("is not read here; write `external-argo-cd:` and `auth:` above it, as {right}"),
+            );
+        }
+    }
+}
+
+/// The older spellings have `auth` beside `server`.
+fn in_external_server(parent: &Block<'_>, report: &mut Report) {
+    let Some(server) = parent.block("server", &mut Report::new(false)) else { return };
+    for key in server.map.keys().filter(|key| server.get(key).is_some()) {
+        let right = if fold(key) == "auth" {
+            "auth".to_owned()
+        } else if let Some(name) = FIELDS.into_iter().find(|name| fold(key) == fold(name)) {
+            format!("auth.{name}")
+        } else {
+            continue;
+        };
+        let text = format!("is not read here; write `auth:` beside `server:`, as {}", parent.path_of(&right));
+        report.problem::<()>(&server.path_of(key), text);
+    }
+}
+
+fn in_integrations(integrations: &Block<'_>, report: &mut Report) {
+    for key in integrations.map.keys().filter(|key| *key != ARGO_CD && integrations.get(key).is_some()) {
+        if is_misspelt(key, ARGO_CD) {
+            misspelt(&integrations.path_of(key), ARGO_CD, report);
+        }
+    }
+    let Some(parent) = descend(integrations, &[ARGO_CD], &mut Report::new(false)) else { return };
+    in_parent(&parent, "server.auth", report);
+    if parent.get("auth").is_some() {
+        let text = format!("is not read here; write `server:` above it, as {}", parent.path_of("server.auth"));
+        report.problem::<()>(&parent.path_of("auth"), text);
+    }
+    if let Some(server) = parent.block("server", &mut Report::new(false)) {
+        in_parent(&server, "auth", report);
+    }
+}
+
+/// The mapping around `auth` (and `server`): fields that belong into `auth`, and misspelt names of the
+/// two.
+fn in_parent(parent: &Block<'_>, auth: &str, report: &mut Report) {
+    for key in parent.map.keys() {
+        let Some(value) = parent.get(key) else { continue };
+        let path = parent.path_of(key);
+        if let Some(name) = FIELDS.into_iter().find(|name| fold(key) == fold(name)) {
+            let right = parent.path_of(&format!("{auth}.{name}"));
+            let above: Vec<String> = auth.split('.').map(|key| format!("`{key}:`")).collect();
+            report
+                .problem::<()>(&path, format!("is not read here; write {} above it, as {right}", above.join(" and ")));
+        } else if is_misspelt(key, "auth") && value.is_object() {
+            misspelt(&path, "auth", report);
+        } else if is_misspelt(key, "server") && value.is_object() {
+            misspelt(&path, "server", report);
+        }
+    }
+}
+
+fn misspelt(path: &str, name: &str, report: &mut Report) {
+    report.problem::<()>(path, format!("is not read; write it as `{name}:`"));
+}
+
+fn is_external(key: &str) -> bool {
+    EXTERNALS.iter().any(|name| key == *name || is_misspelt(key, name))
+}
+
+fn known_name(key: &str) -> &'static str {
+    let names = [EXTERNALS[0], EXTERNALS[1], INTEGRATIONS];
+    let exact = names.into_iter().find(|name| *name == key);
+    exact.or_else(|| names.into_iter().find(|name| is_misspelt(key, name))).unwrap_or(EXTERNALS[0])
+}
+
+/// Whether it has what only an auth block has.
+fn is_auth(value: &Value) -> bool {
+    let Some(map) = value.as_object() else { return false };
+    map.iter().any(|(key, value)| match fold(key).as_str() {
+        "tokensecretkeyref" | "passwordsecretkeyref" => true,
+        "type" => value.as_str().is_some_and(|mode| ["token", "password"].contains(&mode)),
+        _ => false,
+    })
+}
+
+/// Whether an auth block stands in it, or in its `server`.
+fn holds_auth(value: &Value) -> bool {
+    let Some(map) = value.as_object() else { return false };
+    map.iter()
+        .any(|(key, value)| (fold(key) == "auth" && is_auth(value)) || (fold(key) == "server" && holds_auth(value)))
+}
+
+fn holds_argo_cd(value: &Value) -> bool {
+    value.as_object().is_some_and(|map| map.iter().any(|(key, value)| fold(key) == "argocd" && value.is_object()))
+}
+
+fn holds_a_spelling(value: &Value) -> bool {
+    value.as_object().is_some_and(|map| {
+        map.iter().any(|(key, value)| {
+            EXTERNALS.iter().any(|name| fold(key) == fold(name)) || (fold(key) == INTEGRATIONS && holds_argo_cd(value))
+        })
+    })
+}

@@ -1,0 +1,61 @@
+//! What the parser takes apart otherwise than go-yaml does, told from the text.
+
+use super::{Error, Position};
+use granit_parser::ScalarStyle;
+
+/// Refuses what the two would read as different things.
+pub(super) fn check(text: &str) -> Result<(), Error> {
+    // go-yaml follows YAML 1.1, where these break lines; for the parser they are text.
+    const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+    let Some(at) = text.find(BREAKS) else { return Ok(()) };
+    let before = text.get(..at).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+    let at = Position { line: before.matches('\n').count() + 1, column };
+    Err(Error::new(at, "a line break of Unicode (U+0085, U+2028 or U+2029); write it as an escape in double quotes"))
+}
+
+/// Refuses scalars that go-yaml doesn't read, or reads otherwise; `written` is what stands in the text.
+pub(super) fn scalar(written: Option<&str>, style: ScalarStyle, in_brackets: bool) -> Result<(), &'static str> {
+    let Some(written) = written else { return Ok(()) };
+    match style {
+        ScalarStyle::Plain if in_brackets && written.contains('?') => {
+            Err("a question mark in text without quotes between brackets, which ends the text for Kubernetes; quote it")
+        }
+        ScalarStyle::DoubleQuoted => {
+            let mut characters = written.chars();
+            while let Some(c) = characters.next() {
+                if c == '\\' && characters.next() == Some('/') {
+                    return Err("an escape that Kubernetes' YAML doesn't have (backslash and slash)");
+                }
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a tab where go-yaml looks for the spaces that indent a block. `before` is the text up to
+/// the block's content, which is indented by `indent` columns.
+pub(super) fn block(before: &str, content: &str, indent: usize) -> Result<(), &'static str> {
+    const WRONG: &str = "a tab among the spaces that indent a block of text";
+    let header = before.trim_end().rsplit('\n').next().unwrap_or_default();
+    let header = header.split(" #").next().unwrap_or_default().trim_end();
+    // Where the header doesn't say the indentation, the first line that isn't empty does.
+    let said = header.trim_end_matches(['+', '-']).ends_with(|c: char| c.is_ascii_digit())
+        && header.trim_end_matches(|c: char| c.is_ascii_digit() || c == '+' || c == '-').ends_with(['|', '>']);
+    let spaces = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let wrong = |line: &str| line.trim_start_matches(' ').starts_with('\t') && spaces(line) < indent;
+    if !said && content.starts_with('\t') || content.lines().skip(1).any(wrong) { Err(WRONG) } else { Ok(()) }
+}
+
+/// Refuses names of anchors and aliases that end earlier for go-yaml.
+pub(super) fn name(written: Option<&str>) -> Result<(), &'static str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    match written.and_then(|written| written.strip_prefix(['&', '*'])) {
+        Some(name) if !name.chars().all(plain) => {
+            Err("the name of an anchor with other characters than letters, digits, - and _")
+        }
+        _ => Ok(()),
+    }
+}
