@@ -85,7 +85,7 @@ pub enum Action {
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum Decision {
     /// This.
     Do(Action),
     /// Look again in a moment, with the same session.
@@ -98,7 +98,7 @@ pub enum Next {
 
 /// How things are, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum CredentialStatus {
     /// The key works.
     Valid,
     /// It works, and ends then.
@@ -131,7 +131,7 @@ pub enum State {
     Hindered(String),
 }
 
-impl State {
+impl CredentialStatus {
     /// Its name in the status, in metrics and in `docs/credentials.md`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -184,7 +184,7 @@ impl State {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// For people.
-    pub state: State,
+    pub state: CredentialStatus,
     /// What to do.
-    pub next: Next,
+    pub next: Decision,
 }

@@ -1,6 +1,6 @@
 //! What is counted of the credential.
 
-use super::action::{MintReason, State};
+use super::action::{MintReason, CredentialStatus};
 use crate::argocd::Cause;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -44,7 +44,7 @@ impl CredentialMetrics {
             errors: Family::default(),
             calls: Family::new_with_constructor(|| Histogram::new(EDGES)),
         };
-        for name in State::NAMES {
+        for name in CredentialStatus::NAMES {
             drop(metrics.state.get_or_create(&[("state", name)]));
         }
         for reason in MintReason::LABELS {
@@ -90,13 +90,13 @@ impl CredentialMetrics {
         self.retired.inc();
     }
 
-    pub(super) fn is(&self, state: &State, now: i64) {
+    pub(super) fn is(&self, state: &CredentialStatus, now: i64) {
         self.valid.set(i64::from(state.works()));
         if state.works() {
             self.success.set(now);
-            self.expiry.set(if let State::Expires(when) = state { *when } else { 0 });
+            self.expiry.set(if let CredentialStatus::Expires(when) = state { *when } else { 0 });
         }
-        for name in State::NAMES {
+        for name in CredentialStatus::NAMES {
             self.state.get_or_create(&[("state", name)]).set(i64::from(name == state.name()));
         }
     }

@@ -8,7 +8,7 @@
 //! only on a definite no, which is a no to the key beside a yes to a fresh session of our own; what is
 //! replaced is retired later, and only if it is ours. `docs/credentials.md` tells the whole life.
 
-use super::action::{Action, MintReason, Next, Plan, RetireReason, State};
+use super::action::{Action, MintReason, Decision, Plan, RetireReason, CredentialStatus};
 use super::record::CredentialRecord;
 use super::snapshot::{Check, Fresh, Key, Login, Session, Snapshot, SupersededKey};
 use crate::controller::Consumers;
@@ -45,9 +45,9 @@ pub fn plan(seen: &Snapshot, terms: Timing, now: Seconds) -> Plan {
     let (state, next) = view.next();
     // A request is answered by the look that has just been had, whatever it showed.
     let next = match next {
-        Next::Do(action) => Next::Do(action),
+        Decision::Act(action) => Decision::Act(action),
         _ if seen.asked() => {
-            Next::Do(Action::Remember(CredentialRecord { answered: seen.requests.clone(), ..seen.marks.clone() }))
+            Decision::Act(Action::Remember(CredentialRecord { answered: seen.requests.clone(), ..seen.marks.clone() }))
         }
         other => other,
     };
@@ -61,75 +61,75 @@ struct View<'s> {
 }
 
 impl View<'_> {
-    fn next(&self) -> (State, Next) {
+    fn next(&self) -> (CredentialStatus, Decision) {
         if let Some(fresh) = &self.seen.fresh {
             return self.deliver(fresh);
         }
         match (&self.seen.key, self.seen.mode) {
-            (Key::Unknown(trouble), _) => (State::Unavailable(trouble.clone()), Next::Later),
-            (Key::Odd(how), _) => (State::Odd(how.clone()), Next::Later),
-            (Key::Works { id, expires: None }, _) => (State::Valid, self.keep(id)),
-            (Key::Works { id, expires: Some(when) }, Mode::Token) => (State::Expires(*when), self.keep(id)),
+            (Key::Unknown(trouble), _) => (CredentialStatus::Unavailable(trouble.clone()), Decision::Requeue(Requeue::Backoff)),
+            (Key::Odd(how), _) => (CredentialStatus::Odd(how.clone()), Decision::Requeue(Requeue::Backoff)),
+            (Key::Works { id, expires: None }, _) => (CredentialStatus::Valid, self.keep(id)),
+            (Key::Works { id, expires: Some(when) }, Mode::Token) => (CredentialStatus::Expires(*when), self.keep(id)),
             (Key::Works { expires: Some(_), .. }, Mode::Password) => self.replace(MintReason::Expires),
             (Key::Absent(_), Mode::Password) => self.replace(MintReason::Absent),
             (Key::WrongKind(what), Mode::Password) => self.replace(MintReason::WrongKind(what.clone())),
             (Key::Refused { .. }, Mode::Password) => self.replace(MintReason::Refused),
             // Nobody but a person can do anything about these.
-            (Key::Absent(what), Mode::Token) => (State::Missing(what.clone()), self.check_again()),
-            (Key::WrongKind(what), Mode::Token) => (State::WrongKind(what.clone()), self.check_again()),
-            (Key::Refused { said, .. }, Mode::Token) => (State::Refused(said.clone()), Next::Later),
+            (Key::Absent(what), Mode::Token) => (CredentialStatus::Missing(what.clone()), self.check_again()),
+            (Key::WrongKind(what), Mode::Token) => (CredentialStatus::WrongKind(what.clone()), self.check_again()),
+            (Key::Refused { said, .. }, Mode::Token) => (CredentialStatus::Refused(said.clone()), Decision::Requeue(Requeue::Backoff)),
         }
     }
 
-    const fn check_again(&self) -> Next {
-        Next::Wait(self.now.saturating_add(self.terms.check))
+    const fn check_again(&self) -> Decision {
+        Decision::Requeue(Requeue::At(self.now.saturating_add(self.terms.check)))
     }
 
     /// Brings a fresh key into the Secret, if it is any good and still needed.
-    fn deliver(&self, fresh: &Fresh) -> (State, Next) {
+    fn deliver(&self, fresh: &Fresh) -> (CredentialStatus, Decision) {
         let why = match &self.seen.key {
-            Key::Unknown(trouble) => return (State::Unavailable(trouble.clone()), Next::Later),
-            Key::Odd(how) => return (State::Odd(how.clone()), Next::Later),
+            Key::Unknown(trouble) => return (CredentialStatus::Unavailable(trouble.clone()), Decision::Requeue(Requeue::Backoff)),
+            Key::Odd(how) => return (CredentialStatus::Odd(how.clone()), Decision::Requeue(Requeue::Backoff)),
             // Somebody else was faster. Theirs is as good.
-            Key::Works { expires: None, .. } => return (State::Valid, Next::Do(Action::Discard)),
+            Key::Works { expires: None, .. } => return (CredentialStatus::Valid, Decision::Act(Action::Discard)),
             Key::Works { .. } => MintReason::Expires,
             Key::Absent(_) => MintReason::Absent,
             Key::WrongKind(what) => MintReason::WrongKind(what.clone()),
             Key::Refused { .. } => MintReason::Refused,
         };
         let next = match &fresh.check {
-            Check::Works => Next::Do(Action::Store),
-            Check::NotKnown if self.now < fresh.since.saturating_add(SETTLING) => Next::Soon,
-            Check::NotKnown => Next::Do(Action::Discard),
-            Check::Unknown(trouble) => return (State::Unavailable(trouble.clone()), Next::Later),
+            Check::Works => Decision::Act(Action::Store),
+            Check::NotKnown if self.now < fresh.since.saturating_add(SETTLING) => Decision::Requeue(Requeue::Soon),
+            Check::NotKnown => Decision::Act(Action::Discard),
+            Check::Unknown(trouble) => return (CredentialStatus::Unavailable(trouble.clone()), Decision::Requeue(Requeue::Backoff)),
         };
-        (State::Replacing(why), next)
+        (CredentialStatus::Replacing(why), next)
     }
 
     /// A key has to be made, if that can be done and is sure to be right.
-    fn replace(&self, why: MintReason) -> (State, Next) {
+    fn replace(&self, why: MintReason) -> (CredentialStatus, Decision) {
         let Some(session) = &self.seen.session else { return self.log_in(why) };
         match session {
-            Session::Unknown(trouble) => (State::Unavailable(trouble.clone()), Next::Later),
-            Session::NotAccepted(how) => (State::ServerBroken(how.clone()), Next::Later),
-            Session::Accepted { enabled: false, .. } => (State::AccountDisabled, Next::Later),
-            Session::Accepted { api_key: false, .. } => (State::NoApiKey, Next::Later),
+            Session::Unknown(trouble) => (CredentialStatus::Unavailable(trouble.clone()), Decision::Requeue(Requeue::Backoff)),
+            Session::NotAccepted(how) => (CredentialStatus::ServerBroken(how.clone()), Decision::Requeue(Requeue::Backoff)),
+            Session::Accepted { enabled: false, .. } => (CredentialStatus::AccountDisabled, Decision::Requeue(Requeue::Backoff)),
+            Session::Accepted { api_key: false, .. } => (CredentialStatus::NoApiKey, Decision::Requeue(Requeue::Backoff)),
             Session::Accepted { made, .. } => {
                 if let Some((from, wait)) = made.and_then(|made| self.not_yet(made)) {
                     let poll = wait.min(self.terms.check).min(POLL);
-                    return (State::NotYet(from), Next::Wait(self.now.saturating_add(poll)));
+                    return (CredentialStatus::NotYet(from), Decision::Requeue(Requeue::At(self.now.saturating_add(poll))));
                 }
                 // With the one that is held: it is superseded as soon as there is another.
                 let to_be = self.seen.left.len() + usize::from(self.seen.held_is_ours);
                 let next = if self.may_be_a_moments_no() {
-                    Next::Soon
+                    Decision::Requeue(Requeue::Soon)
                 } else if let Some(oldest) = self.oldest().filter(|_| to_be > MOST_LEFT) {
                     // Before, so that there never are more.
                     Self::retire(oldest, RetireReason::TooMany)
                 } else {
-                    Next::Do(Action::Mint(why.clone()))
+                    Decision::Act(Action::Mint(why.clone()))
                 };
-                (State::Replacing(why), next)
+                (CredentialStatus::Replacing(why), next)
             }
         }
     }
@@ -149,41 +149,41 @@ impl View<'_> {
         young && self.now < since.saturating_add(PATIENCE)
     }
 
-    fn log_in(&self, why: MintReason) -> (State, Next) {
+    fn log_in(&self, why: MintReason) -> (CredentialStatus, Decision) {
         match &self.seen.login {
-            Login::Missing(what) => (State::Missing(what.clone()), self.check_again()),
-            Login::Free => (State::Replacing(why), Next::Do(Action::Login)),
-            Login::NoWay(trouble) => (State::Unavailable(trouble.clone()), Next::Later),
+            Login::Missing(what) => (CredentialStatus::Missing(what.clone()), self.check_again()),
+            Login::Free => (CredentialStatus::Replacing(why), Decision::Act(Action::Login)),
+            Login::NoWay(trouble) => (CredentialStatus::Unavailable(trouble.clone()), Decision::Requeue(Requeue::Backoff)),
             Login::Tried { until, said } => {
                 let state =
-                    said.as_ref().map_or(State::LoginUnknown(*until), |said| State::LoginRefused(*until, said.clone()));
+                    said.as_ref().map_or(CredentialStatus::LoginUnknown(*until), |said| CredentialStatus::LoginRefused(*until, said.clone()));
                 // The key may be accepted again before: then no login is needed.
                 let poll = self.now.saturating_add(self.terms.check.min(POLL));
-                (state, Next::Wait((*until).min(poll)))
+                (state, Decision::Requeue(Requeue::At((*until).min(poll))))
             }
         }
     }
 
     /// The key works: what it superseded is retired, and remembered until then.
-    fn keep(&self, id: &str) -> Next {
+    fn keep(&self, id: &str) -> Decision {
         let marks = self.marks(id);
         if marks != self.seen.marks {
-            return Next::Do(Action::Remember(marks));
+            return Decision::Act(Action::Remember(marks));
         }
         if let Some(never_delivered) = self.seen.left.iter().find(|left| left.never_delivered) {
             return Self::retire(never_delivered, RetireReason::Unused);
         }
         let check = self.now.saturating_add(self.terms.check);
-        let Some(oldest) = self.oldest() else { return Next::Wait(check) };
+        let Some(oldest) = self.oldest() else { return Decision::Requeue(Requeue::At(check)) };
         if self.seen.left.len() > MOST_LEFT {
             return Self::retire(oldest, RetireReason::TooMany);
         }
         if self.seen.consumers != Consumers::InStep {
-            return Next::Wait(check);
+            return Decision::Requeue(Requeue::At(check));
         }
         let since = marks.superseded.get(&oldest.id).copied().unwrap_or(self.now);
         let due = since.saturating_add(self.terms.follow_after);
-        if due <= self.now { Self::retire(oldest, RetireReason::Superseded) } else { Next::Wait(due.min(check)) }
+        if due <= self.now { Self::retire(oldest, RetireReason::Superseded) } else { Decision::Requeue(Requeue::At(due.min(check))) }
     }
 
     /// What there is to remember while a key works.
@@ -210,7 +210,7 @@ impl View<'_> {
         self.seen.left.iter().min_by_key(|left| (!left.never_delivered, since(left), left.issued))
     }
 
-    fn retire(left: &SupersededKey, gone: RetireReason) -> Next {
-        Next::Do(Action::Retire(left.account.clone(), left.id.clone(), gone))
+    fn retire(left: &SupersededKey, gone: RetireReason) -> Decision {
+        Decision::Act(Action::Retire(left.account.clone(), left.id.clone(), gone))
     }
 }

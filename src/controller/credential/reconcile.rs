@@ -1,6 +1,6 @@
 //! The loop: look, plan, do the one thing, look again.
 
-use super::action::{Action, Next, Plan, State};
+use super::action::{Action, CredentialStatus, Decision, Plan, Requeue};
 use super::argocd_probe::{Asking, LocalState};
 use super::execute::{ExecuteError, Executor, is_conflict};
 use super::id::Prefix;
@@ -137,7 +137,7 @@ impl CredentialReconciler {
                     // Nobody could be told, and it says nothing about the credential.
                     tracing::warn!(%error, again_in = ?self.delay, "keeping the credential failed");
                 } else {
-                    self.teller.report(&State::Hindered(error.to_string()), Known::default(), None).await;
+                    self.teller.report(&CredentialStatus::Hindered(error.to_string()), Known::default(), None).await;
                 }
                 Rest::Later(0)
             }
@@ -186,14 +186,14 @@ impl CredentialReconciler {
             snapshot.marks.valid.as_ref().filter(|(id, _)| Some(id.as_str()) == key_id).map(|(_, since)| *since);
         let known = Known { account: snapshot.account.as_deref(), key_id, valid_since: since };
         let action = match next {
-            Next::Do(action) => action,
+            Decision::Act(action) => action,
             resting => {
                 self.teller.report(&how, known, sources.key_secret.as_ref()).await;
-                let least = if let State::Unavailable(trouble) = &how { trouble.retry_after } else { None };
+                let least = if let CredentialStatus::Unavailable(trouble) = &how { trouble.retry_after } else { None };
                 return Ok(match resting {
-                    Next::Soon => Rest::Soon,
-                    Next::Wait(then) => Rest::Until(then),
-                    Next::Later | Next::Do(_) => Rest::Later(least.unwrap_or(0)),
+                    Decision::Requeue(Requeue::Soon) => Rest::Soon,
+                    Decision::Requeue(Requeue::At(then)) => Rest::Until(then),
+                    Decision::Requeue(Requeue::Backoff) | Decision::Act(_) => Rest::Later(least.unwrap_or(0)),
                 });
             }
         };
@@ -233,7 +233,7 @@ impl CredentialReconciler {
             Err(ExecuteError::Cluster(error)) => Err(error),
             Err(ExecuteError::ArgoCd(trouble)) => {
                 let least = trouble.retry_after.unwrap_or(0);
-                self.teller.report(&State::Unavailable(trouble), known, sources.key_secret.as_ref()).await;
+                self.teller.report(&CredentialStatus::Unavailable(trouble), known, sources.key_secret.as_ref()).await;
                 Ok(Rest::Later(least))
             }
             Err(ExecuteError::Minor(trouble)) => {

@@ -1,7 +1,7 @@
 //! The world of the simulation: an Argo CD, a cluster, and two controllers of which one holds the
 //! Lease.
 
-use super::super::action::Next;
+use super::super::action::Decision;
 use super::super::plan::{Timing, plan};
 use super::super::record::{Attempt, CredentialRecord};
 use super::super::snapshot::{Check, Fresh, Key, Login, Session, Snapshot, SupersededKey, Transient};
@@ -260,16 +260,16 @@ impl World {
         let seen = self.look(who);
         let planned = plan(&seen, TERMS, self.now);
         match planned.next {
-            Next::Do(action) => {
+            Decision::Act(action) => {
                 let fault = std::mem::take(&mut self.memories[who].fault);
                 self.act(who, &seen, action, fault);
                 true
             }
-            Next::Soon => {
+            Decision::Requeue(Requeue::Soon) => {
                 self.now += 1;
                 true
             }
-            Next::Later | Next::Wait(_) => {
+            Decision::Requeue(Requeue::Backoff) | Decision::Requeue(Requeue::At(_)) => {
                 self.memories[who].session = false;
                 false
             }
