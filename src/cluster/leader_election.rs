@@ -11,7 +11,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// How long others wait after the last renewal.
 const DURATION: Duration = Duration::from_secs(15);
@@ -38,6 +38,27 @@ impl Leadership {
         while !self.may_write() {
             if self.0.changed().await.is_err() {
                 std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+impl Leadership {
+    /// One that a test grants and takes away.
+    #[cfg(test)]
+    pub(crate) fn scripted() -> (watch::Sender<Option<Instant>>, Self) {
+        let (until, granted) = watch::channel(None);
+        (until, Self(granted))
+    }
+
+    /// Waits until no write may begin any more.
+    pub async fn lost(&mut self) {
+        loop {
+            let until = *self.0.borrow_and_update();
+            let Some(until) = until.filter(|until| Instant::now() < *until) else { return };
+            // A renewal moves the end. Nobody renews what nobody holds any more.
+            if let Ok(Err(_)) = timeout_at(until, self.0.changed()).await {
+                return sleep_until(until).await;
             }
         }
     }

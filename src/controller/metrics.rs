@@ -1,6 +1,7 @@
 //! What the controller counts.
 
 use crate::cluster::Cause;
+use crate::cluster::leader_election::Leadership;
 use crate::controller::certificates::Step;
 use crate::controller::credential::CredentialMetrics;
 use crate::controller::rollout::PodMetrics;
@@ -10,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use std::fmt;
+use std::sync::OnceLock;
 
 type Label = [(&'static str, &'static str); 1];
 
@@ -48,6 +50,7 @@ pub struct ControllerMetrics {
     step: Gauge,
     unmoved: Gauge,
     lease: Gauge,
+    leadership: OnceLock<Leadership>,
     /// The credential's own.
     pub credential: CredentialMetrics,
     /// What is counted about pods.
@@ -65,6 +68,7 @@ impl Default for ControllerMetrics {
             step: Gauge::default(),
             unmoved: Gauge::default(),
             lease: Gauge::default(),
+            leadership: OnceLock::new(),
             credential: CredentialMetrics::register(&mut registry),
             pods: PodMetrics::register(&mut registry),
             registry: Registry::default(),
@@ -129,9 +133,10 @@ impl ControllerMetrics {
         self.unmoved.set(i64::try_from(endpoints).unwrap_or(i64::MAX));
     }
 
-    /// Notes whether this process may write.
-    pub fn lease(&self, held: bool) {
-        self.lease.set(i64::from(held));
+    /// Whose word `lease_held` is, from now on.
+    pub(super) fn follow(&self, leadership: Leadership) {
+        // The first one stays: a process has one Lease.
+        let _ = self.leadership.set(leadership);
     }
 
     /// All of it as `OpenMetrics` text.
@@ -139,6 +144,8 @@ impl ControllerMetrics {
     /// # Errors
     /// A metric can't be written; a bug.
     pub fn text(&self) -> Result<String, fmt::Error> {
+        // Asked when it is scraped: a Lease that wasn't renewed ends without anybody being told.
+        self.lease.set(i64::from(self.leadership.get().is_some_and(Leadership::may_write)));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)

@@ -6,6 +6,7 @@
 pub mod certificates;
 mod context;
 mod credential;
+mod driver;
 mod metrics;
 mod process;
 pub mod rollout;

@@ -145,6 +145,7 @@ impl Controller {
         }
         let (mut keeper, leadership) =
             LeaderElector::new(client.clone(), &options.namespace, LEASE, identity.clone(), metadata);
+        metrics.follow(leadership.clone());
         let certificates = options.certificates;
         let context = Context {
             client,

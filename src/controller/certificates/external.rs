@@ -2,7 +2,9 @@
 
 use super::execute::{ExecuteError, publish};
 use super::observe::value;
+use super::reconcile::{BACKOFF, run};
 use crate::controller::Context;
+use crate::controller::driver::{Delays, ReconcileError, Reconciler, Requeue};
 use crate::controller::metrics::CertificateKind;
 use crate::pki::Certificate;
 use crate::time::{Seconds, now};
@@ -26,12 +28,13 @@ impl ExternalReconciler {
         Self { context, publish }
     }
 
-    /// Keeps at it; never ends.
+    /// Reconciles while this process may write; never ends.
     pub async fn run(self) {
-        Box::pin(self.context.passes(|| Box::pin(self.pass()))).await;
+        let context = self.context.clone();
+        Box::pin(run(&context, self)).await;
     }
 
-    async fn pass(&self) -> Result<Duration, ExecuteError> {
+    async fn pass(&self) -> Result<Requeue, ExecuteError> {
         let context = &self.context;
         let serving = context.secret(&context.options.serving_secret).await?;
         let expiry = value(serving.as_ref(), "tls.crt").and_then(Certificate::first_from_pem);
@@ -40,7 +43,7 @@ impl ExternalReconciler {
         // Without it somebody else writes `caBundle`: cert-manager's injector, or a person.
         let Some(ca) = value(serving.as_ref(), "ca.crt") else {
             self.doubt(configuration.as_ref(), serving.as_ref());
-            return Ok(RESYNC);
+            return Ok(Requeue::After(RESYNC));
         };
         let (read, rest) = Certificate::all_from_pem(ca);
         if rest || read.is_empty() {
@@ -48,15 +51,15 @@ impl ExternalReconciler {
                 secret = context.options.serving_secret,
                 "ca.crt is not made of PEM certificates; caBundle stays as it is"
             );
-            return Ok(RESYNC);
+            return Ok(Requeue::After(RESYNC));
         }
         let expiry = read.iter().map(|ca| ca.validity.to).min().unwrap_or_default();
         context.metrics.expires(CertificateKind::Ca, expiry);
         if !self.publish {
             self.doubt(configuration.as_ref(), serving.as_ref());
-            return Ok(RESYNC);
+            return Ok(Requeue::After(RESYNC));
         }
-        let Some(configuration) = configuration else { return Ok(RESYNC) };
+        let Some(configuration) = configuration else { return Ok(Requeue::After(RESYNC)) };
         let right = configuration
             .webhooks
             .iter()
@@ -68,9 +71,9 @@ impl ExternalReconciler {
         } else if context.leadership.may_write() {
             publish(context, &configuration, ca).await?;
             tracing::info!("wrote ca.crt of the serving Secret as caBundle");
-            return Ok(Duration::ZERO);
+            return Ok(Requeue::Now);
         }
-        Ok(RESYNC)
+        Ok(Requeue::After(RESYNC))
     }
 
     /// Says that API servers won't take what is served: nobody else would before a pod is refused.
@@ -83,6 +86,17 @@ impl ExternalReconciler {
             );
         }
     }
+}
+
+impl Reconciler for ExternalReconciler {
+    const NAME: &'static str = "certificates";
+    const BACKOFF: Delays = BACKOFF;
+
+    async fn reconcile(&mut self) -> Result<Requeue, ReconcileError> {
+        Ok(self.pass().await?)
+    }
+
+    fn stand_by(&mut self) {}
 }
 
 /// The name for which API servers would refuse the certificate in the Secret, if there is one.

@@ -7,6 +7,7 @@ use super::observe::{Objects, Observed, observe};
 use super::plan::plan;
 use super::snapshot::Snapshot;
 use crate::cluster::{Cause, ClusterError, call, disown, endpoints, has_owner, merge_if, owner_reference, watch_named};
+use crate::controller::driver::{Delays, ReconcileError, Reconciler, Requeue, drive};
 use crate::controller::metrics::CertificateKind;
 use crate::controller::{Certificates, Context};
 use crate::pki::{self, peer_chain};
@@ -22,7 +23,6 @@ use serde_json::{Value, json};
 use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
 
 /// For the handshake with an endpoint: it is in the same cluster.
 const HANDSHAKE: Duration = Duration::from_secs(3);
@@ -110,51 +110,28 @@ impl Context {
             }
         }
     }
+}
 
-    /// Runs passes while this process may write; never ends. A pass says how long to sleep.
-    pub(super) async fn passes<P, F>(&self, mut pass: P)
-    where
-        P: FnMut() -> F,
-        F: Future<Output = Result<Duration, ExecuteError>>,
-    {
-        let bell = Notify::new();
-        let mut leadership = self.leadership.clone();
-        let work = async {
-            let mut delay = FIRST_DELAY;
-            loop {
-                self.metrics.lease(leadership.may_write());
-                // Noticed soon when the Lease comes or goes, for the metric as well.
-                while timeout(POLL_LEASE, leadership.granted()).await.is_err() {
-                    self.metrics.lease(false);
-                }
-                self.metrics.lease(true);
-                match pass().await {
-                    Ok(idle) => {
-                        delay = FIRST_DELAY;
-                        let _ = timeout(idle, bell.notified()).await;
-                    }
-                    Err(error) => {
-                        let cause = if let ExecuteError::Cluster(error) = &error { Some(&error.cause) } else { None };
-                        self.metrics.failed(cause);
-                        if cause == Some(&Cause::Conflict) {
-                            tracing::debug!(%error, "looking again");
-                        } else {
-                            tracing::warn!(%error, again_in = ?delay, "keeping the certificates failed");
-                        }
-                        sleep(delay).await;
-                        delay = (delay * 2).min(LONGEST_DELAY);
-                    }
-                }
-            }
-        };
-        tokio::select! {
-            () = work => {}
-            () = self.watch(&bell) => {}
-        }
+/// The backoff of certificates, whoever makes them.
+pub(super) const BACKOFF: Delays = Delays { first: FIRST_DELAY, longest: LONGEST_DELAY };
+
+/// Reconciles, and wakes whenever one of the objects changes; never ends.
+pub(super) async fn run<R: Reconciler>(context: &Context, mut reconciler: R) {
+    let wake = Notify::new();
+    tokio::select! {
+        () = drive(context, &mut reconciler, &wake) => {}
+        () = context.watch(&wake) => {}
     }
 }
 
-const POLL_LEASE: Duration = Duration::from_secs(1);
+impl From<ExecuteError> for ReconcileError {
+    fn from(error: ExecuteError) -> Self {
+        match error {
+            ExecuteError::Cluster(error) => error.into(),
+            error => Self::other(error),
+        }
+    }
+}
 
 /// Makes, renews and rotates the webhook's certificates.
 pub struct CertificateReconciler {
@@ -169,13 +146,14 @@ impl CertificateReconciler {
         Self { context, terms }
     }
 
-    /// Keeps at it; never ends.
+    /// Reconciles while this process may write; never ends.
     pub async fn run(self) {
-        Box::pin(self.context.passes(|| Box::pin(self.pass()))).await;
+        let context = self.context.clone();
+        Box::pin(run(&context, self)).await;
     }
 
-    /// One look and at most one write. Says how long to sleep if nothing changes.
-    async fn pass(&self) -> Result<Duration, ExecuteError> {
+    /// One observation and at most one write.
+    async fn pass(&self) -> Result<Requeue, ExecuteError> {
         let context = &self.context;
         let options = &context.options;
         // One after the other, always fresh: a watch's copy could be behind what this process wrote.
@@ -207,9 +185,9 @@ impl CertificateReconciler {
                     let now = time::now();
                     Executor { context, terms, objects: &objects, observed: &observed, now }.execute(action).await?;
                 }
-                Ok(Duration::ZERO)
+                Ok(Requeue::Now)
             }
-            Next::Look => Ok(FIRST_DELAY),
+            Next::Look => Ok(Requeue::After(FIRST_DELAY)),
             Next::Wait(until, poll) => {
                 context.adopt(&objects).await?;
                 if let Some(configuration) = &objects.configuration {
@@ -217,8 +195,7 @@ impl CertificateReconciler {
                 }
                 let longest = if poll { POLL } else { RESYNC };
                 let seconds = (until.saturating_sub(time::now())).clamp(0, longest);
-                // Not at once, should the clock not have moved on.
-                Ok(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)).max(Duration::from_millis(250)))
+                Ok(Requeue::After(Duration::from_secs(u64::try_from(seconds).unwrap_or(0))))
             }
         }
     }
@@ -255,6 +232,17 @@ impl CertificateReconciler {
         metrics.expires(CertificateKind::Ca, ca);
         metrics.expires(CertificateKind::Leaf, snapshot.serving.held().map_or(0, |leaf| leaf.validity.to));
     }
+}
+
+impl Reconciler for CertificateReconciler {
+    const NAME: &'static str = "certificates";
+    const BACKOFF: Delays = BACKOFF;
+
+    async fn reconcile(&mut self) -> Result<Requeue, ReconcileError> {
+        Ok(self.pass().await?)
+    }
+
+    fn stand_by(&mut self) {}
 }
 
 /// How many endpoints show nothing of the CA that takes over.

@@ -86,14 +86,14 @@ pub enum Action {
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// This.
-    Do(Action),
-    /// Look again in a moment, with the same session.
+    /// One change.
+    Act(Action),
+    /// Observe again in a moment, with the same session.
     Soon,
-    /// Look again after a while, which grows from time to time.
-    Later,
-    /// Nothing until then, unless something changes.
-    Wait(Seconds),
+    /// Observe again after a backoff.
+    Backoff,
+    /// Nothing until this time, unless something changes.
+    At(Seconds),
 }
 
 /// How things are, for people.

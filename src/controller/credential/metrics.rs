@@ -1,6 +1,6 @@
 //! What is counted of the credential.
 
-use super::action::{MintReason, CredentialStatus};
+use super::action::{CredentialStatus, MintReason};
 use crate::argocd::Cause;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;

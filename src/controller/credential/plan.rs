@@ -8,7 +8,7 @@
 //! only on a definite no, which is a no to the key beside a yes to a fresh session of our own; what is
 //! replaced is retired later, and only if it is ours. `docs/credentials.md` tells the whole life.
 
-use super::action::{Action, MintReason, Decision, Plan, RetireReason, CredentialStatus};
+use super::action::{Action, CredentialStatus, Decision, MintReason, Plan, RetireReason};
 use super::record::CredentialRecord;
 use super::snapshot::{Check, Fresh, Key, Login, Session, Snapshot, SupersededKey};
 use crate::controller::Consumers;
@@ -66,8 +66,8 @@ impl View<'_> {
             return self.deliver(fresh);
         }
         match (&self.seen.key, self.seen.mode) {
-            (Key::Unknown(trouble), _) => (CredentialStatus::Unavailable(trouble.clone()), Decision::Requeue(Requeue::Backoff)),
-            (Key::Odd(how), _) => (CredentialStatus::Odd(how.clone()), Decision::Requeue(Requeue::Backoff)),
+            (Key::Unknown(trouble), _) => (CredentialStatus::Unavailable(trouble.clone()), Decision::Backoff),
+            (Key::Odd(how), _) => (CredentialStatus::Odd(how.clone()), Decision::Backoff),
             (Key::Works { id, expires: None }, _) => (CredentialStatus::Valid, self.keep(id)),
             (Key::Works { id, expires: Some(when) }, Mode::Token) => (CredentialStatus::Expires(*when), self.keep(id)),
             (Key::Works { expires: Some(_), .. }, Mode::Password) => self.replace(MintReason::Expires),
@@ -77,19 +77,19 @@ impl View<'_> {
             // Nobody but a person can do anything about these.
             (Key::Absent(what), Mode::Token) => (CredentialStatus::Missing(what.clone()), self.check_again()),
             (Key::WrongKind(what), Mode::Token) => (CredentialStatus::WrongKind(what.clone()), self.check_again()),
-            (Key::Refused { said, .. }, Mode::Token) => (CredentialStatus::Refused(said.clone()), Decision::Requeue(Requeue::Backoff)),
+            (Key::Refused { said, .. }, Mode::Token) => (CredentialStatus::Refused(said.clone()), Decision::Backoff),
         }
     }
 
     const fn check_again(&self) -> Decision {
-        Decision::Requeue(Requeue::At(self.now.saturating_add(self.terms.check)))
+        Decision::At(self.now.saturating_add(self.terms.check))
     }
 
     /// Brings a fresh key into the Secret, if it is any good and still needed.
     fn deliver(&self, fresh: &Fresh) -> (CredentialStatus, Decision) {
         let why = match &self.seen.key {
-            Key::Unknown(trouble) => return (CredentialStatus::Unavailable(trouble.clone()), Decision::Requeue(Requeue::Backoff)),
-            Key::Odd(how) => return (CredentialStatus::Odd(how.clone()), Decision::Requeue(Requeue::Backoff)),
+            Key::Unknown(trouble) => return (CredentialStatus::Unavailable(trouble.clone()), Decision::Backoff),
+            Key::Odd(how) => return (CredentialStatus::Odd(how.clone()), Decision::Backoff),
             // Somebody else was faster. Theirs is as good.
             Key::Works { expires: None, .. } => return (CredentialStatus::Valid, Decision::Act(Action::Discard)),
             Key::Works { .. } => MintReason::Expires,
@@ -99,9 +99,9 @@ impl View<'_> {
         };
         let next = match &fresh.check {
             Check::Works => Decision::Act(Action::Store),
-            Check::NotKnown if self.now < fresh.since.saturating_add(SETTLING) => Decision::Requeue(Requeue::Soon),
+            Check::NotKnown if self.now < fresh.since.saturating_add(SETTLING) => Decision::Soon,
             Check::NotKnown => Decision::Act(Action::Discard),
-            Check::Unknown(trouble) => return (CredentialStatus::Unavailable(trouble.clone()), Decision::Requeue(Requeue::Backoff)),
+            Check::Unknown(trouble) => return (CredentialStatus::Unavailable(trouble.clone()), Decision::Backoff),
         };
         (CredentialStatus::Replacing(why), next)
     }
@@ -110,19 +110,19 @@ impl View<'_> {
     fn replace(&self, why: MintReason) -> (CredentialStatus, Decision) {
         let Some(session) = &self.seen.session else { return self.log_in(why) };
         match session {
-            Session::Unknown(trouble) => (CredentialStatus::Unavailable(trouble.clone()), Decision::Requeue(Requeue::Backoff)),
-            Session::NotAccepted(how) => (CredentialStatus::ServerBroken(how.clone()), Decision::Requeue(Requeue::Backoff)),
-            Session::Accepted { enabled: false, .. } => (CredentialStatus::AccountDisabled, Decision::Requeue(Requeue::Backoff)),
-            Session::Accepted { api_key: false, .. } => (CredentialStatus::NoApiKey, Decision::Requeue(Requeue::Backoff)),
+            Session::Unknown(trouble) => (CredentialStatus::Unavailable(trouble.clone()), Decision::Backoff),
+            Session::NotAccepted(how) => (CredentialStatus::ServerBroken(how.clone()), Decision::Backoff),
+            Session::Accepted { enabled: false, .. } => (CredentialStatus::AccountDisabled, Decision::Backoff),
+            Session::Accepted { api_key: false, .. } => (CredentialStatus::NoApiKey, Decision::Backoff),
             Session::Accepted { made, .. } => {
                 if let Some((from, wait)) = made.and_then(|made| self.not_yet(made)) {
                     let poll = wait.min(self.terms.check).min(POLL);
-                    return (CredentialStatus::NotYet(from), Decision::Requeue(Requeue::At(self.now.saturating_add(poll))));
+                    return (CredentialStatus::NotYet(from), Decision::At(self.now.saturating_add(poll)));
                 }
                 // With the one that is held: it is superseded as soon as there is another.
                 let to_be = self.seen.left.len() + usize::from(self.seen.held_is_ours);
                 let next = if self.may_be_a_moments_no() {
-                    Decision::Requeue(Requeue::Soon)
+                    Decision::Soon
                 } else if let Some(oldest) = self.oldest().filter(|_| to_be > MOST_LEFT) {
                     // Before, so that there never are more.
                     Self::retire(oldest, RetireReason::TooMany)
@@ -153,13 +153,14 @@ impl View<'_> {
         match &self.seen.login {
             Login::Missing(what) => (CredentialStatus::Missing(what.clone()), self.check_again()),
             Login::Free => (CredentialStatus::Replacing(why), Decision::Act(Action::Login)),
-            Login::NoWay(trouble) => (CredentialStatus::Unavailable(trouble.clone()), Decision::Requeue(Requeue::Backoff)),
+            Login::NoWay(trouble) => (CredentialStatus::Unavailable(trouble.clone()), Decision::Backoff),
             Login::Tried { until, said } => {
-                let state =
-                    said.as_ref().map_or(CredentialStatus::LoginUnknown(*until), |said| CredentialStatus::LoginRefused(*until, said.clone()));
+                let state = said.as_ref().map_or(CredentialStatus::LoginUnknown(*until), |said| {
+                    CredentialStatus::LoginRefused(*until, said.clone())
+                });
                 // The key may be accepted again before: then no login is needed.
                 let poll = self.now.saturating_add(self.terms.check.min(POLL));
-                (state, Decision::Requeue(Requeue::At((*until).min(poll))))
+                (state, Decision::At((*until).min(poll)))
             }
         }
     }
@@ -174,16 +175,16 @@ impl View<'_> {
             return Self::retire(never_delivered, RetireReason::Unused);
         }
         let check = self.now.saturating_add(self.terms.check);
-        let Some(oldest) = self.oldest() else { return Decision::Requeue(Requeue::At(check)) };
+        let Some(oldest) = self.oldest() else { return Decision::At(check) };
         if self.seen.left.len() > MOST_LEFT {
             return Self::retire(oldest, RetireReason::TooMany);
         }
         if self.seen.consumers != Consumers::InStep {
-            return Decision::Requeue(Requeue::At(check));
+            return Decision::At(check);
         }
         let since = marks.superseded.get(&oldest.id).copied().unwrap_or(self.now);
         let due = since.saturating_add(self.terms.follow_after);
-        if due <= self.now { Self::retire(oldest, RetireReason::Superseded) } else { Decision::Requeue(Requeue::At(due.min(check))) }
+        if due <= self.now { Self::retire(oldest, RetireReason::Superseded) } else { Decision::At(due.min(check)) }
     }
 
     /// What there is to remember while a key works.

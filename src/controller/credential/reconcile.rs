@@ -1,6 +1,6 @@
 //! The loop: look, plan, do the one thing, look again.
 
-use super::action::{Action, CredentialStatus, Decision, Plan, Requeue};
+use super::action::{Action, CredentialStatus, Decision, Plan};
 use super::argocd_probe::{Asking, LocalState};
 use super::execute::{ExecuteError, Executor, is_conflict};
 use super::id::Prefix;
@@ -13,13 +13,12 @@ use super::source::{self, Sources};
 use super::watch::watch;
 use crate::argocd::Server;
 use crate::cluster::{Cause, ClusterError};
+use crate::controller::driver::{Delays, ReconcileError, Reconciler, Requeue, drive};
 use crate::controller::{Context, state};
-use crate::time;
-use crate::time::Seconds;
+use crate::time::{Seconds, now};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
 
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// The longest time between two tries while something is in the way. Each may be a login, which costs
@@ -29,21 +28,6 @@ const LONGEST_DELAY: Duration = Duration::from_secs(30);
 const LONGEST_LEAVE: Seconds = 600;
 /// Between two looks at what is about to change.
 const SOON: Duration = Duration::from_millis(500);
-const POLL_LEASE: Duration = Duration::from_secs(1);
-/// So many changes in a row are no longer what a plan is about; something undoes them.
-const MOST_STEPS: u32 = 30;
-
-/// How to go on.
-enum Rest {
-    /// At once.
-    None,
-    /// In a moment, with the same session.
-    Soon,
-    /// After a while that grows; at least so many seconds.
-    Later(Seconds),
-    /// At this time, or when something changes.
-    Until(Seconds),
-}
 
 /// Keeps the credential.
 pub(super) struct CredentialReconciler {
@@ -52,8 +36,6 @@ pub(super) struct CredentialReconciler {
     memory: LocalState,
     reach: Reach,
     teller: StatusPublisher,
-    steps: u32,
-    delay: Duration,
 }
 
 impl CredentialReconciler {
@@ -64,87 +46,20 @@ impl CredentialReconciler {
             memory: LocalState::default(),
             reach: Reach::default(),
             teller: StatusPublisher::new(context.clone(), server),
-            steps: 0,
-            delay: FIRST_DELAY,
             context,
         }
     }
 
-    /// Keeps at it; never ends.
+    /// Reconciles while this process may write; never ends.
     pub(super) async fn run(mut self) {
-        let bell = Notify::new();
-        let context = self.context.clone();
-        let work = async {
-            let mut leadership = self.context.leadership.clone();
-            loop {
-                while timeout(POLL_LEASE, leadership.granted()).await.is_err() {
-                    // Whoever leads now knows nothing of these, and whatever is left of them is
-                    // retired.
-                    (self.memory.session, self.memory.fresh) = (None, None);
-                }
-                let rest = Box::pin(self.pass()).await;
-                self.rest(rest, &bell).await;
-            }
-        };
+        let (bell, context) = (Notify::new(), self.context.clone());
         tokio::select! {
-            () = work => {}
+            () = drive(&context, &mut self, &bell) => {}
             () = watch(&context, &bell) => {}
         }
     }
 
-    async fn rest(&mut self, rest: Rest, bell: &Notify) {
-        let rest = match rest {
-            Rest::None if self.steps >= MOST_STEPS => {
-                tracing::warn!(steps = self.steps, "changes do not last; somebody undoes them");
-                Rest::Later(0)
-            }
-            rest => rest,
-        };
-        match rest {
-            Rest::None => self.steps += 1,
-            Rest::Soon => sleep(SOON).await,
-            Rest::Later(least) => {
-                self.memory.session = None;
-                self.steps = 0;
-                let least = Duration::from_secs(u64::try_from(least.clamp(0, LONGEST_LEAVE)).unwrap_or(0));
-                let _ = timeout(jittered(self.delay).max(least), bell.notified()).await;
-                self.delay = (self.delay * 2).min(LONGEST_DELAY);
-            }
-            Rest::Until(then) => {
-                self.memory.session = None;
-                (self.steps, self.delay) = (0, FIRST_DELAY);
-                let seconds = u64::try_from(then.saturating_sub(time::now())).unwrap_or(0);
-                // Not at once, should the clock not have moved on.
-                let wait = Duration::from_secs(seconds).max(Duration::from_millis(250));
-                let _ = timeout(wait, bell.notified()).await;
-            }
-        }
-    }
-
-    /// One look and at most one change.
-    async fn pass(&mut self) -> Rest {
-        match self.look_and_act().await {
-            Ok(rest) => rest,
-            Err(error) if is_conflict(&error) => {
-                tracing::debug!(%error, "looking again");
-                self.steps += 1;
-                Rest::Soon
-            }
-            Err(error) if error.cause == Cause::NotLeading => Rest::Soon,
-            Err(error) => {
-                self.context.metrics.failed(Some(&error.cause));
-                if matches!(error.cause, Cause::Unavailable(_)) {
-                    // Nobody could be told, and it says nothing about the credential.
-                    tracing::warn!(%error, again_in = ?self.delay, "keeping the credential failed");
-                } else {
-                    self.teller.report(&CredentialStatus::Hindered(error.to_string()), Known::default(), None).await;
-                }
-                Rest::Later(0)
-            }
-        }
-    }
-
-    async fn look_and_act(&mut self) -> Result<Rest, ClusterError> {
+    async fn observe_and_execute(&mut self) -> Result<Requeue, ClusterError> {
         let context = self.context.clone();
         let mut state = state::State::open(&context).await?;
         let sources = source::read(&context).await?;
@@ -169,9 +84,9 @@ impl CredentialReconciler {
         sources: &Sources,
         looked: Observation,
         server: Result<&Server, Transient>,
-    ) -> Result<Rest, ClusterError> {
+    ) -> Result<Requeue, ClusterError> {
         let Observation { snapshot, held, current, seen_lists } = looked;
-        let now = time::now();
+        let now = crate::time::now();
         if seen_lists {
             self.teller.listed = (current, snapshot.left.clone());
         }
@@ -191,13 +106,13 @@ impl CredentialReconciler {
                 self.teller.report(&how, known, sources.key_secret.as_ref()).await;
                 let least = if let CredentialStatus::Unavailable(trouble) = &how { trouble.retry_after } else { None };
                 return Ok(match resting {
-                    Decision::Requeue(Requeue::Soon) => Rest::Soon,
-                    Decision::Requeue(Requeue::At(then)) => Rest::Until(then),
-                    Decision::Requeue(Requeue::Backoff) | Decision::Act(_) => Rest::Later(least.unwrap_or(0)),
+                    Decision::Soon => Requeue::Soon(SOON),
+                    Decision::At(then) => until(then),
+                    Decision::Backoff | Decision::Act(_) => backoff(least.unwrap_or(0)),
                 });
             }
         };
-        let Ok(server) = server else { return Ok(Rest::Later(0)) };
+        let Ok(server) = server else { return Ok(backoff(0)) };
         let asking = Asking { server, metrics: &self.context.metrics.credential };
         let context = self.context.clone();
         let answers = snapshot.asked() && matches!(action, Action::Remember(_));
@@ -217,32 +132,77 @@ impl CredentialReconciler {
             match acting.forget_attempt().await {
                 Ok(()) => {}
                 Err(ExecuteError::Cluster(error)) => return Err(error),
-                Err(_) => return Ok(Rest::Later(0)),
+                Err(_) => return Ok(backoff(0)),
             }
         }
         // Where no key that is made is ever accepted, or somebody else writes as well, there is no hurry.
         let gives_up = matches!(action, Action::Discard);
         match acting.execute(action).await {
-            Ok(()) if gives_up => Ok(Rest::Later(0)),
+            Ok(()) if gives_up => Ok(backoff(0)),
             Ok(()) => {
                 if answers {
                     self.teller.answer(&how, sources.key_secret.as_ref()).await;
                 }
-                Ok(Rest::None)
+                Ok(Requeue::Now)
             }
             Err(ExecuteError::Cluster(error)) => Err(error),
             Err(ExecuteError::ArgoCd(trouble)) => {
                 let least = trouble.retry_after.unwrap_or(0);
                 self.teller.report(&CredentialStatus::Unavailable(trouble), known, sources.key_secret.as_ref()).await;
-                Ok(Rest::Later(least))
+                Ok(backoff(least))
             }
             Err(ExecuteError::Minor(trouble)) => {
                 tracing::warn!("{}", trouble.text);
                 self.teller.report(&how, known, sources.key_secret.as_ref()).await;
-                Ok(Rest::Later(trouble.retry_after.unwrap_or(0)))
+                Ok(backoff(trouble.retry_after.unwrap_or(0)))
             }
         }
     }
+}
+
+impl Reconciler for CredentialReconciler {
+    const NAME: &'static str = "credential";
+    const BACKOFF: Delays = Delays { first: FIRST_DELAY, longest: LONGEST_DELAY };
+
+    /// One observation and at most one change.
+    async fn reconcile(&mut self) -> Result<Requeue, ReconcileError> {
+        let requeue = match Box::pin(self.observe_and_execute()).await {
+            Ok(requeue) => requeue,
+            Err(error) if is_conflict(&error) || error.cause == Cause::NotLeading => {
+                tracing::debug!(%error, "observing again");
+                Requeue::Soon(SOON)
+            }
+            Err(error) if matches!(error.cause, Cause::Unavailable(_)) => {
+                // No Event or status can be written, and it says nothing about the credential.
+                self.memory.session = None;
+                return Err(error.into());
+            }
+            Err(error) => {
+                self.context.metrics.failed(Some(&error.cause));
+                self.teller.report(&CredentialStatus::Hindered(error.to_string()), Known::default(), None).await;
+                backoff(0)
+            }
+        };
+        if matches!(requeue, Requeue::Backoff(_) | Requeue::After(_)) {
+            self.memory.session = None;
+        }
+        Ok(requeue)
+    }
+
+    fn stand_by(&mut self) {
+        // Whoever leads now knows nothing of these, and whatever is left of them is retired.
+        (self.memory.session, self.memory.fresh) = (None, None);
+    }
+}
+
+/// A backoff of at least so many seconds, as far as a server may ask for it.
+fn backoff(least: Seconds) -> Requeue {
+    Requeue::Backoff(Duration::from_secs(u64::try_from(least.clamp(0, LONGEST_LEAVE)).unwrap_or(0)))
+}
+
+/// At this time.
+fn until(then: Seconds) -> Requeue {
+    Requeue::After(Duration::from_secs(u64::try_from(then.saturating_sub(now())).unwrap_or(0)))
 }
 
 /// Up to a tenth less: many installations don't look in one second.

@@ -66,7 +66,9 @@ pub(super) fn message(state: &CredentialStatus) -> String {
         CredentialStatus::Valid => "the key works and never expires".to_owned(),
         CredentialStatus::Expires(when) => format!("the key works, and expires at {}", rfc3339(*when)),
         CredentialStatus::Replacing(why) => format!("a key is being made: {why}"),
-        CredentialStatus::Missing(what) | CredentialStatus::Odd(what) | CredentialStatus::Hindered(what) => what.clone(),
+        CredentialStatus::Missing(what) | CredentialStatus::Odd(what) | CredentialStatus::Hindered(what) => {
+            what.clone()
+        }
         CredentialStatus::WrongKind(what) => format!("what stands in the Secret is of no use: {what}"),
         CredentialStatus::LoginRefused(until, said) => format!(
             "{said}. A wrong password, or others have locked the account: after five failures Argo CD refuses a \
@@ -101,11 +103,22 @@ pub(super) fn message(state: &CredentialStatus) -> String {
 pub(super) fn advice(state: &CredentialStatus, auth: &Auth) -> Option<String> {
     let SecretKeyRef { name, key, .. } = &auth.credential;
     let text = match (state, auth.mode) {
-        (CredentialStatus::Valid | CredentialStatus::Replacing(_) | CredentialStatus::Odd(_) | CredentialStatus::Unavailable(_) | CredentialStatus::Hindered(_), _) => {
+        (
+            CredentialStatus::Valid
+            | CredentialStatus::Replacing(_)
+            | CredentialStatus::Odd(_)
+            | CredentialStatus::Unavailable(_)
+            | CredentialStatus::Hindered(_),
+            _,
+        ) => {
             return None;
         }
-        (CredentialStatus::Expires(_), _) => format!("make an API key without an end and put it into {key} of Secret {name}"),
-        (CredentialStatus::Missing(_), Mode::Password) => format!("put the account's password into {key} of Secret {name}"),
+        (CredentialStatus::Expires(_), _) => {
+            format!("make an API key without an end and put it into {key} of Secret {name}")
+        }
+        (CredentialStatus::Missing(_), Mode::Password) => {
+            format!("put the account's password into {key} of Secret {name}")
+        }
         (CredentialStatus::Missing(_) | CredentialStatus::WrongKind(_), _) => {
             format!("make an API key (argocd account generate-token) and put it into {key} of Secret {name}")
         }
@@ -189,10 +202,19 @@ mod tests {
             (Mode::Password, CredentialStatus::Valid),
             (Mode::Token, CredentialStatus::Expires(at)),
             (Mode::Password, CredentialStatus::Replacing(MintReason::Refused)),
-            (Mode::Password, CredentialStatus::Missing(some("there is no Secret codefresh/argocd-initial-admin-secret"))),
-            (Mode::Token, CredentialStatus::Missing(some("token in Secret codefresh/gitops-runtime-argo-cd-token is empty"))),
+            (
+                Mode::Password,
+                CredentialStatus::Missing(some("there is no Secret codefresh/argocd-initial-admin-secret")),
+            ),
+            (
+                Mode::Token,
+                CredentialStatus::Missing(some("token in Secret codefresh/gitops-runtime-argo-cd-token is empty")),
+            ),
             (Mode::Token, CredentialStatus::WrongKind(some("it is a session of the account \"admin\", no API key"))),
-            (Mode::Password, CredentialStatus::LoginRefused(at, some("Argo CD says no (401): Invalid username or password"))),
+            (
+                Mode::Password,
+                CredentialStatus::LoginRefused(at, some("Argo CD says no (401): Invalid username or password")),
+            ),
             (Mode::Password, CredentialStatus::LoginUnknown(at)),
             (Mode::Password, CredentialStatus::AccountDisabled),
             (Mode::Password, CredentialStatus::NoApiKey),

@@ -1,6 +1,6 @@
 //! The table of cases: what is seen, and what comes out.
 
-use super::action::{Action, MintReason, Decision, Plan, RetireReason, CredentialStatus};
+use super::action::{Action, CredentialStatus, Decision, MintReason, Plan, RetireReason};
 use super::plan::{Timing, plan};
 use super::record::CredentialRecord;
 use super::snapshot::{Check, Fresh, Key, Login, Session, Snapshot, SupersededKey, Transient};
@@ -79,11 +79,11 @@ fn rests(seen: &Snapshot) -> (CredentialStatus, Decision) {
 
 #[test]
 fn a_key_that_works_is_left_alone_whoever_made_it() {
-    assert_eq!(rests(&idle()), (CredentialStatus::Valid, Decision::Requeue(Requeue::At(NOW + 300))));
+    assert_eq!(rests(&idle()), (CredentialStatus::Valid, Decision::At(NOW + 300)));
     let seen = Snapshot { held_is_ours: false, login: Login::Missing("x".to_owned()), ..idle() };
-    assert_eq!(rests(&seen), (CredentialStatus::Valid, Decision::Requeue(Requeue::At(NOW + 300))));
+    assert_eq!(rests(&seen), (CredentialStatus::Valid, Decision::At(NOW + 300)));
     let seen = Snapshot { mode: Mode::Token, ..idle() };
-    assert_eq!(rests(&seen), (CredentialStatus::Valid, Decision::Requeue(Requeue::At(NOW + 300))));
+    assert_eq!(rests(&seen), (CredentialStatus::Valid, Decision::At(NOW + 300)));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_first_key_is_a_login_a_key_and_a_secret() {
     seen.session = Some(ACCEPTED);
     assert_eq!(does(&seen), Action::Mint(MintReason::Absent));
     seen.fresh = Some(Fresh { id: "new".to_owned(), since: NOW, check: Check::NotKnown });
-    assert_eq!(rests(&seen), (CredentialStatus::Replacing(MintReason::Absent), Decision::Requeue(Requeue::Soon)));
+    assert_eq!(rests(&seen), (CredentialStatus::Replacing(MintReason::Absent), Decision::Soon));
     seen.fresh = Some(Fresh { id: "new".to_owned(), since: NOW, check: Check::Works });
     // Also without the session: a process has forgotten it, or it was given up.
     seen.session = None;
@@ -123,14 +123,14 @@ fn a_key_is_replaced_on_a_definite_no_and_on_nothing_less() {
     ] {
         for key in [refused(NOW - 5000, NOW), Key::Absent(String::new()), Key::WrongKind(String::new())] {
             let seen = Snapshot { session: Some(session.clone()), ..with(key) };
-            assert_eq!(rests(&seen), (state.clone(), Decision::Requeue(Requeue::Backoff)));
+            assert_eq!(rests(&seen), (state.clone(), Decision::Backoff));
         }
     }
     for session in [None, Some(ACCEPTED)] {
         let seen = Snapshot { session, ..with(Key::Unknown(trouble())) };
-        assert_eq!(rests(&seen), (CredentialStatus::Unavailable(trouble()), Decision::Requeue(Requeue::Backoff)));
+        assert_eq!(rests(&seen), (CredentialStatus::Unavailable(trouble()), Decision::Backoff));
         let seen = Snapshot { key: Key::Odd("unlisted".to_owned()), ..seen };
-        assert_eq!(rests(&seen), (CredentialStatus::Odd("unlisted".to_owned()), Decision::Requeue(Requeue::Backoff)));
+        assert_eq!(rests(&seen), (CredentialStatus::Odd("unlisted".to_owned()), Decision::Backoff));
     }
 }
 
@@ -138,8 +138,8 @@ fn a_key_is_replaced_on_a_definite_no_and_on_nothing_less() {
 fn a_young_key_is_given_some_seconds() {
     let seen = |issued, since| Snapshot { session: Some(ACCEPTED), ..with(refused(issued, since)) };
     for issued in [NOW, NOW - 59, NOW + 59] {
-        assert_eq!(rests(&seen(issued, NOW)).1, Decision::Requeue(Requeue::Soon), "{issued}");
-        assert_eq!(rests(&seen(issued, NOW - 4)).1, Decision::Requeue(Requeue::Soon));
+        assert_eq!(rests(&seen(issued, NOW)).1, Decision::Soon, "{issued}");
+        assert_eq!(rests(&seen(issued, NOW - 4)).1, Decision::Soon);
         assert_eq!(does(&seen(issued, NOW - 5)), Action::Mint(MintReason::Refused));
     }
     for issued in [NOW - 60, NOW + 60, 0] {
@@ -152,7 +152,7 @@ fn a_key_that_argo_cds_own_clock_is_behind_is_waited_for() {
     let at = |made| Snapshot { session: Some(accepted(true, true, made)), ..with(refused(NOW - 5000, NOW)) };
     for (behind, wait) in [(1, 1), (29, 29), (60, 30), (600, 30)] {
         let from = NOW - 5000;
-        assert_eq!(rests(&at(from - behind)), (CredentialStatus::NotYet(from), Decision::Requeue(Requeue::At(NOW + wait))), "{behind}");
+        assert_eq!(rests(&at(from - behind)), (CredentialStatus::NotYet(from), Decision::At(NOW + wait)), "{behind}");
     }
     for made in [NOW - 5000, NOW - 5601, NOW] {
         assert_eq!(does(&at(made)), Action::Mint(MintReason::Refused), "{made}");
@@ -169,10 +169,10 @@ fn a_login_is_not_tried_again_too_soon() {
         rests(&Snapshot { login, ..with(refused(NOW - 5000, NOW)) })
     };
     let refused = CredentialStatus::LoginRefused(NOW + 200, "no".to_owned());
-    assert_eq!(tried(NOW + 200, Some("no")), (refused, Decision::Requeue(Requeue::At(NOW + 30))), "the key may be good again before");
-    assert_eq!(tried(NOW + 7, None), (CredentialStatus::LoginUnknown(NOW + 7), Decision::Requeue(Requeue::At(NOW + 7))));
+    assert_eq!(tried(NOW + 200, Some("no")), (refused, Decision::At(NOW + 30)), "the key may be good again before");
+    assert_eq!(tried(NOW + 7, None), (CredentialStatus::LoginUnknown(NOW + 7), Decision::At(NOW + 7)));
     let missing = Snapshot { login: Login::Missing("no Secret x".to_owned()), ..with(Key::Absent(String::new())) };
-    assert_eq!(rests(&missing), (CredentialStatus::Missing("no Secret x".to_owned()), Decision::Requeue(Requeue::At(NOW + 300))));
+    assert_eq!(rests(&missing), (CredentialStatus::Missing("no Secret x".to_owned()), Decision::At(NOW + 300)));
 }
 
 #[test]
@@ -182,13 +182,13 @@ fn a_fresh_key_goes_into_the_secret_only_when_it_works_and_is_needed() {
     let absent = || Key::Absent(String::new());
     assert_eq!(does(&seen(works(), Check::Works, NOW)), Action::Discard, "somebody else was faster");
     assert_eq!(does(&seen(absent(), Check::NotKnown, NOW - 10)), Action::Discard, "a lost update");
-    assert_eq!(rests(&seen(absent(), Check::NotKnown, NOW - 9)).1, Decision::Requeue(Requeue::Soon));
+    assert_eq!(rests(&seen(absent(), Check::NotKnown, NOW - 9)).1, Decision::Soon);
     assert_eq!(
         rests(&seen(absent(), Check::Unknown(trouble()), NOW - 99)),
-        (CredentialStatus::Unavailable(trouble()), Decision::Requeue(Requeue::Backoff))
+        (CredentialStatus::Unavailable(trouble()), Decision::Backoff)
     );
-    assert_eq!(rests(&seen(Key::Unknown(trouble()), Check::Works, NOW)).1, Decision::Requeue(Requeue::Backoff));
-    assert_eq!(rests(&seen(Key::Odd(String::new()), Check::Works, NOW)).1, Decision::Requeue(Requeue::Backoff));
+    assert_eq!(rests(&seen(Key::Unknown(trouble()), Check::Works, NOW)).1, Decision::Backoff);
+    assert_eq!(rests(&seen(Key::Odd(String::new()), Check::Works, NOW)).1, Decision::Backoff);
     let expires = Key::Works { id: "held".to_owned(), expires: Some(NOW + 9) };
     assert_eq!(does(&seen(expires, Check::Works, NOW)), Action::Store);
 }
@@ -200,16 +200,16 @@ fn a_superseded_key_is_retired_after_its_time() {
     assert_eq!(does(&seen), Action::Remember(first));
     let since = |since| CredentialRecord { superseded: superseded(&[("a", since)]), ..idle().marks };
     seen.marks = since(NOW - 500);
-    assert_eq!(rests(&seen), (CredentialStatus::Valid, Decision::Requeue(Requeue::At(NOW + 100))));
+    assert_eq!(rests(&seen), (CredentialStatus::Valid, Decision::At(NOW + 100)));
     seen.marks = since(NOW - 599);
-    assert_eq!(rests(&seen).1, Decision::Requeue(Requeue::At(NOW + 1)));
+    assert_eq!(rests(&seen).1, Decision::At(NOW + 1));
     seen.marks = since(NOW - 100);
-    assert_eq!(rests(&seen).1, Decision::Requeue(Requeue::At(NOW + 300)));
+    assert_eq!(rests(&seen).1, Decision::At(NOW + 300));
     seen.marks = since(NOW - 600);
     let retire = Action::Retire("admin".to_owned(), "a".to_owned(), RetireReason::Superseded);
     assert_eq!(does(&seen), retire);
     for consumers in [Consumers::Unknown, Consumers::Stale(1)] {
-        assert_eq!(rests(&Snapshot { consumers, ..seen.clone() }).1, Decision::Requeue(Requeue::At(NOW + 300)));
+        assert_eq!(rests(&Snapshot { consumers, ..seen.clone() }).1, Decision::At(NOW + 300));
     }
     for key in [refused(NOW - 5000, NOW), Key::Unknown(trouble()), Key::Absent(String::new())] {
         let Plan { next, .. } = plan(&Snapshot { key, ..seen.clone() }, TERMS, NOW);
@@ -289,12 +289,16 @@ fn a_request_is_answered_once_whatever_the_answer() {
 #[test]
 fn in_token_mode_nothing_is_ever_made() {
     for (key, state, next) in [
-        (Key::Absent("x".to_owned()), CredentialStatus::Missing("x".to_owned()), Decision::Requeue(Requeue::At(NOW + 300))),
-        (Key::WrongKind("x".to_owned()), CredentialStatus::WrongKind("x".to_owned()), Decision::Requeue(Requeue::At(NOW + 300))),
-        (refused(NOW - 5000, NOW), CredentialStatus::Refused("no".to_owned()), Decision::Requeue(Requeue::Backoff)),
-        (Key::Unknown(trouble()), CredentialStatus::Unavailable(trouble()), Decision::Requeue(Requeue::Backoff)),
-        (Key::Odd("x".to_owned()), CredentialStatus::Odd("x".to_owned()), Decision::Requeue(Requeue::Backoff)),
-        (Key::Works { id: "held".to_owned(), expires: Some(NOW + 9) }, CredentialStatus::Expires(NOW + 9), Decision::Requeue(Requeue::At(NOW + 300))),
+        (Key::Absent("x".to_owned()), CredentialStatus::Missing("x".to_owned()), Decision::At(NOW + 300)),
+        (Key::WrongKind("x".to_owned()), CredentialStatus::WrongKind("x".to_owned()), Decision::At(NOW + 300)),
+        (refused(NOW - 5000, NOW), CredentialStatus::Refused("no".to_owned()), Decision::Backoff),
+        (Key::Unknown(trouble()), CredentialStatus::Unavailable(trouble()), Decision::Backoff),
+        (Key::Odd("x".to_owned()), CredentialStatus::Odd("x".to_owned()), Decision::Backoff),
+        (
+            Key::Works { id: "held".to_owned(), expires: Some(NOW + 9) },
+            CredentialStatus::Expires(NOW + 9),
+            Decision::At(NOW + 300),
+        ),
     ] {
         let seen = Snapshot { mode: Mode::Token, session: Some(ACCEPTED), ..with(key) };
         assert_eq!(rests(&seen), (state, next));

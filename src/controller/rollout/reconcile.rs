@@ -9,7 +9,8 @@ use super::snapshot::{Snapshot, WorkloadId};
 use super::status::StatusPublisher;
 use super::store::Store;
 use super::tracked::{self, VALUES};
-use crate::cluster::{Cause, ClusterError};
+use crate::cluster::ClusterError;
+use crate::controller::driver::{Delays, ReconcileError, Reconciler, Requeue, drive};
 use crate::controller::state::{self, State};
 use crate::controller::{Consumers, Context};
 use crate::core::Injector;
@@ -18,7 +19,6 @@ use crate::settings::Rollout;
 use crate::time::{Seconds, now};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
 
 /// The name of the ledger in the state Secret.
 const LEDGER: &str = "rollouts";
@@ -37,7 +37,7 @@ const FORGET: Seconds = 60;
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(15);
 
-/// Keeps at it; never ends.
+/// Reconciles while this process may write; never ends.
 pub(in crate::controller) async fn run(context: Context) {
     let store = Store::default();
     let subjects = TrackedKeys::new(&context.settings);
@@ -53,7 +53,7 @@ pub(in crate::controller) async fn run(context: Context) {
     };
     tokio::select! {
         () = store.follow(&context, &subjects) => {}
-        () = Box::pin(keeping.work()) => {}
+        () = Box::pin(drive(&context, &mut keeping, &store.bell)) => {}
     }
 }
 
@@ -93,43 +93,11 @@ struct RolloutReconciler<'k> {
 }
 
 impl RolloutReconciler<'_> {
-    async fn work(&mut self) {
-        let mut leadership = self.context.leadership.clone();
-        let mut delay = FIRST_DELAY;
-        loop {
-            if !leadership.may_write() {
-                // Somebody else writes: what is remembered here is out of date from now on.
-                self.memory = None;
-                state::forget(self.context);
-                StatusPublisher::nothing_seen(self.context);
-                self.context.consumers.send_replace(Consumers::Unknown);
-                leadership.granted().await;
-            }
-            match self.pass().await {
-                Ok(idle) => {
-                    delay = FIRST_DELAY;
-                    if timeout(idle, self.store.bell.notified()).await.is_ok() {
-                        sleep(GATHER).await;
-                    }
-                }
-                Err(error) => {
-                    self.memory = None;
-                    self.context.metrics.failed(Some(&error.cause));
-                    if error.cause == Cause::Conflict {
-                        tracing::debug!(%error, "looking again");
-                    } else {
-                        tracing::warn!(%error, again_in = ?delay, "keeping pods in step failed");
-                    }
-                    sleep(delay).await;
-                    delay = (delay * 2).min(LONGEST_DELAY);
-                }
-            }
-        }
-    }
-
     /// One look and at most one act. Says how long to sleep if nothing changes.
-    async fn pass(&mut self) -> Result<Duration, ClusterError> {
-        let Some(pods) = self.store.pods(self.subjects.injector.services().len()) else { return Ok(POLL) };
+    async fn pass(&mut self) -> Result<Requeue, ClusterError> {
+        let Some(pods) = self.store.pods(self.subjects.injector.services().len()) else {
+            return Ok(Requeue::After(POLL));
+        };
         let mut memory = match self.memory.take() {
             Some(memory) => memory,
             None => self.remember().await?,
@@ -163,7 +131,7 @@ impl RolloutReconciler<'_> {
             Next::Wait(until) => wait(until),
         };
         self.memory = Some(memory);
-        Ok(idle)
+        Ok(Requeue::After(idle))
     }
 
     async fn remember(&self) -> Result<LocalState, ClusterError> {
@@ -229,6 +197,28 @@ impl RolloutReconciler<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Reconciler for RolloutReconciler<'_> {
+    const NAME: &'static str = "rollout";
+    const BACKOFF: Delays = Delays { first: FIRST_DELAY, longest: LONGEST_DELAY };
+    const GATHER: Duration = GATHER;
+
+    async fn reconcile(&mut self) -> Result<Requeue, ReconcileError> {
+        self.pass().await.map_err(|error| {
+            // What is remembered may be what failed to be written.
+            self.memory = None;
+            error.into()
+        })
+    }
+
+    fn stand_by(&mut self) {
+        // Somebody else writes: what is remembered here is out of date from now on.
+        self.memory = None;
+        state::forget(self.context);
+        StatusPublisher::nothing_seen(self.context);
+        self.context.consumers.send_replace(Consumers::Unknown);
     }
 }
 

@@ -265,11 +265,11 @@ impl World {
                 self.act(who, &seen, action, fault);
                 true
             }
-            Decision::Requeue(Requeue::Soon) => {
+            Decision::Soon => {
                 self.now += 1;
                 true
             }
-            Decision::Requeue(Requeue::Backoff) | Decision::Requeue(Requeue::At(_)) => {
+            Decision::Backoff | Decision::At(_) => {
                 self.memories[who].session = false;
                 false
             }

@@ -1,0 +1,283 @@
+//! The one loop of every reconciler: it waits for the Lease, reconciles, and requeues.
+//!
+//! `kube`'s `Controller` doesn't serve here: it reconciles one object of a kind at a time, and what is
+//! kept in step here is a handful of named objects, seen together.
+
+use super::Context;
+use super::metrics::ControllerMetrics;
+use crate::cluster::leader_election::Leadership;
+use crate::cluster::{Cause, ClusterError};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+/// So many changes in a row are no longer what a plan is about; something undoes them.
+const MAX_CHANGES: u32 = 30;
+/// The shortest rest, should the clock not have moved on.
+const MIN_REST: Duration = Duration::from_millis(250);
+
+/// When to reconcile again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Requeue {
+    /// At once: something was changed.
+    Now,
+    /// After this time, whatever changes meanwhile.
+    Soon(Duration),
+    /// After a backoff, at least so long, or when something changes.
+    Backoff(Duration),
+    /// After this time, or when something changes.
+    After(Duration),
+}
+
+/// Why a pass came to nothing. It is tried again after a backoff.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(super) struct ReconcileError {
+    text: String,
+    /// `None` for what wasn't a call to the cluster.
+    cause: Option<Cause>,
+}
+
+impl ReconcileError {
+    /// What wasn't a call to the cluster.
+    pub(super) fn other(error: impl std::fmt::Display) -> Self {
+        Self { text: error.to_string(), cause: None }
+    }
+}
+
+impl From<ClusterError> for ReconcileError {
+    fn from(error: ClusterError) -> Self {
+        Self { text: error.to_string(), cause: Some(error.cause) }
+    }
+}
+
+/// What the driver needs to know of a backoff.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Delays {
+    pub first: Duration,
+    pub longest: Duration,
+}
+
+impl Delays {
+    fn begin(self) -> ExponentialBackoff {
+        ExponentialBuilder::new().with_min_delay(self.first).with_max_delay(self.longest).without_max_times().build()
+    }
+}
+
+/// A part of the controller.
+pub(super) trait Reconciler {
+    /// What is reconciled, for the log.
+    const NAME: &'static str;
+    /// Between two tries of what failed.
+    const BACKOFF: Delays;
+    /// Changes come in swarms; this long they are gathered before they are looked at.
+    const GATHER: Duration = Duration::ZERO;
+
+    /// Observes, plans, and executes at most one change.
+    async fn reconcile(&mut self) -> Result<Requeue, ReconcileError>;
+
+    /// This process may no longer write: whatever it knows, another one may change from now on.
+    fn stand_by(&mut self);
+}
+
+/// Reconciles while this process may write; never ends. `wake` cuts a rest short.
+pub(super) async fn drive<R: Reconciler>(context: &Context, reconciler: &mut R, wake: &Notify) {
+    run(context.leadership.clone(), &context.metrics, reconciler, wake).await;
+}
+
+async fn run<R: Reconciler>(
+    mut leadership: Leadership,
+    metrics: &ControllerMetrics,
+    reconciler: &mut R,
+    wake: &Notify,
+) {
+    let mut delays = R::BACKOFF.begin();
+    let mut changes = 0;
+    loop {
+        if !leadership.may_write() {
+            reconciler.stand_by();
+            leadership.granted().await;
+            (delays, changes) = (R::BACKOFF.begin(), 0);
+        }
+        let requeue = match reconciler.reconcile().await {
+            Ok(Requeue::Now) if changes >= MAX_CHANGES => {
+                tracing::warn!(changes, "{}: changes do not last; somebody undoes them", R::NAME);
+                Requeue::Backoff(Duration::ZERO)
+            }
+            Ok(requeue) => requeue,
+            Err(error) => {
+                let delay = delays.next().unwrap_or(R::BACKOFF.longest);
+                note(metrics, R::NAME, &error, delay);
+                changes = 0;
+                // Not cut short: what failed changes nothing by being tried more often.
+                Requeue::Soon(delay)
+            }
+        };
+        let mut lost = leadership.clone();
+        tokio::select! {
+            () = rest(requeue, &mut delays, &mut changes, R::BACKOFF, R::GATHER, wake) => {}
+            () = lost.lost() => {}
+        }
+    }
+}
+
+async fn rest(
+    requeue: Requeue,
+    delays: &mut ExponentialBackoff,
+    changes: &mut u32,
+    backoff: Delays,
+    gather: Duration,
+    wake: &Notify,
+) {
+    let wait = match requeue {
+        Requeue::Now => {
+            *changes += 1;
+            return;
+        }
+        Requeue::Soon(wait) => return sleep(wait).await,
+        Requeue::Backoff(least) => delays.next().unwrap_or(backoff.longest).max(least),
+        Requeue::After(wait) => {
+            *delays = backoff.begin();
+            wait.max(MIN_REST)
+        }
+    };
+    *changes = 0;
+    if timeout(wait, wake.notified()).await.is_ok() && !gather.is_zero() {
+        sleep(gather).await;
+    }
+}
+
+fn note(metrics: &ControllerMetrics, name: &str, error: &ReconcileError, delay: Duration) {
+    metrics.failed(error.cause.as_ref());
+    // Somebody else wrote meanwhile, or leads: the next observation shows what is there.
+    if matches!(error.cause, Some(Cause::Conflict | Cause::NotLeading)) {
+        tracing::debug!(%error, "{name}: observing again");
+    } else {
+        tracing::warn!(%error, again_in = ?delay, "{name}: reconciling failed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::watch;
+    use tokio::time::Instant;
+
+    /// Plays its answers one after another, the last one for ever, and notes when it was asked.
+    struct Scripted {
+        answers: Vec<Result<Requeue, Option<Cause>>>,
+        asked: watch::Sender<Vec<Duration>>,
+        stood_by: watch::Sender<usize>,
+        begun: Instant,
+    }
+
+    impl Reconciler for Scripted {
+        const NAME: &'static str = "scripted";
+        const BACKOFF: Delays = Delays { first: Duration::from_secs(1), longest: Duration::from_secs(4) };
+        const GATHER: Duration = Duration::from_millis(200);
+
+        async fn reconcile(&mut self) -> Result<Requeue, ReconcileError> {
+            self.asked.send_modify(|asked| asked.push(self.begun.elapsed()));
+            let answer = if self.answers.len() > 1 { self.answers.remove(0) } else { self.answers[0].clone() };
+            answer.map_err(|cause| ReconcileError { text: "no".to_owned(), cause })
+        }
+
+        fn stand_by(&mut self) {
+            self.stood_by.send_modify(|times| *times += 1);
+        }
+    }
+
+    struct Scene {
+        grant: watch::Sender<Option<Instant>>,
+        asked: watch::Receiver<Vec<Duration>>,
+        stood_by: watch::Receiver<usize>,
+        wake: std::sync::Arc<Notify>,
+    }
+
+    impl Scene {
+        fn begin(answers: &[Result<Requeue, Option<Cause>>]) -> Self {
+            let (grant, leadership) = Leadership::scripted();
+            let ((asked, seen), (standing, stood_by)) = (watch::channel(Vec::new()), watch::channel(0));
+            let wake = std::sync::Arc::new(Notify::new());
+            let mut reconciler =
+                Scripted { answers: answers.to_vec(), asked, stood_by: standing, begun: Instant::now() };
+            let bell = std::sync::Arc::clone(&wake);
+            let metrics = ControllerMetrics::default();
+            tokio::task::spawn_local(async move { run(leadership, &metrics, &mut reconciler, &bell).await });
+            Self { grant, asked: seen, stood_by, wake }
+        }
+
+        fn granted(self) -> Self {
+            self.grant.send_replace(Some(Instant::now() + Duration::from_hours(1)));
+            self
+        }
+
+        /// When it was asked, in milliseconds, once it was asked so often.
+        async fn asked(&mut self, times: usize) -> Vec<u128> {
+            let all = self.asked.wait_for(|asked| asked.len() >= times).await.unwrap();
+            all.iter().map(Duration::as_millis).collect()
+        }
+    }
+
+    async fn local(test: impl Future<Output = ()>) {
+        tokio::task::LocalSet::new().run_until(test).await;
+    }
+
+    const HOUR: Requeue = Requeue::After(Duration::from_hours(1));
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fails_is_tried_again_after_a_backoff_that_a_success_resets() {
+        local(async {
+            let failed = Err(Some(Cause::Conflict));
+            let rest = Ok(Requeue::After(Duration::from_secs(10)));
+            let mut scene =
+                Scene::begin(&[failed.clone(), failed.clone(), failed.clone(), failed.clone(), rest, failed, Ok(HOUR)])
+                    .granted();
+            assert_eq!(scene.asked(7).await, [0, 1000, 3000, 7000, 11_000, 21_000, 22_000]);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_cuts_a_rest_short_and_is_gathered_and_cuts_no_failure_short() {
+        local(async {
+            let mut scene = Scene::begin(&[Ok(HOUR), Err(None), Ok(HOUR)]).granted();
+            scene.asked(1).await;
+            scene.wake.notify_one();
+            assert_eq!(scene.asked(2).await, [0, 200]);
+            scene.wake.notify_one();
+            // The failure's second, then what rang meanwhile.
+            assert_eq!(scene.asked(4).await, [0, 200, 1200, 1400]);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn changes_that_do_not_last_are_made_less_often() {
+        local(async {
+            let mut scene = Scene::begin(&[Ok(Requeue::Now)]).granted();
+            let asked = scene.asked(2 * MAX_CHANGES as usize + 2).await;
+            assert_eq!(asked[MAX_CHANGES as usize], 0);
+            assert_eq!(asked[MAX_CHANGES as usize + 1], 1000);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_reconciled_without_the_lease_and_its_loss_is_noticed_while_resting() {
+        local(async {
+            let mut scene = Scene::begin(&[Ok(HOUR)]);
+            scene.stood_by.wait_for(|times| *times == 1).await.unwrap();
+            assert!(scene.asked.borrow().is_empty());
+            scene.grant.send_replace(Some(Instant::now() + Duration::from_secs(10)));
+            scene.asked(1).await;
+            // Nobody renews it: it ends by itself, in the middle of the rest.
+            scene.stood_by.wait_for(|times| *times == 2).await.unwrap();
+            assert_eq!(scene.asked(1).await.len(), 1);
+            scene.grant.send_replace(Some(Instant::now() + Duration::from_secs(10)));
+            assert_eq!(scene.asked(2).await, [0, 10_000]);
+        })
+        .await;
+    }
+}
