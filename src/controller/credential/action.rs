@@ -73,8 +73,8 @@ pub enum Action {
     Login,
     /// Make a key.
     Mint(MintReason),
-    /// Put the fresh key into the Secret.
-    Store,
+    /// Put the fresh key into the Secret, in place of what is wrong there.
+    Store(MintReason),
     /// Give the fresh key up.
     Discard,
     /// Delete this account's key.

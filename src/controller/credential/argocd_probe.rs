@@ -6,7 +6,7 @@ use super::reach::trouble;
 use super::record::{Attempt, CredentialRecord};
 use super::snapshot::{Check, Fresh, Key, Session, SupersededKey, Transient};
 use crate::argocd::verify::{Answers, Refusal, Verdict, judge, unfit};
-use crate::argocd::{Account, ArgoCdError, Cause, Server};
+use crate::argocd::{Account, ArgoCdError, Server};
 use crate::core::token::{Claims, Flaw};
 use crate::time::{Seconds, rfc3339};
 use secrecy::{ExposeSecret, SecretString};
@@ -158,25 +158,9 @@ pub(super) async fn key(
 /// What our own session sees, and its account where it could be read.
 pub(super) async fn session(asking: &Asking<'_>, token: &SecretString, username: &str) -> (Session, Option<Account>) {
     let answers = asking.about(token, username).await;
-    let session = match (answers.userinfo, &answers.account) {
-        (Err(ArgoCdError { cause: cause @ Cause::Unauthorized(_), .. }), _) => Session::NotAccepted(cause.to_string()),
-        (Err(error), _) => Session::Unknown(trouble(&error)),
-        (Ok(user), _) if !user.logged_in => Session::NotAccepted("it counts as no login".to_owned()),
-        (Ok(user), _) if user.username != username => {
-            Session::NotAccepted(format!("it is taken for {:?}", user.username))
-        }
-        (Ok(_), Some(Ok(account))) => {
-            let made = Claims::read(token.expose_secret().as_bytes()).ok().and_then(|claims| claims.issued_at);
-            Session::Accepted { enabled: account.enabled, api_key: account.may_have_api_keys(), made }
-        }
-        (Ok(_), Some(Err(error))) => match &error.cause {
-            cause @ (Cause::Unauthorized(_) | Cause::Forbidden(_) | Cause::NotFound(_)) => {
-                Session::NotAccepted(format!("its own account can't be read with it: {cause}"))
-            }
-            _ => Session::Unknown(trouble(error)),
-        },
-        (Ok(_), None) => Session::NotAccepted("its account was not read".to_owned()),
-    };
+    let health = answers.session(username);
+    let made = Claims::read(token.expose_secret().as_bytes()).ok().and_then(|claims| claims.issued_at);
+    let session = Session { health, made };
     (session, answers.account.and_then(Result::ok))
 }
 

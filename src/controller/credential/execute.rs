@@ -64,7 +64,7 @@ impl Executor<'_> {
         match action {
             Action::Login => self.log_in().await,
             Action::Mint(why) => self.mint(&why).await,
-            Action::Store => self.store().await,
+            Action::Store(why) => self.store(&why).await,
             Action::Discard => {
                 if let Some(fresh) = self.memory.fresh.take() {
                     tracing::info!(id = fresh.id, "a fresh API key is given up");
@@ -156,7 +156,7 @@ impl Executor<'_> {
     }
 
     /// Writes the fresh key, if the Secret is still as it was when the key was found wanting.
-    async fn store(&mut self) -> Result<(), ExecuteError> {
+    async fn store(&mut self, why: &MintReason) -> Result<(), ExecuteError> {
         let Some(fresh) = &self.memory.fresh else { return Ok(()) };
         let SecretKeyRef { name, key, .. } = key_place(self.context);
         let namespace = &self.context.options.namespace;
@@ -181,23 +181,12 @@ impl Executor<'_> {
         self.context.may_write(&what)?;
         let patch = json!({ "data": { key: STANDARD.encode(fresh.token.expose_secret()) } });
         let written = merge_if::<Secret>(&api, &what, &name, read.metadata.resource_version.as_deref(), patch).await?;
-        let why = self.why();
-        self.context.metrics.credential.made(&why);
+        self.context.metrics.credential.made(why);
         let note = format!("wrote API key {} ({why})", fresh.id);
         self.memory.fresh = None;
         let event = Event { reason: "CredentialReplaced", action: "Replace", note, warning: false };
         self.context.tell(about(self.context, &name, Some(&written)), event).await;
         Ok(())
-    }
-
-    /// What was wrong with what stood there.
-    fn why(&self) -> MintReason {
-        match &self.seen.key {
-            Key::Absent(_) => MintReason::Absent,
-            Key::WrongKind(what) => MintReason::WrongKind(what.clone()),
-            Key::Works { .. } => MintReason::Expires,
-            Key::Refused { .. } | Key::Unknown(_) | Key::Odd(_) => MintReason::Refused,
-        }
     }
 
     async fn retire(&mut self, account: &str, id: &str, gone: RetireReason) -> Result<(), ExecuteError> {

@@ -9,8 +9,10 @@
 //! replaced is retired later, and only if it is ours. `docs/credentials.md` tells the whole life.
 
 use super::action::{Action, CredentialStatus, Decision, MintReason, Plan, RetireReason};
+use super::reach::trouble;
 use super::record::CredentialRecord;
-use super::snapshot::{Check, Fresh, Key, Login, Session, Snapshot, SupersededKey};
+use super::snapshot::{Check, Fresh, Key, Login, Snapshot, SupersededKey};
+use crate::argocd::verify::{KeyHealth, Refusal, diagnose};
 use crate::controller::Consumers;
 use crate::core::Mode;
 use crate::time::Seconds;
@@ -65,19 +67,55 @@ impl View<'_> {
         if let Some(fresh) = &self.seen.fresh {
             return self.deliver(fresh);
         }
-        match (&self.seen.key, self.seen.mode) {
-            (Key::Unknown(trouble), _) => (CredentialStatus::Unavailable(trouble.clone()), Decision::Backoff),
-            (Key::Odd(how), _) => (CredentialStatus::Odd(how.clone()), Decision::Backoff),
-            (Key::Works { id, expires: None }, _) => (CredentialStatus::Valid, self.keep(id)),
-            (Key::Works { id, expires: Some(when) }, Mode::Token) => (CredentialStatus::Expires(*when), self.keep(id)),
-            (Key::Works { expires: Some(_), .. }, Mode::Password) => self.replace(MintReason::Expires),
-            (Key::Absent(_), Mode::Password) => self.replace(MintReason::Absent),
-            (Key::WrongKind(what), Mode::Password) => self.replace(MintReason::WrongKind(what.clone())),
-            (Key::Refused { .. }, Mode::Password) => self.replace(MintReason::Refused),
-            // Nobody but a person can do anything about these.
-            (Key::Absent(what), Mode::Token) => (CredentialStatus::Missing(what.clone()), self.check_again()),
-            (Key::WrongKind(what), Mode::Token) => (CredentialStatus::WrongKind(what.clone()), self.check_again()),
-            (Key::Refused { said, .. }, Mode::Token) => (CredentialStatus::Refused(said.clone()), Decision::Backoff),
+        let health = self.seen.session.as_ref().map(|session| &session.health);
+        match diagnose(self.seen.key.answer(self.seen.mode), health) {
+            KeyHealth::Works => self.works(),
+            KeyHealth::Odd | KeyHealth::Unknown(None) => self.left_alone(),
+            // Nobody but a person can do anything in token mode.
+            _ if self.seen.mode == Mode::Token => self.complain(),
+            KeyHealth::Undecided => self.log_in(),
+            KeyHealth::Unknown(Some(error)) => (CredentialStatus::Unavailable(trouble(&error)), Decision::Backoff),
+            KeyHealth::ServerBroken(how) => (CredentialStatus::ServerBroken(how), Decision::Backoff),
+            KeyHealth::Withheld(Refusal::Disabled) => (CredentialStatus::AccountDisabled, Decision::Backoff),
+            KeyHealth::Withheld(_) => (CredentialStatus::NoApiKey, Decision::Backoff),
+            KeyHealth::Dead => self.replace(),
+        }
+    }
+
+    fn works(&self) -> (CredentialStatus, Decision) {
+        match &self.seen.key {
+            Key::Works { id, expires: Some(when) } => (CredentialStatus::Expires(*when), self.keep(id)),
+            Key::Works { id, expires: None } => (CredentialStatus::Valid, self.keep(id)),
+            _ => self.left_alone(),
+        }
+    }
+
+    fn left_alone(&self) -> (CredentialStatus, Decision) {
+        let status = match &self.seen.key {
+            Key::Odd(how) => CredentialStatus::Odd(how.clone()),
+            Key::Unknown(transient) => CredentialStatus::Unavailable(transient.clone()),
+            _ => return self.complain(),
+        };
+        (status, Decision::Backoff)
+    }
+
+    /// In token mode: what is wrong, for the person who has to mend it.
+    fn complain(&self) -> (CredentialStatus, Decision) {
+        match &self.seen.key {
+            Key::Absent(what) => (CredentialStatus::Missing(what.clone()), self.check_again()),
+            Key::WrongKind(what) => (CredentialStatus::WrongKind(what.clone()), self.check_again()),
+            Key::Refused { said, .. } => (CredentialStatus::Refused(said.clone()), Decision::Backoff),
+            Key::Works { .. } | Key::Odd(_) | Key::Unknown(_) => (CredentialStatus::Valid, self.check_again()),
+        }
+    }
+
+    /// Why what stands there is replaced.
+    fn reason(&self) -> MintReason {
+        match &self.seen.key {
+            Key::Absent(_) => MintReason::Absent,
+            Key::WrongKind(what) => MintReason::WrongKind(what.clone()),
+            Key::Works { .. } => MintReason::Expires,
+            Key::Refused { .. } | Key::Odd(_) | Key::Unknown(_) => MintReason::Refused,
         }
     }
 
@@ -87,18 +125,15 @@ impl View<'_> {
 
     /// Brings a fresh key into the Secret, if it is any good and still needed.
     fn deliver(&self, fresh: &Fresh) -> (CredentialStatus, Decision) {
-        let why = match &self.seen.key {
-            Key::Unknown(trouble) => return (CredentialStatus::Unavailable(trouble.clone()), Decision::Backoff),
-            Key::Odd(how) => return (CredentialStatus::Odd(how.clone()), Decision::Backoff),
+        match &self.seen.key {
+            Key::Unknown(_) | Key::Odd(_) => return self.left_alone(),
             // Somebody else was faster. Theirs is as good.
             Key::Works { expires: None, .. } => return (CredentialStatus::Valid, Decision::Act(Action::Discard)),
-            Key::Works { .. } => MintReason::Expires,
-            Key::Absent(_) => MintReason::Absent,
-            Key::WrongKind(what) => MintReason::WrongKind(what.clone()),
-            Key::Refused { .. } => MintReason::Refused,
-        };
+            _ => {}
+        }
+        let why = self.reason();
         let next = match &fresh.check {
-            Check::Works => Decision::Act(Action::Store),
+            Check::Works => Decision::Act(Action::Store(why.clone())),
             Check::NotKnown if self.now < fresh.since.saturating_add(SETTLING) => Decision::Soon,
             Check::NotKnown => Decision::Act(Action::Discard),
             Check::Unknown(trouble) => return (CredentialStatus::Unavailable(trouble.clone()), Decision::Backoff),
@@ -106,32 +141,25 @@ impl View<'_> {
         (CredentialStatus::Replacing(why), next)
     }
 
-    /// A key has to be made, if that can be done and is sure to be right.
-    fn replace(&self, why: MintReason) -> (CredentialStatus, Decision) {
-        let Some(session) = &self.seen.session else { return self.log_in(why) };
-        match session {
-            Session::Unknown(trouble) => (CredentialStatus::Unavailable(trouble.clone()), Decision::Backoff),
-            Session::NotAccepted(how) => (CredentialStatus::ServerBroken(how.clone()), Decision::Backoff),
-            Session::Accepted { enabled: false, .. } => (CredentialStatus::AccountDisabled, Decision::Backoff),
-            Session::Accepted { api_key: false, .. } => (CredentialStatus::NoApiKey, Decision::Backoff),
-            Session::Accepted { made, .. } => {
-                if let Some((from, wait)) = made.and_then(|made| self.not_yet(made)) {
-                    let poll = wait.min(self.terms.check).min(POLL);
-                    return (CredentialStatus::NotYet(from), Decision::At(self.now.saturating_add(poll)));
-                }
-                // With the one that is held: it is superseded as soon as there is another.
-                let to_be = self.seen.left.len() + usize::from(self.seen.held_is_ours);
-                let next = if self.may_be_a_moments_no() {
-                    Decision::Soon
-                } else if let Some(oldest) = self.oldest().filter(|_| to_be > MOST_LEFT) {
-                    // Before, so that there never are more.
-                    Self::retire(oldest, RetireReason::TooMany)
-                } else {
-                    Decision::Act(Action::Mint(why.clone()))
-                };
-                (CredentialStatus::Replacing(why), next)
-            }
+    /// A key has to be made, and can be.
+    fn replace(&self) -> (CredentialStatus, Decision) {
+        let why = self.reason();
+        let made = self.seen.session.as_ref().and_then(|session| session.made);
+        if let Some((from, wait)) = made.and_then(|made| self.not_yet(made)) {
+            let poll = wait.min(self.terms.check).min(POLL);
+            return (CredentialStatus::NotYet(from), Decision::At(self.now.saturating_add(poll)));
         }
+        // With the one that is held: it is superseded as soon as there is another.
+        let to_be = self.seen.left.len() + usize::from(self.seen.held_is_ours);
+        let next = if self.may_be_a_moments_no() {
+            Decision::Soon
+        } else if let Some(oldest) = self.oldest().filter(|_| to_be > MOST_LEFT) {
+            // Before, so that there never are more.
+            Self::retire(oldest, RetireReason::TooMany)
+        } else {
+            Decision::Act(Action::Mint(why.clone()))
+        };
+        (CredentialStatus::Replacing(why), next)
     }
 
     /// From when the key is good, where it is refused for no more than a clock: Argo CD's own, which made
@@ -149,10 +177,10 @@ impl View<'_> {
         young && self.now < since.saturating_add(PATIENCE)
     }
 
-    fn log_in(&self, why: MintReason) -> (CredentialStatus, Decision) {
+    fn log_in(&self) -> (CredentialStatus, Decision) {
         match &self.seen.login {
             Login::Missing(what) => (CredentialStatus::Missing(what.clone()), self.check_again()),
-            Login::Free => (CredentialStatus::Replacing(why), Decision::Act(Action::Login)),
+            Login::Free => (CredentialStatus::Replacing(self.reason()), Decision::Act(Action::Login)),
             Login::NoWay(trouble) => (CredentialStatus::Unavailable(trouble.clone()), Decision::Backoff),
             Login::Tried { until, said } => {
                 let state = said.as_ref().map_or(CredentialStatus::LoginUnknown(*until), |said| {

@@ -4,6 +4,8 @@ use super::action::{Action, CredentialStatus, Decision, MintReason, Plan, Retire
 use super::plan::{Timing, plan};
 use super::record::CredentialRecord;
 use super::snapshot::{Check, Fresh, Key, Login, Session, Snapshot, SupersededKey, Transient};
+use crate::argocd::verify::SessionHealth;
+use crate::argocd::{ArgoCdError, Cause};
 use crate::controller::Consumers;
 use crate::core::Mode;
 use crate::time::Seconds;
@@ -32,10 +34,14 @@ fn superseded(ids: &[(&str, Seconds)]) -> BTreeMap<String, Seconds> {
     ids.iter().map(|(id, since)| ((*id).to_owned(), *since)).collect()
 }
 
-const ACCEPTED: Session = accepted(true, true, NOW + 60);
+const ACCEPTED: Session = accepted(SessionHealth::Accepted, NOW + 60);
 
-const fn accepted(enabled: bool, api_key: bool, made: Seconds) -> Session {
-    Session::Accepted { enabled, api_key, made: Some(made) }
+const fn accepted(health: SessionHealth, made: Seconds) -> Session {
+    Session { health, made: Some(made) }
+}
+
+fn error() -> ArgoCdError {
+    ArgoCdError { what: "asking".to_owned(), cause: Cause::Unreadable("it ends early") }
 }
 
 /// A key that works, and nothing to do.
@@ -97,7 +103,7 @@ fn a_first_key_is_a_login_a_key_and_a_secret() {
     seen.fresh = Some(Fresh { id: "new".to_owned(), since: NOW, check: Check::Works });
     // Also without the session: a process has forgotten it, or it was given up.
     seen.session = None;
-    assert_eq!(does(&seen), Action::Store);
+    assert_eq!(does(&seen), Action::Store(MintReason::Absent));
 }
 
 #[test]
@@ -116,13 +122,13 @@ fn a_key_is_replaced_on_a_definite_no_and_on_nothing_less() {
     seen.session = Some(ACCEPTED);
     assert_eq!(does(&seen), Action::Mint(MintReason::Refused));
     for (session, state) in [
-        (Session::NotAccepted("{}".to_owned()), CredentialStatus::ServerBroken("{}".to_owned())),
-        (Session::Unknown(trouble()), CredentialStatus::Unavailable(trouble())),
-        (accepted(false, true, NOW), CredentialStatus::AccountDisabled),
-        (accepted(true, false, NOW), CredentialStatus::NoApiKey),
+        (SessionHealth::NotAccepted("{}".to_owned()), CredentialStatus::ServerBroken("{}".to_owned())),
+        (SessionHealth::Unknown(error()), CredentialStatus::Unavailable(super::reach::trouble(&error()))),
+        (SessionHealth::Disabled, CredentialStatus::AccountDisabled),
+        (SessionHealth::NoApiKeys, CredentialStatus::NoApiKey),
     ] {
         for key in [refused(NOW - 5000, NOW), Key::Absent(String::new()), Key::WrongKind(String::new())] {
-            let seen = Snapshot { session: Some(session.clone()), ..with(key) };
+            let seen = Snapshot { session: Some(accepted(session.clone(), NOW)), ..with(key) };
             assert_eq!(rests(&seen), (state.clone(), Decision::Backoff));
         }
     }
@@ -149,7 +155,8 @@ fn a_young_key_is_given_some_seconds() {
 
 #[test]
 fn a_key_that_argo_cds_own_clock_is_behind_is_waited_for() {
-    let at = |made| Snapshot { session: Some(accepted(true, true, made)), ..with(refused(NOW - 5000, NOW)) };
+    let at =
+        |made| Snapshot { session: Some(accepted(SessionHealth::Accepted, made)), ..with(refused(NOW - 5000, NOW)) };
     for (behind, wait) in [(1, 1), (29, 29), (60, 30), (600, 30)] {
         let from = NOW - 5000;
         assert_eq!(rests(&at(from - behind)), (CredentialStatus::NotYet(from), Decision::At(NOW + wait)), "{behind}");
@@ -157,9 +164,12 @@ fn a_key_that_argo_cds_own_clock_is_behind_is_waited_for() {
     for made in [NOW - 5000, NOW - 5601, NOW] {
         assert_eq!(does(&at(made)), Action::Mint(MintReason::Refused), "{made}");
     }
-    let unknown = Session::Accepted { enabled: true, api_key: true, made: None };
+    let unknown = Session { health: SessionHealth::Accepted, made: None };
     assert_eq!(does(&Snapshot { session: Some(unknown), ..at(NOW) }), Action::Mint(MintReason::Refused));
-    assert_eq!(rests(&Snapshot { session: Some(accepted(true, false, NOW)), ..at(NOW) }).0, CredentialStatus::NoApiKey);
+    assert_eq!(
+        rests(&Snapshot { session: Some(accepted(SessionHealth::NoApiKeys, NOW)), ..at(NOW) }).0,
+        CredentialStatus::NoApiKey
+    );
 }
 
 #[test]
@@ -190,7 +200,7 @@ fn a_fresh_key_goes_into_the_secret_only_when_it_works_and_is_needed() {
     assert_eq!(rests(&seen(Key::Unknown(trouble()), Check::Works, NOW)).1, Decision::Backoff);
     assert_eq!(rests(&seen(Key::Odd(String::new()), Check::Works, NOW)).1, Decision::Backoff);
     let expires = Key::Works { id: "held".to_owned(), expires: Some(NOW + 9) };
-    assert_eq!(does(&seen(expires, Check::Works, NOW)), Action::Store);
+    assert_eq!(does(&seen(expires, Check::Works, NOW)), Action::Store(MintReason::Expires));
 }
 
 #[test]

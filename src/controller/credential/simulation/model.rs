@@ -5,6 +5,8 @@ use super::super::action::Decision;
 use super::super::plan::{Timing, plan};
 use super::super::record::{Attempt, CredentialRecord};
 use super::super::snapshot::{Check, Fresh, Key, Login, Session, Snapshot, SupersededKey, Transient};
+use crate::argocd::verify::SessionHealth;
+use crate::argocd::{ArgoCdError, Cause};
 use crate::controller::Consumers;
 use crate::core::Mode;
 use crate::time::Seconds;
@@ -198,13 +200,18 @@ impl World {
         }
         let memory = &self.memories[who];
         let session = memory.session.then(|| {
-            if self.away {
-                Session::Unknown(trouble())
+            let health = if self.away {
+                SessionHealth::Unknown(ArgoCdError { what: String::new(), cause: Cause::Broken(String::new()) })
             } else if self.broken {
-                Session::NotAccepted(String::new())
+                SessionHealth::NotAccepted(String::new())
+            } else if !self.enabled {
+                SessionHealth::Disabled
+            } else if !self.capable {
+                SessionHealth::NoApiKeys
             } else {
-                Session::Accepted { enabled: self.enabled, api_key: self.capable, made: Some(self.now) }
-            }
+                SessionHealth::Accepted
+            };
+            Session { health, made: Some(self.now) }
         });
         let fresh = memory.fresh.as_ref().map(|(token, since)| {
             let check = if self.away {
@@ -216,7 +223,7 @@ impl World {
             };
             Fresh { id: token.id.to_string(), since: *since, check }
         });
-        let can_list = matches!(key, Key::Works { .. }) || matches!(session, Some(Session::Accepted { .. }));
+        let can_list = matches!(key, Key::Works { .. }) || session.as_ref().is_some_and(|_| !self.away && !self.broken);
         let held = self.held_id();
         let fresh_id = memory.fresh.as_ref().map(|(token, _)| token.id);
         let is_left = |token: &&Token| token.ours && Some(token.id) != held && Some(token.id) != fresh_id;

@@ -10,7 +10,7 @@ impl World {
         match action {
             Action::Login => self.log_in(who, fault),
             Action::Mint(_) => self.mint(who, seen, fault),
-            Action::Store => {
+            Action::Store(_) => {
                 if fault != LOST
                     && let Some((token, _)) = &self.memories[who].fresh
                 {
