@@ -1,9 +1,10 @@
 //! Asking Argo CD: what stands in the cluster in, a snapshot out.
 
 use super::id::Prefix;
+use super::logins::LoginRecord;
 use super::metrics::CredentialMetrics;
 use super::reach::trouble;
-use super::record::{Attempt, CredentialRecord};
+use super::record::CredentialRecord;
 use super::snapshot::{Check, Fresh, Key, Session, SupersededKey, Transient};
 use crate::argocd::verify::{Answers, Refusal, Verdict, judge, unfit};
 use crate::argocd::{Account, ArgoCdError, Server};
@@ -34,8 +35,8 @@ pub(super) struct LocalState {
     pub undeletable: BTreeSet<String>,
     /// The key that was refused at the last look, and since when it has been.
     pub refused: Option<(String, Seconds)>,
-    /// Whether a login has succeeded whose attempt still stands in the state.
-    pub succeeded: bool,
+    /// Whose login has succeeded though it still stands in the state; a keyed hash of the user name.
+    pub succeeded: Option<String>,
 }
 
 /// So many discarded ids are remembered. The rest is retired like what a killed process leaves.
@@ -201,7 +202,7 @@ pub(super) fn left<'a>(
 #[derive(Clone, Debug, Default)]
 pub(super) struct Persisted {
     pub marks: CredentialRecord,
-    pub attempt: Option<Attempt>,
+    pub logins: LoginRecord,
 }
 
 /// Why Argo CD could not be asked at all.

@@ -12,7 +12,7 @@ use std::time::Duration;
 type Label = [(&'static str, &'static str); 1];
 
 /// The calls to Argo CD.
-const CALLS: [&str; 5] = ["login", "userinfo", "account", "create", "delete"];
+const CALLS: [&str; 6] = ["version", "login", "userinfo", "account", "create", "delete"];
 /// Upper edges in seconds: from a call on the node to the longest time a login may take.
 const EDGES: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
 

@@ -7,6 +7,7 @@ mod action;
 mod argocd_probe;
 mod execute;
 mod id;
+mod logins;
 mod metrics;
 mod observe;
 mod plan;

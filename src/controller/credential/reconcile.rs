@@ -68,7 +68,7 @@ impl CredentialReconciler {
         let server = reach.server(&context).await;
         let result = match server {
             Ok(server) => {
-                let looking = Observer::new(&context, &prefix, &sources, &state, self.memory.succeeded);
+                let looking = Observer::new(&context, &prefix, &sources, &state, self.memory.succeeded.as_deref());
                 let looked = looking.look(&mut self.memory, server.as_ref()).await;
                 self.go_on(&mut state, &sources, looked, server).await
             }
@@ -127,9 +127,9 @@ impl CredentialReconciler {
             held: held.as_ref().map(|held| &held.token),
             now,
         };
-        if acting.memory.succeeded {
+        if acting.memory.succeeded.is_some() {
             // What a login that succeeded could not take away itself.
-            match acting.forget_attempt().await {
+            match acting.note_success().await {
                 Ok(()) => {}
                 Err(ExecuteError::Cluster(error)) => return Err(error),
                 Err(_) => return Ok(backoff(0)),

@@ -90,7 +90,7 @@ pub enum Login {
     Free,
     /// It may, and there is no way to the server.
     NoWay(Transient),
-    /// It was tried with this very credential.
+    /// It was tried with this very credential, or with others often enough.
     Tried {
         /// Not again before then.
         until: Seconds,

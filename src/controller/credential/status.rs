@@ -72,7 +72,7 @@ pub(super) fn message(state: &CredentialStatus) -> String {
         CredentialStatus::WrongKind(what) => format!("what stands in the Secret is of no use: {what}"),
         CredentialStatus::LoginRefused(until, said) => format!(
             "{said}. A wrong password, or others have locked the account: after five failures Argo CD refuses a \
-             correct one too, for five minutes. Not tried again with this password before {}",
+             correct one too, for five minutes. Not tried again before {}",
             rfc3339(*until)
         ),
         CredentialStatus::LoginUnknown(until) => format!(
@@ -124,7 +124,7 @@ pub(super) fn advice(state: &CredentialStatus, auth: &Auth) -> Option<String> {
         }
         (CredentialStatus::LoginRefused(..), _) => format!(
             "compare {key} of Secret {name} with the account's password, and see that the account is enabled and has \
-             the capability login; another password is tried at once"
+             the capability login"
         ),
         (CredentialStatus::LoginUnknown(_), _) => "nothing: it is tried again by itself".to_owned(),
         (CredentialStatus::AccountDisabled, _) => {
