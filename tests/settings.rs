@@ -398,7 +398,7 @@ fn how_credentials_and_pods_are_kept_is_read_from_either_file() {
     for settings in [config(yaml).unwrap(), values(yaml).unwrap()] {
         assert_eq!((settings.rollout, settings.by_name), (Rollout::Report, ByName::Restart));
         assert_eq!(settings.credentials.follow_after, Duration::from_secs(90));
-        assert_eq!(settings.credentials.check_interval, Duration::from_mins(5));
+        assert_eq!(settings.credentials.check_interval, Duration::from_secs(30));
     }
     let by_default = config("{rollout: {byName: restart}}").unwrap();
     assert_eq!((by_default.rollout, by_default.by_name), (Rollout::Automatic, ByName::Restart));

@@ -123,6 +123,15 @@ pub enum CredentialStatus {
     ServerBroken(String),
     /// Argo CD refused the key, and there is nothing beside it to tell whether the key is bad.
     Refused(String),
+    /// Keys that worked vanish from Argo CD.
+    KeyLost {
+        /// How many did within an hour.
+        lost: usize,
+        /// For how long the last one of them had worked, in seconds.
+        lived: Seconds,
+        /// When the next one is made; `None` while one works.
+        next: Option<Seconds>,
+    },
     /// Accepted, but not as it should be.
     Odd(String),
     /// It can't be asked.
@@ -148,6 +157,7 @@ impl CredentialStatus {
             Self::NotYet(_) => "not_yet_valid",
             Self::ServerBroken(_) => "server_broken",
             Self::Refused(_) => "refused",
+            Self::KeyLost { .. } => "key_lost",
             Self::Odd(_) => "odd",
             Self::Unavailable(_) => "unavailable",
             Self::Hindered(_) => "hindered",
@@ -155,7 +165,7 @@ impl CredentialStatus {
     }
 
     /// Every name.
-    pub const NAMES: [&str; 15] = [
+    pub const NAMES: [&str; 17] = [
         "valid",
         "expires",
         "replacing",
@@ -168,15 +178,20 @@ impl CredentialStatus {
         "not_yet_valid",
         "server_broken",
         "refused",
+        "key_lost",
         "odd",
         "unavailable",
         "hindered",
+        Self::UNVERIFIED,
     ];
+
+    /// What is said in place of a good state that is no longer fresh: by whoever reads, not by the plan.
+    pub const UNVERIFIED: &str = "unverified";
 
     /// Whether the credential was seen to work.
     #[must_use]
     pub const fn works(&self) -> bool {
-        matches!(self, Self::Valid | Self::Expires(_))
+        matches!(self, Self::Valid | Self::Expires(_) | Self::KeyLost { next: None, .. })
     }
 }
 

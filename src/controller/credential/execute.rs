@@ -235,7 +235,16 @@ impl Executor<'_> {
     }
 
     async fn remember(&mut self, marks: &CredentialRecord) -> Result<(), ExecuteError> {
-        Ok(self.state.put(self.context, MARKS, Some(marks)).await?)
+        self.state.put(self.context, MARKS, Some(marks)).await?;
+        let before = &self.seen.marks.lost;
+        for lost in marks.lost.iter().filter(|lost| !before.contains(lost)) {
+            self.context.metrics.credential.lost();
+            let note = format!("API key {} vanished from Argo CD after it had worked for {} s", lost.id, lost.lived);
+            let event = Event { reason: "KeyVanished", action: "Check", note, warning: true };
+            let SecretKeyRef { name, .. } = key_place(self.context);
+            self.context.tell(about(self.context, &name, self.sources.key_secret.as_ref()), event).await;
+        }
+        Ok(())
     }
 }
 

@@ -28,6 +28,8 @@ const PATIENCE: Seconds = 5;
 const MOST_BEHIND: Seconds = 600;
 /// How long a fresh key may take to be accepted.
 const SETTLING: Seconds = 10;
+/// When a key is looked at again after it was first seen to work, whatever the interval.
+const FIRST_CHECKS: [Seconds; 4] = [1, 5, 15, 30];
 /// The longest time without asking whether a key is accepted again.
 const POLL: Seconds = 30;
 
@@ -85,7 +87,10 @@ impl View<'_> {
     fn works(&self) -> (CredentialStatus, Decision) {
         match &self.seen.key {
             Key::Works { id, expires: Some(when) } => (CredentialStatus::Expires(*when), self.keep(id)),
-            Key::Works { id, expires: None } => (CredentialStatus::Valid, self.keep(id)),
+            Key::Works { id, expires: None } => {
+                let lost = self.vanishing(None).unwrap_or(CredentialStatus::Valid);
+                (lost, self.keep(id))
+            }
             _ => self.left_alone(),
         }
     }
@@ -149,17 +154,41 @@ impl View<'_> {
             let poll = wait.min(self.terms.check).min(POLL);
             return (CredentialStatus::NotYet(from), Decision::At(self.now.saturating_add(poll)));
         }
+        if self.may_be_a_moments_no() {
+            return (CredentialStatus::Replacing(why), Decision::Soon);
+        }
+        if let Some(loss) = self.new_loss() {
+            return (CredentialStatus::Replacing(why), Decision::Act(Action::Remember(loss)));
+        }
+        if let Some(next) = self.seen.marks.next_mint(self.now) {
+            let poll = self.now.saturating_add(self.terms.check.min(POLL));
+            let status = self.vanishing(Some(next)).unwrap_or(CredentialStatus::Replacing(why));
+            return (status, Decision::At(next.min(poll)));
+        }
         // With the one that is held: it is superseded as soon as there is another.
         let to_be = self.seen.left.len() + usize::from(self.seen.held_is_ours);
-        let next = if self.may_be_a_moments_no() {
-            Decision::Soon
-        } else if let Some(oldest) = self.oldest().filter(|_| to_be > MOST_LEFT) {
+        let next = if let Some(oldest) = self.oldest().filter(|_| to_be > MOST_LEFT) {
             // Before, so that there never are more.
             Self::retire(oldest, RetireReason::TooMany)
         } else {
             Decision::Act(Action::Mint(why.clone()))
         };
         (CredentialStatus::Replacing(why), next)
+    }
+
+    /// What is to be remembered of a key that is dead and was not lost before: one that its account no
+    /// longer lists. A change of the password kills keys too, and leaves them in the list.
+    fn new_loss(&self) -> Option<CredentialRecord> {
+        let Key::Refused { id, .. } = &self.seen.key else { return None };
+        let known = self.seen.marks.lost.iter().any(|lost| lost.id == *id);
+        (!self.seen.held_is_ours && !known).then(|| self.seen.marks.with_loss(id, self.now))
+    }
+
+    /// Whether keys vanish: more than one did within an hour. A single one is somebody's revocation.
+    fn vanishing(&self, next: Option<Seconds>) -> Option<CredentialStatus> {
+        let lost = self.seen.marks.recent_losses(self.now).count();
+        let lived = self.seen.marks.recent_losses(self.now).next_back()?.lived;
+        (lost > 1).then_some(CredentialStatus::KeyLost { lost, lived, next })
     }
 
     /// From when the key is good, where it is refused for no more than a clock: Argo CD's own, which made
@@ -202,7 +231,11 @@ impl View<'_> {
         if let Some(never_delivered) = self.seen.left.iter().find(|left| left.never_delivered) {
             return Self::retire(never_delivered, RetireReason::Unused);
         }
+        // A key that was made a moment ago may be gone a moment later.
+        let since = marks.valid.as_ref().map_or(self.now, |(_, since)| *since);
+        let first = FIRST_CHECKS.map(|after| since.saturating_add(after)).into_iter().find(|then| *then > self.now);
         let check = self.now.saturating_add(self.terms.check);
+        let check = first.map_or(check, |first| first.min(check));
         let Some(oldest) = self.oldest() else { return Decision::At(check) };
         if self.seen.left.len() > MOST_LEFT {
             return Self::retire(oldest, RetireReason::TooMany);
@@ -229,6 +262,7 @@ impl View<'_> {
             valid: Some(valid.unwrap_or_else(|| (id.to_owned(), self.now))),
             superseded: self.seen.left.iter().map(superseded).collect(),
             accounts: holding.chain(&self.seen.unreadable_accounts).chain(&self.seen.account).cloned().collect(),
+            lost: before.recent_losses(self.now).cloned().collect(),
             answered: if self.seen.asked() { self.seen.requests.clone() } else { before.answered.clone() },
         }
     }

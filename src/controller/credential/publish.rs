@@ -56,7 +56,8 @@ impl StatusPublisher {
     pub(super) async fn report(&mut self, how: &CredentialStatus, known: Known<'_>, secret: Option<&Secret>) {
         let now = time::now();
         let context = self.context.clone();
-        context.metrics.credential.is(how, now);
+        let fresh_for = fresh_for(&context);
+        context.metrics.credential.is(how, now, fresh_for);
         context.metrics.credential.superseded(self.listed.1.len());
         let place = key_place(&context);
         let is_new = self.told.as_ref().is_none_or(|told| status::kind(told) != status::kind(how));
@@ -94,6 +95,10 @@ impl StatusPublisher {
         if due {
             let mut document = status.clone();
             document["checkedAt"] = time::rfc3339(now).into();
+            if how.works() {
+                document["seenAt"] = time::rfc3339(now).into();
+                document["freshFor"] = fresh_for.into();
+            }
             match controller::status::publish(&context, "credential", &document).await {
                 Ok(()) => self.published = Some((status, now)),
                 Err(error) => {
@@ -103,6 +108,12 @@ impl StatusPublisher {
             }
         }
     }
+}
+
+/// For how many seconds a good word counts: three checks, and no less than five minutes.
+fn fresh_for(context: &Context) -> Seconds {
+    let check = i64::try_from(context.settings.credentials.check_interval.as_secs()).unwrap_or(i64::MAX);
+    check.saturating_mul(3).max(300)
 }
 
 fn without_words(status: &Value) -> Value {

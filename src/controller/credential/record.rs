@@ -16,4 +16,85 @@ pub struct CredentialRecord {
     pub accounts: BTreeSet<String>,
     /// The requests of people that were answered last, as keyed hashes.
     pub answered: BTreeSet<String>,
+    /// The keys that vanished from Argo CD within the last hour, oldest first.
+    pub lost: Vec<LostKey>,
+}
+
+/// A key that Argo CD no longer knew, though nobody had retired it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LostKey {
+    /// Its id.
+    pub id: String,
+    /// When that was seen.
+    pub at: Seconds,
+    /// For how long it had worked, in seconds.
+    pub lived: Seconds,
+}
+
+/// Losses within this time count together.
+const LOSS_WINDOW: Seconds = 3600;
+/// How long the key after the second, third, … loss within the window is waited with.
+const LOSS_DELAYS: [Seconds; 3] = [60, 300, 900];
+/// After so many no key is made until the first of them is out of the window: with the one that was
+/// lost first, no more than six are made in an hour.
+const MAX_LOSSES: usize = 6;
+
+impl CredentialRecord {
+    /// The losses of the last hour. One in the future is a clock's mistake, and counts.
+    pub(super) fn recent_losses(&self, now: Seconds) -> impl DoubleEndedIterator<Item = &LostKey> {
+        self.lost.iter().filter(move |lost| lost.at.saturating_add(LOSS_WINDOW) > now)
+    }
+
+    /// When another key may be made in place of one that was lost. A single loss is somebody's revocation,
+    /// and delays nothing.
+    pub(super) fn next_mint(&self, now: Seconds) -> Option<Seconds> {
+        let losses: Vec<_> = self.recent_losses(now).collect();
+        let last = losses.last()?.at.min(now);
+        let place = losses.len().checked_sub(2)?;
+        let delay = LOSS_DELAYS.get(place).or(LOSS_DELAYS.last()).copied()?;
+        let first = losses.iter().rev().nth(MAX_LOSSES - 1);
+        let room = first.map_or(now, |first| first.at.min(now).saturating_add(LOSS_WINDOW));
+        Some(last.saturating_add(delay).max(room)).filter(|next| *next > now)
+    }
+
+    /// With one more.
+    pub(super) fn with_loss(&self, id: &str, now: Seconds) -> Self {
+        let since = self.valid.as_ref().filter(|(valid, _)| valid == id).map_or(now, |(_, since)| *since);
+        let lost = LostKey { id: id.to_owned(), at: now, lived: now.saturating_sub(since).max(0) };
+        Self { lost: self.recent_losses(now).cloned().chain([lost]).collect(), ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_loss_delays_nothing_and_those_after_it_ever_more() {
+        let mut record = CredentialRecord { valid: Some(("a".to_owned(), 900)), ..CredentialRecord::default() };
+        assert_eq!(record.next_mint(1000), None);
+        record = record.with_loss("a", 1000);
+        assert_eq!(record.lost, [LostKey { id: "a".to_owned(), at: 1000, lived: 100 }]);
+        assert_eq!(record.next_mint(1000), None);
+        for (at, delay) in [(1010, 60), (1100, 300), (1500, 900), (2500, 900)] {
+            record = record.with_loss("b", at);
+            assert_eq!(record.next_mint(at), Some(at + delay));
+            assert_eq!(record.next_mint(at + delay), None);
+        }
+        assert_eq!(record.recent_losses(2500 + 3600).count(), 0);
+        assert_eq!(record.with_loss("c", 6000).lost.len(), 2, "what is older is forgotten");
+    }
+
+    #[test]
+    fn keys_that_are_lost_at_once_are_six_in_an_hour() {
+        let (mut record, mut made) = (CredentialRecord::default(), 0);
+        for now in 10_000..13_600 {
+            if record.next_mint(now).is_none() {
+                made += 1;
+                record = record.with_loss(&made.to_string(), now);
+            }
+        }
+        assert!(made <= 6, "{made}");
+    }
 }

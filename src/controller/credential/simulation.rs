@@ -59,6 +59,8 @@ fn a_hundred_rotations_leave_at_most_three_keys_of_ours() {
             }
             world.check().unwrap();
         }
+        // Two losses within an hour would be another matter.
+        world.advance(3600);
         assert!(world.held_works(), "turn {turn}");
         assert!(world.ours() <= 3, "turn {turn}: {}", world.ours());
     }
@@ -123,6 +125,21 @@ fn an_answer_that_somebody_rewrote_is_no_reason_to_go_on_trying() {
         world.advance(1);
     }
     assert_eq!(world.refused_logins, 2);
+}
+
+#[test]
+fn keys_that_vanish_are_made_ever_less_often() {
+    let mut world = World::new();
+    world.settle().unwrap();
+    let before = world.minted;
+    for _ in 0..3600 {
+        world.happen(&Happening::Revoke).unwrap();
+        while world.step(0) {}
+        world.advance(1);
+        world.check().unwrap();
+    }
+    let made = world.minted - before;
+    assert!((4..=6).contains(&made), "{made} keys in an hour");
 }
 
 proptest! {

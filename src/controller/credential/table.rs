@@ -2,7 +2,7 @@
 
 use super::action::{Action, CredentialStatus, Decision, MintReason, Plan, RetireReason};
 use super::plan::{Timing, plan};
-use super::record::CredentialRecord;
+use super::record::{CredentialRecord, LostKey};
 use super::snapshot::{Check, Fresh, Key, Login, Session, Snapshot, SupersededKey, Transient};
 use crate::argocd::verify::SessionHealth;
 use crate::argocd::{ArgoCdError, Cause};
@@ -173,6 +173,40 @@ fn a_key_that_argo_cds_own_clock_is_behind_is_waited_for() {
 }
 
 #[test]
+fn a_key_is_looked_at_again_soon_after_it_was_first_seen_to_work() {
+    let at = |age| {
+        let valid = Some(("held".to_owned(), NOW - age));
+        rests(&Snapshot { marks: CredentialRecord { valid, ..idle().marks }, ..idle() }).1
+    };
+    for (age, next) in [(0, 1), (1, 5), (4, 5), (5, 15), (14, 15), (15, 30), (29, 30)] {
+        assert_eq!(at(age), Decision::At(NOW - age + next), "{age}");
+    }
+    assert_eq!(at(30), Decision::At(NOW + 300));
+}
+
+#[test]
+fn a_key_that_vanished_is_remembered_and_the_second_one_in_an_hour_is_waited_with() {
+    let gone = |lost: &[(&str, Seconds)]| {
+        let lost = lost.iter().map(|(id, at)| LostKey { id: (*id).to_owned(), at: *at, lived: 7 }).collect();
+        let marks = CredentialRecord { lost, ..idle().marks };
+        Snapshot { session: Some(ACCEPTED), held_is_ours: false, marks, ..with(refused(NOW - 5000, NOW)) }
+    };
+    let Action::Remember(marks) = does(&gone(&[])) else { panic!("not remembered") };
+    assert_eq!(marks.lost, [LostKey { id: "held".to_owned(), at: NOW, lived: 1000 }]);
+    assert_eq!(does(&gone(&[("held", NOW)])), Action::Mint(MintReason::Refused), "a single one is a revocation");
+    let twice = gone(&[("before", NOW - 50), ("held", NOW - 10)]);
+    let state = CredentialStatus::KeyLost { lost: 2, lived: 7, next: Some(NOW + 50) };
+    assert_eq!(rests(&twice), (state, Decision::At(NOW + 30)));
+    assert_eq!(does(&gone(&[("before", NOW - 99), ("held", NOW - 60)])), Action::Mint(MintReason::Refused));
+    // While one works it is said all the same.
+    let works = Snapshot { key: works(), held_is_ours: true, ..twice.clone() };
+    assert_eq!(rests(&works).0, CredentialStatus::KeyLost { lost: 2, lived: 7, next: None });
+    // One that its account still lists is dead of something else: a new password.
+    let listed = Snapshot { held_is_ours: true, ..gone(&[("before", NOW - 50)]) };
+    assert_eq!(does(&listed), Action::Mint(MintReason::Refused));
+}
+
+#[test]
 fn a_login_is_not_tried_again_too_soon() {
     let tried = |until, said: Option<&str>| {
         let login = Login::Tried { until, said: said.map(str::to_owned) };
@@ -253,6 +287,7 @@ fn not_more_than_two_superseded_ones_are_kept() {
     seen.session = Some(ACCEPTED);
     assert_eq!(does(&seen), Action::Retire("admin".to_owned(), "a".to_owned(), RetireReason::TooMany));
     seen.held_is_ours = false;
+    seen.marks = seen.marks.with_loss("held", NOW);
     assert_eq!(does(&seen), Action::Mint(MintReason::Refused));
     seen.left = all;
     assert_eq!(does(&seen), oldest);

@@ -368,7 +368,8 @@ impl World {
         (self.secret_password, self.user) = (self.password, 0);
         self.memories.iter_mut().for_each(|memory| memory.fault = 0);
         self.leader = 0;
-        self.advance(WAIT + 1);
+        // Longer than any wait, also the one between keys that vanish.
+        self.advance(WAIT.max(3600) + 1);
     }
 
     /// Lets everything come to rest.
