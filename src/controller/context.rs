@@ -4,6 +4,7 @@ use super::metrics::ControllerMetrics;
 use super::process::Options;
 use crate::cluster::leader_election::Leadership;
 use crate::cluster::{Cause, ClusterError, Event, emit};
+use crate::server::Loops;
 use crate::settings::Settings;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use kube::{Api, Client};
@@ -46,6 +47,8 @@ pub struct Context {
     pub remembered: Arc<Mutex<Option<Remembered>>>,
     /// What the parts tell each other.
     pub consumers: Arc<watch::Sender<Consumers>>,
+    /// The loops that have to come round for the process to live on.
+    pub loops: Loops,
 }
 
 impl Context {
