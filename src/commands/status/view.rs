@@ -102,13 +102,13 @@ impl Status {
         let text = |name: &str| part.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let state = text("state").unwrap_or("unknown");
         let seen = text("seenAt").or_else(|| text("checkedAt"));
-        let stale = matches!(state, "valid" | "expires") && self.is_stale();
+        let is_old = matches!(state, "valid" | "expires") && self.is_stale();
         let unverified = format!("unverified since {}", seen.unwrap_or("ever"));
-        let state = if stale { unverified.as_str() } else { state };
+        let state = if is_old { unverified.as_str() } else { state };
         let paint = if state == "valid" { "32" } else { "31" };
         writeln!(f, "Credential: {}", self.painted(state, paint))?;
         let mut row = |name: &str, value: String| writeln!(f, "  {name:<9} {value}");
-        if stale {
+        if is_old {
             row("says", "it worked then, and nobody has looked since: look whether the controller runs".to_owned())?;
         } else if let Some(message) = text("message") {
             row("says", message.to_owned())?;
