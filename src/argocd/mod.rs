@@ -9,6 +9,8 @@ mod connect;
 mod error;
 mod http;
 mod message;
+#[cfg(test)]
+pub(crate) mod scripted;
 mod server;
 mod tls;
 pub mod verify;

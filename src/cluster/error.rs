@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// For one call, a watch apart. Less than the Lease's reserve: a write that was begun in time ends
 /// before somebody else may begin one.
-const LIMIT: Duration = Duration::from_secs(4);
+pub(super) const LIMIT: Duration = Duration::from_secs(4);
 
 /// Why a call failed. Never quotes what an object holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum Cause {
     Unreadable,
     /// Another process holds the Lease, or nobody knows who does.
     NotLeading,
+    /// An object of this name is there, and it is somebody else's.
+    NotOurs,
 }
 
 impl Cause {
@@ -44,11 +46,12 @@ impl Cause {
             Self::Unavailable(_) => "unavailable",
             Self::Unreadable => "unreadable",
             Self::NotLeading => "not_leading",
+            Self::NotOurs => "not_ours",
         }
     }
 
     /// Every label.
-    pub const KINDS: [&str; 9] = [
+    pub const KINDS: [&str; 10] = [
         "setup",
         "not_found",
         "conflict",
@@ -58,6 +61,7 @@ impl Cause {
         "unavailable",
         "unreadable",
         "not_leading",
+        "not_ours",
     ];
 }
 
@@ -79,6 +83,9 @@ impl fmt::Display for Cause {
             Self::Unavailable(reason) => write!(f, "no answer from the API server: {reason}"),
             Self::Unreadable => f.write_str("the API server's answer can't be read"),
             Self::NotLeading => f.write_str("this process does not hold the Lease now, so it writes nothing"),
+            Self::NotOurs => f.write_str(
+                "somebody else's object has this name, and is left alone; to do: look at who made it, and delete or rename it",
+            ),
         }
     }
 }

@@ -9,8 +9,8 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
 use kube::{Api, Client};
 
-/// The longest note that `events.k8s.io/v1` takes.
-const MOST: usize = 1024;
+/// The longest note that `events.k8s.io/v1` takes, in bytes: the API server's validation counts them so.
+const MAX_NOTE: usize = 1024;
 
 /// Something worth telling.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ pub async fn emit(client: &Client, about: ObjectReference, instance: &str, event
         action: Some(event.action.to_owned()),
         reason: Some(event.reason.to_owned()),
         regarding: Some(about),
-        note: Some(event.note.chars().take(MOST).collect()),
+        note: Some(event.note[..event.note.floor_char_boundary(MAX_NOTE)].to_owned()),
         type_: Some(if event.warning { "Warning" } else { "Normal" }.to_owned()),
         ..Entry::default()
     };

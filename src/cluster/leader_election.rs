@@ -2,9 +2,12 @@
 //!
 //! As Kubernetes' own leader election does it: whoever sees the Lease unchanged for its duration, by
 //! its own clock, may take it. Nobody's clock is compared with anybody else's.
+//!
+//! No library: those at hand (`kubert`, `kube-lease-manager`) compare the Lease's times with their own
+//! clock, and say that they lead, not until when a write may begin.
 
-use super::error::{Cause, ClusterError, call};
-use super::write::{ensure, merge_if};
+use super::error::{Cause, ClusterError, LIMIT, call};
+use super::write::{FIELD_MANAGER, ensure, merge_if};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client};
@@ -21,6 +24,15 @@ const RENEWAL: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_secs(1);
 /// After the last renewal no write begins from here on; what was begun ends within the rest.
 const RESERVE: Duration = Duration::from_secs(10);
+/// The longest duration that is believed of a holder. What holds our Lease is this program, which writes
+/// [`DURATION`]; four times that leaves room for another version of it, and an absurd one, which whoever
+/// may patch the Lease can write, stops us for a minute and not for ever.
+const MAX_DURATION: Duration = Duration::from_mins(1);
+/// Who may be adopted: what carries this label is the Lease of a release of ours.
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+const _: () = assert!(RENEWAL.as_secs() + LIMIT.as_secs() < RESERVE.as_secs(), "a renewal ends while writes may begin");
+const _: () = assert!(RESERVE.as_secs() + LIMIT.as_secs() < DURATION.as_secs(), "a write ends before the Lease does");
 
 /// Whether this process may write.
 #[derive(Clone, Debug)]
@@ -156,6 +168,14 @@ impl LeaderElector {
             None => self.make().await?,
         };
         let version = lease.metadata.resource_version.clone().unwrap_or_default();
+        let labels = lease.metadata.labels.as_ref();
+        if labels.and_then(|labels| labels.get(MANAGED_BY)).is_none_or(|manager| manager != FIELD_MANAGER) {
+            let what = format!(
+                "taking Lease {}/{}, which lacks the label {MANAGED_BY}={FIELD_MANAGER}",
+                self.namespace, self.name
+            );
+            return Err(ClusterError { what, cause: Cause::NotOurs });
+        }
         let since = match &self.seen {
             Some((known, since)) if *known == version => *since,
             _ => Instant::now(),
@@ -164,7 +184,9 @@ impl LeaderElector {
         let spec = lease.spec.unwrap_or_default();
         let holder = spec.holder_identity.unwrap_or_default();
         let lasts = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-        let over = since.elapsed() >= lasts.map_or(DURATION, Duration::from_secs);
+        // Not less than a holder of ours counts on, whatever somebody wrote there.
+        let lasts = lasts.map_or(DURATION, |lasts| Duration::from_secs(lasts).clamp(DURATION, MAX_DURATION));
+        let over = since.elapsed() >= lasts;
         if holder.is_empty() || holder == self.identity || over {
             match self.write(&version, holder != self.identity).await {
                 Err(error) if error.cause == Cause::Conflict => self.lose(),
@@ -215,3 +237,6 @@ impl LeaderElector {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

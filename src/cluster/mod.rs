@@ -11,6 +11,10 @@ mod eviction;
 pub mod leader_election;
 mod owner;
 mod proxy;
+#[cfg(test)]
+pub(crate) mod scripted;
+#[cfg(test)]
+mod tests;
 mod watch;
 mod write;
 

@@ -11,6 +11,8 @@ mod health;
 mod metrics;
 mod process;
 pub mod rollout;
+#[cfg(test)]
+mod scripted;
 mod state;
 mod status;
 

@@ -174,3 +174,6 @@ pub(super) fn forget(context: &Context) {
 fn entries(secret: &Secret) -> BTreeMap<String, Vec<u8>> {
     secret.data.iter().flatten().map(|(name, bytes)| (name.clone(), bytes.0.clone())).collect()
 }
+
+#[cfg(test)]
+mod tests;

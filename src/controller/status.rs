@@ -34,3 +34,6 @@ pub(super) async fn publish(context: &Context, part: &str, value: &Value) -> Res
     // The parts have one key each, so that no version need hold.
     merge_if::<ConfigMap>(&maps, &what, &name, None, json!({ "data": { key: text } })).await.map(drop)
 }
+
+#[cfg(test)]
+mod tests;

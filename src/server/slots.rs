@@ -74,15 +74,33 @@ impl Slots {
     }
 }
 
+/// An address has many places if it has one of so many of those that are taken.
+const MANY_OF: usize = 8;
+
 /// Takes a place from the address that has the most of them: first of a connection that never carried
 /// a review, then of the one that idles the longest, then of one whose request has stalled. From one
 /// whose request is on its way none is taken, because an API server doesn't repeat a POST; such a
 /// connection is ended with its answer. Those of the newcomer's own address have their first moments
-/// to themselves: many that come at once are no reason to end each other.
+/// to themselves: many that come at once are no reason to end each other. Where no address has many, those
+/// that never carried a review go first, whosever they are: an API server's two are then no more than
+/// a stranger's one.
 fn take_from<'s>(staying: impl Iterator<Item = &'s (IpAddr, &'s Phase, Standing)>, newcomer: IpAddr) {
     let mut by_address: HashMap<IpAddr, Vec<(&Phase, Standing)>> = HashMap::new();
+    let mut all = 0_usize;
     for (by, phase, standing) in staying {
+        all = all.saturating_add(1);
         by_address.entry(*by).or_default().push((*phase, *standing));
+    }
+    let most = by_address.values().map(Vec::len).max().unwrap_or_default();
+    if most.saturating_mul(MANY_OF) < all {
+        let everybody = by_address.values().flatten();
+        let useless = everybody.filter_map(|(phase, standing)| match standing {
+            Standing::Handshake(since) | Standing::Useless(_, since) => Some((*since, *phase, *standing)),
+            _ => None,
+        });
+        if useless.max_by_key(|(since, ..)| *since).is_some_and(|(_, phase, standing)| phase.cut(standing)) {
+            return;
+        }
     }
     let Some((by, theirs)) = by_address.into_iter().max_by_key(|(_, theirs)| theirs.len()) else { return };
     let grown = |standing: Standing| by != newcomer || !standing.is_young();
@@ -167,6 +185,19 @@ mod tests {
         assert_eq!(left(&phases).iter().filter(|left| **left).count(), 1);
         taken.retain(|slot| slot.phase().standing() != Standing::Leaving);
         assert!(slots.make_room(API_SERVER));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_many_addresses_have_one_place_each_no_api_server_loses_its_two() {
+        let strangers: Vec<_> = (0..30).map(|_| silent()).collect();
+        let from = |number: usize| IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 1, u8::try_from(number).unwrap()));
+        advance(Duration::from_secs(1)).await;
+        let own = [idle(), phase()];
+        let all = strangers.iter().cloned().enumerate().map(|(number, phase)| (from(number), phase));
+        let all: Vec<_> = own.iter().cloned().map(|phase| (API_SERVER, phase)).chain(all).collect();
+        let (slots, _taken) = full(&all);
+        assert!(!slots.make_room(OTHER));
+        assert_eq!((left(&own), left(&strangers).iter().filter(|left| **left).count()), (vec![false; 2], 1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -122,6 +122,33 @@ async fn review(client: &mut Client) -> std::io::Result<u16> {
     Ok(client.read_reply().await?.status)
 }
 
+async fn anew(target: &Target) -> std::io::Result<u16> {
+    let mut client = Client::tls_from(API_SERVER, target.webhook, target.tls.clone()).await?;
+    review(&mut client).await
+}
+
+async fn live(target: &Target) -> std::io::Result<u16> {
+    let mut client = Client::plain_from(KUBELET, target.admin).await?;
+    client.try_send("GET /livez HTTP/1.1\r\nHost: w\r\n\r\n").await?;
+    Ok(client.read_reply().await?.status)
+}
+
+/// Whether honest clients are answered once the others have gone.
+pub fn recovers(webhook: &Webhook) -> bool {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let begun = Instant::now();
+        while begun.elapsed() < START {
+            let (new, live) = (within(anew(&webhook.target)).await, within(live(&webhook.target)).await);
+            if new < MOST && live < MOST {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(40)).await;
+        }
+        false
+    })
+}
+
 /// Asks until the time is over, on a thread of its own: an attacker's work must not count as waiting.
 pub fn honest(webhook: &Webhook, lasting: Duration, attack: impl FnOnce()) -> Waited {
     let target = &webhook.target;
@@ -135,17 +162,8 @@ pub fn honest(webhook: &Webhook, lasting: Duration, attack: impl FnOnce()) -> Wa
             tokio::time::sleep(Duration::from_millis(40)).await;
             waited.files = waited.files.max(webhook.files());
             all.push(within(review(&mut open)).await);
-            let anew = async {
-                let mut client = Client::tls_from(API_SERVER, target.webhook, target.tls.clone()).await?;
-                review(&mut client).await
-            };
-            waited.new = waited.new.max(within(anew).await);
-            let probe = async {
-                let mut client = Client::plain_from(KUBELET, target.admin).await?;
-                client.try_send("GET /livez HTTP/1.1\r\nHost: w\r\n\r\n").await?;
-                Ok(client.read_reply().await?.status)
-            };
-            waited.live = waited.live.max(within(probe).await);
+            waited.new = waited.new.max(within(anew(target)).await);
+            waited.live = waited.live.max(within(live(target)).await);
         }
         all.sort_unstable();
         waited.open = all.get(all.len() / 2).copied().unwrap_or_default();

@@ -54,7 +54,7 @@ fn sends(target: Target, count: u8, text: String) -> Attack {
         async move {
             let mut client = tls(&target, ATTACKER).await?;
             client.try_send(&text).await?;
-            pending::<()>().await;
+            pending().await
         }
     })
 }
@@ -93,7 +93,7 @@ fn silent_tcp(target: Target) -> Attack {
         let target = target.clone();
         async move {
             let _kept = Client::plain_from(ATTACKER, target.webhook).await?;
-            pending::<()>().await;
+            pending().await
         }
     })
 }
@@ -104,7 +104,7 @@ fn handshake_begun(target: Target) -> Attack {
         async move {
             let mut client = Client::plain_from(ATTACKER, target.webhook).await?;
             client.try_send("\u{16}\u{3}\u{1}\u{3f}\u{0}\u{1}").await?;
-            pending::<()>().await;
+            pending().await
         }
     })
 }
@@ -127,7 +127,7 @@ fn addresses(target: Target) -> Attack {
         let target = target.clone();
         async move {
             let _kept = tls(&target, another(number)).await?;
-            pending::<()>().await;
+            pending().await
         }
     })
 }

@@ -251,3 +251,6 @@ fn describe(pem: &str) -> String {
     Certificate::first_from_pem(pem.as_bytes())
         .map_or_else(String::new, |made| format!("{}, expires {}", made.id, rfc3339(made.validity.to)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -290,3 +290,6 @@ pub(super) fn about(context: &Context, name: &str, secret: Option<&Secret>) -> O
 pub(super) fn is_conflict(error: &ClusterError) -> bool {
     matches!(error.cause, cluster::Cause::Conflict | cluster::Cause::NotFound)
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,3 +105,6 @@ where
     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     call(what, api.patch(name, &parameters, &Patch::Merge(body))).await.map(drop)
 }
+
+#[cfg(test)]
+mod tests;

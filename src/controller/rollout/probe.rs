@@ -35,6 +35,13 @@ pub(super) struct ProbeResults {
 }
 
 impl ProbeResults {
+    /// As if it had been shown just now.
+    #[cfg(test)]
+    pub(super) fn shown(services: impl Iterator<Item = String>) -> Self {
+        let shown = services.map(|service| (service, (Instant::now(), Ok(())))).collect();
+        Self { shown, ..Self::default() }
+    }
+
     /// What holds now.
     pub(super) fn now(&self) -> BTreeMap<String, Result<(), String>> {
         let holds = |(at, result): &(Instant, Result<(), String>)| {

@@ -237,3 +237,6 @@ fn wait(until: Seconds) -> Duration {
     let seconds = u64::try_from(until.saturating_sub(now())).unwrap_or(0);
     Duration::from_secs(seconds).clamp(Duration::from_millis(250), RESYNC)
 }
+
+#[cfg(test)]
+mod tests;

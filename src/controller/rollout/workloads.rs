@@ -229,3 +229,6 @@ fn rollout(read: &DynamicObject) -> (Workload, ObjectMeta) {
     };
     (workload, read.metadata.clone())
 }
+
+#[cfg(test)]
+mod tests;

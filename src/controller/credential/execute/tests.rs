@@ -1,0 +1,430 @@
+//! Each action at a scripted API server and a scripted Argo CD: what is written before what, under which
+//! precondition, and what is left alone.
+
+#![expect(clippy::large_futures, reason = "a test's stack is large enough")]
+
+use super::super::observe::{Observation, Observer};
+use super::super::snapshot::Check;
+use super::super::source;
+use super::*;
+use crate::argocd::Server;
+use crate::argocd::scripted::{ACCOUNT, ArgoCd, PASSWORD, refusal, token, token_of_session};
+use crate::cluster::Cause as ClusterCause;
+use crate::cluster::scripted::{Answer, ApiServer, NAMESPACE, secret};
+use crate::controller::scripted::{Lease, bounded, context};
+use crate::time::now;
+use serde_json::Value;
+use std::sync::{Arc, Mutex};
+
+const UUID: &str = "0123abcd-0123-4123-8123-0123456789ab";
+
+struct Scene {
+    server: ApiServer,
+    argocd: ArgoCd,
+    client: Server,
+    context: Context,
+    lease: Lease,
+    memory: LocalState,
+    prefix: Prefix,
+}
+
+fn ours(last: char) -> String {
+    format!("argocd-auth-webhook-{NAMESPACE}-{}{last}", &UUID[..UUID.len() - 1])
+}
+
+impl Scene {
+    /// A cluster with the account's password and nothing else, and an Argo CD with these keys.
+    async fn new(keys: &[&str]) -> Self {
+        let (server, argocd) = (ApiServer::default(), ArgoCd::start(keys).await);
+        let (context, lease) = context(&server, &format!("argocd: {{ url: '{}' }}", argocd.url()));
+        server.put(&secret("argocd-initial-admin-secret"), data("password", PASSWORD));
+        let client = argocd.client();
+        let prefix = Prefix::new(NAMESPACE);
+        Self { server, argocd, client, context, lease, memory: LocalState::default(), prefix }
+    }
+
+    /// With a session, and a fresh key that Argo CD knows.
+    async fn with_fresh_key(keys: &[&str]) -> Self {
+        let id = ours('f');
+        let keys: Vec<&str> = keys.iter().copied().chain([id.as_str()]).collect();
+        let mut scene = Self::new(&keys).await;
+        scene.memory.session = Some(SecretString::from(token_of_session()));
+        let token = SecretString::from(token("apiKey", &id));
+        scene.memory.fresh = Some(FreshKey { id, token, since: now() });
+        scene
+    }
+
+    fn holds(&self, id: &str) {
+        self.server.put(&secret("argocd-token"), data("token", &token("apiKey", id)));
+    }
+
+    async fn look(&mut self, state: &State, sources: &Sources) -> Observation {
+        let observer = Observer::new(&self.context, &self.prefix, sources, state, self.memory.succeeded.as_deref());
+        observer.look(&mut self.memory, Ok(&&self.client)).await
+    }
+
+    /// Looks, and then does this, whatever was seen.
+    async fn execute(&mut self, action: Action) -> Result<(), ExecuteError> {
+        bounded(async {
+            let mut state = State::open(&self.context).await.unwrap();
+            let sources = source::read(&self.context).await.unwrap();
+            let Observation { snapshot, held, .. } = self.look(&state, &sources).await;
+            let _ = (self.server.calls(), self.argocd.calls());
+            let asking = Asking { server: &self.client, metrics: &self.context.metrics.credential };
+            let mut executor = Executor {
+                context: &self.context,
+                asking: &asking,
+                state: &mut state,
+                memory: &mut self.memory,
+                sources: &sources,
+                prefix: &self.prefix,
+                seen: &snapshot,
+                held: held.as_ref().map(|held| &held.token),
+                now: now(),
+            };
+            executor.execute(action).await
+        })
+        .await
+    }
+
+    fn stored(&self) -> Value {
+        self.server.get(&secret("argocd-token"))["data"]["token"].clone()
+    }
+
+    /// What the state remembers under this name.
+    fn remembered(&self, name: &str) -> Value {
+        let entry = &self.server.get(&secret("rel-state"))["data"][name];
+        let bytes = entry.as_str().map(|text| STANDARD.decode(text).unwrap());
+        bytes.map(|bytes| serde_json::from_slice(&bytes).unwrap()).unwrap_or_default()
+    }
+}
+
+fn data(key: &str, value: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "Secret", "data": { key: STANDARD.encode(value) } })
+}
+
+fn cause(result: Result<(), ExecuteError>) -> ClusterCause {
+    match result {
+        Err(ExecuteError::Cluster(error)) => error.cause,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_else_wrote_meanwhile_is_not_written_over() {
+    let mut scene = Scene::with_fresh_key(&[]).await;
+    scene.server.put(&secret("argocd-token"), data("token", "rubbish"));
+    scene.server.script(|call, objects| {
+        if call.is("PATCH", "/argocd-token") {
+            objects.merge(&call.path, &data("token", "theirs"));
+        }
+        None
+    });
+    assert_eq!(cause(scene.execute(Action::Store(MintReason::Refused)).await), ClusterCause::Conflict);
+    assert_eq!(scene.stored(), STANDARD.encode("theirs"));
+    assert!(scene.memory.fresh.is_some(), "whether it is needed is planned again");
+}
+
+#[tokio::test]
+async fn a_fresh_key_is_written_into_a_secret_that_is_made_for_it() {
+    let mut scene = Scene::with_fresh_key(&[]).await;
+    let wanted = scene.memory.fresh.as_ref().map(|fresh| STANDARD.encode(fresh.token.expose_secret())).unwrap();
+    scene.execute(Action::Store(MintReason::Refused)).await.unwrap();
+    assert_eq!(scene.stored(), wanted);
+    assert!(scene.memory.fresh.is_none());
+    let made = scene.server.get(&secret("argocd-token"));
+    assert!(made["metadata"].get("ownerReferences").is_none(), "the Runtime goes on with it");
+    assert!(scene.server.events().iter().any(|event| event.starts_with("CredentialReplaced: wrote API key")));
+    assert!(scene.server.events().iter().all(|event| !event.contains(&wanted)));
+}
+
+#[tokio::test]
+async fn a_secret_that_somebody_else_made_and_filled_first_is_left_to_them() {
+    let mut scene = Scene::with_fresh_key(&[]).await;
+    scene.server.script(|call, objects| {
+        if call.is("PATCH", "/argocd-token") && objects.get(&call.path).is_none() {
+            objects.put(&call.path, data("token", "theirs"));
+        }
+        None
+    });
+    scene.execute(Action::Store(MintReason::Refused)).await.unwrap();
+    assert_eq!(scene.stored(), STANDARD.encode("theirs"));
+    // And between the making and the filling.
+    let mut scene = Scene::with_fresh_key(&[]).await;
+    scene.server.script(|call, objects| {
+        if call.is("PATCH", "/argocd-token") && objects.get(&call.path).is_some() {
+            objects.merge(&call.path, &data("token", "theirs"));
+        }
+        None
+    });
+    assert_eq!(cause(scene.execute(Action::Store(MintReason::Refused)).await), ClusterCause::Conflict);
+    assert_eq!(scene.stored(), STANDARD.encode("theirs"));
+}
+
+#[tokio::test]
+async fn other_keys_of_the_secret_stay() {
+    let mut scene = Scene::with_fresh_key(&[]).await;
+    scene.server.put(&secret("argocd-token"), data("other", "stays"));
+    scene.execute(Action::Store(MintReason::Refused)).await.unwrap();
+    let data = scene.server.get(&secret("argocd-token"))["data"].clone();
+    assert_eq!(data["other"], STANDARD.encode("stays"));
+    assert!(data["token"].is_string());
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_was_lost_is_noticed_by_the_next_look() {
+    let mut scene = Scene::with_fresh_key(&[]).await;
+    scene.server.put(&secret("argocd-token"), data("token", "rubbish"));
+    scene.server.script(|call, _| call.is("PATCH", "/argocd-token").then_some(Answer::Lost));
+    assert!(matches!(cause(scene.execute(Action::Store(MintReason::Refused)).await), ClusterCause::Unavailable(_)));
+    scene.server.script(|_, _| None);
+    let state = State::open(&scene.context).await.unwrap();
+    let sources = source::read(&scene.context).await.unwrap();
+    let seen = scene.look(&state, &sources).await.snapshot;
+    assert!(matches!(seen.key, Key::Works { .. }) && seen.fresh.is_none() && seen.held_is_ours);
+}
+
+#[tokio::test]
+async fn the_attempt_is_written_down_before_the_login_and_taken_away_after_it() {
+    let mut scene = Scene::new(&[]).await;
+    let (server, seen) = (scene.server.clone(), Arc::new(Mutex::new(Vec::new())));
+    let at_login = Arc::clone(&seen);
+    scene.argocd.script(move |method, path, _| {
+        if (method, path) == ("POST", "/api/v1/session") {
+            at_login.lock().unwrap().push(server.get(&secret("rel-state"))["data"]["login"].clone());
+        }
+        None
+    });
+    scene.execute(Action::Login).await.unwrap();
+    let seen = seen.lock().unwrap().clone();
+    assert!(matches!(seen.as_slice(), [Value::String(_)]), "written before Argo CD was asked: {seen:?}");
+    assert_eq!(scene.remembered(LOGIN), Value::Null);
+    assert!(scene.memory.session.is_some() && scene.memory.succeeded.is_none());
+}
+
+#[tokio::test]
+async fn an_attempt_that_can_not_be_written_down_is_not_made() {
+    for status in [409, 500] {
+        let mut scene = Scene::new(&[]).await;
+        scene.server.script(move |call, _| {
+            let entry = call.is("PATCH", "/rel-state") && call.body["data"].get("login").is_some();
+            entry.then_some(Answer::Status(status, "no"))
+        });
+        scene.execute(Action::Login).await.unwrap_err();
+        assert!(scene.argocd.calls().iter().all(|call| !call.starts_with("POST")), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_login_stays_written_down_with_what_was_said() {
+    let mut scene = Scene::new(&[]).await;
+    scene.server.put(&secret("argocd-initial-admin-secret"), data("password", "wrong "));
+    scene.execute(Action::Login).await.unwrap();
+    let attempt = scene.remembered(LOGIN);
+    let said = attempt["tries"][0]["end"]["refused"].as_str().unwrap();
+    assert!(said.contains("Invalid username or password") && said.contains("white space"), "{said}");
+    assert!(!attempt.to_string().contains("wrong"), "only a keyed hash of it");
+    assert!(scene.memory.session.is_none());
+}
+
+#[tokio::test]
+async fn how_a_login_ended_is_written_though_others_write_the_same_secret() {
+    let mut scene = Scene::new(&[]).await;
+    let mut puts = 0;
+    scene.server.script(move |call, objects| {
+        if call.is("PATCH", "/rel-state") && call.body["data"].get("login").is_some() {
+            puts += 1;
+            // Not before the first, which stands before the login.
+            if (2..=4).contains(&puts) {
+                objects.merge(&call.path, &json!({ "data": { "values": STANDARD.encode(puts.to_string()) } }));
+            }
+        }
+        None
+    });
+    scene.execute(Action::Login).await.unwrap();
+    assert_eq!(scene.remembered(LOGIN), Value::Null);
+    assert_eq!(scene.remembered("values"), 4, "and theirs stays");
+}
+
+#[tokio::test]
+async fn a_login_counts_whoever_answered_it_and_with_what() {
+    let mut scene = Scene::new(&[]).await;
+    scene.argocd.script(|_, path, _| (path == "/api/v1/session").then(|| refusal(429, "later")));
+    assert!(matches!(scene.execute(Action::Login).await, Err(ExecuteError::ArgoCd(_))));
+    assert_eq!(scene.remembered(LOGIN)["tries"][0]["end"], "unheard");
+}
+
+#[tokio::test]
+async fn a_key_that_is_made_has_an_id_of_ours_and_no_end() {
+    let mut scene = Scene::new(&[]).await;
+    scene.memory.session = Some(SecretString::from(token_of_session()));
+    let bodies = Arc::new(Mutex::new(Vec::new()));
+    let made = Arc::clone(&bodies);
+    scene.argocd.script(move |method, path, body| {
+        if method == "POST" && path.ends_with("/token") {
+            made.lock().unwrap().push(body.clone());
+        }
+        None
+    });
+    scene.execute(Action::Mint(MintReason::Absent)).await.unwrap();
+    let fresh = scene.memory.fresh.as_ref().unwrap();
+    assert_eq!(*bodies.lock().unwrap(), [json!({ "id": fresh.id, "expiresIn": 0 })]);
+    assert!(scene.prefix.is_ours(&fresh.id));
+    assert!(scene.server.writes().is_empty(), "a key isn't written before it was seen to work");
+}
+
+#[tokio::test]
+async fn a_key_that_may_have_been_made_all_the_same_is_looked_for_from_then_on() {
+    let mut scene = Scene::new(&[]).await;
+    scene.memory.session = Some(SecretString::from(token_of_session()));
+    let asked = Arc::new(Mutex::new(String::new()));
+    let id = Arc::clone(&asked);
+    scene.argocd.script(move |method, path, body| {
+        (method == "POST" && path.ends_with("/token")).then(|| {
+            *id.lock().unwrap() = body["id"].as_str().unwrap().to_owned();
+            refusal(503, "away")
+        })
+    });
+    assert!(matches!(scene.execute(Action::Mint(MintReason::Absent)).await, Err(ExecuteError::ArgoCd(_))));
+    assert!(scene.memory.fresh.is_none());
+    // It appears in the list later.
+    let id = asked.lock().unwrap().clone();
+    let listed: crate::argocd::Account =
+        serde_json::from_value(json!({ "name": ACCOUNT, "tokens": [{ "id": id }] })).unwrap();
+    let left: Vec<_> = super::super::argocd_probe::left(&listed, &scene.prefix, [None; 2], &scene.memory).collect();
+    assert!(matches!(left.as_slice(), [key] if key.never_delivered));
+}
+
+#[tokio::test]
+async fn a_fresh_key_counts_only_as_the_one_that_was_asked_for() {
+    let (asked, other) = (ours('a'), ours('b'));
+    let now = now();
+    for (id, account, works) in [
+        (&asked, ACCOUNT, true),
+        // Argo CD gave the token of another key: what would be retired as superseded is the one in use.
+        (&other, ACCOUNT, false),
+        (&asked, "somebody", false),
+    ] {
+        let argocd = ArgoCd::start(&[&asked, &other]).await;
+        let server = argocd.client();
+        let metrics = crate::controller::ControllerMetrics::default();
+        let asking = Asking { server: &server, metrics: &metrics.credential };
+        let key = FreshKey { id: asked.clone(), token: SecretString::from(token("apiKey", id)), since: now };
+        let fresh = bounded(super::super::argocd_probe::fresh(&asking, &key, account, now)).await;
+        assert_eq!(fresh.check == Check::Works, works, "{id} {account}: {:?}", fresh.check);
+    }
+}
+
+#[tokio::test]
+async fn a_superseded_key_of_ours_is_deleted_and_no_other() {
+    let (held, old) = (ours('a'), ours('b'));
+    let foreign = "argocd-auth-webhook-codefresh";
+    let of_another = format!("argocd-auth-webhook-other-{UUID}");
+    let mut scene = Scene::new(&[&held, &old, foreign, &of_another]).await;
+    scene.holds(&held);
+    for id in [foreign, &of_another, &held] {
+        let retire = Action::Retire(ACCOUNT.to_owned(), id.to_owned(), RetireReason::Superseded);
+        scene.execute(retire).await.unwrap();
+        assert_eq!(scene.argocd.calls(), Vec::<String>::new(), "{id}");
+    }
+    let retire = Action::Retire(ACCOUNT.to_owned(), old.clone(), RetireReason::Superseded);
+    scene.execute(retire).await.unwrap();
+    assert_eq!(scene.argocd.keys(), [held.as_str(), foreign, &of_another]);
+    assert!(scene.server.events().iter().any(|event| event.contains(&format!("deleted API key {old}"))));
+}
+
+#[tokio::test]
+async fn a_key_that_may_not_be_deleted_is_left_and_not_tried_again() {
+    let (held, old) = (ours('a'), ours('b'));
+    let mut scene = Scene::new(&[&held, &old]).await;
+    scene.holds(&held);
+    scene.argocd.script(|method, _, _| (method == "DELETE").then(|| refusal(403, "permission denied")));
+    let retire = || Action::Retire(ACCOUNT.to_owned(), old.clone(), RetireReason::Superseded);
+    scene.execute(retire()).await.unwrap();
+    assert!(scene.memory.undeletable.contains(&old));
+    scene.argocd.script(|method, _, _| (method == "DELETE").then(|| refusal(503, "away")));
+    assert!(matches!(scene.execute(retire()).await, Err(ExecuteError::Minor(_))));
+}
+
+#[tokio::test]
+async fn what_is_remembered_is_written_over_nobodys_newer_word() {
+    let mut scene = Scene::new(&[]).await;
+    let marks = CredentialRecord { valid: Some(("id".to_owned(), 7)), ..CredentialRecord::default() };
+    scene.execute(Action::Remember(marks.clone())).await.unwrap();
+    assert_eq!(scene.remembered(MARKS)["valid"], json!(["id", 7]));
+    scene.server.script(|call, objects| {
+        if call.is("PATCH", "/rel-state") {
+            objects.merge(&call.path, &json!({ "data": { "values": STANDARD.encode("1") } }));
+        }
+        None
+    });
+    let newer = CredentialRecord { valid: Some(("id".to_owned(), 8)), ..marks };
+    assert_eq!(cause(scene.execute(Action::Remember(newer)).await), ClusterCause::Conflict);
+    assert_eq!(scene.remembered(MARKS)["valid"], json!(["id", 7]));
+}
+
+#[tokio::test]
+async fn nothing_is_written_anywhere_without_the_lease() {
+    let (held, old) = (ours('a'), ours('b'));
+    let actions = [
+        Action::Login,
+        Action::Mint(MintReason::Absent),
+        Action::Store(MintReason::Absent),
+        Action::Retire(ACCOUNT.to_owned(), old.clone(), RetireReason::Superseded),
+        Action::Remember(CredentialRecord { valid: Some(("id".to_owned(), 7)), ..CredentialRecord::default() }),
+    ];
+    for there in [false, true] {
+        for action in actions.clone() {
+            let mut scene = Scene::with_fresh_key(&[&held, &old]).await;
+            State::open(&scene.context).await.unwrap();
+            if there {
+                scene.server.put(&secret("argocd-token"), data("token", "rubbish"));
+            }
+            scene.lease.lose();
+            assert_eq!(cause(scene.execute(action.clone()).await), ClusterCause::NotLeading, "{action:?}");
+            let changing = |call: &String| call.starts_with("POST") || call.starts_with("DELETE");
+            assert!(!scene.argocd.calls().iter().any(changing), "{action:?}");
+            assert!(scene.server.writes().is_empty(), "{action:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lease_that_is_lost_between_two_writes_stops_the_second() {
+    // The attempt is written; the login is not made.
+    let mut scene = Scene::new(&[]).await;
+    State::open(&scene.context).await.unwrap();
+    let lease = std::mem::replace(&mut scene.lease, context(&scene.server, "{}").1);
+    scene.server.script(move |call, _| {
+        if call.is("PATCH", "/rel-state") {
+            lease.lose();
+        }
+        None
+    });
+    assert_eq!(cause(scene.execute(Action::Login).await), ClusterCause::NotLeading);
+    assert!(!scene.argocd.calls().iter().any(|call| call.starts_with("POST")));
+    // The Secret is made; the key is not written into it.
+    let mut scene = Scene::with_fresh_key(&[]).await;
+    State::open(&scene.context).await.unwrap();
+    let lease = std::mem::replace(&mut scene.lease, context(&scene.server, "{}").1);
+    scene.server.script(move |call, _| {
+        if call.is("PATCH", "/argocd-token") {
+            lease.lose();
+        }
+        None
+    });
+    assert_eq!(cause(scene.execute(Action::Store(MintReason::Refused)).await), ClusterCause::NotLeading);
+    assert_eq!(scene.stored(), Value::Null);
+}
+
+#[tokio::test]
+async fn a_discarded_key_is_known_as_one_that_nobody_had() {
+    let id = ours('f');
+    let mut scene = Scene::with_fresh_key(&[]).await;
+    scene.execute(Action::Discard).await.unwrap();
+    assert!(scene.memory.fresh.is_none());
+    let state = State::open(&scene.context).await.unwrap();
+    let sources = source::read(&scene.context).await.unwrap();
+    let left = scene.look(&state, &sources).await.snapshot.left;
+    assert!(matches!(left.as_slice(), [key] if key.id == id && key.never_delivered), "{left:?}");
+}

@@ -1,0 +1,66 @@
+//! What the parts of the controller work with in tests: a scripted API server, and a Lease that a test
+//! gives and takes.
+
+use super::context::{Consumers, Context};
+use super::metrics::ControllerMetrics;
+use super::process::{Certificates, Options};
+use crate::cluster::leader_election::Leadership;
+use crate::cluster::scripted::{ApiServer, NAMESPACE};
+use crate::server::Loops;
+use crate::settings::{File, Overrides, Settings};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// The Lease, in a test's hands. Held to begin with.
+pub struct Lease(watch::Sender<Option<Instant>>);
+
+impl Lease {
+    /// Somebody else has it now.
+    pub fn lose(&self) {
+        self.0.send_replace(None);
+    }
+}
+
+/// A controller of release `rel` that holds the Lease, with these settings (our own configuration file);
+/// in password mode, if they don't say.
+pub fn context(server: &ApiServer, settings: &str) -> (Context, Lease) {
+    let (until, leadership) = Leadership::scripted();
+    until.send_replace(Some(Instant::now() + Duration::from_hours(1)));
+    let file = File::Config("settings.yaml".into());
+    let by_password = "auth: {type: password}\n";
+    let settings = if settings == "{}" { "" } else { settings };
+    let settings = if settings.contains("auth:") { settings.to_owned() } else { format!("{by_password}{settings}") };
+    let settings = Settings::from_text(&file, &settings, Overrides::default()).unwrap();
+    let context = Context {
+        client: server.client(),
+        options: Arc::new(Options {
+            namespace: NAMESPACE.to_owned(),
+            release: "rel".to_owned(),
+            serving_secret: "rel-serving".to_owned(),
+            service: "hook".to_owned(),
+            service_port: 443,
+            webhook_configuration: "rel-codefresh".to_owned(),
+            service_account: None,
+            certificates: Certificates::External { publish: true },
+            kubelet_cache: 60,
+            admin_listen: "127.0.0.1:0".parse().unwrap(),
+        }),
+        settings: Arc::new(settings),
+        metrics: Arc::new(ControllerMetrics::default()),
+        leadership,
+        instance: "test".to_owned(),
+        remembered: Arc::default(),
+        consumers: Arc::new(watch::Sender::new(Consumers::Unknown)),
+        health: Arc::default(),
+        login_wanted: Arc::default(),
+        loops: Loops::default(),
+    };
+    (context, Lease(until))
+}
+
+/// The bound for every scenario: what takes longer hangs.
+pub async fn bounded<T>(scenario: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), scenario).await.expect("the scenario hangs")
+}
