@@ -62,5 +62,5 @@ pub fn context(server: &ApiServer, settings: &str) -> (Context, Lease) {
 
 /// The bound for every scenario: what takes longer hangs.
 pub async fn bounded<T>(scenario: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), scenario).await.expect("the scenario hangs")
+    tokio::time::timeout(Duration::from_mins(1), scenario).await.expect("the scenario hangs")
 }

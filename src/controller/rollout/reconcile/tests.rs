@@ -1,5 +1,7 @@
 //! Whole passes at a scripted API server: what is written down before what is done.
 
+#![expect(clippy::large_futures, reason = "a test's stack is large enough")]
+
 use super::*;
 use crate::cluster::Cause;
 use crate::cluster::scripted::{Answer, ApiServer, NAMESPACE, secret};
