@@ -250,9 +250,9 @@ async fn a_body_that_does_not_come_is_a_408() {
 
 #[tokio::test]
 async fn bodies_share_a_bounded_memory_and_give_it_back() {
-    let (router, _) = webhook(Bounds { max_body_memory: 5000, ..Bounds::default() });
+    let (router, _) = webhook(Bounds { max_body_memory: 2 << 20, ..Bounds::default() });
     let (feed, body) = fed();
-    feed.send(spaces(2000)).unwrap();
+    feed.send(spaces(500 << 10)).unwrap();
     {
         // Polled once, it has taken what has come.
         let mut first = pin!(ask(&router, post(body)));
@@ -261,11 +261,44 @@ async fn bodies_share_a_bounded_memory_and_give_it_back() {
             _ = &mut first => panic!("answered before its end"),
             () = std::future::ready(()) => {}
         }
-        let second = ask(&router, post(spaces(2000))).await;
+        let second = ask(&router, post(spaces(600 << 10))).await;
         assert_eq!((second.status.as_u16(), second.headers["retry-after"].to_str().unwrap()), (503, "1"));
-        assert_eq!(ask(&router, post(spaces(900))).await.status, 400, "there is room for a smaller one");
+        for small in [1, 200 << 10] {
+            assert_eq!(ask(&router, post(spaces(small))).await.status, 400, "there is room for a smaller one");
+        }
     }
-    assert_eq!(ask(&router, post(spaces(5000))).await.status, 400, "the first has gone and left its room");
+    assert_eq!(ask(&router, post(spaces(1 << 20))).await.status, 400, "the first has gone and left its room");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_stalls_gives_its_memory_up() {
+    let (router, _) = webhook(Bounds { max_body_memory: 2 << 20, ..Bounds::default() });
+    let (feed, body) = fed();
+    feed.send(spaces(500 << 10)).unwrap();
+    let stalled = async {
+        let answered = ask(&router, post(body)).await;
+        assert_eq!(answered.status, 503);
+    };
+    let other = async {
+        tokio::time::sleep(std::time::Duration::from_millis(501)).await;
+        assert_eq!(ask(&router, post(spaces(600 << 10))).await.status, 400);
+    };
+    tokio::join!(stalled, other);
+}
+
+#[tokio::test]
+async fn an_answer_takes_of_the_budget_until_it_is_dropped() {
+    let (router, _) = webhook(Bounds { max_body_memory: 132 << 10, ..Bounds::default() });
+    let (_, container) = decision::service("app-proxy");
+    let mut pod = decision::pod("app-proxy", &json!([]));
+    pod["spec"]["containers"] = vec![json!({ "name": container }); 500].into();
+    let body = review("many", &pod).to_string();
+    let first = router.clone().oneshot(post(body.clone())).await.unwrap();
+    let length = first.headers()["content-length"].to_str().unwrap().parse::<usize>().unwrap();
+    assert!(length > 64 << 10, "{length}");
+    assert_eq!(ask(&router, post(body.clone())).await.status, 503);
+    drop(first);
+    assert_eq!(ask(&router, post(body)).await.status, 200);
 }
 
 #[tokio::test]

@@ -169,28 +169,79 @@ async fn rubbish_costs_its_own_connection_only() {
     inside.send("\u{0}\u{1}\r\n\r\n").await;
     assert_eq!(inside.reply().await.status, 400);
     inside.closed().await;
+    server.metric("http_responses_total{code=\"400\"} 1").await;
     served(&mut server.connect().await).await;
 }
 
 #[tokio::test]
-async fn more_connections_than_allowed_wait_for_a_slot() {
+async fn one_more_connection_takes_the_place_of_one_that_idles() {
+    let server = Running::start(Bounds { max_connections: 2, ..long_bounds() }).await;
+    let mut silent = server.connect().await;
+    let mut used = server.connect().await;
+    served(&mut used).await;
+    // Nothing came by it, though it is younger than the other's last request.
+    let mut third = server.connect().await;
+    silent.closed().await;
+    served(&mut third).await;
+    let mut fourth = server.connect().await;
+    used.closed().await;
+    served(&mut fourth).await;
+    server.metric("displaced_connections_total 2").await;
+    server.metric("connections_total 4").await;
+}
+
+#[tokio::test]
+async fn the_place_of_a_request_on_its_way_is_left_until_its_answer() {
     let server = Running::start(Bounds { max_connections: 1, ..long_bounds() }).await;
-    let mut first = server.connect().await;
-    served(&mut first).await;
+    let mut busy = server.connect().await;
+    let request = post(&app_proxy("u"));
+    let (start, rest) = request.split_at(request.len() - 10);
+    busy.send(start).await;
+    server.metric("reviews_in_flight 1").await;
     let mut second = std::pin::pin!(server.connect());
     let meanwhile = async {
-        for _ in 0..50 {
+        for _ in 0..5 {
             assert_eq!(server.admin("/livez").await.0, 200);
         }
+        busy.send(rest).await;
+        busy.reply().await
     };
     tokio::select! {
         _ = &mut second => panic!("over the limit"),
-        () = meanwhile => {}
+        reply = meanwhile => assert_eq!((reply.status, reply.header("connection")), (200, Some("close"))),
     }
-    server.metric("connections_total 1").await;
-    drop(first);
     served(&mut second.await).await;
-    server.metric("connections_total 2").await;
+}
+
+#[tokio::test]
+async fn a_refused_client_is_not_kept() {
+    let server = Running::start(long_bounds()).await;
+    let mut client = server.connect().await;
+    client.send("GET / HTTP/1.1\r\nHost: w\r\n\r\n").await;
+    let reply = client.reply().await;
+    assert_eq!((reply.status, reply.header("connection")), (404, Some("close")));
+    client.closed().await;
+}
+
+#[tokio::test]
+async fn the_admin_listener_gives_one_answer_a_connection() {
+    let server = Running::start(long_bounds()).await;
+    let mut client = Client::plain(server.admin).await;
+    client.send("GET /livez HTTP/1.1\r\nHost: w\r\n\r\n").await;
+    let reply = client.reply().await;
+    assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
+    client.closed().await;
+    // Its own bound, whatever those of the webhook's listener are.
+    Client::plain(server.admin).await.closed().await;
+}
+
+#[tokio::test]
+async fn headers_over_their_bound_are_refused_and_counted() {
+    let server = Running::start(long_bounds()).await;
+    let mut client = server.connect().await;
+    client.send(&format!("POST /mutate HTTP/1.1\r\nX: {}", "x".repeat(17 << 10))).await;
+    assert_eq!(client.reply().await.status, 431);
+    server.metric("http_responses_total{code=\"431\"} 1").await;
 }
 
 #[tokio::test]
@@ -313,7 +364,8 @@ async fn metrics_say_what_happened_in_labels_that_nobody_else_chooses() {
         "http_responses_total{code=\"other\"} 0",
         "reviews_in_flight 0",
         "panics_total 0",
-        "open_connections 1",
+        "open_connections ",
+        "displaced_connections_total 0",
         "connections_total 1",
         "handshake_failures_total 0",
         "certificate_reloads_total{result=\"loaded\"} 1",

@@ -653,7 +653,7 @@ fn how_credentials_and_pods_are_kept_is_read_from_either_file() {
         assert_eq!((settings.rollout, settings.by_name), (Rollout::Report, ByName::Restart));
         assert!(!settings.require_verified);
         assert_eq!(settings.credentials.follow_after, Duration::from_secs(90));
-        assert_eq!(settings.credentials.check_interval, Duration::from_mins(5));
+        assert_eq!(settings.credentials.check_interval, Duration::from_secs(30));
         assert!(settings.credentials.mirror_token);
     }
     let by_default = config("{auth: {type: password}, rollout: {byName: restart}}").unwrap();

@@ -169,6 +169,22 @@ impl Cause {
         ) || matches!(self, Self::UnexpectedStatus(_))
     }
 
+    /// Whether it is certain that nothing of the call arrived anywhere.
+    #[must_use]
+    pub const fn was_not_sent(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Proxy(_) | Self::Tls(_) | Self::Setup(_))
+    }
+
+    /// Whether Argo CD itself answered, as far as that can be told: with JSON, and a status that says
+    /// something about the call.
+    #[must_use]
+    pub const fn is_argocds_word(&self) -> bool {
+        matches!(
+            self,
+            Self::Unauthorized(_) | Self::Forbidden(_) | Self::NotFound(_) | Self::Conflict(_) | Self::Invalid(_)
+        )
+    }
+
     /// What to do about it, where there is something.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {

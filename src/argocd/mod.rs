@@ -21,3 +21,4 @@ pub use error::{ArgoCdError, Cause, RedirectKind, TlsFailure};
 pub use message::Message;
 pub use server::{Account, Limits, ListedToken, Server, Target, UserInfo};
 pub use tls::TlsTrust;
+pub use verify::login_advice;

@@ -2,7 +2,7 @@
 //!
 //! That Argo CD does not take a token doesn't mean that the token is dead: a server whose
 //! configuration is broken refuses every one, and takes them again once it is mended. Only beside a
-//! session of our own that is taken at the same time is a refusal a definite no: [`weigh`].
+//! session of our own that is taken at the same time is a refusal a definite no: [`diagnose`].
 
 use super::error::{ArgoCdError, Cause};
 use super::server::{Account, Server, UserInfo};
@@ -19,7 +19,7 @@ pub struct Answers {
     pub account: Option<Result<Account, ArgoCdError>>,
 }
 
-/// Asks what [`judge`] and [`weigh`] need to know: who the token is taken for, and if it is taken,
+/// Asks what [`judge`] and [`diagnose`] need to know: who the token is taken for, and if it is taken,
 /// its account.
 pub async fn ask(server: &Server, token: &SecretString, account: &str) -> Answers {
     let userinfo = server.userinfo(token).await;
@@ -123,52 +123,121 @@ pub fn judge(key: &Result<Claims, Flaw>, now: i64, answers: &Answers) -> Verdict
     }
 }
 
-/// What holds of a key, seen beside a fresh session of the same account on the same server.
+/// What one answer says of a key, whoever asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyAnswer {
+    /// It is accepted, listed, and as it should be.
+    Works,
+    /// It is accepted, and not as it should be: left alone.
+    Odd,
+    /// Argo CD doesn't accept it.
+    Refused,
+    /// Whatever stands there can't be a key, or nothing does: Argo CD need not be asked.
+    Unfit,
+    /// There was no answer that says anything.
+    Unknown,
+}
+
+/// What one answer says of a fresh session of our own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Weight {
-    /// It is taken.
-    Alive,
-    /// A definite no: the session is taken and the key is not.
-    Dead,
-    /// The account may not have API keys now, or is disabled. Its keys come back with that: to be
-    /// waited for.
-    Withheld(Refusal),
-    /// The session isn't taken either: the server is broken, and says nothing about the key.
-    ServerBroken,
+pub enum SessionHealth {
+    /// It is accepted for the account, which is enabled and may have API keys.
+    Accepted,
+    /// It is accepted, and the account is disabled.
+    Disabled,
+    /// It is accepted, and the account may not have API keys.
+    NoApiKeys,
+    /// Argo CD doesn't accept its own fresh session; how.
+    NotAccepted(String),
     /// There was no answer that says anything.
     Unknown(ArgoCdError),
 }
 
-/// Weighs what Argo CD says of a key against what it says of our own fresh session of `account`,
-/// asked of the same server right after.
+/// What holds of a key, by what Argo CD says of it and of a session of the same account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyHealth {
+    /// It works.
+    Works,
+    /// A definite no: the session is accepted, and the key is not.
+    Dead,
+    /// The account is disabled, or may not have API keys. Its keys come back with that: to be waited
+    /// for.
+    Withheld(Refusal),
+    /// The session isn't accepted either: the server is broken, and says nothing about the key.
+    ServerBroken(String),
+    /// It is accepted, and not as it should be. Not to be replaced.
+    Odd,
+    /// Nobody knows, for want of an answer about the session; with it, or `None` where the key itself
+    /// couldn't be asked about.
+    Unknown(Option<ArgoCdError>),
+    /// The key isn't accepted, and there is no session beside it to tell why.
+    Undecided,
+}
+
+/// Decides what holds of a key: the one rule, for the controller and for every command. A key that
+/// isn't accepted is dead only beside a session that is, asked of the same server.
 #[must_use]
-pub fn weigh(verdict: &Verdict, session: &Answers, account: &str) -> Weight {
-    match verdict {
-        Verdict::Good | Verdict::Flawed(_) => return Weight::Alive,
-        Verdict::Unknown(error) => return Weight::Unknown(error.clone()),
-        Verdict::Refused(refusal @ (Refusal::Disabled | Refusal::NoApiKeys)) => {
-            return Weight::Withheld(refusal.clone());
-        }
+pub fn diagnose(key: KeyAnswer, session: Option<&SessionHealth>) -> KeyHealth {
+    match (key, session) {
+        (KeyAnswer::Works, _) => KeyHealth::Works,
+        (KeyAnswer::Odd, _) => KeyHealth::Odd,
+        (KeyAnswer::Unknown, _) => KeyHealth::Unknown(None),
+        (KeyAnswer::Refused | KeyAnswer::Unfit, None) => KeyHealth::Undecided,
         // What can't be a key is dead whatever the server says, but a new one is made by the server.
-        Verdict::Unfit(_) | Verdict::Refused(_) => {}
+        (KeyAnswer::Refused | KeyAnswer::Unfit, Some(session)) => match session {
+            SessionHealth::Accepted => KeyHealth::Dead,
+            SessionHealth::Disabled => KeyHealth::Withheld(Refusal::Disabled),
+            SessionHealth::NoApiKeys => KeyHealth::Withheld(Refusal::NoApiKeys),
+            SessionHealth::NotAccepted(how) => KeyHealth::ServerBroken(how.clone()),
+            SessionHealth::Unknown(error) => KeyHealth::Unknown(Some(error.clone())),
+        },
     }
-    match &session.userinfo {
-        Err(error) if matches!(error.cause, Cause::Unauthorized(_)) => return Weight::ServerBroken,
-        Err(error) => return Weight::Unknown(error.clone()),
-        Ok(user) if !user.logged_in || user.username != account => return Weight::ServerBroken,
-        Ok(_) => {}
-    }
-    match &session.account {
-        None => Weight::ServerBroken,
-        Some(Err(error)) if matches!(error.cause, Cause::Unauthorized(_)) => Weight::ServerBroken,
-        Some(Err(error)) => Weight::Unknown(error.clone()),
-        Some(Ok(account)) if !account.enabled => Weight::Withheld(Refusal::Disabled),
-        Some(Ok(account)) if !account.may_have_api_keys() => Weight::Withheld(Refusal::NoApiKeys),
-        Some(Ok(_)) => Weight::Dead,
+}
+
+impl Answers {
+    /// What they say of a fresh session of `account`. Every account may read itself: a 403 or 404 there
+    /// is a server that doesn't know its own session.
+    #[must_use]
+    pub fn session(&self, account: &str) -> SessionHealth {
+        match &self.userinfo {
+            Err(ArgoCdError { cause: cause @ Cause::Unauthorized(_), .. }) => {
+                return SessionHealth::NotAccepted(cause.to_string());
+            }
+            Err(error) => return SessionHealth::Unknown(error.clone()),
+            Ok(user) if !user.logged_in => return SessionHealth::NotAccepted("it counts as no login".to_owned()),
+            Ok(user) if user.username != account => {
+                return SessionHealth::NotAccepted(format!("it is taken for {:?}", user.username));
+            }
+            Ok(_) => {}
+        }
+        match &self.account {
+            None => SessionHealth::NotAccepted("its account was not read".to_owned()),
+            Some(Ok(account)) if !account.enabled => SessionHealth::Disabled,
+            Some(Ok(account)) if !account.may_have_api_keys() => SessionHealth::NoApiKeys,
+            Some(Ok(_)) => SessionHealth::Accepted,
+            Some(Err(error)) => match &error.cause {
+                cause @ (Cause::Unauthorized(_) | Cause::Forbidden(_) | Cause::NotFound(_)) => {
+                    SessionHealth::NotAccepted(format!("its own account can't be read with it: {cause}"))
+                }
+                _ => SessionHealth::Unknown(error.clone()),
+            },
+        }
     }
 }
 
 impl Verdict {
+    /// What [`diagnose`] makes of it.
+    #[must_use]
+    pub const fn answer(&self) -> KeyAnswer {
+        match self {
+            Self::Good | Self::Flawed(_) => KeyAnswer::Works,
+            Self::Unfit(_) => KeyAnswer::Unfit,
+            Self::Refused(Refusal::NotTaken(_)) => KeyAnswer::Refused,
+            Self::Refused(_) => KeyAnswer::Odd,
+            Self::Unknown(_) => KeyAnswer::Unknown,
+        }
+    }
+
     /// A label.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
@@ -205,7 +274,9 @@ impl Refusal {
             }
             Self::Disabled => "enable the account in argocd-cm (account enable does it)",
             Self::NoApiKeys => "give the account `apiKey` in argocd-cm (account enable does it)",
-            Self::NotListed => "make a new key",
+            Self::NotListed => {
+                "ask again in a moment: another replica of Argo CD may know it already; if it stays so, make a new key"
+            }
             Self::ListedExpiring { .. } => "make a key without an end",
         }
     }
@@ -240,6 +311,17 @@ impl fmt::Display for Refusal {
         }
     }
 }
+
+/// What to do about a login that was refused: it means one of several things, and only Argo CD's log
+/// says which. `None` where nobody has looked at the password.
+#[must_use]
+pub const fn login_advice(error: &ArgoCdError) -> Option<&'static str> {
+    if matches!(error.cause, Cause::Unauthorized(_)) { Some(LOGIN_ADVICE) } else { None }
+}
+
+const LOGIN_ADVICE: &str = "look whether password and account are right, and that the account is enabled and may log \
+                            in; after 5 refusals in 5 minutes a correct password is refused too, so wait that long \
+                            before you try again";
 
 /// What a token says of itself.
 ///

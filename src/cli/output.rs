@@ -100,7 +100,11 @@ pub fn code(good: bool) -> ExitCode {
 }
 
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    // What a thread is at takes memory, and a review takes microseconds: a node of a hundred cores
+    // needs no more threads than one of four.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
     tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
         .enable_all()
         .build()
         .context("starting the async runtime")

@@ -94,7 +94,7 @@ pub struct BoundsArgs {
     #[arg(env = "ARGOCD_AUTH_WEBHOOK_HANDSHAKE_TIMEOUT")]
     pub handshake_timeout: Duration,
     /// For the headers of a request
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = bound)]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = bound)]
     #[arg(env = "ARGOCD_AUTH_WEBHOOK_HEADER_TIMEOUT")]
     pub header_timeout: Duration,
     /// For the body of a request and its answer
@@ -105,16 +105,16 @@ pub struct BoundsArgs {
     #[arg(long, value_name = "TIME", default_value = "120s", value_parser = bound)]
     #[arg(env = "ARGOCD_AUTH_WEBHOOK_KEEP_ALIVE")]
     pub keep_alive: Duration,
-    /// Open connections, for each listener
-    #[arg(long, value_name = "COUNT", default_value = "1024", value_parser = count)]
+    /// Open connections; one of no use is ended for one more
+    #[arg(long, value_name = "COUNT", default_value = "256", value_parser = count)]
     #[arg(env = "ARGOCD_AUTH_WEBHOOK_MAX_CONNECTIONS")]
     pub max_connections: usize,
     /// Size of a body, in bytes or with Ki, Mi or Gi
     #[arg(long, value_name = "SIZE", default_value = "8Mi", value_parser = size)]
     #[arg(env = "ARGOCD_AUTH_WEBHOOK_MAX_BODY")]
     pub max_body: usize,
-    /// Memory for the bodies of all connections together
-    #[arg(long, value_name = "SIZE", default_value = "64Mi", value_parser = size)]
+    /// Memory for all bodies and answers together, a quarter of it for small ones alone
+    #[arg(long, value_name = "SIZE", default_value = "16Mi", value_parser = size)]
     #[arg(env = "ARGOCD_AUTH_WEBHOOK_MAX_BODY_MEMORY")]
     pub max_body_memory: usize,
 }
@@ -128,6 +128,7 @@ pub fn run(args: Serve, matches: Option<&ArgMatches>) -> Outcome {
         answer_timeout: args.bounds.answer_timeout,
         idle_timeout: args.bounds.keep_alive,
         max_connections: args.bounds.max_connections,
+        max_handshakes: args.bounds.max_connections.div_ceil(2),
         max_body: args.bounds.max_body,
         max_body_memory: args.bounds.max_body_memory,
     };

@@ -5,6 +5,7 @@ use super::metrics::ControllerMetrics;
 use super::process::Options;
 use crate::cluster::leader_election::Leadership;
 use crate::cluster::{Cause, ClusterError, Event, emit, ensure_with_owner, find, find_owner, object_reference};
+use crate::server::Loops;
 use crate::settings::Settings;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
@@ -55,6 +56,8 @@ pub struct Context {
     pub health: Arc<watch::Sender<CredentialHealth>>,
     /// Whether the pods' part waits for a login with the password as it is now.
     pub login_wanted: Arc<watch::Sender<bool>>,
+    /// The loops that have to come round for the process to live on.
+    pub loops: Loops,
 }
 
 impl Context {

@@ -7,6 +7,7 @@ use super::Context;
 use super::metrics::ControllerMetrics;
 use crate::cluster::leader_election::Leadership;
 use crate::cluster::{Cause, ClusterError};
+use crate::server::Progress;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -16,6 +17,9 @@ use tokio::time::{sleep, timeout};
 const MAX_CHANGES: u32 = 30;
 /// The shortest rest, should the clock not have moved on.
 const MIN_REST: Duration = Duration::from_millis(250);
+/// How long a pass may take. Each call to the API server and to Argo CD has a limit of its own, which
+/// ends the pass: servers that are away make none as long as this.
+const PASS: Duration = Duration::from_mins(15);
 
 /// When to reconcile again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,12 +87,14 @@ pub(super) trait Reconciler {
 
 /// Reconciles while this process may write; never ends. `wake` cuts a rest short.
 pub(super) async fn drive<R: Reconciler>(context: &Context, reconciler: &mut R, wake: &Notify) {
-    run(context.leadership.clone(), &context.metrics, reconciler, wake).await;
+    let progress = context.loops.register(R::NAME, PASS);
+    run(context.leadership.clone(), &context.metrics, &progress, reconciler, wake).await;
 }
 
 async fn run<R: Reconciler>(
     mut leadership: Leadership,
     metrics: &ControllerMetrics,
+    progress: &Progress,
     reconciler: &mut R,
     wake: &Notify,
 ) {
@@ -97,9 +103,10 @@ async fn run<R: Reconciler>(
     loop {
         if !leadership.may_write() {
             reconciler.stand_by();
-            leadership.granted().await;
+            progress.during(leadership.granted()).await;
             (delays, changes) = (R::BACKOFF.begin(), 0);
         }
+        progress.beat();
         let requeue = match reconciler.reconcile().await {
             Ok(Requeue::Now) if changes >= MAX_CHANGES => {
                 tracing::warn!(changes, "{}: changes do not last; somebody undoes them", R::NAME);
@@ -115,10 +122,13 @@ async fn run<R: Reconciler>(
             }
         };
         let mut lost = leadership.clone();
-        tokio::select! {
-            () = rest(requeue, &mut delays, &mut changes, R::BACKOFF, R::GATHER, wake) => {}
-            () = lost.lost() => {}
-        }
+        let rested = async {
+            tokio::select! {
+                () = rest(requeue, &mut delays, &mut changes, R::BACKOFF, R::GATHER, wake) => {}
+                () = lost.lost() => {}
+            }
+        };
+        progress.during(rested).await;
     }
 }
 
@@ -161,6 +171,7 @@ fn note(metrics: &ControllerMetrics, name: &str, error: &ReconcileError, delay: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::Loops;
     use tokio::sync::watch;
     use tokio::time::Instant;
 
@@ -193,6 +204,7 @@ mod tests {
         asked: watch::Receiver<Vec<Duration>>,
         stood_by: watch::Receiver<usize>,
         wake: std::sync::Arc<Notify>,
+        loops: Loops,
     }
 
     impl Scene {
@@ -203,9 +215,10 @@ mod tests {
             let mut reconciler =
                 Scripted { answers: answers.to_vec(), asked, stood_by: standing, begun: Instant::now() };
             let bell = std::sync::Arc::clone(&wake);
-            let metrics = ControllerMetrics::default();
-            tokio::task::spawn_local(async move { run(leadership, &metrics, &mut reconciler, &bell).await });
-            Self { grant, asked: seen, stood_by, wake }
+            let (metrics, loops) = (ControllerMetrics::default(), Loops::default());
+            let progress = loops.register("scripted", PASS);
+            tokio::task::spawn_local(async move { run(leadership, &metrics, &progress, &mut reconciler, &bell).await });
+            Self { grant, asked: seen, stood_by, wake, loops }
         }
 
         fn granted(self) -> Self {
@@ -262,6 +275,39 @@ mod tests {
             assert_eq!(asked[MAX_CHANGES as usize + 1], 1000);
         })
         .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn neither_a_rest_nor_a_standby_is_a_stall() {
+        local(async {
+            let mut scene = Scene::begin(&[Ok(HOUR)]);
+            sleep(Duration::from_mins(40)).await;
+            assert_eq!(scene.loops.stalled(), [""; 0]);
+            scene.grant.send_replace(Some(Instant::now() + Duration::from_hours(2)));
+            scene.asked(1).await;
+            sleep(Duration::from_mins(40)).await;
+            assert_eq!(scene.loops.stalled(), [""; 0]);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pass_that_never_ends_is_a_stall() {
+        struct Stuck;
+        impl Reconciler for Stuck {
+            const NAME: &'static str = "stuck";
+            const BACKOFF: Delays = Delays { first: Duration::from_secs(1), longest: Duration::from_secs(4) };
+            async fn reconcile(&mut self) -> Result<Requeue, ReconcileError> {
+                std::future::pending().await
+            }
+            fn stand_by(&mut self) {}
+        }
+        let (grant, leadership) = Leadership::scripted();
+        grant.send_replace(Some(Instant::now() + Duration::from_hours(2)));
+        let (metrics, loops, wake) = (ControllerMetrics::default(), Loops::default(), Notify::new());
+        let progress = loops.register(Stuck::NAME, PASS);
+        let _ = timeout(PASS + Duration::from_secs(1), run(leadership, &metrics, &progress, &mut Stuck, &wake)).await;
+        assert_eq!(loops.stalled().len(), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -146,6 +146,7 @@ impl ControllerMetrics {
     pub fn text(&self) -> Result<String, fmt::Error> {
         // Asked when it is scraped: a Lease that wasn't renewed ends without anybody being told.
         self.lease.set(i64::from(self.leadership.get().is_some_and(Leadership::may_write)));
+        self.credential.forget_stale(crate::time::now());
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)

@@ -7,7 +7,7 @@ use super::metrics::ControllerMetrics;
 use super::{credential, rollout};
 use crate::cluster::find_owner;
 use crate::cluster::leader_election::LeaderElector;
-use crate::server::{AdminServer, BindError, Shutdown};
+use crate::server::{AdminServer, BindError, Loops, Shutdown};
 use crate::settings::Settings;
 use crate::time::Seconds;
 use kube::Client;
@@ -109,6 +109,7 @@ pub struct Controller {
     settings: Settings,
     metrics: Arc<ControllerMetrics>,
     admin: AdminServer,
+    loops: Loops,
 }
 
 impl Controller {
@@ -120,8 +121,9 @@ impl Controller {
         let metrics = Arc::new(ControllerMetrics::default());
         let text = Arc::clone(&metrics);
         let ready = || Ok("controller".to_owned());
-        let admin = AdminServer::bind(options.admin_listen, ready, move || text.text()).await?;
-        Ok(Self { client, options, settings, metrics, admin })
+        let loops = Loops::default();
+        let admin = AdminServer::bind(options.admin_listen, ready, move || text.text(), loops.clone()).await?;
+        Ok(Self { client, options, settings, metrics, admin, loops })
     }
 
     /// Where health and metrics are.
@@ -135,7 +137,7 @@ impl Controller {
     /// # Errors
     /// A part of it ended by itself.
     pub async fn run(self, mut shutdown: Shutdown) -> Result<(), ControllerError> {
-        let Self { client, options, settings, metrics, admin } = self;
+        let Self { client, options, settings, metrics, admin, loops } = self;
         let options = Arc::new(options);
         let identity = identity();
         tracing::info!(admin = %admin.address(), identity, namespace = options.namespace, "controller started");
@@ -158,6 +160,7 @@ impl Controller {
             consumers: Arc::new(watch::Sender::new(Consumers::Unknown)),
             health: Arc::default(),
             login_wanted: Arc::default(),
+            loops,
         };
         let credential = Box::pin(credential::run(context.clone()));
         let pods = Box::pin(rollout::run(context.clone()));

@@ -6,6 +6,7 @@ use super::metrics::ControllerMetrics;
 use super::process::{Certificates, Options};
 use crate::cluster::leader_election::Leadership;
 use crate::cluster::scripted::{ApiServer, NAMESPACE};
+use crate::server::Loops;
 use crate::settings::{File, Overrides, Settings};
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,7 @@ pub fn context(server: &ApiServer, settings: &str) -> (Context, Lease) {
         consumers: Arc::new(watch::Sender::new(Consumers::Unknown)),
         health: Arc::default(),
         login_wanted: Arc::default(),
+        loops: Loops::default(),
     };
     (context, Lease(until))
 }

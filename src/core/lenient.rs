@@ -8,6 +8,7 @@
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -37,9 +38,42 @@ macro_rules! otherwise {
     };
 }
 
-/// How many elements of a list or map are looked at. No pod that runs anywhere has as many; a body
-/// made of tiny ones would take many times its own size in memory.
-const MOST: usize = 4096;
+/// How many elements all lists of one reading keep together. No pod that runs anywhere has as many:
+/// of its lists the containers are kept, and of the others what bears one of our names. A bound for
+/// each list would be none, because lists stand in lists: a body made of tiny elements would take many
+/// times its own size in memory.
+const MOST: usize = 1024;
+/// How many entries of a map are kept. Maps stand in no list, so there are two of them in a pod.
+const MOST_ENTRIES: usize = 4096;
+/// How many bytes of strings are copied, which is done where they have escapes in them. Kubernetes
+/// allows an object's annotations 256 KiB together.
+const MOST_COPIED: usize = 1 << 20;
+
+thread_local! {
+    /// What is left of them. Deserializers take no arguments on their way down, and a reading is done
+    /// by one thread from its begin to its end.
+    static LEFT: Cell<Left> = const { Cell::new(Left { elements: MOST, copied: MOST_COPIED }) };
+}
+
+#[derive(Clone, Copy)]
+struct Left {
+    elements: usize,
+    copied: usize,
+}
+
+/// Reads with the whole of the budget. Nothing that is read may begin another reading.
+pub(crate) fn bounded<T>(read: impl FnOnce() -> T) -> T {
+    LEFT.set(Left { elements: MOST, copied: MOST_COPIED });
+    read()
+}
+
+/// A string's copy, if it is still within the budget.
+fn copied(text: &str) -> Option<String> {
+    let left = LEFT.get();
+    let copied = left.copied.checked_sub(text.len())?;
+    LEFT.set(Left { copied, ..left });
+    Some(text.to_owned())
+}
 
 /// What a field held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,7 +113,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
                 Ok(Str(Some(Cow::Borrowed(text))))
             }
             fn visit_str<E>(self, text: &str) -> Result<Str<'de>, E> {
-                Ok(Str(Some(Cow::Owned(text.to_owned()))))
+                Ok(Str(copied(text).map(Cow::Owned)))
             }
             fn visit_unit<E>(self) -> Result<Str<'de>, E> {
                 Ok(Str(None))
@@ -216,9 +250,18 @@ impl<'de, T: Deserialize<'de> + Default + Keep> Deserialize<'de> for List<T> {
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<T>, A::Error> {
                 let mut list = List { shape: Shape::Expected, len: 0, kept: Vec::new() };
-                while let Some(item) = seq.next_element::<Obj<T>>()? {
-                    if item.shape == Shape::Expected && item.value.keep() && list.kept.len() < MOST {
-                        list.kept.push((list.len, item.value));
+                loop {
+                    let before = LEFT.get();
+                    let Some(item) = seq.next_element::<Obj<T>>()? else { break };
+                    let left = LEFT.get();
+                    let kept = item.shape == Shape::Expected && item.value.keep();
+                    match left.elements.checked_sub(1) {
+                        Some(elements) if kept => {
+                            LEFT.set(Left { elements, ..left });
+                            list.kept.push((list.len, item.value));
+                        }
+                        // What it held is dropped with it.
+                        _ => LEFT.set(before),
                     }
                     list.len += 1;
                 }
@@ -259,7 +302,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for StrMap<'a> {
                 let mut entries = Vec::new();
                 while let Some((Str(key), Str(value))) = map.next_entry()? {
                     if let (Some(key), Some(value)) = (key, value)
-                        && entries.len() < MOST
+                        && entries.len() < MOST_ENTRIES
                     {
                         entries.push((key, value));
                     }
@@ -272,5 +315,56 @@ impl<'de: 'a, 'a> Deserialize<'de> for StrMap<'a> {
             otherwise!(StrMap { shape: Shape::Odd, entries: Vec::new() }; scalar str seq);
         }
         deserializer.deserialize_any(MapVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::pod::Pod;
+
+    fn pod(spec: &str) -> String {
+        format!("{{\"spec\":{spec}}}")
+    }
+
+    fn repeated(element: &str, times: usize) -> String {
+        vec![element; times].join(",")
+    }
+
+    #[test]
+    fn lists_in_lists_are_bounded_together() {
+        let items = format!("{{\"secret\":{{\"name\":\"x\",\"items\":[{}]}}}}", repeated("{}", 500));
+        let volume = format!("{{\"name\":\"argocd-auth\",\"projected\":{{\"sources\":[{}]}}}}", repeated(&items, 20));
+        let text = pod(&format!("{{\"volumes\":[{}]}}", repeated(&volume, 2)));
+        let read = Pod::from_json(&text).unwrap();
+        let volumes = &read.spec.value.volumes;
+        let sources = volumes.iter().flat_map(|(_, volume)| volume.projected.value.sources.iter());
+        let kept: usize = sources.map(|(_, source)| 1 + source.secret.value.items.kept.len()).sum();
+        assert!((MOST / 2..=MOST).contains(&(kept + volumes.kept.len())), "{kept}");
+        assert_eq!(volumes.len, 2, "what isn't kept is counted");
+    }
+
+    #[test]
+    fn what_is_dropped_again_takes_nothing_from_what_follows() {
+        let foreign = format!(
+            "{{\"name\":\"x\",\"projected\":{{\"sources\":[{{\"secret\":{{\"items\":[{}]}}}}]}}}}",
+            repeated("{}", MOST)
+        );
+        let ours = "{\"name\":\"argocd-auth\"}";
+        let text =
+            pod(&format!("{{\"volumes\":[{},{ours}],\"containers\":[{{\"name\":\"c\"}}]}}", repeated(&foreign, 3)));
+        let read = Pod::from_json(&text).unwrap();
+        assert_eq!(read.spec.value.volumes.kept.len(), 1);
+        assert_eq!(read.spec.value.containers.kept.len(), 1);
+    }
+
+    #[test]
+    fn copies_of_strings_are_bounded_together_and_each_reading_begins_anew() {
+        let long = "\\n".repeat(MOST_COPIED / 2);
+        let labels = format!("{{\"metadata\":{{\"labels\":{{\"a\":\"{long}\",\"b\":\"{long}\",\"c\":\"{long}\"}}}}}}");
+        for _ in 0..2 {
+            let read = Pod::from_json(&labels).unwrap();
+            assert_eq!(read.metadata.value.labels.entries.len(), 2);
+        }
     }
 }

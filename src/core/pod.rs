@@ -2,7 +2,7 @@
 
 use super::Variable;
 use super::injection::{MOUNT_PATH, VOLUME_NAME};
-use super::lenient::{Bool, Int, Keep, List, Obj, Str, StrMap};
+use super::lenient::{Bool, Int, Keep, List, Obj, Str, StrMap, bounded};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -23,7 +23,7 @@ impl<'a> Pod<'a> {
     /// # Errors
     /// The text is not JSON, or an object in it has a key twice.
     pub fn from_json(text: &'a str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str::<Obj<Self>>(text).map(|pod| pod.value)
+        bounded(|| serde_json::from_str::<Obj<Self>>(text)).map(|pod| pod.value)
     }
 
     /// `metadata.name`, or `metadata.generateName` of a pod that a controller makes.

@@ -3,7 +3,7 @@
 //! Own types, because the ones at hand write the patch as an array of numbers and can answer with
 //! an empty uid. See <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/>.
 
-use super::lenient::{Obj, Shape, Str};
+use super::lenient::{Obj, Shape, Str, bounded};
 use super::pod::Pod;
 use super::{Decision, Injector, Outcome};
 use serde::ser::SerializeMap;
@@ -29,7 +29,20 @@ pub enum Unanswerable {
     /// There is no uid to answer to.
     #[error("the AdmissionReview has no request.uid, so no answer can name it")]
     NoUid,
+    /// The uid is longer than any that is made.
+    #[error("the AdmissionReview's request.uid has {0} bytes, and at most {MOST_UID} are answered")]
+    LongUid(usize),
+    /// A string is longer than any that Kubernetes takes.
+    #[error("the body has a string with escapes of over {MOST_STRING} bytes, which no pod can have")]
+    LongString,
 }
+
+/// How long a uid may be, in bytes. Those of the API server have 36; an answer repeats it.
+const MOST_UID: usize = 256;
+/// How long a string with escapes may be, in bytes: it is copied as it is read. Linux starts no
+/// program with an argument or variable of over 128 KiB, and annotations may have 256 KiB together;
+/// escapes make that six times as long at most.
+const MOST_STRING: usize = 2 << 20;
 
 /// Text from a request, cut and quoted, so that it can stand in an answer or a log line.
 #[derive(Debug)]
@@ -109,15 +122,21 @@ impl<'a> Review<'a> {
     /// # Errors
     /// The body can't be answered by a review: see [`Unanswerable`].
     pub fn parse(body: &'a [u8]) -> Result<Self, Unanswerable> {
-        let Envelope { api_version, kind, request } = serde_json::from_slice::<Obj<Envelope<'a>>>(body)?.value;
+        if body.len() > MOST_STRING && has_long_escaped_string(body) {
+            return Err(Unanswerable::LongString);
+        }
+        let Envelope { api_version, kind, request } =
+            bounded(|| serde_json::from_slice::<Obj<Envelope<'a>>>(body))?.value;
         if !kind.is(KIND) || !api_version.is(API_VERSION) {
             return Err(Unanswerable::NotAReview {
                 kind: Shown::new(kind.get()),
                 api_version: Shown::new(api_version.get()),
             });
         }
-        if request.value.uid.get().is_none_or(str::is_empty) {
-            return Err(Unanswerable::NoUid);
+        match request.value.uid.get().map_or(0, str::len) {
+            0 => return Err(Unanswerable::NoUid),
+            length if length > MOST_UID => return Err(Unanswerable::LongUid(length)),
+            _ => {}
         }
         Ok(Self { request: request.value })
     }
@@ -153,6 +172,29 @@ impl<'a> Review<'a> {
         }
         injector.decide(&object.value)
     }
+}
+
+/// Whether a string with escapes in it is longer than [`MOST_STRING`]. Text that isn't JSON gets an
+/// answer of no meaning.
+fn has_long_escaped_string(text: &[u8]) -> bool {
+    let mut bytes = text.iter().enumerate();
+    let mut begin = None;
+    let mut escaped = false;
+    while let Some((place, byte)) = bytes.next() {
+        match (byte, begin) {
+            (b'"', None) => (begin, escaped) = (Some(place), false),
+            (b'"', Some(_)) => begin = None,
+            (b'\\', Some(_)) => {
+                escaped = true;
+                bytes.next();
+            }
+            _ => {}
+        }
+        if escaped && begin.is_some_and(|begin| place - begin > MOST_STRING) {
+            return true;
+        }
+    }
+    false
 }
 
 /// What the API server is told.
@@ -225,5 +267,33 @@ impl<'a> Answer<'a> {
                 },
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn review(uid: &str, more: &str) -> String {
+        format!("{{\"apiVersion\":\"{API_VERSION}\",\"kind\":\"{KIND}\",\"request\":{{\"uid\":\"{uid}\"{more}}}}}")
+    }
+
+    #[test]
+    fn a_uid_is_answered_up_to_its_bound() {
+        assert!(Review::parse(review(&"u".repeat(MOST_UID), "").as_bytes()).is_ok());
+        let long = review(&"u".repeat(MOST_UID + 1), "");
+        assert!(matches!(Review::parse(long.as_bytes()), Err(Unanswerable::LongUid(257))));
+    }
+
+    #[test]
+    fn a_long_string_is_refused_where_it_would_be_copied() {
+        let long = "x".repeat(MOST_STRING + 1);
+        assert!(Review::parse(review("u", &format!(",\"name\":\"{long}\"")).as_bytes()).is_ok());
+        for text in [format!("\\n{long}"), format!("{long}\\\""), format!("{long}\\\\")] {
+            let escaped = review("u", &format!(",\"name\":\"{text}\""));
+            assert!(matches!(Review::parse(escaped.as_bytes()), Err(Unanswerable::LongString)), "{}", &text[..3]);
+        }
+        let short = review("u", &format!(",\"a\":\"\\n\",\"name\":\"{long}\",\"b\":\"\\n\""));
+        assert!(Review::parse(short.as_bytes()).is_ok());
     }
 }

@@ -73,7 +73,8 @@ impl LabelSelector {
     /// Whether a pod with these labels is selected. A selector without requirements selects
     /// nothing: one that selects everything is never meant here.
     pub(crate) fn matches(&self, labels: &[(Cow<'_, str>, Cow<'_, str>)]) -> bool {
-        let value_of = |key: &str| labels.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_ref());
+        // Of a key that stands there twice the last one counts, as everywhere else.
+        let value_of = |key: &str| labels.iter().rev().find(|(k, _)| k == key).map(|(_, v)| v.as_ref());
         if self.match_labels.is_empty() && self.match_expressions.is_empty() {
             return false;
         }
@@ -154,4 +155,18 @@ pub fn built_in_services() -> Vec<Service> {
         ),
         service("argo-gateway", &[(NAME, "argo-gateway")], "argo-gateway", Reads::Reference),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_label_that_is_there_twice_the_last_one_counts() {
+        let selector = LabelSelector::labels(&[("app", "cap-app-proxy")]);
+        let labels =
+            |first: &'static str, last: &'static str| [("app".into(), first.into()), ("app".into(), last.into())];
+        assert!(selector.matches(&labels("other", "cap-app-proxy")));
+        assert!(!selector.matches(&labels("cap-app-proxy", "other")));
+    }
 }

@@ -2,7 +2,8 @@
 
 use super::bounds::Bounds;
 use super::health::Health;
-use super::listener::{self, BindError, Listener};
+use super::listener::{self, ACCEPTS_WITHIN, BindError, Listener};
+use super::progress::Loops;
 use crate::telemetry::metrics::{CONTENT_TYPE as OPEN_METRICS, ConnectionMetrics};
 use axum::Router;
 use axum::http::StatusCode;
@@ -22,7 +23,7 @@ pub struct AdminServer {
 
 impl AdminServer {
     /// Binds the address. `ready` says what the process is ready with, or why it isn't; `metrics`
-    /// is what Prometheus gets.
+    /// is what Prometheus gets; `loops` are those that have to come round for the process to live on.
     ///
     /// # Errors
     /// The address can't be bound.
@@ -30,6 +31,7 @@ impl AdminServer {
         address: SocketAddr,
         ready: impl Fn() -> Result<String, String> + Send + Sync + 'static,
         metrics: impl Fn() -> Result<String, fmt::Error> + Send + Sync + 'static,
+        loops: Loops,
     ) -> Result<Self, BindError> {
         let (socket, address) = listener::bind(address).await?;
         let health = Health::of(ready);
@@ -37,10 +39,12 @@ impl AdminServer {
         let listener = Listener {
             socket,
             tls: None,
-            router: router(Arc::clone(&health), metrics),
-            bounds: Arc::new(Bounds::default()),
+            progress: loops.register("admin listener", ACCEPTS_WITHIN),
+            router: router(Arc::clone(&health), metrics, loops),
+            bounds: Arc::new(Bounds::admin()),
             health,
             metrics: ConnectionMetrics::default(),
+            address,
         };
         Ok(Self { listener, address })
     }
@@ -61,12 +65,23 @@ impl AdminServer {
 pub(crate) fn router(
     health: Arc<Health>,
     metrics: impl Fn() -> Result<String, fmt::Error> + Send + Sync + 'static,
+    loops: Loops,
 ) -> Router {
     let metrics = Arc::new(metrics);
     Router::new()
-        .route("/livez", get(async || "ok\n"))
+        .route("/livez", get(async move || live(&loops)))
         .route("/readyz", get(async move || ready(&health)))
         .route("/metrics", get(async move || text(metrics())))
+}
+
+fn live(loops: &Loops) -> impl IntoResponse + use<> {
+    let stalled = loops.stalled();
+    if stalled.is_empty() {
+        (StatusCode::OK, "ok\n".to_owned())
+    } else {
+        tracing::error!(stalled = stalled.join("; "), "not alive");
+        (StatusCode::SERVICE_UNAVAILABLE, format!("stalled: {}\n", stalled.join("\nstalled: ")))
+    }
 }
 
 fn ready(health: &Health) -> impl IntoResponse + use<> {

@@ -3,6 +3,8 @@
 use super::bounds::Bounds;
 use super::health::Health;
 use super::phase::{Phase, Watched};
+use crate::telemetry::logs;
+use crate::telemetry::metrics::ConnectionMetrics;
 use axum::Router;
 use axum::http::header::CONNECTION;
 use axum::http::{HeaderValue, Request};
@@ -23,11 +25,16 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 /// What hyper may hold of a connection's bytes, headers included. The API server's take less than
-/// one KiB; pieces of a body as large as this are few.
-const BUFFER: usize = 64 << 10;
+/// one KiB.
+const BUFFER: usize = 16 << 10;
 /// How long a client is listened to after the last answer. Closing a socket with unread bytes in it
 /// resets the connection, and the client would lose the answer that says what it did wrong.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// Stands in a response's extensions where the connection proved to be of use: by it a client is known
+/// that is worth keeping when places are short.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Useful;
 
 /// Serves a connection until the client ends it, a bound is passed or `closing` says true; then what
 /// is being answered is finished.
@@ -35,17 +42,19 @@ pub(crate) async fn serve<S>(
     stream: S,
     router: Router,
     health: Arc<Health>,
+    phase: Arc<Phase>,
+    metrics: &ConnectionMetrics,
     bounds: &Bounds,
     mut closing: watch::Receiver<bool>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let phase = Phase::new(bounds);
+    phase.greeted();
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&phase)));
     let service = Noticed { router: TowerToHyperService::new(router), phase: Arc::clone(&phase), health };
     let mut http = http1::Builder::new();
     // The phase knows better; see there.
-    http.header_read_timeout(None).max_buf_size(BUFFER);
+    http.header_read_timeout(None).max_buf_size(BUFFER).keep_alive(!bounds.idle_timeout.is_zero());
     let mut connection = http.serve_connection(io, service);
     {
         let mut alarm = pin!(sleep_until(phase.deadline()));
@@ -59,7 +68,7 @@ pub(crate) async fn serve<S>(
             }
             if let Poll::Ready(result) = connection.poll_without_shutdown(context) {
                 if let Err(error) = result {
-                    tracing::debug!(%error, "a connection broke");
+                    note(&error, metrics);
                 }
                 return Poll::Ready(());
             }
@@ -71,8 +80,25 @@ pub(crate) async fn serve<S>(
         })
         .await;
     }
+    phase.lingering();
     let stream = connection.into_parts().io.into_inner().into_inner();
     let _ = timeout(LINGER, linger(stream)).await;
+}
+
+/// What can't be read as a request hyper answers by itself, and nobody else sees it.
+fn note(error: &hyper::Error, metrics: &ConnectionMetrics) {
+    let status = match error {
+        error if error.is_parse_too_large() => 431,
+        error if error.is_parse() => 400,
+        _ => {
+            tracing::debug!(%error, "a connection broke");
+            return;
+        }
+    };
+    metrics.count_unread(status);
+    if let Some(left_out) = logs::REFUSALS.pass() {
+        tracing::warn!(status, reason = %error, left_out, "refused what is no request");
+    }
 }
 
 /// Ready when the phase's deadline has passed. The alarm is only ever set earlier; a later deadline
@@ -119,8 +145,15 @@ impl Service<Request<Incoming>> for Noticed {
             // From the beginning of the drain a client is asked to let go of its connection with
             // each answer. When the process then stops, no pooled connection is left on which the
             // next POST could meet a closed socket: the API server doesn't repeat those.
-            if health.is_draining() {
+            // The same where its place is needed for others, and after a refusal: whoever sends what
+            // is none keeps no place for it.
+            let status = response.status();
+            if health.is_draining() || phase.is_asked_to_leave() || status.is_client_error() || status.is_server_error()
+            {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            if response.extensions_mut().remove::<Useful>().is_some() {
+                phase.reviewed();
             }
             phase.sending();
             Ok(response)

@@ -3,21 +3,34 @@
 use super::bounds::Bounds;
 use super::connection;
 use super::health::Health;
+use super::phase::Phase;
+use super::progress::Progress;
+use super::slots::{Slot, Slots};
 use crate::telemetry::metrics::ConnectionMetrics;
 use axum::Router;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 /// How long to wait after a failed accept. It fails where the process or the host is out of files:
 /// trying on at once would burn the processor that is needed to free some.
 const BACK_OFF: Duration = Duration::from_millis(100);
+/// How long it may fail before the process is taken for one that stalls. Files that are short come
+/// back with the connections that hold them, each of which ends within its bounds.
+pub(crate) const ACCEPTS_WITHIN: Duration = Duration::from_mins(1);
+/// What the kernel keeps of a connection in either direction, which counts as the container's memory.
+/// It would grow to megabytes for each; this much is a review, and ample where packets take less
+/// than a millisecond.
+const KERNEL_RECEIVES: u32 = 32 << 10;
+const KERNEL_SENDS: u32 = 16 << 10;
+const BACKLOG: u32 = 1024;
 
 /// An address can't be bound.
 #[derive(Debug, thiserror::Error)]
@@ -35,23 +48,33 @@ pub struct BindError {
 /// The address can't be bound.
 pub(crate) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
     let failed = |error| BindError { address, error };
-    let socket = bind_any(address).await.map_err(failed)?;
+    let socket = bind_any(address).map_err(failed)?;
     let bound = socket.local_addr().map_err(failed)?;
     Ok((socket, bound))
 }
 
 /// Where `[::]` can't be bound because the host has no IPv6, `0.0.0.0` is.
-async fn bind_any(address: SocketAddr) -> io::Result<TcpListener> {
-    match TcpListener::bind(address).await {
+fn bind_any(address: SocketAddr) -> io::Result<TcpListener> {
+    match listen(address) {
         Err(error) => match without_ipv6(address, error.kind()) {
             Some(instead) => {
                 tracing::info!(%address, %instead, "this host has no IPv6");
-                TcpListener::bind(instead).await
+                listen(instead)
             }
             None => Err(error),
         },
         bound => bound,
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
+    socket.set_reuseaddr(true)?;
+    // The connections inherit them.
+    socket.set_recv_buffer_size(KERNEL_RECEIVES)?;
+    socket.set_send_buffer_size(KERNEL_SENDS)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// What to bind instead. Linux has no code for the protocol's absence but these two: no such address
@@ -71,6 +94,8 @@ pub(crate) struct Listener {
     pub bounds: Arc<Bounds>,
     pub health: Arc<Health>,
     pub metrics: ConnectionMetrics,
+    pub address: SocketAddr,
+    pub progress: Progress,
 }
 
 impl Listener {
@@ -78,19 +103,32 @@ impl Listener {
     /// connections to finish what they are at, for a bounded time.
     pub(crate) async fn run(self, closing: watch::Receiver<bool>) {
         let mut end = closing.clone();
-        let slots = Arc::new(Semaphore::new(self.bounds.max_connections));
+        let slots = Slots::new(self.bounds.max_connections, self.bounds.max_handshakes);
         let mut connections = JoinSet::new();
+        let mut beats = interval(ACCEPTS_WITHIN / 4);
+        let failing = AtomicBool::new(false);
+        // Accepted, and waiting for a place.
+        let mut waiting: Option<(TcpStream, SocketAddr)> = None;
         loop {
+            let newcomer = waiting.as_ref().map_or(self.address.ip(), |(_, from)| from.ip());
             tokio::select! {
                 _ = end.wait_for(|closing| *closing) => break,
                 Some(ended) = connections.join_next() => note(ended),
-                Some((slot, stream)) = next(&self.socket, &slots) => {
+                _ = beats.tick() => if !failing.load(Ordering::Relaxed) {
+                    self.progress.beat();
+                },
+                accepted = persistent(|| self.socket.accept(), &failing), if waiting.is_none() => {
+                    waiting = Some(accepted);
+                }
+                () = slots.room(newcomer), if waiting.is_some() => if let Some((stream, from)) = waiting.take() {
                     self.metrics.accepted.inc();
+                    let slot = slots.take(from.ip(), Phase::new(&self.bounds));
                     let open = Open::new(&self.metrics, slot);
                     connections.spawn(self.connection(stream, open, closing.clone()));
-                }
+                },
             }
         }
+        drop(waiting);
         let Self { socket, bounds, .. } = self;
         drop(socket);
         // Each connection keeps its own bounds; this one is for what they leave open.
@@ -115,40 +153,52 @@ impl Listener {
         async move {
             // Answers are small and whole; waiting for more to send with them only adds latency.
             let _ = stream.set_nodelay(true);
-            let Some(tls) = tls else {
-                return connection::serve(stream, router, health, &bounds, closing).await;
+            let phase = Arc::clone(open.slot.phase());
+            let cut = phase.until_cut();
+            let metrics = &open.metrics;
+            let serving = async {
+                let Some(tls) = tls else {
+                    return connection::serve(stream, router, health, Arc::clone(&phase), metrics, &bounds, closing)
+                        .await;
+                };
+                match timeout(bounds.handshake_timeout, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => {
+                        connection::serve(stream, router, health, Arc::clone(&phase), metrics, &bounds, closing).await;
+                    }
+                    Ok(Err(error)) => {
+                        metrics.handshake_failures.inc();
+                        tracing::debug!(%error, "a TLS handshake failed");
+                    }
+                    Err(_) => {
+                        metrics.handshake_failures.inc();
+                        tracing::debug!("a TLS handshake took too long");
+                    }
+                }
             };
-            match timeout(bounds.handshake_timeout, tls.accept(stream)).await {
-                Ok(Ok(stream)) => connection::serve(stream, router, health, &bounds, closing).await,
-                Ok(Err(error)) => {
-                    open.0.handshake_failures.inc();
-                    tracing::debug!(%error, "a TLS handshake failed");
+            tokio::select! {
+                biased;
+                () = cut => {
+                    metrics.displaced.inc();
+                    tracing::debug!("ended a connection whose place was needed");
                 }
-                Err(_) => {
-                    open.0.handshake_failures.inc();
-                    tracing::debug!("a TLS handshake took too long");
-                }
+                () = serving => {}
             }
         }
     }
 }
 
-/// The next connection, once there is a slot for it. It isn't accepted before: the kernel's queue is
-/// the better place to wait in.
-async fn next(socket: &TcpListener, slots: &Arc<Semaphore>) -> Option<(OwnedSemaphorePermit, TcpStream)> {
-    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
-    let (stream, _) = persistent(|| socket.accept()).await;
-    Some((slot, stream))
-}
-
-/// Tries until it succeeds.
-async fn persistent<T, F: Future<Output = io::Result<T>>>(mut accept: impl FnMut() -> F) -> T {
+/// Tries until it succeeds; `failing` says whether it doesn't.
+async fn persistent<T, F: Future<Output = io::Result<T>>>(mut accept: impl FnMut() -> F, failing: &AtomicBool) -> T {
     loop {
         match accept().await {
-            Ok(accepted) => return accepted,
+            Ok(accepted) => {
+                failing.store(false, Ordering::Relaxed);
+                return accepted;
+            }
             // The client's doing, and over with it.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
+                failing.store(true, Ordering::Relaxed);
                 tracing::error!(%error, "can't accept connections; trying again");
                 sleep(BACK_OFF).await;
             }
@@ -163,18 +213,21 @@ fn note(ended: Result<(), tokio::task::JoinError>) {
 }
 
 /// Counts a connection, and holds its slot, as long as it lives.
-struct Open(ConnectionMetrics, #[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+struct Open {
+    metrics: ConnectionMetrics,
+    slot: Slot,
+}
 
 impl Open {
-    fn new(metrics: &ConnectionMetrics, slot: OwnedSemaphorePermit) -> Self {
+    fn new(metrics: &ConnectionMetrics, slot: Slot) -> Self {
         metrics.open.inc();
-        Self(metrics.clone(), slot)
+        Self { metrics: metrics.clone(), slot }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.open.dec();
+        self.metrics.open.dec();
     }
 }
 
@@ -187,11 +240,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_failed_accept_is_tried_again_after_a_while() {
         const EMFILE: i32 = 24;
-        let begun = Instant::now();
+        let (begun, failing) = (Instant::now(), AtomicBool::new(true));
         let mut results = vec![Ok(7), Err(io::ErrorKind::ConnectionAborted.into())];
         results.extend((0..3).map(|_| Err(io::Error::from_raw_os_error(EMFILE))));
-        let accepted = persistent(|| std::future::ready(results.pop().unwrap())).await;
-        assert_eq!(accepted, 7);
+        let accepted = persistent(|| std::future::ready(results.pop().unwrap()), &failing).await;
+        assert_eq!((accepted, failing.into_inner()), (7, false));
         assert_eq!(begun.elapsed(), BACK_OFF * 3, "an aborted connection is nobody's shortage");
     }
 

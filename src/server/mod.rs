@@ -8,12 +8,16 @@ mod connection;
 mod health;
 mod listener;
 mod phase;
+mod progress;
 mod shutdown;
+mod slots;
 
 pub use admin::AdminServer;
 pub(crate) use admin::router as admin_router;
 pub use bounds::Bounds;
+pub(crate) use connection::Useful;
 pub(crate) use health::Health;
 pub use listener::BindError;
-pub(crate) use listener::{Listener, bind};
+pub(crate) use listener::{ACCEPTS_WITHIN, Listener, bind};
+pub use progress::{Loops, Progress};
 pub use shutdown::{Shutdown, Trigger};

@@ -1,7 +1,7 @@
 //! Where a connection is between two requests, and how long it may stay there.
 //!
 //! hyper's own header time-out also runs while a connection idles, so one number would have to serve
-//! for both: 10 s would cut the API server's pooled connections, 120 s would let headers dribble.
+//! for both: 2 s would cut the API server's pooled connections, 120 s would let headers dribble.
 //! Here a connection is told apart by what is noticed beside hyper: the first byte after idling and
 //! the end of sending by the stream, a request and its response by the service.
 
@@ -9,49 +9,122 @@ use super::bounds::Bounds;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-const IDLE: u8 = 0;
-const HEAD: u8 = 1;
-const HANDLING: u8 = 2;
-const SENDING: u8 = 3;
+const HANDSHAKE: u8 = 0;
+/// After the handshake, before the first byte.
+const FRESH: u8 = 1;
+const IDLE: u8 = 2;
+const HEAD: u8 = 3;
+const HANDLING: u8 = 4;
+const SENDING: u8 = 5;
+/// After the last answer.
+const LINGERING: u8 = 6;
+/// Its place is needed for another; nothing that it does counts any more.
+const CUT: u8 = 7;
 
-/// A connection's phase. One task reads and writes it; it is atomic only because that task may move
-/// between threads.
+/// A request is on its way for milliseconds. One that took this long has a client that stalls, or a
+/// network that lost the same packet twice.
+const STALLED: Duration = Duration::from_millis(500);
+/// A handshake takes milliseconds too, and so does what follows it.
+const YOUNG: Duration = Duration::from_millis(50);
+
+/// A connection's phase. One task changes it, but for the end, which whoever needs its place may
+/// bring on.
 #[derive(Debug)]
 pub(crate) struct Phase {
     opened: Instant,
     state: AtomicU8,
-    /// When the phase has to be over, in milliseconds after `opened`.
+    /// When the phase began, in milliseconds after `opened`.
+    begun: AtomicU64,
+    /// When it has to be over.
     due: AtomicU64,
-    limits: [Duration; 4],
+    limits: [Duration; 6],
+    reviewed: AtomicBool,
+    asked_to_leave: AtomicBool,
+    cut: Notify,
+}
+
+/// What a connection's place is used for, seen from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Shaking hands, for so long.
+    Handshake(Duration),
+    /// Without a request, and it never carried a review.
+    Useless(u8, Duration),
+    /// Between two reviews.
+    Idle(Duration),
+    /// A request is on its way.
+    Busy,
+    /// A request was on its way for longer than any takes.
+    Stalled(u8, Duration),
+    /// It ends.
+    Leaving,
+}
+
+impl Standing {
+    /// How readily its place can be taken: the higher, the more so. `None` where it can't.
+    pub(crate) const fn idleness(self) -> Option<(u8, Duration)> {
+        match self {
+            Self::Handshake(since) | Self::Useless(_, since) => Some((2, since)),
+            Self::Idle(since) => Some((1, since)),
+            Self::Stalled(_, since) => Some((0, since)),
+            Self::Busy | Self::Leaving => None,
+        }
+    }
+
+    /// Whether its first request can't be expected yet.
+    pub(crate) fn is_young(self) -> bool {
+        matches!(self, Self::Handshake(since) | Self::Useless(FRESH, since) if since < YOUNG)
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Phase {
-    /// A connection on which nothing has come yet. It has the time of a request's head: whoever opens
-    /// connections in silence must not hold their slots as long as one that was of use.
+    /// A connection that was just accepted.
     pub(crate) fn new(bounds: &Bounds) -> Arc<Self> {
-        let answer = bounds.answer_timeout;
-        // Handling has twice its time, so that the handler's own answer (a 408) comes first.
-        let limits = [bounds.idle_timeout, bounds.header_timeout, answer * 2, answer];
-        let phase = Self { opened: Instant::now(), state: AtomicU8::new(IDLE), due: AtomicU64::new(0), limits };
-        phase.enter(HEAD);
+        let Bounds { handshake_timeout, header_timeout, answer_timeout: answer, idle_timeout, .. } = *bounds;
+        // Whoever opens connections in silence must not hold their places as long as one that was of
+        // use. Handling has twice its time, so that the handler's own answer (a 408) comes first.
+        let limits = [handshake_timeout, header_timeout, idle_timeout, header_timeout, answer * 2, answer];
+        let phase = Self {
+            opened: Instant::now(),
+            state: AtomicU8::new(HANDSHAKE),
+            begun: AtomicU64::new(0),
+            due: AtomicU64::new(milliseconds(handshake_timeout)),
+            limits,
+            reviewed: AtomicBool::new(false),
+            asked_to_leave: AtomicBool::new(false),
+            cut: Notify::new(),
+        };
         Arc::new(phase)
     }
 
     fn enter(&self, state: u8) {
+        let now = self.opened.elapsed();
         let limit = self.limits.get(usize::from(state)).copied().unwrap_or_default();
-        let due = self.opened.elapsed().saturating_add(limit).as_millis();
-        self.due.store(u64::try_from(due).unwrap_or(u64::MAX), Ordering::Relaxed);
-        self.state.store(state, Ordering::Relaxed);
+        self.due.store(milliseconds(now.saturating_add(limit)), Ordering::Relaxed);
+        self.begun.store(milliseconds(now), Ordering::Relaxed);
+        // A connection that was cut stays so: its task is about to be dropped.
+        let unless_cut = |before| (before != CUT).then_some(state);
+        let _ = self.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, unless_cut);
     }
 
     fn is(&self, state: u8) -> bool {
         self.state.load(Ordering::Relaxed) == state
+    }
+
+    /// The handshake is done.
+    pub(crate) fn greeted(&self) {
+        self.enter(FRESH);
     }
 
     /// A request's headers are there.
@@ -59,15 +132,72 @@ impl Phase {
         self.enter(HANDLING);
     }
 
+    /// It was a review, and is answered as one.
+    pub(crate) fn reviewed(&self) {
+        self.reviewed.store(true, Ordering::Relaxed);
+    }
+
     /// Its response is there.
     pub(crate) fn sending(&self) {
         self.enter(SENDING);
+    }
+
+    /// All of the response is on its way.
+    pub(crate) fn sent(&self) {
+        self.enter(IDLE);
+    }
+
+    /// The last answer is sent.
+    pub(crate) fn lingering(&self) {
+        self.enter(LINGERING);
     }
 
     /// When the connection is to be cut, unless it goes on.
     #[expect(clippy::arithmetic_side_effects, reason = "an Instant holds any u64 of milliseconds")]
     pub(crate) fn deadline(&self) -> Instant {
         self.opened + Duration::from_millis(self.due.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        let state = self.state.load(Ordering::Relaxed);
+        let since = self.opened.elapsed().saturating_sub(Duration::from_millis(self.begun.load(Ordering::Relaxed)));
+        match state {
+            CUT => Standing::Leaving,
+            HANDSHAKE => Standing::Handshake(since),
+            IDLE if self.reviewed.load(Ordering::Relaxed) => Standing::Idle(since),
+            FRESH | IDLE | LINGERING => Standing::Useless(state, since),
+            _ if since > STALLED => Standing::Stalled(state, since),
+            _ => Standing::Busy,
+        }
+    }
+
+    /// Ends the connection, unless it has gone on since it was seen like this. Says whether it did.
+    pub(crate) fn cut(&self, seen: Standing) -> bool {
+        let state = match seen {
+            Standing::Handshake(_) => HANDSHAKE,
+            Standing::Useless(state, _) | Standing::Stalled(state, _) => state,
+            Standing::Idle(_) => IDLE,
+            Standing::Busy | Standing::Leaving => return false,
+        };
+        let cut = self.state.compare_exchange(state, CUT, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if cut {
+            self.cut.notify_one();
+        }
+        cut
+    }
+
+    /// Waits until the connection is cut.
+    pub(crate) async fn until_cut(&self) {
+        self.cut.notified().await;
+    }
+
+    /// The connection is to end with the answer to its request.
+    pub(crate) fn ask_to_leave(&self) {
+        self.asked_to_leave.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_asked_to_leave(&self) -> bool {
+        self.asked_to_leave.load(Ordering::Relaxed)
     }
 }
 
@@ -92,7 +222,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buf))?;
-        if buf.filled().len() > before && self.phase.is(IDLE) {
+        if buf.filled().len() > before && (self.phase.is(IDLE) || self.phase.is(FRESH)) {
             self.phase.enter(HEAD);
         }
         Poll::Ready(Ok(()))
@@ -120,7 +250,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         ready!(Pin::new(&mut self.stream).poll_flush(context))?;
         // hyper flushes the stream once it has written all that it had.
         if self.phase.is(SENDING) {
-            self.phase.enter(IDLE);
+            self.phase.sent();
         }
         Poll::Ready(Ok(()))
     }

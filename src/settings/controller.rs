@@ -52,7 +52,7 @@ impl Default for Credentials {
     fn default() -> Self {
         Self {
             follow_after: Duration::from_mins(10),
-            check_interval: Duration::from_mins(5),
+            check_interval: Duration::from_secs(30),
             login_wait: Duration::from_secs(310),
             mirror_token: false,
         }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
@@ -105,15 +107,52 @@ pub fn install_panic_hook() {
     }));
 }
 
+/// Refused requests, over all listeners.
+pub(crate) static REFUSALS: Throttle = Throttle::new(10);
+
+/// Lets so many pass in a second and counts the others.
+#[derive(Debug)]
+pub(crate) struct Throttle {
+    most: u32,
+    second: Mutex<Second>,
+}
+
+#[derive(Debug)]
+struct Second {
+    begun: Option<Instant>,
+    passed: u32,
+    left_out: u64,
+}
+
+impl Throttle {
+    pub(crate) const fn new(most: u32) -> Self {
+        Self { most, second: Mutex::new(Second { begun: None, passed: 0, left_out: 0 }) }
+    }
+
+    /// How many were left out since the last one that passed, if this one passes.
+    pub(crate) fn pass(&self) -> Option<u64> {
+        let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
+        if second.begun.is_none_or(|begun| begun.elapsed() >= Duration::from_secs(1)) {
+            (second.begun, second.passed) = (Some(Instant::now()), 0);
+        }
+        if second.passed < self.most {
+            second.passed += 1;
+            return Some(std::mem::take(&mut second.left_out));
+        }
+        second.left_out += 1;
+        None
+    }
+}
+
 /// The longest name that Kubernetes has.
 const MOST: usize = 253;
 
 /// Text from a request as a log line may hold it: cut, and without control characters, which JSON
-/// lets through in part and a terminal would obey. Nothing is copied where nothing is wrong.
+/// lets through in part and a terminal would obey, and others that can't be seen or turn text round. Nothing is copied where nothing is wrong.
 #[must_use]
 pub fn shown(text: &str) -> Cow<'_, str> {
     let cut = text.char_indices().nth(MOST).and_then(|(end, _)| text.get(..end)).unwrap_or(text);
-    if cut.chars().any(char::is_control) {
+    if cut.chars().any(|character| !character.is_ascii_graphic() && !character.escape_debug().eq([character])) {
         Cow::Owned(cut.escape_debug().take(MOST).collect())
     } else {
         Cow::Borrowed(cut)
@@ -135,9 +174,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_refused_too_often_is_counted_instead_of_logged() {
+        let throttle = Throttle::new(2);
+        assert_eq!(
+            [throttle.pass(), throttle.pass(), throttle.pass(), throttle.pass()],
+            [Some(0), Some(0), None, None]
+        );
+        throttle.second.lock().unwrap().begun = Instant::now().checked_sub(Duration::from_secs(1));
+        assert_eq!([throttle.pass(), throttle.pass()], [Some(2), Some(0)]);
+    }
+
+    #[test]
     fn text_from_requests_is_cut_and_cannot_steer_a_terminal() {
         assert_eq!(shown("cap-app-proxy-"), "cap-app-proxy-");
         assert_eq!(shown("a\u{9b}31m\nb"), "a\\u{9b}31m\\nb");
+        assert_eq!(shown("\u{202e}\u{2066}\u{200b}\u{2028}"), "\\u{202e}\\u{2066}\\u{200b}\\u{2028}");
         assert_eq!(shown(&"é".repeat(300)).chars().count(), 253);
         assert!(shown(&"\n".repeat(300)).chars().count() <= 253);
     }

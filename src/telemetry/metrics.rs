@@ -13,7 +13,7 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 
 /// The status codes that the webhook answers with. Others are counted as `other`, so that nobody
 /// can make series.
-const CODES: [u16; 9] = [200, 400, 404, 405, 408, 413, 415, 500, 503];
+const CODES: [u16; 10] = [200, 400, 404, 405, 408, 413, 415, 431, 500, 503];
 
 type Labels<const N: usize> = Vec<[(&'static str, String); N]>;
 
@@ -51,6 +51,19 @@ pub struct ConnectionMetrics {
     pub accepted: Counter,
     /// TLS handshakes that failed or took too long.
     pub handshake_failures: Counter,
+    /// Ended because their place was needed.
+    pub displaced: Counter,
+    /// Responses to what could not be read as a request, by code.
+    unread: Vec<(u16, Counter)>,
+}
+
+impl ConnectionMetrics {
+    /// Counts a response that no handler made.
+    pub fn count_unread(&self, code: u16) {
+        if let Some((_, counter)) = self.unread.iter().find(|(known, _)| *known == code) {
+            counter.inc();
+        }
+    }
 }
 
 /// What is counted of the serving certificate. The default is registered nowhere.
@@ -92,7 +105,8 @@ impl Metrics {
         let labels = CODES.iter().map(u16::to_string).chain(["other".to_owned()]).map(|code| [("code", code)]);
         let mut counted = counters(&family, labels.collect());
         let other_responses = counted.pop().unwrap_or_default();
-        let responses = CODES.into_iter().zip(counted).collect();
+        let responses: Vec<(u16, Counter)> = CODES.into_iter().zip(counted).collect();
+        let connections = ConnectionMetrics { unread: responses.clone(), ..ConnectionMetrics::default() };
         registry.register("http_responses", "Responses of the webhook's listener, by status code", family);
 
         let family = Family::default();
@@ -123,7 +137,7 @@ impl Metrics {
             response_bytes: Counter::default(),
             in_flight: Gauge::default(),
             panics: Counter::default(),
-            connections: ConnectionMetrics::default(),
+            connections,
             certificate,
         };
         metrics.register();
@@ -139,10 +153,12 @@ impl Metrics {
         registry.register("reviews_in_flight", "Reviews being received or answered", self.in_flight.clone());
         registry.register("panics", "Handlers that panicked", self.panics.clone());
         // Not `connections`: the counter's family has that name, and a name is for one family.
-        let ConnectionMetrics { open, accepted, handshake_failures } = self.connections.clone();
+        let ConnectionMetrics { open, accepted, handshake_failures, displaced, unread: _ } = self.connections.clone();
         registry.register("open_connections", "Open connections to the webhook's listener", open);
         registry.register("connections", "Connections that the webhook's listener accepted", accepted);
         registry.register("handshake_failures", "TLS handshakes that failed or took too long", handshake_failures);
+        let why = "Connections that were ended because others needed their place";
+        registry.register("displaced_connections", why, displaced);
     }
 
     /// Counts a review. `service` is the service's place, if the pod is of one.

@@ -1,49 +1,155 @@
-//! Receiving a body within its bounds.
+//! Receiving a body, and keeping its answer, within their bounds.
 
 use super::refusal::Refusal;
 use axum::body::{Body, Bytes, HttpBody};
 use http_body_util::BodyExt;
 use std::ops::Deref;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
 
-/// The memory that bodies may take over all connections. A plain number: taking and giving back is
-/// one atomic step, where a semaphore would take a lock.
+/// What every connection has to itself, beside the budget: most reviews are smaller, and so they get
+/// through whatever others send.
+const OWN: usize = 32 << 10;
+/// Bodies up to this size have a part of the budget that larger ones can't take.
+pub(crate) const SMALL: usize = 256 << 10;
+/// A body is on its way for milliseconds. One that took this long gives its memory up to one that
+/// needs it.
+const STALLED: Duration = Duration::from_millis(500);
+/// How long it takes at most to give it up.
+const GIVES_UP: Duration = Duration::from_millis(100);
+
+/// The memory that bodies and answers may take over all connections.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    left: AtomicUsize,
+    left: Mutex<Left>,
+    freed: Notify,
+}
+
+#[derive(Debug)]
+struct Left {
+    small: usize,
+    large: usize,
+    receiving: Vec<Arc<Receiving>>,
+}
+
+/// A body that isn't there yet and takes of the budget.
+#[derive(Debug)]
+struct Receiving {
+    since: Instant,
+    large: AtomicBool,
+    cut: AtomicBool,
+    told: Notify,
 }
 
 impl Budget {
     pub(crate) fn new(bytes: usize) -> Arc<Self> {
-        Arc::new(Self { left: AtomicUsize::new(bytes) })
+        let small = bytes / 4;
+        let left = Left { small, large: bytes - small, receiving: Vec::new() };
+        Arc::new(Self { left: Mutex::new(left), freed: Notify::new() })
     }
 
-    fn take(self: &Arc<Self>) -> Share {
-        Share { budget: Arc::clone(self), taken: 0 }
+    fn lock(&self) -> MutexGuard<'_, Left> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Cuts the body that is on its way the longest, if it has stalled. Says whether any was.
+    fn cut_stalled(&self, large: bool) -> bool {
+        let left = self.lock();
+        let of_use = |body: &&Arc<Receiving>| {
+            body.since.elapsed() > STALLED
+                && !body.cut.load(Ordering::Relaxed)
+                && (!large || body.large.load(Ordering::Relaxed))
+        };
+        let Some(longest) = left.receiving.iter().filter(of_use).min_by_key(|body| body.since) else { return false };
+        longest.cut.store(true, Ordering::Relaxed);
+        longest.told.notify_one();
+        true
     }
 }
 
-/// What one body takes of the budget. It is given back on drop.
+/// What one body or answer takes of the budget. It is given back on drop.
 #[derive(Debug)]
-struct Share {
+pub(crate) struct Share {
     budget: Arc<Budget>,
-    taken: usize,
+    small: usize,
+    large: usize,
+    receiving: Option<Arc<Receiving>>,
 }
 
 impl Share {
-    fn grow_to(&mut self, bytes: usize) -> Result<(), Refusal> {
-        let more = bytes.saturating_sub(self.taken);
-        let subtract = |left: usize| left.checked_sub(more);
-        self.budget.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, subtract).map_err(|_| Refusal::Busy)?;
-        self.taken += more;
-        Ok(())
+    fn new(budget: &Arc<Budget>) -> Self {
+        let receiving = Receiving {
+            since: Instant::now(),
+            large: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
+            told: Notify::new(),
+        };
+        Self { budget: Arc::clone(budget), small: 0, large: 0, receiving: Some(Arc::new(receiving)) }
+    }
+
+    /// Takes as much as so many bytes need. Without room it keeps what it had.
+    fn resize(&mut self, bytes: usize) -> bool {
+        let mut left = self.budget.lock();
+        let (small, large) = (left.small + self.small, left.large + self.large);
+        let (mine, theirs) = match bytes {
+            0..=OWN => (0, 0),
+            _ if bytes <= SMALL && bytes <= small => (bytes, 0),
+            _ if bytes <= large => (0, bytes),
+            _ => return false,
+        };
+        (left.small, left.large) = (small - mine, large - theirs);
+        if let Some(receiving) = &self.receiving {
+            receiving.large.store(theirs > 0, Ordering::Relaxed);
+            if bytes > OWN && self.small + self.large == 0 {
+                left.receiving.push(Arc::clone(receiving));
+            }
+        }
+        (self.small, self.large) = (mine, theirs);
+        drop(left);
+        self.budget.freed.notify_waiters();
+        true
+    }
+
+    /// The same, at the cost of those who have stalled.
+    async fn grow_to(&mut self, bytes: usize) -> Result<(), Refusal> {
+        loop {
+            let budget = Arc::clone(&self.budget);
+            let freed = budget.freed.notified();
+            if self.resize(bytes) {
+                return Ok(());
+            }
+            if !budget.cut_stalled(bytes > SMALL) || timeout(GIVES_UP, freed).await.is_err() {
+                return Err(Refusal::Busy);
+            }
+        }
+    }
+
+    /// Keeps as much as an answer of so many bytes needs.
+    pub(crate) fn keep(&mut self, bytes: usize) -> Result<(), Refusal> {
+        if self.resize(bytes) { Ok(()) } else { Err(Refusal::Busy) }
+    }
+
+    /// The body is there, and can't be cut any more.
+    fn received(&mut self) {
+        if let Some(receiving) = self.receiving.take() {
+            self.budget.lock().receiving.retain(|other| !Arc::ptr_eq(other, &receiving));
+        }
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.budget.left.fetch_add(self.taken, Ordering::Relaxed);
+        self.received();
+        if self.small + self.large > 0 {
+            let mut left = self.budget.lock();
+            left.small += self.small;
+            left.large += self.large;
+            drop(left);
+            self.budget.freed.notify_waiters();
+        }
     }
 }
 
@@ -51,7 +157,7 @@ impl Drop for Share {
 #[derive(Debug)]
 pub(crate) struct Received {
     bytes: Buffer,
-    _share: Share,
+    share: Share,
 }
 
 #[derive(Debug)]
@@ -73,6 +179,26 @@ impl Deref for Received {
     }
 }
 
+impl Received {
+    /// Drops the body and leaves its share to the answer.
+    pub(crate) fn into_share(self) -> Share {
+        self.share
+    }
+}
+
+/// An answer with its share, which is given back when all of it was written.
+pub(crate) struct Answered {
+    pub bytes: Vec<u8>,
+    #[expect(dead_code, reason = "held for its drop")]
+    pub share: Share,
+}
+
+impl AsRef<[u8]> for Answered {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// Receives a body of at most `limit` bytes. An announced length over the limit is refused before
 /// anything is read.
 pub(crate) async fn receive(mut body: Body, limit: usize, budget: &Arc<Budget>) -> Result<Received, Refusal> {
@@ -80,27 +206,43 @@ pub(crate) async fn receive(mut body: Body, limit: usize, budget: &Arc<Budget>) 
     if announced > limit {
         return Err(Refusal::TooLarge(limit));
     }
-    let known = body.size_hint().exact().is_some();
-    let mut share = budget.take();
+    let most = usize::try_from(body.size_hint().exact().unwrap_or(u64::MAX)).unwrap_or(usize::MAX).min(limit);
+    let mut share = Share::new(budget);
+    let receiving = share.receiving.clone();
+    let cut = async {
+        match &receiving {
+            Some(receiving) => receiving.told.notified().await,
+            None => std::future::pending().await,
+        }
+    };
+    let mut cut = std::pin::pin!(cut);
     let mut joined = Vec::new();
-    while let Some(frame) = body.frame().await {
+    loop {
+        let frame = tokio::select! {
+            biased;
+            () = &mut cut => return Err(Refusal::Busy),
+            frame = body.frame() => frame,
+        };
+        let Some(frame) = frame else { break };
         let Ok(data) = frame.map_err(|_| Refusal::BrokenBody)?.into_data() else { continue };
         let length = joined.len() + data.len();
         if length > limit {
             return Err(Refusal::TooLarge(limit));
         }
-        // Charged as bytes come, not as they are announced: a client that announces much and sends
-        // nothing takes nothing from others. A vector that grows can be twice as large as what is
-        // in it; one of known length is not.
-        share.grow_to(if known { length } else { length * 2 })?;
-        if joined.is_empty() {
-            if body.is_end_stream() {
-                return Ok(Received { bytes: Buffer::One(data), _share: share });
-            }
-            // Pages that nothing is written to cost no memory.
-            joined.reserve_exact(announced);
+        if joined.is_empty() && body.is_end_stream() {
+            share.grow_to(length).await?;
+            share.received();
+            return Ok(Received { bytes: Buffer::One(data), share });
+        }
+        if length > joined.capacity() {
+            // Charged as bytes come, not as they are announced: a client that announces much and sends
+            // nothing takes nothing from others. What is charged is what is reserved.
+            let capacity = (length * 2).clamp(length.max(most.min(OWN)), most.max(length));
+            share.grow_to(capacity).await?;
+            joined.reserve_exact(capacity - joined.len());
         }
         joined.extend_from_slice(&data);
     }
-    Ok(Received { bytes: Buffer::Joined(joined), _share: share })
+    share.received();
+    Ok(Received { bytes: Buffer::Joined(joined), share })
 }

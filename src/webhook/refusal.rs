@@ -1,6 +1,7 @@
 //! Answers that are not a review: a status and one line that says what came and what is expected.
 
 use crate::core::review::{Shown, Unanswerable};
+use crate::telemetry::logs::REFUSALS;
 use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -60,7 +61,10 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = self.status();
         let reason = self.to_string();
-        tracing::warn!(status = status.as_u16(), reason, "refused a request");
+        // All of them are counted; somebody who sends nothing else would fill the log.
+        if let Some(left_out) = REFUSALS.pass() {
+            tracing::warn!(status = status.as_u16(), reason, left_out, "refused a request");
+        }
         let mut response = (status, format!("{reason}\n")).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -73,10 +77,9 @@ impl IntoResponse for Refusal {
             }
             _ => {}
         }
-        if matches!(self, Self::Late(_) | Self::TooLarge(_) | Self::Busy | Self::BrokenBody) {
-            // The rest of the body is not going to be read, so nothing else can follow it.
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
+        // The rest of a body may not be read, so that nothing can follow it; and whoever sends what isn't
+        // a review keeps no connection for it.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
         response
     }
 }

@@ -1,14 +1,15 @@
 //! The webhook's one path: `POST /mutate`, a review in and a review out.
 
-use super::body::{self, Budget};
+use super::body::{self, Answered, Budget};
 use super::panics;
 use super::refusal::Refusal;
 use crate::core::Injector;
 use crate::core::review::{Answer, Review, Shown};
-use crate::server::Bounds;
+use crate::server::{Bounds, Useful};
 use crate::telemetry::logs::shown;
 use crate::telemetry::metrics::Metrics;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue};
@@ -19,19 +20,22 @@ use base64::engine::general_purpose::STANDARD;
 use prometheus_client::metrics::gauge::Gauge;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::Semaphore;
 
 struct Webhook {
     injector: Injector,
     metrics: Arc<Metrics>,
     bounds: Bounds,
     budget: Arc<Budget>,
+    /// For the large ones, one at a time: what is parsed of them takes memory and time.
+    large: Semaphore,
 }
 
 /// The router of the webhook's listener. `metrics` must be made for the injector's services, in
 /// their order.
 pub fn router(injector: Injector, metrics: Arc<Metrics>, bounds: Bounds) -> Router {
     let budget = Budget::new(bounds.max_body_memory);
-    let webhook = Webhook { injector, metrics: Arc::clone(&metrics), bounds, budget };
+    let webhook = Webhook { injector, metrics: Arc::clone(&metrics), bounds, budget, large: Semaphore::new(1) };
     let router = Router::new()
         .route("/mutate", post(mutate).fallback(wrong_method))
         .fallback(unknown_path)
@@ -49,7 +53,7 @@ async fn unknown_path(request: Request) -> Refusal {
 
 async fn mutate(State(webhook): State<Arc<Webhook>>, request: Request) -> Result<Response, Refusal> {
     let started = Instant::now();
-    let Webhook { injector, metrics, bounds, budget } = &*webhook;
+    let Webhook { injector, metrics, bounds, budget, large } = &*webhook;
     let _in_flight = InFlight::new(&metrics.in_flight);
     expect_json(request.headers())?;
     let receiving = body::receive(request.into_body(), bounds.max_body, budget);
@@ -57,6 +61,7 @@ async fn mutate(State(webhook): State<Arc<Webhook>>, request: Request) -> Result
     let body = tokio::time::timeout(bounds.answer_timeout, receiving).await.map_err(late)??;
     metrics.request_bytes.inc_by(body.len() as u64);
 
+    let _alone = if body.len() > body::SMALL { large.acquire().await.ok() } else { None };
     // Decided here and now: it takes microseconds, less than handing it to another thread.
     let review = Review::parse(&body)?;
     let decision = review.decide(injector);
@@ -76,7 +81,13 @@ async fn mutate(State(webhook): State<Arc<Webhook>>, request: Request) -> Result
         duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
         "reviewed"
     );
-    Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], answer).into_response())
+    drop(decision);
+    let mut share = body.into_share();
+    share.keep(answer.len())?;
+    let answer = Bytes::from_owner(Answered { bytes: answer, share });
+    let mut response = ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], answer).into_response();
+    response.extensions_mut().insert(Useful);
+    Ok(response)
 }
 
 /// A media type's parameters, such as a charset, say nothing new about JSON.

@@ -3,7 +3,7 @@
 use super::certificate::{CertificateFiles, CertificateSecret, CertificateStore, FilesError, ServingCertificate};
 use super::router::router;
 use crate::core::Injector;
-use crate::server::{BindError, Bounds, Health, Listener, Shutdown, admin_router, bind};
+use crate::server::{ACCEPTS_WITHIN, BindError, Bounds, Health, Listener, Loops, Shutdown, admin_router, bind};
 use crate::telemetry::metrics::{ConnectionMetrics, Metrics};
 use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
@@ -40,7 +40,7 @@ pub struct Options {
     pub admin_listen: SocketAddr,
     /// The serving certificate.
     pub certificate: CertificateSource,
-    /// What one client may take, on either listener.
+    /// What one client may take of the webhook's listener. The admin listener has its own.
     pub bounds: Bounds,
     /// How long to go on serving after being asked to end. Default 10 s where a command has one:
     /// it takes a cluster a few seconds to send no more requests to an endpoint that isn't ready.
@@ -83,6 +83,9 @@ pub struct Server {
 const WEBHOOK: &str = "webhook listener";
 const ADMIN: &str = "admin listener";
 const FOLLOW: &str = "reading of the serving certificate";
+/// How long a reading of the certificate may take: a file system that hangs under it may come back,
+/// and what is served meanwhile is valid for longer.
+const FOLLOWS_WITHIN: Duration = Duration::from_mins(5);
 
 impl Server {
     /// Loads the certificate and binds both listeners. Connections wait in the kernel until
@@ -94,11 +97,17 @@ impl Server {
         let Options { listen, admin_listen, certificate, bounds, drain_delay } = options;
         let metrics = Arc::new(Metrics::new(injector.services().map(|service| service.name.as_str())));
         let certificates = Arc::new(CertificateStore::new(metrics.certificate.clone()));
+        let loops = Loops::default();
+        let follows = || loops.register(FOLLOW, FOLLOWS_WITHIN);
         let mut follow: Option<Task> = None;
         match certificate {
-            CertificateSource::Files(files) => follow = Some(Box::pin(files.keep(Arc::clone(&certificates))?)),
+            CertificateSource::Files(files) => {
+                follow = Some(Box::pin(files.keep(Arc::clone(&certificates), follows())?));
+            }
             CertificateSource::Fixed(certificate) => certificates.store(*certificate),
-            CertificateSource::Secret(secret) => follow = Some(Box::pin(secret.keep(Arc::clone(&certificates)))),
+            CertificateSource::Secret(secret) => {
+                follow = Some(Box::pin(secret.keep(Arc::clone(&certificates), follows())));
+            }
             CertificateSource::Later => {}
         }
         let tls = TlsAcceptor::from(Arc::new(tls(Arc::clone(&certificates))?));
@@ -111,17 +120,21 @@ impl Server {
             socket,
             tls: Some(tls),
             router: router(injector, Arc::clone(&metrics), bounds),
-            bounds: Arc::clone(&shared),
+            bounds: shared,
             health: Arc::clone(&health),
             metrics: metrics.connections.clone(),
+            address,
+            progress: loops.register(WEBHOOK, ACCEPTS_WITHIN),
         };
         let admin = Listener {
             socket: admin_socket,
             tls: None,
-            router: admin_router(Arc::clone(&health), move || metrics.text()),
-            bounds: shared,
+            progress: loops.register(ADMIN, ACCEPTS_WITHIN),
+            router: admin_router(Arc::clone(&health), move || metrics.text(), loops),
+            bounds: Arc::new(Bounds::admin()),
             health,
             metrics: ConnectionMetrics::default(),
+            address: admin_address,
         };
         Ok(Self { address, admin_address, webhook, admin, certificates, follow, drain_delay })
     }

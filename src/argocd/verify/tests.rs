@@ -77,30 +77,67 @@ fn each_verdict_says_what_is_wrong_and_what_to_do() {
     insta::assert_snapshot!(lines.join("\n"));
 }
 
+fn answered(cause: Cause) -> Answers {
+    Answers { account: Some(Err(failed(cause))), ..good() }
+}
+
+fn said() -> Message {
+    Message::new("no", &[])
+}
+
 #[test]
-fn a_key_is_dead_only_beside_a_session_that_is_taken() {
-    let refused = Verdict::Refused(Refusal::NotTaken(None));
-    let weigh = |verdict: &Verdict, session: &Answers| super::weigh(verdict, session, "admin");
-    assert_eq!(weigh(&refused, &good()), Weight::Dead);
-    assert_eq!(weigh(&Verdict::Unfit(Flaw::Empty), &good()), Weight::Dead);
-    assert_eq!(weigh(&Verdict::Good, &not_taken()), Weight::Alive);
-
-    assert_eq!(weigh(&refused, &not_taken()), Weight::ServerBroken);
-    assert_eq!(weigh(&refused, &Answers { userinfo: Ok(user("bob")), ..good() }), Weight::ServerBroken);
-    assert_eq!(weigh(&refused, &Answers { userinfo: Err(unauthorized()), account: None }), Weight::ServerBroken);
-    assert_eq!(weigh(&refused, &Answers { account: Some(Err(unauthorized())), ..good() }), Weight::ServerBroken);
-    assert_eq!(weigh(&refused, &Answers { account: None, ..good() }), Weight::ServerBroken);
-
-    assert_eq!(weigh(&refused, &with(|account| account.enabled = false)), Weight::Withheld(Refusal::Disabled));
-    assert_eq!(weigh(&Verdict::Refused(Refusal::Disabled), &good()), Weight::Withheld(Refusal::Disabled));
-    assert_eq!(weigh(&refused, &with(|account| account.capabilities.clear())), Weight::Withheld(Refusal::NoApiKeys));
-
-    let unknown = failed(Cause::Unreadable("it ends early"));
-    for session in [
-        Answers { userinfo: Err(unknown.clone()), account: None },
-        Answers { account: Some(Err(unknown.clone())), ..good() },
+fn a_session_is_accepted_only_where_its_account_can_be_read() {
+    let of = |answers: &Answers| answers.session("admin");
+    assert_eq!(of(&good()), SessionHealth::Accepted);
+    assert_eq!(of(&with(|account| account.enabled = false)), SessionHealth::Disabled);
+    assert_eq!(of(&with(|account| account.capabilities.clear())), SessionHealth::NoApiKeys);
+    for answers in [
+        not_taken(),
+        Answers { userinfo: Ok(user("bob")), ..good() },
+        Answers { userinfo: Err(unauthorized()), account: None },
+        Answers { account: None, ..good() },
+        answered(Cause::Unauthorized(said())),
+        answered(Cause::Forbidden(said())),
+        answered(Cause::NotFound(said())),
     ] {
-        assert_eq!(weigh(&refused, &session), Weight::Unknown(unknown.clone()));
+        assert!(matches!(of(&answers), SessionHealth::NotAccepted(_)), "{answers:?}");
     }
-    assert_eq!(weigh(&Verdict::Unknown(unknown.clone()), &good()), Weight::Unknown(unknown));
+    let error = failed(Cause::Unreadable("it ends early"));
+    for answers in [Answers { userinfo: Err(error.clone()), account: None }, answered(error.cause.clone())] {
+        assert_eq!(of(&answers), SessionHealth::Unknown(error.clone()));
+    }
+}
+
+#[test]
+fn a_key_is_dead_only_beside_a_session_that_is_accepted() {
+    let error = failed(Cause::Unreadable("it ends early"));
+    let sessions = [
+        (None, KeyHealth::Undecided),
+        (Some(SessionHealth::Accepted), KeyHealth::Dead),
+        (Some(SessionHealth::Disabled), KeyHealth::Withheld(Refusal::Disabled)),
+        (Some(SessionHealth::NoApiKeys), KeyHealth::Withheld(Refusal::NoApiKeys)),
+        (Some(SessionHealth::NotAccepted("no".to_owned())), KeyHealth::ServerBroken("no".to_owned())),
+        (Some(SessionHealth::Unknown(error.clone())), KeyHealth::Unknown(Some(error))),
+    ];
+    for (session, health) in sessions {
+        let diagnose = |key| super::diagnose(key, session.as_ref());
+        assert_eq!(diagnose(KeyAnswer::Refused), health);
+        assert_eq!(diagnose(KeyAnswer::Unfit), health);
+        assert_eq!(diagnose(KeyAnswer::Works), KeyHealth::Works, "{session:?}");
+        assert_eq!(diagnose(KeyAnswer::Odd), KeyHealth::Odd, "{session:?}");
+        assert_eq!(diagnose(KeyAnswer::Unknown), KeyHealth::Unknown(None), "{session:?}");
+    }
+}
+
+#[test]
+fn a_key_that_is_accepted_and_not_listed_is_odd_and_not_dead() {
+    for answers in [
+        with(|account| account.tokens.clear()),
+        with(|account| account.enabled = false),
+        Answers { userinfo: Ok(user("bob")), ..good() },
+    ] {
+        assert_eq!(judge(&Ok(claims_of(None)), NOW, &answers).answer(), KeyAnswer::Odd, "{answers:?}");
+    }
+    assert_eq!(judge(&Ok(claims_of(None)), NOW, &not_taken()).answer(), KeyAnswer::Refused);
+    assert_eq!(judge(&Ok(claims_of(None)), NOW, &good()).answer(), KeyAnswer::Works);
 }

@@ -3,7 +3,7 @@
 use super::config;
 use super::enable::{is_labelled, reading, where_is};
 use crate::argocd::verify::{Verdict as KeyVerdict, ask, claims, judge};
-use crate::argocd::{Account, ArgoCdError, Cause};
+use crate::argocd::{Account, ArgoCdError, login_advice};
 use crate::cluster::call;
 use crate::commands::context::{CommandContext, ContextError, PasswordFrom, Route};
 use crate::commands::report::{Report, Verdict};
@@ -189,12 +189,7 @@ fn nothing_to_ask_with(error: &ContextError) -> Verdict {
 /// A refused login means one of several things, and only Argo CD's log says which.
 fn refused_login(route: &Route, error: ArgoCdError) -> Verdict {
     let error = route.explain(error);
-    let advice = if matches!(error.cause, Cause::Unauthorized(_)) {
-        "look whether password and account are right; after 5 refusals in 5 minutes a correct password is refused too, \
-         so wait that long before you try again"
-    } else {
-        "try again once that is mended"
-    };
+    let advice = login_advice(&error).unwrap_or("try again once that is mended");
     Verdict::Problem(said(&error), advice.to_owned())
 }
 

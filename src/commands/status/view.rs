@@ -10,8 +10,10 @@ use std::fmt;
 const PODS: usize = 10;
 /// How many workloads are named that wait for the same.
 const WORKLOADS: usize = 3;
+/// For how many seconds a good word counts, where the controller doesn't say it.
+const FRESH: i64 = 300;
 /// A controller looks every few minutes, and says so each time.
-const OLD: i64 = 3600;
+const OLD: i64 = 300;
 
 /// What the controller says. What is missing or of another shape is left out: it may be older or
 /// newer than this program.
@@ -49,10 +51,29 @@ impl Status {
         Self { colour, ..self }
     }
 
-    /// Whether the credential works.
+    /// Whether nothing needs a person: the credential was just seen to work, and no pod lacks anything or
+    /// waits.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.state() == Some("valid")
+        self.state() == Some("valid") && !self.is_stale() && self.pods_are_good()
+    }
+
+    /// Whether the last good look is too old to be believed.
+    fn is_stale(&self) -> bool {
+        let Some(part) = &self.credential else { return false };
+        let text = |name: &str| part.get(name).and_then(Value::as_str);
+        let fresh_for = part.get("freshFor").and_then(Value::as_i64).unwrap_or(FRESH);
+        let seen = text("seenAt").or_else(|| text("checkedAt"));
+        // A time that can't be read is no time at which anything was seen.
+        seen.and_then(|at| self.seconds_since(at)).is_none_or(|age| age >= fresh_for)
+    }
+
+    fn pods_are_good(&self) -> bool {
+        let Some(part) = &self.pods else { return true };
+        let count = |name: &str| part.get("counts").and_then(|counts| counts.get(name)).and_then(Value::as_u64);
+        let out = ["missed", "outdated", "stale"].iter().any(|name| count(name).is_some_and(|count| count > 0));
+        let waits = part.get("waiting").and_then(Value::as_object).is_some_and(|waiting| !waiting.is_empty());
+        !out && !waits
     }
 
     fn state(&self) -> Option<&str> {
@@ -80,10 +101,16 @@ impl Status {
     fn credential(&self, f: &mut fmt::Formatter<'_>, part: &Map<String, Value>) -> fmt::Result {
         let text = |name: &str| part.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let state = text("state").unwrap_or("unknown");
+        let seen = text("seenAt").or_else(|| text("checkedAt"));
+        let is_old = matches!(state, "valid" | "expires") && self.is_stale();
+        let unverified = format!("unverified since {}", seen.unwrap_or("ever"));
+        let state = if is_old { unverified.as_str() } else { state };
         let paint = if state == "valid" { "32" } else { "31" };
         writeln!(f, "Credential: {}", self.painted(state, paint))?;
         let mut row = |name: &str, value: String| writeln!(f, "  {name:<9} {value}");
-        if let Some(message) = text("message") {
+        if is_old {
+            row("says", "it worked then, and nobody has looked since: look whether the controller runs".to_owned())?;
+        } else if let Some(message) = text("message") {
             row("says", message.to_owned())?;
         }
         if let Some(advice) = text("advice") {
@@ -105,6 +132,9 @@ impl Status {
             )?,
             (Some(since), None) => row("valid", format!("since {since}, never expires"))?,
             (None, None) => {}
+        }
+        if let Some(seen) = text("seenAt") {
+            row("seen", format!("to work {}", self.since(seen)))?;
         }
         if let Some(checked) = text("checkedAt") {
             let late = self.seconds_since(checked).is_some_and(|age| age > OLD);
@@ -246,7 +276,7 @@ mod tests {
         let pods: Vec<Value> = (0..12).map(|number| pod(number, "lacks")).chain([pod(13, "in_step")]).collect();
         let pods = json!({"pods": pods, "counts": {"in_step": 1, "lacks": 12, "odd": 0}, "waiting": {"Deployment a": "it is paused"}});
         let whole = status(Some(&credential), Some(&pods));
-        assert!(whole.is_good());
+        assert!(!whole.is_good(), "pods wait");
         insta::assert_snapshot!(whole.to_string());
 
         let refused = json!({
@@ -274,6 +304,30 @@ mod tests {
             "  Deployment/00, Deployment/01, Deployment/02 and 9 more wait: not allowed",
         ];
         assert_eq!(lines, wanted);
+    }
+
+    #[test]
+    fn only_what_was_just_seen_to_work_is_good() {
+        let time = |ago: i64| crate::time::rfc3339(NOW - ago);
+        let seen =
+            |state: &str, ago: i64| json!({"state": state, "checkedAt": time(0), "seenAt": time(ago), "freshFor": 900});
+        let good = |credential: &Value, pods: Option<&Value>| {
+            let status = status(Some(credential), pods);
+            assert_eq!(status.json()["good"], json!(status.is_good()));
+            status.is_good()
+        };
+        assert!(good(&seen("valid", 899), None));
+        assert!(!good(&seen("valid", 900), None));
+        assert!(status(Some(&seen("valid", 900)), None).to_string().starts_with("Credential: unverified since 20"));
+        assert!(!good(&seen("key_lost", 1), None));
+        assert!(!good(&json!({"state": "valid", "checkedAt": time(300)}), None), "of an older controller");
+        assert!(!good(&json!({"state": "valid"}), None), "nobody knows when");
+        for name in ["missed", "outdated", "stale"] {
+            assert!(!good(&seen("valid", 1), Some(&json!({"counts": {name: 1}}))), "{name}");
+        }
+        assert!(!good(&seen("valid", 1), Some(&json!({"counts": {}, "waiting": {"Deployment a": "it is paused"}}))));
+        assert!(good(&seen("valid", 1), Some(&json!({"counts": {"in_step": 3, "stale": 0}, "waiting": {}}))));
+        assert!(!status(None, None).is_good());
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

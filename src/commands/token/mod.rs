@@ -10,7 +10,7 @@ pub use revoke::{Revoked, Which, revoke};
 pub use source::Source;
 pub use verify::verify;
 
-use crate::argocd::Cause;
+use crate::argocd::login_advice;
 use crate::commands::context::{CommandContext, ContextError, PasswordFrom, Route};
 use crate::commands::terminal::Progress;
 use secrecy::SecretString;
@@ -26,13 +26,9 @@ async fn log_in(
     let _progress = Progress::begin("logging in to Argo CD");
     route.server.login(account, &password).await.map_err(|error| {
         let error = route.explain(error);
-        if matches!(error.cause, Cause::Unauthorized(_)) {
-            ContextError::Said(format!(
-                "{error}; to do: look whether password and account are right; after 5 refusals in 5 minutes a correct \
-                 password is refused too, so wait that long before you try again"
-            ))
-        } else {
-            error.into()
+        match login_advice(&error) {
+            Some(advice) => ContextError::Said(format!("{error}; to do: {advice}")),
+            None => error.into(),
         }
     })
 }

@@ -1,7 +1,7 @@
 //! `token verify`.
 
 use super::{Source, log_in};
-use crate::argocd::verify::{Verdict as KeyVerdict, Weight, ask, judge, unfit, weigh};
+use crate::argocd::verify::{KeyHealth, Verdict as KeyVerdict, ask, diagnose, judge, unfit};
 use crate::commands::context::{CommandContext, ContextError, PasswordFrom, Route};
 use crate::commands::report::{Report, Verdict};
 use crate::commands::terminal::Progress;
@@ -122,28 +122,41 @@ async fn beside(
         Ok(session) => session,
         Err(error) => return Verdict::NotChecked(error.to_string()),
     };
-    match weigh(verdict, &ask(&route.server, &session, account).await, account) {
-        Weight::Alive => Verdict::Ok("the key is taken".to_owned()),
-        Weight::Dead => Verdict::Problem(
+    let session = ask(&route.server, &session, account).await.session(account);
+    said_of(verdict, diagnose(verdict.answer(), Some(&session)))
+}
+
+fn said_of(verdict: &KeyVerdict, health: KeyHealth) -> Verdict {
+    match health {
+        KeyHealth::Works => Verdict::Ok("the key is taken".to_owned()),
+        KeyHealth::Dead => Verdict::Problem(
             "a fresh session is taken and the key is not: it is dead".to_owned(),
             "make a new key".to_owned(),
         ),
-        Weight::Withheld(refusal) => Verdict::Problem(
+        KeyHealth::Odd => Verdict::Warning(
+            format!("the key is taken, and so not dead, though {verdict}"),
+            verdict.advice().unwrap_or("ask again in a moment").to_owned(),
+        ),
+        KeyHealth::Withheld(refusal) => Verdict::Problem(
             format!("the key comes back once this is mended: {refusal}"),
             KeyVerdict::Refused(refusal).advice().unwrap_or_default().to_owned(),
         ),
-        Weight::ServerBroken => Verdict::Problem(
-            "a fresh session isn't taken either: Argo CD's configuration is broken, and the key may be good".to_owned(),
+        KeyHealth::ServerBroken(how) => Verdict::Problem(
+            format!(
+                "a fresh session isn't taken either ({how}): Argo CD's configuration is broken, and the key may be good"
+            ),
             "look at argocd-cm (its label, each accounts.….enabled), argocd-secret, and the log of Argo CD's server"
                 .to_owned(),
         ),
-        Weight::Unknown(error) => Verdict::NotChecked(error.to_string()),
+        KeyHealth::Unknown(Some(error)) => Verdict::NotChecked(error.to_string()),
+        KeyHealth::Unknown(None) | KeyHealth::Undecided => Verdict::NotChecked(verdict.to_string()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::argocd::verify::{Refusal, SessionHealth};
 
     const NOW: i64 = 1_800_000_000;
 
@@ -172,5 +185,23 @@ mod tests {
             report.add(TOKEN, "Secret argocd-token, key token", shape(&read, NOW));
         }
         insta::assert_snapshot!(report.to_string());
+    }
+
+    #[test]
+    fn what_is_accepted_and_not_listed_is_odd_and_no_dead_key() {
+        let verdict = KeyVerdict::Refused(Refusal::NotListed);
+        let health = diagnose(verdict.answer(), Some(&SessionHealth::Accepted));
+        let Verdict::Warning(text, advice) = said_of(&verdict, health) else { panic!("no warning") };
+        assert!(text.contains("not dead") && advice.contains("replica"), "{text}; {advice}");
+        let verdict = KeyVerdict::Refused(Refusal::NotTaken(None));
+        for (session, word) in [
+            (SessionHealth::Accepted, "dead"),
+            (SessionHealth::Disabled, "comes back"),
+            (SessionHealth::NotAccepted("its own account can't be read with it".to_owned()), "its own account"),
+        ] {
+            let health = diagnose(verdict.answer(), Some(&session));
+            let Verdict::Problem(text, _) = said_of(&verdict, health) else { panic!("no problem") };
+            assert!(text.contains(word), "{text}");
+        }
     }
 }

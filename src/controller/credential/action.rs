@@ -73,8 +73,8 @@ pub enum Action {
     Login,
     /// Make a key.
     Mint(MintReason),
-    /// Put the fresh key into the Secret.
-    Store,
+    /// Put the fresh key into the Secret, in place of what is wrong there.
+    Store(MintReason),
     /// Give the fresh key up.
     Discard,
     /// Delete this account's key.
@@ -85,20 +85,20 @@ pub enum Action {
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// This.
-    Do(Action),
-    /// Look again in a moment, with the same session.
+pub enum Decision {
+    /// One change.
+    Act(Action),
+    /// Observe again in a moment, with the same session.
     Soon,
-    /// Look again after a while, which grows from time to time.
-    Later,
-    /// Nothing until then, unless something changes.
-    Wait(Seconds),
+    /// Observe again after a backoff.
+    Backoff,
+    /// Nothing until this time, unless something changes.
+    At(Seconds),
 }
 
 /// How things are, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum CredentialStatus {
     /// The key works.
     Valid,
     /// It works, and ends then.
@@ -123,6 +123,15 @@ pub enum State {
     ServerBroken(String),
     /// Argo CD refused the key, and there is nothing beside it to tell whether the key is bad.
     Refused(String),
+    /// Keys that worked vanish from Argo CD.
+    KeyLost {
+        /// How many did within an hour.
+        lost: usize,
+        /// For how long the last one of them had worked, in seconds.
+        lived: Seconds,
+        /// When the next one is made; `None` while one works.
+        next: Option<Seconds>,
+    },
     /// Accepted, but not as it should be.
     Odd(String),
     /// It can't be asked.
@@ -131,7 +140,7 @@ pub enum State {
     Hindered(String),
 }
 
-impl State {
+impl CredentialStatus {
     /// Its name in the status, in metrics and in `docs/credentials.md`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -148,6 +157,7 @@ impl State {
             Self::NotYet(_) => "not_yet_valid",
             Self::ServerBroken(_) => "server_broken",
             Self::Refused(_) => "refused",
+            Self::KeyLost { .. } => "key_lost",
             Self::Odd(_) => "odd",
             Self::Unavailable(_) => "unavailable",
             Self::Hindered(_) => "hindered",
@@ -155,7 +165,7 @@ impl State {
     }
 
     /// Every name.
-    pub const NAMES: [&str; 15] = [
+    pub const NAMES: [&str; 17] = [
         "valid",
         "expires",
         "replacing",
@@ -168,15 +178,20 @@ impl State {
         "not_yet_valid",
         "server_broken",
         "refused",
+        "key_lost",
         "odd",
         "unavailable",
         "hindered",
+        Self::UNVERIFIED,
     ];
+
+    /// What is said in place of a good state that is no longer fresh: by whoever reads, not by the plan.
+    pub const UNVERIFIED: &str = "unverified";
 
     /// Whether the credential was seen to work.
     #[must_use]
     pub const fn works(&self) -> bool {
-        matches!(self, Self::Valid | Self::Expires(_))
+        matches!(self, Self::Valid | Self::Expires(_) | Self::KeyLost { next: None, .. })
     }
 }
 
@@ -184,7 +199,7 @@ impl State {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// For people.
-    pub state: State,
+    pub state: CredentialStatus,
     /// What to do.
-    pub next: Next,
+    pub next: Decision,
 }

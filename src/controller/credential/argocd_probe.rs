@@ -1,12 +1,13 @@
 //! Asking Argo CD: what stands in the cluster in, a snapshot out.
 
 use super::id::Prefix;
+use super::logins::LoginRecord;
 use super::metrics::CredentialMetrics;
 use super::reach::trouble;
-use super::record::{Attempt, CredentialRecord};
+use super::record::CredentialRecord;
 use super::snapshot::{Check, Fresh, Key, Session, SupersededKey, Transient};
 use crate::argocd::verify::{Answers, Refusal, Verdict, judge, unfit};
-use crate::argocd::{Account, ArgoCdError, Cause, Server};
+use crate::argocd::{Account, ArgoCdError, Server};
 use crate::core::token::{Claims, Flaw};
 use crate::time::{Seconds, rfc3339};
 use secrecy::{ExposeSecret, SecretString};
@@ -34,8 +35,8 @@ pub(super) struct LocalState {
     pub undeletable: BTreeSet<String>,
     /// The key that was refused at the last look, and since when it has been.
     pub refused: Option<(String, Seconds)>,
-    /// Whether a login has succeeded whose attempt still stands in the state.
-    pub succeeded: bool,
+    /// Whose login has succeeded though it still stands in the state; a keyed hash of the user name.
+    pub succeeded: Option<String>,
 }
 
 /// So many discarded ids are remembered. The rest is retired like what a killed process leaves.
@@ -158,25 +159,9 @@ pub(super) async fn key(
 /// What our own session sees, and its account where it could be read.
 pub(super) async fn session(asking: &Asking<'_>, token: &SecretString, username: &str) -> (Session, Option<Account>) {
     let answers = asking.about(token, username).await;
-    let session = match (answers.userinfo, &answers.account) {
-        (Err(ArgoCdError { cause: cause @ Cause::Unauthorized(_), .. }), _) => Session::NotAccepted(cause.to_string()),
-        (Err(error), _) => Session::Unknown(trouble(&error)),
-        (Ok(user), _) if !user.logged_in => Session::NotAccepted("it counts as no login".to_owned()),
-        (Ok(user), _) if user.username != username => {
-            Session::NotAccepted(format!("it is taken for {:?}", user.username))
-        }
-        (Ok(_), Some(Ok(account))) => {
-            let made = Claims::read(token.expose_secret().as_bytes()).ok().and_then(|claims| claims.issued_at);
-            Session::Accepted { enabled: account.enabled, api_key: account.may_have_api_keys(), made }
-        }
-        (Ok(_), Some(Err(error))) => match &error.cause {
-            cause @ (Cause::Unauthorized(_) | Cause::Forbidden(_) | Cause::NotFound(_)) => {
-                Session::NotAccepted(format!("its own account can't be read with it: {cause}"))
-            }
-            _ => Session::Unknown(trouble(error)),
-        },
-        (Ok(_), None) => Session::NotAccepted("its account was not read".to_owned()),
-    };
+    let health = answers.session(username);
+    let made = Claims::read(token.expose_secret().as_bytes()).ok().and_then(|claims| claims.issued_at);
+    let session = Session { health, made };
     (session, answers.account.and_then(Result::ok))
 }
 
@@ -217,7 +202,7 @@ pub(super) fn left<'a>(
 #[derive(Clone, Debug, Default)]
 pub(super) struct Persisted {
     pub marks: CredentialRecord,
-    pub attempt: Option<Attempt>,
+    pub logins: LoginRecord,
 }
 
 /// Why Argo CD could not be asked at all.

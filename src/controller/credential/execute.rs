@@ -3,8 +3,9 @@
 use super::action::{Action, MintReason, RetireReason};
 use super::argocd_probe::{Asking, FreshKey, LocalState};
 use super::id::Prefix;
+use super::logins::{LoginEnd, LoginRecord};
 use super::reach::trouble;
-use super::record::{Attempt, CredentialRecord, LoginProof};
+use super::record::{CredentialRecord, LoginProof};
 use super::snapshot::{Key, Snapshot, Transient};
 use super::source::{Sources, key_place};
 use crate::argocd::{ArgoCdError, Cause};
@@ -22,7 +23,7 @@ use serde_json::json;
 
 /// Under which name the marks stand in the state.
 pub(super) const MARKS: &str = "credential";
-/// Under which name the last attempt to log in stands there.
+/// Under which name the logins stand there that were not seen to succeed.
 pub(super) const LOGIN: &str = "login";
 /// Under which name the last login that succeeded stands there.
 pub(super) const LOGIN_PROOF: &str = "logged-in";
@@ -67,7 +68,7 @@ impl Executor<'_> {
         match action {
             Action::Login => self.log_in().await,
             Action::Mint(why) => self.mint(&why).await,
-            Action::Store => self.store().await,
+            Action::Store(why) => self.store(&why).await,
             Action::Discard => {
                 if let Some(fresh) = self.memory.fresh.take() {
                     tracing::info!(id = fresh.id, "a fresh API key is given up");
@@ -80,37 +81,43 @@ impl Executor<'_> {
         }
     }
 
-    /// The attempt is written down before, and taken away when it succeeded: whoever comes after a
-    /// killed process knows that it was tried.
+    /// The login is written down before, and taken away when it succeeded: whoever comes after a killed
+    /// process knows that it was tried.
     async fn log_in(&mut self) -> Result<(), ExecuteError> {
         let (Ok(username), Ok(password)) = (&self.sources.username, &self.sources.password) else { return Ok(()) };
+        self.is_argocd().await?;
+        let user = self.state.digest(&[b"user", username.as_bytes()]);
         let digest = credential(self.state, username, password);
-        let before: Option<Attempt> = self.state.get(LOGIN);
         let proof = LoginProof { credential: digest.clone(), at: self.now };
-        let attempt = Attempt::next(digest, self.now, before.as_ref());
-        self.state.put(self.context, LOGIN, Some(&attempt)).await?;
+        let before: LoginRecord = self.state.get(LOGIN).unwrap_or_default();
+        let wait = login_wait(self.context);
+        if before.blocks(&digest, wait, self.now).is_some() {
+            // The plan names no such login. Said again where it counts.
+            return Ok(());
+        }
+        let record = before.begin(user.clone(), digest, self.now, wait);
+        self.state.put(self.context, LOGIN, Some(&record)).await?;
         self.context.may_write("logging in to Argo CD")?;
         match self.asking.timed("login", self.asking.server.login(username, password)).await {
             Ok(session) => {
                 self.memory.session = Some(session);
-                self.memory.succeeded = true;
-                self.forget_attempt().await?;
+                self.memory.succeeded = Some(user);
+                self.note_success().await?;
                 Ok(self.put(LOGIN_PROOF, Some(&proof)).await?)
             }
             Err(error) => {
-                let (attempt, refused) = match &error.cause {
+                let (record, refused) = match &error.cause {
                     Cause::Unauthorized(_) | Cause::Invalid(_) => {
                         let space = password.expose_secret().trim().len() < password.expose_secret().len();
                         let space = if space { ". The password has white space before or after it" } else { "" };
-                        let said = format!("{}{space}", error.cause);
-                        (Some(Attempt { said: Some(said), ..attempt }), true)
+                        (record.ended(LoginEnd::Refused(format!("{}{space}", error.cause))), true)
                     }
-                    // It may have been counted.
-                    Cause::TimedOut(_) | Cause::Broken(_) | Cause::Unreadable(_) => (Some(attempt.unheard()), false),
-                    // Nobody has looked at the password: as it was.
-                    _ => (before, false),
+                    // Nothing was sent: as it was.
+                    cause if cause.was_not_sent() => (before, false),
+                    // Argo CD may have counted it, whoever wrote the answer.
+                    _ => (record.ended(LoginEnd::Unheard), false),
                 };
-                self.put_attempt(attempt.as_ref()).await?;
+                self.put_logins(&record).await?;
                 if refused {
                     self.put(LOGIN_PROOF, None::<&LoginProof>).await?;
                 }
@@ -124,17 +131,28 @@ impl Executor<'_> {
         }
     }
 
+    /// A login is worth one of a few, so what can be known without one is asked first: whether Argo CD
+    /// answers there at all, without a detour.
+    async fn is_argocd(&self) -> Result<(), ExecuteError> {
+        match self.asking.timed("version", self.asking.server.version()).await {
+            Err(error) if !error.cause.is_argocds_word() => Err(ExecuteError::ArgoCd(trouble(&error))),
+            _ => Ok(()),
+        }
+    }
+
     /// After a login that succeeded.
-    pub(super) async fn forget_attempt(&mut self) -> Result<(), ExecuteError> {
-        self.put_attempt(None).await?;
-        self.memory.succeeded = false;
+    pub(super) async fn note_success(&mut self) -> Result<(), ExecuteError> {
+        let Some(user) = self.memory.succeeded.clone() else { return Ok(()) };
+        let record: LoginRecord = self.state.get(LOGIN).unwrap_or_default();
+        self.put_logins(&record.succeeded(&user)).await?;
+        self.memory.succeeded = None;
         Ok(())
     }
 
     /// Other parts write the same Secret for reasons of their own: a conflict with them says nothing
     /// about a login, and how it ended has to be written down.
-    async fn put_attempt(&mut self, attempt: Option<&Attempt>) -> Result<(), ClusterError> {
-        self.put(LOGIN, attempt).await
+    async fn put_logins(&mut self, record: &LoginRecord) -> Result<(), ClusterError> {
+        self.put(LOGIN, Some(record).filter(|record| !record.is_empty())).await
     }
 
     async fn put<T: Serialize>(&mut self, name: &str, value: Option<&T>) -> Result<(), ClusterError> {
@@ -173,7 +191,7 @@ impl Executor<'_> {
     }
 
     /// Writes the fresh key, if the Secret is still as it was when the key was found wanting.
-    async fn store(&mut self) -> Result<(), ExecuteError> {
+    async fn store(&mut self, why: &MintReason) -> Result<(), ExecuteError> {
         let Some(fresh) = &self.memory.fresh else { return Ok(()) };
         let SecretKeyRef { name, key, .. } = key_place(self.context);
         let namespace = &self.context.options.namespace;
@@ -198,23 +216,12 @@ impl Executor<'_> {
         self.context.may_write(&what)?;
         let patch = json!({ "data": { key: STANDARD.encode(fresh.token.expose_secret()) } });
         let written = merge_if::<Secret>(&api, &what, &name, read.metadata.resource_version.as_deref(), patch).await?;
-        let why = self.why();
-        self.context.metrics.credential.made(&why);
+        self.context.metrics.credential.made(why);
         let note = format!("wrote API key {} ({why})", fresh.id);
         self.memory.fresh = None;
         let event = Event { reason: "CredentialReplaced", action: "Replace", note, warning: false };
         self.context.tell(about(self.context, &name, Some(&written)), event).await;
         Ok(())
-    }
-
-    /// What was wrong with what stood there.
-    fn why(&self) -> MintReason {
-        match &self.seen.key {
-            Key::Absent(_) => MintReason::Absent,
-            Key::WrongKind(what) => MintReason::WrongKind(what.clone()),
-            Key::Works { .. } => MintReason::Expires,
-            Key::Refused { .. } | Key::Unknown(_) | Key::Odd(_) => MintReason::Refused,
-        }
     }
 
     async fn retire(&mut self, account: &str, id: &str, gone: RetireReason) -> Result<(), ExecuteError> {
@@ -244,13 +251,27 @@ impl Executor<'_> {
     }
 
     async fn remember(&mut self, marks: &CredentialRecord) -> Result<(), ExecuteError> {
-        Ok(self.state.put(self.context, MARKS, Some(marks)).await?)
+        self.state.put(self.context, MARKS, Some(marks)).await?;
+        let before = &self.seen.marks.lost;
+        for lost in marks.lost.iter().filter(|lost| !before.contains(lost)) {
+            self.context.metrics.credential.lost();
+            let note = format!("API key {} vanished from Argo CD after it had worked for {} s", lost.id, lost.lived);
+            let event = Event { reason: "KeyVanished", action: "Check", note, warning: true };
+            let SecretKeyRef { name, .. } = key_place(self.context);
+            self.context.tell(about(self.context, &name, self.sources.key_secret.as_ref()), event).await;
+        }
+        Ok(())
     }
 }
 
 /// The keyed hash by which a credential is known again.
 pub(super) fn credential(state: &State, username: &str, password: &SecretString) -> String {
     state.digest(&[b"login", username.as_bytes(), password.expose_secret().as_bytes()])
+}
+
+/// How long a login that was not seen to succeed counts, in seconds.
+pub(super) fn login_wait(context: &Context) -> Seconds {
+    i64::try_from(context.settings.credentials.login_wait.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// A Secret, for an Event.

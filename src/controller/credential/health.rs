@@ -1,6 +1,6 @@
 //! What the pods' part is told of each look.
 
-use super::action::State;
+use super::action::CredentialStatus;
 use super::execute::{LOGIN_PROOF, credential};
 use super::record::LoginProof;
 use super::snapshot::Login;
@@ -17,7 +17,7 @@ use secrecy::ExposeSecret;
 /// Of what was seen, and of the login that was remembered.
 pub(super) fn of(
     context: &Context,
-    how: &State,
+    how: &CredentialStatus,
     login: &Login,
     sources: &Sources,
     state: &state::State,
@@ -37,23 +37,24 @@ pub(super) fn logged_in(context: &Context, sources: &Sources, state: &state::Sta
     proof(sources, state).is_some_and(|proof| (proof.at..proof.at.saturating_add(fresh)).contains(&now))
 }
 
-fn of_key(how: &State) -> Health {
+fn of_key(how: &CredentialStatus) -> Health {
     match how {
-        State::Valid => Health::Good { until: None },
-        State::Expires(until) => Health::Good { until: Some(*until) },
-        State::Missing(_)
-        | State::WrongKind(_)
-        | State::LoginRefused(..)
-        | State::AccountDisabled
-        | State::NoApiKey
-        | State::Refused(_) => Health::Bad(message(how)),
-        State::Replacing(_)
-        | State::LoginUnknown(_)
-        | State::NotYet(_)
-        | State::ServerBroken(_)
-        | State::Odd(_)
-        | State::Unavailable(_)
-        | State::Hindered(_) => Health::Unknown(message(how)),
+        CredentialStatus::Valid => Health::Good { until: None },
+        CredentialStatus::Expires(until) => Health::Good { until: Some(*until) },
+        CredentialStatus::Missing(_)
+        | CredentialStatus::WrongKind(_)
+        | CredentialStatus::LoginRefused(..)
+        | CredentialStatus::AccountDisabled
+        | CredentialStatus::NoApiKey
+        | CredentialStatus::KeyLost { .. }
+        | CredentialStatus::Refused(_) => Health::Bad(message(how)),
+        CredentialStatus::Replacing(_)
+        | CredentialStatus::LoginUnknown(_)
+        | CredentialStatus::NotYet(_)
+        | CredentialStatus::ServerBroken(_)
+        | CredentialStatus::Odd(_)
+        | CredentialStatus::Unavailable(_)
+        | CredentialStatus::Hindered(_) => Health::Unknown(message(how)),
     }
 }
 

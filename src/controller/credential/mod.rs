@@ -8,6 +8,7 @@ mod argocd_probe;
 mod execute;
 mod health;
 mod id;
+mod logins;
 mod metrics;
 mod observe;
 mod plan;

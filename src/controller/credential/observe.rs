@@ -1,10 +1,10 @@
 //! A look: what stands in the cluster and in Argo CD, put together.
 
 use super::argocd_probe::{self, Asking, Held, LocalState, Persisted, unknown};
-use super::execute::{LOGIN, MARKS, credential};
+use super::execute::{LOGIN, MARKS, credential, login_wait};
 use super::health;
 use super::id::Prefix;
-use super::record::Attempt;
+use super::logins::LoginRecord;
 use super::snapshot::{Key, Login, Snapshot, Transient};
 use super::source::Sources;
 use crate::argocd::{Account, ListedToken, Server};
@@ -35,18 +35,20 @@ pub(super) struct Observer<'l> {
 }
 
 impl<'l> Observer<'l> {
-    /// From what stands in the cluster. `succeeded`: a login has, though the state doesn't say so yet.
+    /// From what stands in the cluster. `succeeded`: whose login has, though the state doesn't say so yet.
     pub(super) fn new(
         context: &'l Context,
         prefix: &'l Prefix,
         sources: &'l Sources,
         state: &state::State,
-        succeeded: bool,
+        succeeded: Option<&str>,
     ) -> Self {
-        let remembered = Persisted { marks: state.get(MARKS).unwrap_or_default(), attempt: state.get(LOGIN) };
+        let logins: LoginRecord = state.get(LOGIN).unwrap_or_default();
+        let logins = if let Some(user) = succeeded { logins.succeeded(user) } else { logins };
+        let remembered = Persisted { marks: state.get(MARKS).unwrap_or_default(), logins };
         let digest = |(name, value): &(String, String)| state.digest(&[b"check", name.as_bytes(), value.as_bytes()]);
         let requests = sources.requests.iter().map(digest).collect();
-        let login = login(context, state, sources, remembered.attempt.as_ref(), succeeded);
+        let login = login(context, state, sources, &remembered.logins);
         let login_due = *context.login_wanted.borrow() && !health::logged_in(context, sources, state, time::now());
         Self { context, prefix, sources, remembered, login, requests, login_due }
     }
@@ -135,21 +137,12 @@ impl<'l> Observer<'l> {
 }
 
 /// Whether a login may be tried.
-fn login(
-    context: &Context,
-    state: &state::State,
-    sources: &Sources,
-    attempt: Option<&Attempt>,
-    succeeded: bool,
-) -> Login {
+fn login(context: &Context, state: &state::State, sources: &Sources, logins: &LoginRecord) -> Login {
     let (username, password) = match (&sources.username, &sources.password) {
         (Ok(username), Ok(password)) => (username, password),
         (Err(missing), _) | (_, Err(missing)) => return Login::Missing(missing.clone()),
     };
-    let wait = i64::try_from(context.settings.credentials.login_wait.as_secs()).unwrap_or(i64::MAX);
     let digest = credential(state, username, password);
-    match attempt.and_then(|attempt| Some((attempt, attempt.blocks(&digest, wait, time::now())?))) {
-        Some((attempt, until)) if !succeeded => Login::Tried { until, said: attempt.said_to(&digest) },
-        _ => Login::Free,
-    }
+    let block = logins.blocks(&digest, login_wait(context), time::now());
+    block.map_or(Login::Free, |block| Login::Tried { until: block.until, said: block.said })
 }

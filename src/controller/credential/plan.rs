@@ -8,9 +8,11 @@
 //! only on a definite no, which is a no to the key beside a yes to a fresh session of our own; what is
 //! replaced is retired later, and only if it is ours. `docs/credentials.md` tells the whole life.
 
-use super::action::{Action, MintReason, Next, Plan, RetireReason, State};
+use super::action::{Action, CredentialStatus, Decision, MintReason, Plan, RetireReason};
+use super::reach::trouble;
 use super::record::CredentialRecord;
-use super::snapshot::{Check, Fresh, Key, Login, Session, Snapshot, SupersededKey};
+use super::snapshot::{Check, Fresh, Key, Login, Snapshot, SupersededKey};
+use crate::argocd::verify::{KeyHealth, Refusal, diagnose};
 use crate::controller::Consumers;
 use crate::core::Mode;
 use crate::time::Seconds;
@@ -26,6 +28,8 @@ const PATIENCE: Seconds = 5;
 const MOST_BEHIND: Seconds = 600;
 /// How long a fresh key may take to be accepted.
 const SETTLING: Seconds = 10;
+/// When a key is looked at again after it was first seen to work, whatever the interval.
+const FIRST_CHECKS: [Seconds; 4] = [1, 5, 15, 30];
 /// The longest time without asking whether a key is accepted again.
 const POLL: Seconds = 30;
 
@@ -45,9 +49,9 @@ pub fn plan(seen: &Snapshot, terms: Timing, now: Seconds) -> Plan {
     let (state, next) = view.next();
     // A request is answered by the look that has just been had, whatever it showed.
     let next = match next {
-        Next::Do(action) => Next::Do(action),
+        Decision::Act(action) => Decision::Act(action),
         _ if seen.asked() => {
-            Next::Do(Action::Remember(CredentialRecord { answered: seen.requests.clone(), ..seen.marks.clone() }))
+            Decision::Act(Action::Remember(CredentialRecord { answered: seen.requests.clone(), ..seen.marks.clone() }))
         }
         other => other,
     };
@@ -61,77 +65,130 @@ struct View<'s> {
 }
 
 impl View<'_> {
-    fn next(&self) -> (State, Next) {
+    fn next(&self) -> (CredentialStatus, Decision) {
         if let Some(fresh) = &self.seen.fresh {
             return self.deliver(fresh);
         }
-        match (&self.seen.key, self.seen.mode) {
-            (Key::Unknown(trouble), _) => (State::Unavailable(trouble.clone()), Next::Later),
-            (Key::Odd(how), _) => (State::Odd(how.clone()), Next::Later),
-            (Key::Works { id, expires: None }, _) => (State::Valid, self.keep(id)),
-            (Key::Works { id, expires: Some(when) }, Mode::Token) => (State::Expires(*when), self.keep(id)),
-            (Key::Works { expires: Some(_), .. }, Mode::Password) => self.replace(MintReason::Expires),
-            (Key::Absent(_), Mode::Password) => self.replace(MintReason::Absent),
-            (Key::WrongKind(what), Mode::Password) => self.replace(MintReason::WrongKind(what.clone())),
-            (Key::Refused { .. }, Mode::Password) => self.replace(MintReason::Refused),
-            // Nobody but a person can do anything about these.
-            (Key::Absent(what), Mode::Token) => (State::Missing(what.clone()), self.check_again()),
-            (Key::WrongKind(what), Mode::Token) => (State::WrongKind(what.clone()), self.check_again()),
-            (Key::Refused { said, .. }, Mode::Token) => (State::Refused(said.clone()), Next::Later),
+        let health = self.seen.session.as_ref().map(|session| &session.health);
+        match diagnose(self.seen.key.answer(self.seen.mode), health) {
+            KeyHealth::Works => self.works(),
+            KeyHealth::Odd | KeyHealth::Unknown(None) => self.left_alone(),
+            // Nobody but a person can do anything in token mode.
+            _ if self.seen.mode == Mode::Token => self.complain(),
+            KeyHealth::Undecided => self.log_in(),
+            KeyHealth::Unknown(Some(error)) => (CredentialStatus::Unavailable(trouble(&error)), Decision::Backoff),
+            KeyHealth::ServerBroken(how) => (CredentialStatus::ServerBroken(how), Decision::Backoff),
+            KeyHealth::Withheld(Refusal::Disabled) => (CredentialStatus::AccountDisabled, Decision::Backoff),
+            KeyHealth::Withheld(_) => (CredentialStatus::NoApiKey, Decision::Backoff),
+            KeyHealth::Dead => self.replace(),
         }
     }
 
-    const fn check_again(&self) -> Next {
-        Next::Wait(self.now.saturating_add(self.terms.check))
+    fn works(&self) -> (CredentialStatus, Decision) {
+        match &self.seen.key {
+            Key::Works { id, expires: Some(when) } => (CredentialStatus::Expires(*when), self.keep(id)),
+            Key::Works { id, expires: None } => {
+                let lost = self.vanishing(None).unwrap_or(CredentialStatus::Valid);
+                (lost, self.keep(id))
+            }
+            _ => self.left_alone(),
+        }
+    }
+
+    fn left_alone(&self) -> (CredentialStatus, Decision) {
+        let status = match &self.seen.key {
+            Key::Odd(how) => CredentialStatus::Odd(how.clone()),
+            Key::Unknown(transient) => CredentialStatus::Unavailable(transient.clone()),
+            _ => return self.complain(),
+        };
+        (status, Decision::Backoff)
+    }
+
+    /// In token mode: what is wrong, for the person who has to mend it.
+    fn complain(&self) -> (CredentialStatus, Decision) {
+        match &self.seen.key {
+            Key::Absent(what) => (CredentialStatus::Missing(what.clone()), self.check_again()),
+            Key::WrongKind(what) => (CredentialStatus::WrongKind(what.clone()), self.check_again()),
+            Key::Refused { said, .. } => (CredentialStatus::Refused(said.clone()), Decision::Backoff),
+            Key::Works { .. } | Key::Odd(_) | Key::Unknown(_) => (CredentialStatus::Valid, self.check_again()),
+        }
+    }
+
+    /// Why what stands there is replaced.
+    fn reason(&self) -> MintReason {
+        match &self.seen.key {
+            Key::Absent(_) => MintReason::Absent,
+            Key::WrongKind(what) => MintReason::WrongKind(what.clone()),
+            Key::Works { .. } => MintReason::Expires,
+            Key::Refused { .. } | Key::Odd(_) | Key::Unknown(_) => MintReason::Refused,
+        }
+    }
+
+    const fn check_again(&self) -> Decision {
+        Decision::At(self.now.saturating_add(self.terms.check))
     }
 
     /// Brings a fresh key into the Secret, if it is any good and still needed.
-    fn deliver(&self, fresh: &Fresh) -> (State, Next) {
-        let why = match &self.seen.key {
-            Key::Unknown(trouble) => return (State::Unavailable(trouble.clone()), Next::Later),
-            Key::Odd(how) => return (State::Odd(how.clone()), Next::Later),
+    fn deliver(&self, fresh: &Fresh) -> (CredentialStatus, Decision) {
+        match &self.seen.key {
+            Key::Unknown(_) | Key::Odd(_) => return self.left_alone(),
             // Somebody else was faster. Theirs is as good.
-            Key::Works { expires: None, .. } => return (State::Valid, Next::Do(Action::Discard)),
-            Key::Works { .. } => MintReason::Expires,
-            Key::Absent(_) => MintReason::Absent,
-            Key::WrongKind(what) => MintReason::WrongKind(what.clone()),
-            Key::Refused { .. } => MintReason::Refused,
-        };
+            Key::Works { expires: None, .. } => return (CredentialStatus::Valid, Decision::Act(Action::Discard)),
+            _ => {}
+        }
+        let why = self.reason();
         let next = match &fresh.check {
-            Check::Works => Next::Do(Action::Store),
-            Check::NotKnown if self.now < fresh.since.saturating_add(SETTLING) => Next::Soon,
-            Check::NotKnown => Next::Do(Action::Discard),
-            Check::Unknown(trouble) => return (State::Unavailable(trouble.clone()), Next::Later),
+            Check::Works => Decision::Act(Action::Store(why.clone())),
+            Check::NotKnown if self.now < fresh.since.saturating_add(SETTLING) => Decision::Soon,
+            Check::NotKnown => Decision::Act(Action::Discard),
+            Check::Unknown(trouble) => return (CredentialStatus::Unavailable(trouble.clone()), Decision::Backoff),
         };
-        (State::Replacing(why), next)
+        (CredentialStatus::Replacing(why), next)
     }
 
-    /// A key has to be made, if that can be done and is sure to be right.
-    fn replace(&self, why: MintReason) -> (State, Next) {
-        let Some(session) = &self.seen.session else { return self.log_in(why) };
-        match session {
-            Session::Unknown(trouble) => (State::Unavailable(trouble.clone()), Next::Later),
-            Session::NotAccepted(how) => (State::ServerBroken(how.clone()), Next::Later),
-            Session::Accepted { enabled: false, .. } => (State::AccountDisabled, Next::Later),
-            Session::Accepted { api_key: false, .. } => (State::NoApiKey, Next::Later),
-            Session::Accepted { made, .. } => {
-                if let Some((from, wait)) = made.and_then(|made| self.not_yet(made)) {
-                    let poll = wait.min(self.terms.check).min(POLL);
-                    return (State::NotYet(from), Next::Wait(self.now.saturating_add(poll)));
-                }
-                // With the one that is held: it is superseded as soon as there is another.
-                let to_be = self.seen.left.len() + usize::from(self.seen.held_is_ours);
-                let next = if self.may_be_a_moments_no() {
-                    Next::Soon
-                } else if let Some(oldest) = self.oldest().filter(|_| to_be > MOST_LEFT) {
-                    // Before, so that there never are more.
-                    Self::retire(oldest, RetireReason::TooMany)
-                } else {
-                    Next::Do(Action::Mint(why.clone()))
-                };
-                (State::Replacing(why), next)
-            }
+    /// A key has to be made, and can be.
+    fn replace(&self) -> (CredentialStatus, Decision) {
+        let why = self.reason();
+        let made = self.seen.session.as_ref().and_then(|session| session.made);
+        if let Some((from, wait)) = made.and_then(|made| self.not_yet(made)) {
+            let poll = wait.min(self.terms.check).min(POLL);
+            return (CredentialStatus::NotYet(from), Decision::At(self.now.saturating_add(poll)));
         }
+        if self.may_be_a_moments_no() {
+            return (CredentialStatus::Replacing(why), Decision::Soon);
+        }
+        if let Some(loss) = self.new_loss() {
+            return (CredentialStatus::Replacing(why), Decision::Act(Action::Remember(loss)));
+        }
+        if let Some(next) = self.seen.marks.next_mint(self.now) {
+            let poll = self.now.saturating_add(self.terms.check.min(POLL));
+            let status = self.vanishing(Some(next)).unwrap_or(CredentialStatus::Replacing(why));
+            return (status, Decision::At(next.min(poll)));
+        }
+        // With the one that is held: it is superseded as soon as there is another.
+        let to_be = self.seen.left.len() + usize::from(self.seen.held_is_ours);
+        let next = if let Some(oldest) = self.oldest().filter(|_| to_be > MOST_LEFT) {
+            // Before, so that there never are more.
+            Self::retire(oldest, RetireReason::TooMany)
+        } else {
+            Decision::Act(Action::Mint(why.clone()))
+        };
+        (CredentialStatus::Replacing(why), next)
+    }
+
+    /// What is to be remembered of a key that is dead and was not lost before: one that its account no
+    /// longer lists. A change of the password kills keys too, and leaves them in the list.
+    fn new_loss(&self) -> Option<CredentialRecord> {
+        let Key::Refused { id, .. } = &self.seen.key else { return None };
+        let known = self.seen.marks.lost.iter().any(|lost| lost.id == *id);
+        (!self.seen.held_is_ours && !known).then(|| self.seen.marks.with_loss(id, self.now))
+    }
+
+    /// Whether keys vanish: more than one did within an hour. A single one is somebody's revocation.
+    fn vanishing(&self, next: Option<Seconds>) -> Option<CredentialStatus> {
+        let lost = self.seen.marks.recent_losses(self.now).count();
+        let lived = self.seen.marks.recent_losses(self.now).next_back()?.lived;
+        (lost > 1).then_some(CredentialStatus::KeyLost { lost, lived, next })
     }
 
     /// From when the key is good, where it is refused for no more than a clock: Argo CD's own, which made
@@ -149,45 +206,50 @@ impl View<'_> {
         young && self.now < since.saturating_add(PATIENCE)
     }
 
-    fn log_in(&self, why: MintReason) -> (State, Next) {
+    fn log_in(&self) -> (CredentialStatus, Decision) {
         match &self.seen.login {
-            Login::Missing(what) => (State::Missing(what.clone()), self.check_again()),
-            Login::Free => (State::Replacing(why), Next::Do(Action::Login)),
-            Login::NoWay(trouble) => (State::Unavailable(trouble.clone()), Next::Later),
+            Login::Missing(what) => (CredentialStatus::Missing(what.clone()), self.check_again()),
+            Login::Free => (CredentialStatus::Replacing(self.reason()), Decision::Act(Action::Login)),
+            Login::NoWay(trouble) => (CredentialStatus::Unavailable(trouble.clone()), Decision::Backoff),
             Login::Tried { until, said } => {
-                let state =
-                    said.as_ref().map_or(State::LoginUnknown(*until), |said| State::LoginRefused(*until, said.clone()));
+                let state = said.as_ref().map_or(CredentialStatus::LoginUnknown(*until), |said| {
+                    CredentialStatus::LoginRefused(*until, said.clone())
+                });
                 // The key may be accepted again before: then no login is needed.
                 let poll = self.now.saturating_add(self.terms.check.min(POLL));
-                (state, Next::Wait((*until).min(poll)))
+                (state, Decision::At((*until).min(poll)))
             }
         }
     }
 
     /// The key works: what it superseded is retired, and remembered until then.
-    fn keep(&self, id: &str) -> Next {
+    fn keep(&self, id: &str) -> Decision {
         let marks = self.marks(id);
         if marks != self.seen.marks {
-            return Next::Do(Action::Remember(marks));
+            return Decision::Act(Action::Remember(marks));
         }
         if let Some(never_delivered) = self.seen.left.iter().find(|left| left.never_delivered) {
             return Self::retire(never_delivered, RetireReason::Unused);
         }
         // It shows whether the password is still the account's: a pod waits for it.
         if self.seen.login_due && self.seen.login == Login::Free {
-            return Next::Do(Action::Login);
+            return Decision::Act(Action::Login);
         }
+        // A key that was made a moment ago may be gone a moment later.
+        let since = marks.valid.as_ref().map_or(self.now, |(_, since)| *since);
+        let first = FIRST_CHECKS.map(|after| since.saturating_add(after)).into_iter().find(|then| *then > self.now);
         let check = self.now.saturating_add(self.terms.check);
-        let Some(oldest) = self.oldest() else { return Next::Wait(check) };
+        let check = first.map_or(check, |first| first.min(check));
+        let Some(oldest) = self.oldest() else { return Decision::At(check) };
         if self.seen.left.len() > MOST_LEFT {
             return Self::retire(oldest, RetireReason::TooMany);
         }
         if self.seen.consumers != Consumers::InStep {
-            return Next::Wait(check);
+            return Decision::At(check);
         }
         let since = marks.superseded.get(&oldest.id).copied().unwrap_or(self.now);
         let due = since.saturating_add(self.terms.follow_after);
-        if due <= self.now { Self::retire(oldest, RetireReason::Superseded) } else { Next::Wait(due.min(check)) }
+        if due <= self.now { Self::retire(oldest, RetireReason::Superseded) } else { Decision::At(due.min(check)) }
     }
 
     /// What there is to remember while a key works.
@@ -204,6 +266,7 @@ impl View<'_> {
             valid: Some(valid.unwrap_or_else(|| (id.to_owned(), self.now))),
             superseded: self.seen.left.iter().map(superseded).collect(),
             accounts: holding.chain(&self.seen.unreadable_accounts).chain(&self.seen.account).cloned().collect(),
+            lost: before.recent_losses(self.now).cloned().collect(),
             answered: if self.seen.asked() { self.seen.requests.clone() } else { before.answered.clone() },
         }
     }
@@ -214,7 +277,7 @@ impl View<'_> {
         self.seen.left.iter().min_by_key(|left| (!left.never_delivered, since(left), left.issued))
     }
 
-    fn retire(left: &SupersededKey, gone: RetireReason) -> Next {
-        Next::Do(Action::Retire(left.account.clone(), left.id.clone(), gone))
+    fn retire(left: &SupersededKey, gone: RetireReason) -> Decision {
+        Decision::Act(Action::Retire(left.account.clone(), left.id.clone(), gone))
     }
 }

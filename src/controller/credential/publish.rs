@@ -1,6 +1,6 @@
 //! Telling people: an Event where something is new, the status, the metrics.
 
-use super::action::State;
+use super::action::CredentialStatus;
 use super::execute::about;
 use super::snapshot::SupersededKey;
 use super::source::key_place;
@@ -8,6 +8,7 @@ use super::status::{self, Report};
 use crate::argocd::ListedToken;
 use crate::cluster::Event;
 use crate::controller::{self, Context};
+use crate::settings::freshness;
 use crate::time;
 use crate::time::Seconds;
 use k8s_openapi::api::core::v1::Secret;
@@ -32,7 +33,7 @@ pub(super) struct StatusPublisher {
     /// Keys of ours at the last look that could list them: the one in the Secret, and the others.
     pub listed: (Option<ListedToken>, Vec<SupersededKey>),
     /// The state that people know of.
-    told: Option<State>,
+    told: Option<CredentialStatus>,
     /// The status that was written last, and when.
     published: Option<(Value, Seconds)>,
 }
@@ -43,7 +44,7 @@ impl StatusPublisher {
     }
 
     /// A person asked for a look, and gets to know what it showed.
-    pub(super) async fn answer(&mut self, how: &State, secret: Option<&Secret>) {
+    pub(super) async fn answer(&mut self, how: &CredentialStatus, secret: Option<&Secret>) {
         let name = key_place(&self.context).name;
         let note = format!("looked, as was asked for: {}", status::message(how));
         let event = Event { reason: "CredentialChecked", action: "Check", note, warning: !how.works() };
@@ -53,23 +54,24 @@ impl StatusPublisher {
     }
 
     /// Tells people how things are, if that is new.
-    pub(super) async fn report(&mut self, how: &State, known: Known<'_>, secret: Option<&Secret>) {
+    pub(super) async fn report(&mut self, how: &CredentialStatus, known: Known<'_>, secret: Option<&Secret>) {
         let now = time::now();
         let context = self.context.clone();
-        context.metrics.credential.is(how, now);
+        let fresh_for = fresh_for(&context);
+        context.metrics.credential.is(how, now, fresh_for);
         context.metrics.credential.superseded(self.listed.1.len());
         let place = key_place(&context);
         let is_new = self.told.as_ref().is_none_or(|told| status::kind(told) != status::kind(how));
-        let passing = matches!(how, State::Replacing(_));
+        let passing = matches!(how, CredentialStatus::Replacing(_));
         if is_new && !passing {
             let advice = status::advice(how, &context.settings.auth);
             let advice = advice.map(|advice| format!("; to do: {advice}")).unwrap_or_default();
             let note = format!("{}{advice}", status::message(how));
-            let first_and_good = self.told.is_none() && how.works() && !matches!(how, State::Expires(_));
+            let first_and_good = self.told.is_none() && how.works() && !matches!(how, CredentialStatus::Expires(_));
             if first_and_good {
                 tracing::info!(secret = place.name, "{note}");
             } else {
-                let warning = !matches!(how, State::Valid);
+                let warning = !matches!(how, CredentialStatus::Valid);
                 let event = Event { reason: status::reason(how), action: "Check", note, warning };
                 context.tell(about(&context, &place.name, secret), event).await;
             }
@@ -94,6 +96,10 @@ impl StatusPublisher {
         if due {
             let mut document = status.clone();
             document["checkedAt"] = time::rfc3339(now).into();
+            if how.works() {
+                document["seenAt"] = time::rfc3339(now).into();
+                document["freshFor"] = fresh_for.into();
+            }
             match controller::status::publish(&context, "credential", &document).await {
                 Ok(()) => self.published = Some((status, now)),
                 Err(error) => {
@@ -103,6 +109,11 @@ impl StatusPublisher {
             }
         }
     }
+}
+
+/// For how many seconds a good word counts.
+fn fresh_for(context: &Context) -> Seconds {
+    i64::try_from(freshness(context.settings.credentials.check_interval).as_secs()).unwrap_or(i64::MAX)
 }
 
 fn without_words(status: &Value) -> Value {

@@ -1,6 +1,6 @@
 //! The loop: look, plan, do the one thing, look again.
 
-use super::action::{Action, Next, Plan, State};
+use super::action::{Action, CredentialStatus, Decision, Plan};
 use super::argocd_probe::{Asking, LocalState};
 use super::execute::{ExecuteError, Executor, is_conflict};
 use super::health;
@@ -69,7 +69,7 @@ impl CredentialReconciler {
         let server = reach.server(&context).await;
         let result = match server {
             Ok(server) => {
-                let looking = Observer::new(&context, &prefix, &sources, &state, self.memory.succeeded);
+                let looking = Observer::new(&context, &prefix, &sources, &state, self.memory.succeeded.as_deref());
                 let looked = looking.look(&mut self.memory, server.as_ref()).await;
                 self.go_on(&mut state, &sources, looked, server).await
             }
@@ -103,14 +103,14 @@ impl CredentialReconciler {
             snapshot.marks.valid.as_ref().filter(|(id, _)| Some(id.as_str()) == key_id).map(|(_, since)| *since);
         let known = Known { account: snapshot.account.as_deref(), key_id, valid_since: since };
         let action = match next {
-            Next::Do(action) => action,
+            Decision::Act(action) => action,
             resting => {
                 self.teller.report(&how, known, sources.key_secret.as_ref()).await;
-                let least = if let State::Unavailable(trouble) = &how { trouble.retry_after } else { None };
+                let least = if let CredentialStatus::Unavailable(trouble) = &how { trouble.retry_after } else { None };
                 return Ok(match resting {
-                    Next::Soon => Requeue::Soon(SOON),
-                    Next::Wait(then) => until(then),
-                    Next::Later | Next::Do(_) => backoff(least.unwrap_or(0)),
+                    Decision::Soon => Requeue::Soon(SOON),
+                    Decision::At(then) => until(then),
+                    Decision::Backoff | Decision::Act(_) => backoff(least.unwrap_or(0)),
                 });
             }
         };
@@ -129,9 +129,9 @@ impl CredentialReconciler {
             held: held.as_ref().map(|held| &held.token),
             now,
         };
-        if acting.memory.succeeded {
+        if acting.memory.succeeded.is_some() {
             // What a login that succeeded could not take away itself.
-            match acting.forget_attempt().await {
+            match acting.note_success().await {
                 Ok(()) => {}
                 Err(ExecuteError::Cluster(error)) => return Err(error),
                 Err(_) => return Ok(backoff(0)),
@@ -150,7 +150,7 @@ impl CredentialReconciler {
             Err(ExecuteError::Cluster(error)) => Err(error),
             Err(ExecuteError::ArgoCd(trouble)) => {
                 let least = trouble.retry_after.unwrap_or(0);
-                self.teller.report(&State::Unavailable(trouble), known, sources.key_secret.as_ref()).await;
+                self.teller.report(&CredentialStatus::Unavailable(trouble), known, sources.key_secret.as_ref()).await;
                 Ok(backoff(least))
             }
             Err(ExecuteError::Minor(trouble)) => {
@@ -183,7 +183,7 @@ impl Reconciler for CredentialReconciler {
             Err(error) => {
                 self.context.health.send_replace(CredentialHealth::unknown(error.to_string()));
                 self.context.metrics.failed(Some(&error.cause));
-                self.teller.report(&State::Hindered(error.to_string()), Known::default(), None).await;
+                self.teller.report(&CredentialStatus::Hindered(error.to_string()), Known::default(), None).await;
                 backoff(0)
             }
         };

@@ -5,7 +5,7 @@ mod model;
 mod steps;
 
 use super::snapshot::Key;
-use model::{Happening, TERMS, WAIT, World};
+use model::{Happening, REWRITTEN, TERMS, WAIT, World};
 use proptest::prelude::*;
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -22,6 +22,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => any::<bool>().prop_map(Happening::Password),
         1 => Just(Happening::UpdatePassword),
         1 => Just(Happening::OldPassword),
+        3 => (0..9_u32).prop_map(Happening::WrongPassword),
+        1 => (0..3_u32).prop_map(Happening::User),
         1 => any::<bool>().prop_map(Happening::Capability),
         1 => any::<bool>().prop_map(Happening::Enabled),
         2 => any::<bool>().prop_map(Happening::Broken),
@@ -57,6 +59,8 @@ fn a_hundred_rotations_leave_at_most_three_keys_of_ours() {
             }
             world.check().unwrap();
         }
+        // Two losses within an hour would be another matter.
+        world.advance(3600);
         assert!(world.held_works(), "turn {turn}");
         assert!(world.ours() <= 3, "turn {turn}: {}", world.ours());
     }
@@ -93,6 +97,49 @@ fn a_wrong_password_is_tried_once_in_a_wait_however_often_the_process_ends() {
     world.happen(&Happening::UpdatePassword).unwrap();
     while world.step(0) {}
     assert!(world.held_works(), "another password is tried at once");
+}
+
+#[test]
+fn three_wrong_passwords_are_enough_and_then_the_right_one_waits() {
+    let mut world = World::new();
+    for wrong in 0..12 {
+        world.happen(&Happening::WrongPassword(wrong)).unwrap();
+        world.happen(&Happening::Steps(0, 4)).unwrap();
+        world.advance(2);
+    }
+    assert_eq!(world.refused_logins, 3);
+    world.happen(&Happening::UpdatePassword).unwrap();
+    assert!(!world.step(0), "not even the right one");
+    world.advance(WAIT);
+    while world.step(0) {}
+    assert!(world.held_works());
+}
+
+#[test]
+fn an_answer_that_somebody_rewrote_is_no_reason_to_go_on_trying() {
+    let mut world = World::new();
+    world.happen(&Happening::WrongPassword(1)).unwrap();
+    for _ in 0..300 {
+        world.happen(&Happening::Fault(0, REWRITTEN)).unwrap();
+        world.happen(&Happening::Steps(0, 1)).unwrap();
+        world.advance(1);
+    }
+    assert_eq!(world.refused_logins, 2);
+}
+
+#[test]
+fn keys_that_vanish_are_made_ever_less_often() {
+    let mut world = World::new();
+    world.settle().unwrap();
+    let before = world.minted;
+    for _ in 0..3600 {
+        world.happen(&Happening::Revoke).unwrap();
+        while world.step(0) {}
+        world.advance(1);
+        world.check().unwrap();
+    }
+    let made = world.minted - before;
+    assert!((4..=6).contains(&made), "{made} keys in an hour");
 }
 
 proptest! {

@@ -1,12 +1,13 @@
 //! What a plan is made from. No secret value is in it.
 
 use super::record::CredentialRecord;
+use crate::argocd::verify::{KeyAnswer, SessionHealth};
 use crate::controller::Consumers;
 use crate::core::Mode;
 use crate::time::Seconds;
 use std::collections::BTreeSet;
 
-/// What came of a call that says nothing about the credential.
+/// A transient failure: it says nothing about the credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transient {
     /// For the metric.
@@ -51,6 +52,22 @@ pub enum Key {
     },
 }
 
+impl Key {
+    /// What [`diagnose`](crate::argocd::verify::diagnose) makes of it. One that ends is none for a mode
+    /// in which it can be replaced.
+    pub(super) const fn answer(&self, mode: Mode) -> KeyAnswer {
+        match (self, mode) {
+            (Self::Works { expires: Some(_), .. }, Mode::Password) | (Self::Absent(_) | Self::WrongKind(_), _) => {
+                KeyAnswer::Unfit
+            }
+            (Self::Works { .. }, _) => KeyAnswer::Works,
+            (Self::Odd(_), _) => KeyAnswer::Odd,
+            (Self::Refused { .. }, _) => KeyAnswer::Refused,
+            (Self::Unknown(_), _) => KeyAnswer::Unknown,
+        }
+    }
+}
+
 /// A key of ours that an account lists and that stands in no Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SupersededKey {
@@ -73,7 +90,7 @@ pub enum Login {
     Free,
     /// It may, and there is no way to the server.
     NoWay(Transient),
-    /// It was tried with this very credential.
+    /// It was tried with this very credential, or with others often enough.
     Tried {
         /// Not again before then.
         until: Seconds,
@@ -82,22 +99,13 @@ pub enum Login {
     },
 }
 
-/// What a session of our own sees.
+/// A session of our own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Session {
-    /// It could not be asked.
-    Unknown(Transient),
-    /// Argo CD doesn't know its own fresh session: its configuration is broken.
-    NotAccepted(String),
-    /// Accepted under our own name, and the account can be read.
-    Accepted {
-        /// Whether the account is enabled.
-        enabled: bool,
-        /// Whether it may have API keys.
-        api_key: bool,
-        /// When it was made, by Argo CD's own clock.
-        made: Option<Seconds>,
-    },
+pub struct Session {
+    /// What Argo CD makes of it.
+    pub health: SessionHealth,
+    /// When it was made, by Argo CD's own clock.
+    pub made: Option<Seconds>,
 }
 
 /// A key that was made and stands in no Secret yet.
@@ -122,7 +130,7 @@ pub enum Check {
     Unknown(Transient),
 }
 
-/// All of it.
+/// What was observed of one credential, in one pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// Whether keys are made or only watched.

@@ -3,6 +3,8 @@
 use crate::cluster::ClusterError;
 use crate::controller::Context;
 use crate::core::{GENERATED_TOKEN, Mode, SecretKeyRef, Username};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use secrecy::SecretString;
 
@@ -45,7 +47,11 @@ pub(super) async fn read(context: &Context) -> Result<Sources, ClusterError> {
             let credential = secret(context, name).await?;
             let password = value(context, credential.as_ref(), name, key).and_then(|bytes| {
                 let text = String::from_utf8(bytes);
-                text.map(SecretString::from).map_err(|_| format!("{key} in Secret {name} is not text"))
+                let text = text.map_err(|_| format!("{key} in Secret {name} is not text"))?;
+                match no_password(&text) {
+                    Some(what) => Err(format!("{key} in Secret {name} is {what}, and no password")),
+                    None => Ok(SecretString::from(text)),
+                }
             });
             (credential, username(context).await?, password)
         }
@@ -104,4 +110,42 @@ async fn username(context: &Context) -> Result<Result<String, String>, ClusterEr
             Err(format!("{place} is no user name: letters, digits, '-', '_' and '.', at most 32"))
         }
     }))
+}
+
+/// What it is, if it can't be a password that anybody logs in with. No login is spent on it.
+fn no_password(text: &str) -> Option<&'static str> {
+    let text = text.trim();
+    let is_bcrypt = |text: &str| {
+        let rest = ["$2a$", "$2b$", "$2y$"].iter().find_map(|form| text.strip_prefix(form));
+        text.len() == 60 && rest.is_some()
+    };
+    if is_bcrypt(text) {
+        return Some("a bcrypt hash");
+    }
+    let decoded = STANDARD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    if decoded.is_some_and(|text| is_bcrypt(text.trim())) {
+        return Some("the base64 of a bcrypt hash");
+    }
+    let placeholder = [("<path:", ">"), ("${", "}"), ("{{", "}}"), ("ref+", "")]
+        .iter()
+        .any(|(begin, end)| text.len() > begin.len() + end.len() && text.starts_with(begin) && text.ends_with(end));
+    placeholder.then_some("a placeholder that nothing has filled in")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_no_password_is_named() {
+        let hash = "$2a$10$ejFlHeMXuAGnTOL8T0fy2uMI2ZYyLl5nSyLVtD1u9XGaKEa8Zzr2e";
+        assert_eq!(no_password(hash), Some("a bcrypt hash"));
+        assert_eq!(no_password(&STANDARD.encode(hash)), Some("the base64 of a bcrypt hash"));
+        for placeholder in ["<path:vault/data/argocd#password>", "${ARGOCD_PASSWORD}", "{{ .password }}"] {
+            assert!(no_password(placeholder).is_some_and(|what| what.contains("placeholder")), "{placeholder}");
+        }
+        for password in ["", "hunter2", "$2a$10$short", "<", "${}", "a<b>c", "cGFzc3dvcmQ=", "x-y_z"] {
+            assert_eq!(no_password(password), None, "{password}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What people are told: the status, Events, the log.
 
-use super::action::State;
+use super::action::CredentialStatus;
 use super::snapshot::SupersededKey;
 use crate::argocd::ListedToken;
 use crate::core::{Auth, Mode, SecretKeyRef};
@@ -13,7 +13,7 @@ pub(super) struct Report<'r> {
     /// Where the key stands.
     pub place: &'r SecretKeyRef,
     pub account: Option<&'r str>,
-    pub state: &'r State,
+    pub state: &'r CredentialStatus,
     pub server: &'r str,
     pub valid_since: Option<Seconds>,
     pub key_id: Option<&'r str>,
@@ -45,7 +45,7 @@ impl Report<'_> {
         {
             status["validSince"] = rfc3339(since).into();
         }
-        if let State::Expires(when) = self.state {
+        if let CredentialStatus::Expires(when) = self.state {
             status["expiresAt"] = rfc3339(*when).into();
         }
         let current = self.current.map(|key| (key.id.as_str(), key.issued_at.unwrap_or(0), true));
@@ -61,73 +61,101 @@ impl Report<'_> {
 }
 
 /// What is the case, in a sentence.
-pub(super) fn message(state: &State) -> String {
+pub(super) fn message(state: &CredentialStatus) -> String {
     match state {
-        State::Valid => "the key works and never expires".to_owned(),
-        State::Expires(when) => format!("the key works, and expires at {}", rfc3339(*when)),
-        State::Replacing(why) => format!("a key is being made: {why}"),
-        State::Missing(what) | State::Odd(what) | State::Hindered(what) => what.clone(),
-        State::WrongKind(what) => format!("what stands in the Secret is of no use: {what}"),
-        State::LoginRefused(until, said) => format!(
+        CredentialStatus::Valid => "the key works and never expires".to_owned(),
+        CredentialStatus::Expires(when) => format!("the key works, and expires at {}", rfc3339(*when)),
+        CredentialStatus::KeyLost { lost, lived, next } => {
+            let next = next.map_or_else(
+                || "one works now".to_owned(),
+                |next| format!("the next one is made at {}", rfc3339(next)),
+            );
+            format!(
+                "{lost} keys vanished from Argo CD within an hour, the last one after {lived} s; {next}. Nothing here \
+                 deletes them: something else writes the Secret argocd-secret and takes them out of it"
+            )
+        }
+        CredentialStatus::Replacing(why) => format!("a key is being made: {why}"),
+        CredentialStatus::Missing(what) | CredentialStatus::Odd(what) | CredentialStatus::Hindered(what) => {
+            what.clone()
+        }
+        CredentialStatus::WrongKind(what) => format!("what stands in the Secret is of no use: {what}"),
+        CredentialStatus::LoginRefused(until, said) => format!(
             "{said}. A wrong password, or others have locked the account: after five failures Argo CD refuses a \
-             correct one too, for five minutes. Not tried again with this password before {}",
+             correct one too, for five minutes. Not tried again before {}",
             rfc3339(*until)
         ),
-        State::LoginUnknown(until) => format!(
+        CredentialStatus::LoginUnknown(until) => format!(
             "nobody heard what Argo CD said to a login. Not tried again with this password before {}, so as not to \
              lock the account",
             rfc3339(*until)
         ),
-        State::AccountDisabled => "the account is disabled; its keys come back with it".to_owned(),
-        State::NoApiKey => {
+        CredentialStatus::AccountDisabled => "the account is disabled; its keys come back with it".to_owned(),
+        CredentialStatus::NoApiKey => {
             "the account lacks the capability apiKey, and its keys come back with that; nothing is made meanwhile"
                 .to_owned()
         }
-        State::NotYet(from) => format!(
+        CredentialStatus::NotYet(from) => format!(
             "the key is valid from {}, and Argo CD's clock is behind that: it comes back by itself, and nothing is made \
              meanwhile",
             rfc3339(*from)
         ),
-        State::ServerBroken(how) => format!(
+        CredentialStatus::ServerBroken(how) => format!(
             "Argo CD gives us a session and then doesn't accept it ({how}): its configuration is broken, and good \
              keys are refused as well. Nothing is made meanwhile"
         ),
-        State::Refused(said) => said.clone(),
-        State::Unavailable(trouble) => trouble.text.clone(),
+        CredentialStatus::Refused(said) => said.clone(),
+        CredentialStatus::Unavailable(trouble) => trouble.text.clone(),
     }
 }
 
 /// What to do, where there is something.
-pub(super) fn advice(state: &State, auth: &Auth) -> Option<String> {
+pub(super) fn advice(state: &CredentialStatus, auth: &Auth) -> Option<String> {
     let SecretKeyRef { name, key, .. } = &auth.credential;
     let text = match (state, auth.mode) {
-        (State::Valid | State::Replacing(_) | State::Odd(_) | State::Unavailable(_) | State::Hindered(_), _) => {
+        (
+            CredentialStatus::Valid
+            | CredentialStatus::Replacing(_)
+            | CredentialStatus::Odd(_)
+            | CredentialStatus::Unavailable(_)
+            | CredentialStatus::Hindered(_),
+            _,
+        ) => {
             return None;
         }
-        (State::Expires(_), _) => format!("make an API key without an end and put it into {key} of Secret {name}"),
-        (State::Missing(_), Mode::Password) => format!("put the account's password into {key} of Secret {name}"),
-        (State::Missing(_) | State::WrongKind(_), _) => {
+        (CredentialStatus::Expires(_), _) => {
+            format!("make an API key without an end and put it into {key} of Secret {name}")
+        }
+        (CredentialStatus::Missing(_), Mode::Password) => {
+            format!("put the account's password into {key} of Secret {name}")
+        }
+        (CredentialStatus::Missing(_) | CredentialStatus::WrongKind(_), _) => {
             format!("make an API key (argocd account generate-token) and put it into {key} of Secret {name}")
         }
-        (State::LoginRefused(..), _) => format!(
+        (CredentialStatus::LoginRefused(..), _) => format!(
             "compare {key} of Secret {name} with the account's password, and see that the account is enabled and has \
-             the capability login; another password is tried at once"
+             the capability login"
         ),
-        (State::LoginUnknown(_), _) => "nothing: it is tried again by itself".to_owned(),
-        (State::AccountDisabled, _) => {
+        (CredentialStatus::KeyLost { .. }, _) => {
+            "see who writes argocd-secret (kubectl get secret argocd-secret -o yaml --show-managed-fields): Git, External \
+             Secrets, Sealed Secrets, an operator or Terraform. Set it to leave the keys accounts.<account>.tokens alone"
+                .to_owned()
+        }
+        (CredentialStatus::LoginUnknown(_), _) => "nothing: it is tried again by itself".to_owned(),
+        (CredentialStatus::AccountDisabled, _) => {
             "set accounts.<account>.enabled to \"true\" in argocd-cm (account enable does it)".to_owned()
         }
-        (State::NoApiKey, _) => {
+        (CredentialStatus::NoApiKey, _) => {
             "add apiKey to accounts.<account> in argocd-cm (account enable does it): `login,apiKey`".to_owned()
         }
-        (State::NotYet(_), _) => "look at the clocks of Argo CD's nodes".to_owned(),
-        (State::ServerBroken(_), _) => {
+        (CredentialStatus::NotYet(_), _) => "look at the clocks of Argo CD's nodes".to_owned(),
+        (CredentialStatus::ServerBroken(_), _) => {
             "look at the log of Argo CD's server, at argocd-cm (its label app.kubernetes.io/part-of: argocd, and that \
              each accounts.<name>.enabled is true or false) and at argocd-secret (server.secretkey, a passwordMtime \
              that isn't in the future)"
                 .to_owned()
         }
-        (State::Refused(_), _) => format!(
+        (CredentialStatus::Refused(_), _) => format!(
             "if other keys are accepted, this one was revoked or its account's password has changed: make a new one \
              and put it into {key} of Secret {name}; if none is, look at the log of Argo CD's server"
         ),
@@ -136,33 +164,34 @@ pub(super) fn advice(state: &State, auth: &Auth) -> Option<String> {
 }
 
 /// What tells two states of one name apart, for an Event each.
-pub(super) fn kind(state: &State) -> (&'static str, &str) {
+pub(super) fn kind(state: &CredentialStatus) -> (&'static str, &str) {
     let detail = match state {
-        State::Unavailable(trouble) => trouble.kind,
-        State::Missing(text) | State::WrongKind(text) | State::Hindered(text) => text,
+        CredentialStatus::Unavailable(trouble) => trouble.kind,
+        CredentialStatus::Missing(text) | CredentialStatus::WrongKind(text) | CredentialStatus::Hindered(text) => text,
         _ => "",
     };
     (state.name(), detail)
 }
 
 /// The reason of an Event about it.
-pub(super) const fn reason(state: &State) -> &'static str {
+pub(super) const fn reason(state: &CredentialStatus) -> &'static str {
     match state {
-        State::Valid => "CredentialValid",
-        State::Expires(_) => "CredentialExpires",
-        State::Replacing(_) => "CredentialReplaced",
-        State::Missing(_) => "CredentialMissing",
-        State::WrongKind(_) => "CredentialWrongKind",
-        State::LoginRefused(..) => "LoginRefused",
-        State::LoginUnknown(_) => "LoginUnknown",
-        State::AccountDisabled => "AccountDisabled",
-        State::NoApiKey => "AccountWithoutApiKey",
-        State::NotYet(_) => "CredentialNotYetValid",
-        State::ServerBroken(_) => "ArgoCdBroken",
-        State::Refused(_) => "CredentialRefused",
-        State::Odd(_) => "CredentialOdd",
-        State::Unavailable(_) => "ArgoCdUnavailable",
-        State::Hindered(_) => "CredentialHindered",
+        CredentialStatus::Valid => "CredentialValid",
+        CredentialStatus::Expires(_) => "CredentialExpires",
+        CredentialStatus::Replacing(_) => "CredentialReplaced",
+        CredentialStatus::Missing(_) => "CredentialMissing",
+        CredentialStatus::WrongKind(_) => "CredentialWrongKind",
+        CredentialStatus::LoginRefused(..) => "LoginRefused",
+        CredentialStatus::LoginUnknown(_) => "LoginUnknown",
+        CredentialStatus::AccountDisabled => "AccountDisabled",
+        CredentialStatus::NoApiKey => "AccountWithoutApiKey",
+        CredentialStatus::NotYet(_) => "CredentialNotYetValid",
+        CredentialStatus::ServerBroken(_) => "ArgoCdBroken",
+        CredentialStatus::Refused(_) => "CredentialRefused",
+        CredentialStatus::KeyLost { .. } => "KeysVanish",
+        CredentialStatus::Odd(_) => "CredentialOdd",
+        CredentialStatus::Unavailable(_) => "ArgoCdUnavailable",
+        CredentialStatus::Hindered(_) => "CredentialHindered",
     }
 }
 
@@ -186,25 +215,36 @@ mod tests {
         let trouble =
             Transient { kind: "timed_out", text: some("logging in: no answer within 60s"), retry_after: None };
         let states = [
-            (Mode::Password, State::Valid),
-            (Mode::Token, State::Expires(at)),
-            (Mode::Password, State::Replacing(MintReason::Refused)),
-            (Mode::Password, State::Missing(some("there is no Secret codefresh/argocd-initial-admin-secret"))),
-            (Mode::Token, State::Missing(some("token in Secret codefresh/gitops-runtime-argo-cd-token is empty"))),
-            (Mode::Token, State::WrongKind(some("it is a session of the account \"admin\", no API key"))),
-            (Mode::Password, State::LoginRefused(at, some("Argo CD says no (401): Invalid username or password"))),
-            (Mode::Password, State::LoginUnknown(at)),
-            (Mode::Password, State::AccountDisabled),
-            (Mode::Password, State::NoApiKey),
-            (Mode::Password, State::NotYet(at)),
-            (Mode::Password, State::ServerBroken(some("it counts as no login"))),
-            (Mode::Token, State::Refused(some("it is refused, or the server is broken"))),
-            (Mode::Password, State::Odd(some("its account doesn't list it"))),
-            (Mode::Password, State::Unavailable(trouble)),
-            (Mode::Password, State::Hindered(some("reading Secret codefresh/argocd-token: not allowed"))),
+            (Mode::Password, CredentialStatus::Valid),
+            (Mode::Token, CredentialStatus::Expires(at)),
+            (Mode::Password, CredentialStatus::Replacing(MintReason::Refused)),
+            (
+                Mode::Password,
+                CredentialStatus::Missing(some("there is no Secret codefresh/argocd-initial-admin-secret")),
+            ),
+            (
+                Mode::Token,
+                CredentialStatus::Missing(some("token in Secret codefresh/gitops-runtime-argo-cd-token is empty")),
+            ),
+            (Mode::Token, CredentialStatus::WrongKind(some("it is a session of the account \"admin\", no API key"))),
+            (
+                Mode::Password,
+                CredentialStatus::LoginRefused(at, some("Argo CD says no (401): Invalid username or password")),
+            ),
+            (Mode::Password, CredentialStatus::LoginUnknown(at)),
+            (Mode::Password, CredentialStatus::AccountDisabled),
+            (Mode::Password, CredentialStatus::NoApiKey),
+            (Mode::Password, CredentialStatus::NotYet(at)),
+            (Mode::Password, CredentialStatus::ServerBroken(some("it counts as no login"))),
+            (Mode::Token, CredentialStatus::Refused(some("it is refused, or the server is broken"))),
+            (Mode::Password, CredentialStatus::KeyLost { lost: 3, lived: 12, next: Some(at) }),
+            (Mode::Password, CredentialStatus::KeyLost { lost: 2, lived: 12, next: None }),
+            (Mode::Password, CredentialStatus::Odd(some("its account doesn't list it"))),
+            (Mode::Password, CredentialStatus::Unavailable(trouble)),
+            (Mode::Password, CredentialStatus::Hindered(some("reading Secret codefresh/argocd-token: not allowed"))),
         ];
         let named: Vec<&str> = states.iter().map(|(_, state)| state.name()).collect();
-        for name in State::NAMES {
+        for name in CredentialStatus::NAMES.into_iter().filter(|name| *name != CredentialStatus::UNVERIFIED) {
             assert!(named.contains(&name), "{name}");
         }
         let mut text = String::new();
@@ -232,7 +272,7 @@ mod tests {
             auth: &auth,
             place: &place,
             account: Some("admin"),
-            state: &State::Valid,
+            state: &CredentialStatus::Valid,
             server: "http://argocd-server.codefresh.svc",
             valid_since: Some(1_800_000_001),
             key_id: Some("b"),

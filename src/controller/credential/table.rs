@@ -1,9 +1,11 @@
 //! The table of cases: what is seen, and what comes out.
 
-use super::action::{Action, MintReason, Next, Plan, RetireReason, State};
+use super::action::{Action, CredentialStatus, Decision, MintReason, Plan, RetireReason};
 use super::plan::{Timing, plan};
-use super::record::CredentialRecord;
+use super::record::{CredentialRecord, LostKey};
 use super::snapshot::{Check, Fresh, Key, Login, Session, Snapshot, SupersededKey, Transient};
+use crate::argocd::verify::SessionHealth;
+use crate::argocd::{ArgoCdError, Cause};
 use crate::controller::Consumers;
 use crate::core::Mode;
 use crate::time::Seconds;
@@ -32,10 +34,14 @@ fn superseded(ids: &[(&str, Seconds)]) -> BTreeMap<String, Seconds> {
     ids.iter().map(|(id, since)| ((*id).to_owned(), *since)).collect()
 }
 
-const ACCEPTED: Session = accepted(true, true, NOW + 60);
+const ACCEPTED: Session = accepted(SessionHealth::Accepted, NOW + 60);
 
-const fn accepted(enabled: bool, api_key: bool, made: Seconds) -> Session {
-    Session::Accepted { enabled, api_key, made: Some(made) }
+const fn accepted(health: SessionHealth, made: Seconds) -> Session {
+    Session { health, made: Some(made) }
+}
+
+fn error() -> ArgoCdError {
+    ArgoCdError { what: "asking".to_owned(), cause: Cause::Unreadable("it ends early") }
 }
 
 /// A key that works, and nothing to do.
@@ -67,24 +73,24 @@ fn with(key: Key) -> Snapshot {
 
 fn does(seen: &Snapshot) -> Action {
     match plan(seen, TERMS, NOW) {
-        Plan { next: Next::Do(action), .. } => action,
+        Plan { next: Decision::Act(action), .. } => action,
         other => panic!("does nothing: {other:?}"),
     }
 }
 
-fn rests(seen: &Snapshot) -> (State, Next) {
+fn rests(seen: &Snapshot) -> (CredentialStatus, Decision) {
     let Plan { state, next } = plan(seen, TERMS, NOW);
-    assert!(!matches!(next, Next::Do(_)), "{next:?}");
+    assert!(!matches!(next, Decision::Act(_)), "{next:?}");
     (state, next)
 }
 
 #[test]
 fn a_key_that_works_is_left_alone_whoever_made_it() {
-    assert_eq!(rests(&idle()), (State::Valid, Next::Wait(NOW + 300)));
+    assert_eq!(rests(&idle()), (CredentialStatus::Valid, Decision::At(NOW + 300)));
     let seen = Snapshot { held_is_ours: false, login: Login::Missing("x".to_owned()), ..idle() };
-    assert_eq!(rests(&seen), (State::Valid, Next::Wait(NOW + 300)));
+    assert_eq!(rests(&seen), (CredentialStatus::Valid, Decision::At(NOW + 300)));
     let seen = Snapshot { mode: Mode::Token, ..idle() };
-    assert_eq!(rests(&seen), (State::Valid, Next::Wait(NOW + 300)));
+    assert_eq!(rests(&seen), (CredentialStatus::Valid, Decision::At(NOW + 300)));
 }
 
 #[test]
@@ -94,7 +100,7 @@ fn where_a_pod_waits_for_it_one_login_shows_whether_the_password_is_right() {
     // Known, refused a moment ago, or without a way to the server: nothing is tried.
     let tried = Login::Tried { until: NOW + 600, said: Some("no".to_owned()) };
     for login in [tried, Login::NoWay(trouble()), Login::Missing("x".to_owned())] {
-        assert_eq!(rests(&Snapshot { login, ..seen.clone() }), (State::Valid, Next::Wait(NOW + 300)));
+        assert_eq!(rests(&Snapshot { login, ..seen.clone() }), (CredentialStatus::Valid, Decision::At(NOW + 300)));
     }
 }
 
@@ -105,11 +111,11 @@ fn a_first_key_is_a_login_a_key_and_a_secret() {
     seen.session = Some(ACCEPTED);
     assert_eq!(does(&seen), Action::Mint(MintReason::Absent));
     seen.fresh = Some(Fresh { id: "new".to_owned(), since: NOW, check: Check::NotKnown });
-    assert_eq!(rests(&seen), (State::Replacing(MintReason::Absent), Next::Soon));
+    assert_eq!(rests(&seen), (CredentialStatus::Replacing(MintReason::Absent), Decision::Soon));
     seen.fresh = Some(Fresh { id: "new".to_owned(), since: NOW, check: Check::Works });
     // Also without the session: a process has forgotten it, or it was given up.
     seen.session = None;
-    assert_eq!(does(&seen), Action::Store);
+    assert_eq!(does(&seen), Action::Store(MintReason::Absent));
 }
 
 #[test]
@@ -128,21 +134,21 @@ fn a_key_is_replaced_on_a_definite_no_and_on_nothing_less() {
     seen.session = Some(ACCEPTED);
     assert_eq!(does(&seen), Action::Mint(MintReason::Refused));
     for (session, state) in [
-        (Session::NotAccepted("{}".to_owned()), State::ServerBroken("{}".to_owned())),
-        (Session::Unknown(trouble()), State::Unavailable(trouble())),
-        (accepted(false, true, NOW), State::AccountDisabled),
-        (accepted(true, false, NOW), State::NoApiKey),
+        (SessionHealth::NotAccepted("{}".to_owned()), CredentialStatus::ServerBroken("{}".to_owned())),
+        (SessionHealth::Unknown(error()), CredentialStatus::Unavailable(super::reach::trouble(&error()))),
+        (SessionHealth::Disabled, CredentialStatus::AccountDisabled),
+        (SessionHealth::NoApiKeys, CredentialStatus::NoApiKey),
     ] {
         for key in [refused(NOW - 5000, NOW), Key::Absent(String::new()), Key::WrongKind(String::new())] {
-            let seen = Snapshot { session: Some(session.clone()), ..with(key) };
-            assert_eq!(rests(&seen), (state.clone(), Next::Later));
+            let seen = Snapshot { session: Some(accepted(session.clone(), NOW)), ..with(key) };
+            assert_eq!(rests(&seen), (state.clone(), Decision::Backoff));
         }
     }
     for session in [None, Some(ACCEPTED)] {
         let seen = Snapshot { session, ..with(Key::Unknown(trouble())) };
-        assert_eq!(rests(&seen), (State::Unavailable(trouble()), Next::Later));
+        assert_eq!(rests(&seen), (CredentialStatus::Unavailable(trouble()), Decision::Backoff));
         let seen = Snapshot { key: Key::Odd("unlisted".to_owned()), ..seen };
-        assert_eq!(rests(&seen), (State::Odd("unlisted".to_owned()), Next::Later));
+        assert_eq!(rests(&seen), (CredentialStatus::Odd("unlisted".to_owned()), Decision::Backoff));
     }
 }
 
@@ -150,8 +156,8 @@ fn a_key_is_replaced_on_a_definite_no_and_on_nothing_less() {
 fn a_young_key_is_given_some_seconds() {
     let seen = |issued, since| Snapshot { session: Some(ACCEPTED), ..with(refused(issued, since)) };
     for issued in [NOW, NOW - 59, NOW + 59] {
-        assert_eq!(rests(&seen(issued, NOW)).1, Next::Soon, "{issued}");
-        assert_eq!(rests(&seen(issued, NOW - 4)).1, Next::Soon);
+        assert_eq!(rests(&seen(issued, NOW)).1, Decision::Soon, "{issued}");
+        assert_eq!(rests(&seen(issued, NOW - 4)).1, Decision::Soon);
         assert_eq!(does(&seen(issued, NOW - 5)), Action::Mint(MintReason::Refused));
     }
     for issued in [NOW - 60, NOW + 60, 0] {
@@ -161,17 +167,55 @@ fn a_young_key_is_given_some_seconds() {
 
 #[test]
 fn a_key_that_argo_cds_own_clock_is_behind_is_waited_for() {
-    let at = |made| Snapshot { session: Some(accepted(true, true, made)), ..with(refused(NOW - 5000, NOW)) };
+    let at =
+        |made| Snapshot { session: Some(accepted(SessionHealth::Accepted, made)), ..with(refused(NOW - 5000, NOW)) };
     for (behind, wait) in [(1, 1), (29, 29), (60, 30), (600, 30)] {
         let from = NOW - 5000;
-        assert_eq!(rests(&at(from - behind)), (State::NotYet(from), Next::Wait(NOW + wait)), "{behind}");
+        assert_eq!(rests(&at(from - behind)), (CredentialStatus::NotYet(from), Decision::At(NOW + wait)), "{behind}");
     }
     for made in [NOW - 5000, NOW - 5601, NOW] {
         assert_eq!(does(&at(made)), Action::Mint(MintReason::Refused), "{made}");
     }
-    let unknown = Session::Accepted { enabled: true, api_key: true, made: None };
+    let unknown = Session { health: SessionHealth::Accepted, made: None };
     assert_eq!(does(&Snapshot { session: Some(unknown), ..at(NOW) }), Action::Mint(MintReason::Refused));
-    assert_eq!(rests(&Snapshot { session: Some(accepted(true, false, NOW)), ..at(NOW) }).0, State::NoApiKey);
+    assert_eq!(
+        rests(&Snapshot { session: Some(accepted(SessionHealth::NoApiKeys, NOW)), ..at(NOW) }).0,
+        CredentialStatus::NoApiKey
+    );
+}
+
+#[test]
+fn a_key_is_looked_at_again_soon_after_it_was_first_seen_to_work() {
+    let at = |age| {
+        let valid = Some(("held".to_owned(), NOW - age));
+        rests(&Snapshot { marks: CredentialRecord { valid, ..idle().marks }, ..idle() }).1
+    };
+    for (age, next) in [(0, 1), (1, 5), (4, 5), (5, 15), (14, 15), (15, 30), (29, 30)] {
+        assert_eq!(at(age), Decision::At(NOW - age + next), "{age}");
+    }
+    assert_eq!(at(30), Decision::At(NOW + 300));
+}
+
+#[test]
+fn a_key_that_vanished_is_remembered_and_the_second_one_in_an_hour_is_waited_with() {
+    let gone = |lost: &[(&str, Seconds)]| {
+        let lost = lost.iter().map(|(id, at)| LostKey { id: (*id).to_owned(), at: *at, lived: 7 }).collect();
+        let marks = CredentialRecord { lost, ..idle().marks };
+        Snapshot { session: Some(ACCEPTED), held_is_ours: false, marks, ..with(refused(NOW - 5000, NOW)) }
+    };
+    let Action::Remember(marks) = does(&gone(&[])) else { panic!("not remembered") };
+    assert_eq!(marks.lost, [LostKey { id: "held".to_owned(), at: NOW, lived: 1000 }]);
+    assert_eq!(does(&gone(&[("held", NOW)])), Action::Mint(MintReason::Refused), "a single one is a revocation");
+    let twice = gone(&[("before", NOW - 50), ("held", NOW - 10)]);
+    let state = CredentialStatus::KeyLost { lost: 2, lived: 7, next: Some(NOW + 50) };
+    assert_eq!(rests(&twice), (state, Decision::At(NOW + 30)));
+    assert_eq!(does(&gone(&[("before", NOW - 99), ("held", NOW - 60)])), Action::Mint(MintReason::Refused));
+    // While one works it is said all the same.
+    let works = Snapshot { key: works(), held_is_ours: true, ..twice.clone() };
+    assert_eq!(rests(&works).0, CredentialStatus::KeyLost { lost: 2, lived: 7, next: None });
+    // One that its account still lists is dead of something else: a new password.
+    let listed = Snapshot { held_is_ours: true, ..gone(&[("before", NOW - 50)]) };
+    assert_eq!(does(&listed), Action::Mint(MintReason::Refused));
 }
 
 #[test]
@@ -180,11 +224,11 @@ fn a_login_is_not_tried_again_too_soon() {
         let login = Login::Tried { until, said: said.map(str::to_owned) };
         rests(&Snapshot { login, ..with(refused(NOW - 5000, NOW)) })
     };
-    let refused = State::LoginRefused(NOW + 200, "no".to_owned());
-    assert_eq!(tried(NOW + 200, Some("no")), (refused, Next::Wait(NOW + 30)), "the key may be good again before");
-    assert_eq!(tried(NOW + 7, None), (State::LoginUnknown(NOW + 7), Next::Wait(NOW + 7)));
+    let refused = CredentialStatus::LoginRefused(NOW + 200, "no".to_owned());
+    assert_eq!(tried(NOW + 200, Some("no")), (refused, Decision::At(NOW + 30)), "the key may be good again before");
+    assert_eq!(tried(NOW + 7, None), (CredentialStatus::LoginUnknown(NOW + 7), Decision::At(NOW + 7)));
     let missing = Snapshot { login: Login::Missing("no Secret x".to_owned()), ..with(Key::Absent(String::new())) };
-    assert_eq!(rests(&missing), (State::Missing("no Secret x".to_owned()), Next::Wait(NOW + 300)));
+    assert_eq!(rests(&missing), (CredentialStatus::Missing("no Secret x".to_owned()), Decision::At(NOW + 300)));
 }
 
 #[test]
@@ -194,15 +238,15 @@ fn a_fresh_key_goes_into_the_secret_only_when_it_works_and_is_needed() {
     let absent = || Key::Absent(String::new());
     assert_eq!(does(&seen(works(), Check::Works, NOW)), Action::Discard, "somebody else was faster");
     assert_eq!(does(&seen(absent(), Check::NotKnown, NOW - 10)), Action::Discard, "a lost update");
-    assert_eq!(rests(&seen(absent(), Check::NotKnown, NOW - 9)).1, Next::Soon);
+    assert_eq!(rests(&seen(absent(), Check::NotKnown, NOW - 9)).1, Decision::Soon);
     assert_eq!(
         rests(&seen(absent(), Check::Unknown(trouble()), NOW - 99)),
-        (State::Unavailable(trouble()), Next::Later)
+        (CredentialStatus::Unavailable(trouble()), Decision::Backoff)
     );
-    assert_eq!(rests(&seen(Key::Unknown(trouble()), Check::Works, NOW)).1, Next::Later);
-    assert_eq!(rests(&seen(Key::Odd(String::new()), Check::Works, NOW)).1, Next::Later);
+    assert_eq!(rests(&seen(Key::Unknown(trouble()), Check::Works, NOW)).1, Decision::Backoff);
+    assert_eq!(rests(&seen(Key::Odd(String::new()), Check::Works, NOW)).1, Decision::Backoff);
     let expires = Key::Works { id: "held".to_owned(), expires: Some(NOW + 9) };
-    assert_eq!(does(&seen(expires, Check::Works, NOW)), Action::Store);
+    assert_eq!(does(&seen(expires, Check::Works, NOW)), Action::Store(MintReason::Expires));
 }
 
 #[test]
@@ -212,20 +256,20 @@ fn a_superseded_key_is_retired_after_its_time() {
     assert_eq!(does(&seen), Action::Remember(first));
     let since = |since| CredentialRecord { superseded: superseded(&[("a", since)]), ..idle().marks };
     seen.marks = since(NOW - 500);
-    assert_eq!(rests(&seen), (State::Valid, Next::Wait(NOW + 100)));
+    assert_eq!(rests(&seen), (CredentialStatus::Valid, Decision::At(NOW + 100)));
     seen.marks = since(NOW - 599);
-    assert_eq!(rests(&seen).1, Next::Wait(NOW + 1));
+    assert_eq!(rests(&seen).1, Decision::At(NOW + 1));
     seen.marks = since(NOW - 100);
-    assert_eq!(rests(&seen).1, Next::Wait(NOW + 300));
+    assert_eq!(rests(&seen).1, Decision::At(NOW + 300));
     seen.marks = since(NOW - 600);
     let retire = Action::Retire("admin".to_owned(), "a".to_owned(), RetireReason::Superseded);
     assert_eq!(does(&seen), retire);
     for consumers in [Consumers::Unknown, Consumers::Stale(1)] {
-        assert_eq!(rests(&Snapshot { consumers, ..seen.clone() }).1, Next::Wait(NOW + 300));
+        assert_eq!(rests(&Snapshot { consumers, ..seen.clone() }).1, Decision::At(NOW + 300));
     }
     for key in [refused(NOW - 5000, NOW), Key::Unknown(trouble()), Key::Absent(String::new())] {
         let Plan { next, .. } = plan(&Snapshot { key, ..seen.clone() }, TERMS, NOW);
-        assert!(!matches!(next, Next::Do(Action::Retire(..))), "only once the newer one works: {next:?}");
+        assert!(!matches!(next, Decision::Act(Action::Retire(..))), "only once the newer one works: {next:?}");
     }
     seen.mode = Mode::Token;
     assert_eq!(does(&seen), retire, "a Runtime that has gone over to a token needs none of ours");
@@ -255,6 +299,7 @@ fn not_more_than_two_superseded_ones_are_kept() {
     seen.session = Some(ACCEPTED);
     assert_eq!(does(&seen), Action::Retire("admin".to_owned(), "a".to_owned(), RetireReason::TooMany));
     seen.held_is_ours = false;
+    seen.marks = seen.marks.with_loss("held", NOW);
     assert_eq!(does(&seen), Action::Mint(MintReason::Refused));
     seen.left = all;
     assert_eq!(does(&seen), oldest);
@@ -301,12 +346,16 @@ fn a_request_is_answered_once_whatever_the_answer() {
 #[test]
 fn in_token_mode_nothing_is_ever_made() {
     for (key, state, next) in [
-        (Key::Absent("x".to_owned()), State::Missing("x".to_owned()), Next::Wait(NOW + 300)),
-        (Key::WrongKind("x".to_owned()), State::WrongKind("x".to_owned()), Next::Wait(NOW + 300)),
-        (refused(NOW - 5000, NOW), State::Refused("no".to_owned()), Next::Later),
-        (Key::Unknown(trouble()), State::Unavailable(trouble()), Next::Later),
-        (Key::Odd("x".to_owned()), State::Odd("x".to_owned()), Next::Later),
-        (Key::Works { id: "held".to_owned(), expires: Some(NOW + 9) }, State::Expires(NOW + 9), Next::Wait(NOW + 300)),
+        (Key::Absent("x".to_owned()), CredentialStatus::Missing("x".to_owned()), Decision::At(NOW + 300)),
+        (Key::WrongKind("x".to_owned()), CredentialStatus::WrongKind("x".to_owned()), Decision::At(NOW + 300)),
+        (refused(NOW - 5000, NOW), CredentialStatus::Refused("no".to_owned()), Decision::Backoff),
+        (Key::Unknown(trouble()), CredentialStatus::Unavailable(trouble()), Decision::Backoff),
+        (Key::Odd("x".to_owned()), CredentialStatus::Odd("x".to_owned()), Decision::Backoff),
+        (
+            Key::Works { id: "held".to_owned(), expires: Some(NOW + 9) },
+            CredentialStatus::Expires(NOW + 9),
+            Decision::At(NOW + 300),
+        ),
     ] {
         let seen = Snapshot { mode: Mode::Token, session: Some(ACCEPTED), ..with(key) };
         assert_eq!(rests(&seen), (state, next));

@@ -1,6 +1,7 @@
 //! The serving certificate from two files, read again as long as the process lives.
 
 use super::{CertificateError, CertificateStore, ServingCertificate};
+use crate::server::Progress;
 use ring::digest::{Context as Hash, SHA256};
 use std::fs::File;
 use std::io::{self, Read};
@@ -90,6 +91,7 @@ impl CertificateFiles {
     pub(crate) fn keep(
         self,
         store: Arc<CertificateStore>,
+        progress: Progress,
     ) -> Result<impl Future<Output = ()> + Send + use<>, FilesError> {
         let Reading { digest, pair } = self.read();
         store.store(pair?);
@@ -98,7 +100,7 @@ impl CertificateFiles {
             let mut ticks = tokio::time::interval(self.poll);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
-                ticks.tick().await;
+                progress.during(ticks.tick()).await;
                 let files = self.clone();
                 // A file system can hang; a worker thread that serves must not hang with it.
                 let Ok(reading) = tokio::task::spawn_blocking(move || files.read()).await else { continue };

@@ -3,6 +3,7 @@
 
 use super::{CertificateError, CertificateStore, ServingCertificate};
 use crate::cluster::{ClusterError, Named, Seen, watch_named};
+use crate::server::Progress;
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
@@ -11,10 +12,12 @@ use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, interval, sleep_until};
 
 /// How soon a certificate that was refused for its time is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
+/// How often the loop says that it comes round.
+const BEAT: Duration = Duration::from_secs(30);
 
 /// A Secret of type `kubernetes.io/tls`: `tls.crt`, a PEM chain, and `tls.key`.
 #[derive(Clone)]
@@ -44,7 +47,7 @@ impl CertificateSecret {
     /// Serves what is in the Secret, from now on; never ends. Whatever happens to the Secret, the
     /// last good pair is served on.
     #[expect(clippy::arithmetic_side_effects, reason = "seconds from now")]
-    pub(crate) async fn keep(self, store: Arc<CertificateStore>) {
+    pub(crate) async fn keep(self, store: Arc<CertificateStore>, progress: Progress) {
         let Self { client, secret } = self;
         store.wait_for(format!("Secret {secret} has not been read yet"));
         let api: Api<Secret> = Api::namespaced(client, &secret.namespace);
@@ -52,6 +55,7 @@ impl CertificateSecret {
         let mut follower = Follower { store, named: secret, served: None, refused: None, failing: false };
         let mut waiting: Option<Pem> = None;
         let mut again = Instant::now();
+        let mut beats = interval(BEAT);
         loop {
             let retry = waiting.is_some();
             tokio::select! {
@@ -61,6 +65,11 @@ impl CertificateSecret {
                     Some(Err(error)) => follower.failed(&error),
                     None => return,
                 },
+                // An API server that is away is no stall: this loop waits for it.
+                _ = beats.tick() => {
+                    progress.beat();
+                    continue;
+                }
                 // A pair can also become valid by waiting.
                 () = sleep_until(again), if retry => {
                     waiting = waiting.and_then(|pem| follower.take(pem));

@@ -6,10 +6,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -52,6 +52,14 @@ pub fn speaking(ca: &str, versions: &[&'static SupportedProtocolVersion], alpn: 
     config
 }
 
+async fn connect(from: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from((from, 0)))?;
+    let stream = socket.connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 impl Client {
     pub async fn plain(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
@@ -67,6 +75,20 @@ impl Client {
         let leaf = session.peer_certificates().unwrap()[0].to_vec();
         let (alpn, version) = (session.alpn_protocol().map(<[u8]>::to_vec), session.protocol_version());
         Ok(Self { stream: BufReader::new(Box::new(stream)), leaf, alpn, version })
+    }
+
+    /// From one of this host's addresses.
+    pub async fn plain_from(from: IpAddr, address: SocketAddr) -> io::Result<Self> {
+        let stream = connect(from, address).await?;
+        Ok(Self { stream: BufReader::new(Box::new(stream)), leaf: Vec::new(), alpn: None, version: None })
+    }
+
+    /// The same, for a client that doesn't care what the server shows.
+    pub async fn tls_from(from: IpAddr, address: SocketAddr, config: ClientConfig) -> io::Result<Self> {
+        let stream = connect(from, address).await?;
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+        Ok(Self { stream: BufReader::new(Box::new(stream)), leaf: Vec::new(), alpn: None, version: None })
     }
 
     /// Sends, or fails where the other side has gone.

@@ -59,7 +59,7 @@ impl Scene {
     }
 
     async fn look(&mut self, state: &State, sources: &Sources) -> Observation {
-        let observer = Observer::new(&self.context, &self.prefix, sources, state, self.memory.succeeded);
+        let observer = Observer::new(&self.context, &self.prefix, sources, state, self.memory.succeeded.as_deref());
         observer.look(&mut self.memory, Ok(&&self.client)).await
     }
 
@@ -120,7 +120,7 @@ async fn what_somebody_else_wrote_meanwhile_is_not_written_over() {
         }
         None
     });
-    assert_eq!(cause(scene.execute(Action::Store).await), ClusterCause::Conflict);
+    assert_eq!(cause(scene.execute(Action::Store(MintReason::Refused)).await), ClusterCause::Conflict);
     assert_eq!(scene.stored(), STANDARD.encode("theirs"));
     assert!(scene.memory.fresh.is_some(), "whether it is needed is planned again");
 }
@@ -129,7 +129,7 @@ async fn what_somebody_else_wrote_meanwhile_is_not_written_over() {
 async fn a_fresh_key_is_written_into_a_secret_that_is_made_for_it() {
     let mut scene = Scene::with_fresh_key(&[]).await;
     let wanted = scene.memory.fresh.as_ref().map(|fresh| STANDARD.encode(fresh.token.expose_secret())).unwrap();
-    scene.execute(Action::Store).await.unwrap();
+    scene.execute(Action::Store(MintReason::Refused)).await.unwrap();
     assert_eq!(scene.stored(), wanted);
     assert!(scene.memory.fresh.is_none());
     let made = scene.server.get(&secret("argocd-token"));
@@ -147,7 +147,7 @@ async fn a_secret_that_somebody_else_made_and_filled_first_is_left_to_them() {
         }
         None
     });
-    scene.execute(Action::Store).await.unwrap();
+    scene.execute(Action::Store(MintReason::Refused)).await.unwrap();
     assert_eq!(scene.stored(), STANDARD.encode("theirs"));
     // And between the making and the filling.
     let mut scene = Scene::with_fresh_key(&[]).await;
@@ -157,7 +157,7 @@ async fn a_secret_that_somebody_else_made_and_filled_first_is_left_to_them() {
         }
         None
     });
-    assert_eq!(cause(scene.execute(Action::Store).await), ClusterCause::Conflict);
+    assert_eq!(cause(scene.execute(Action::Store(MintReason::Refused)).await), ClusterCause::Conflict);
     assert_eq!(scene.stored(), STANDARD.encode("theirs"));
 }
 
@@ -165,7 +165,7 @@ async fn a_secret_that_somebody_else_made_and_filled_first_is_left_to_them() {
 async fn other_keys_of_the_secret_stay() {
     let mut scene = Scene::with_fresh_key(&[]).await;
     scene.server.put(&secret("argocd-token"), data("other", "stays"));
-    scene.execute(Action::Store).await.unwrap();
+    scene.execute(Action::Store(MintReason::Refused)).await.unwrap();
     let data = scene.server.get(&secret("argocd-token"))["data"].clone();
     assert_eq!(data["other"], STANDARD.encode("stays"));
     assert!(data["token"].is_string());
@@ -176,7 +176,7 @@ async fn a_write_whose_answer_was_lost_is_noticed_by_the_next_look() {
     let mut scene = Scene::with_fresh_key(&[]).await;
     scene.server.put(&secret("argocd-token"), data("token", "rubbish"));
     scene.server.script(|call, _| call.is("PATCH", "/argocd-token").then_some(Answer::Lost));
-    assert!(matches!(cause(scene.execute(Action::Store).await), ClusterCause::Unavailable(_)));
+    assert!(matches!(cause(scene.execute(Action::Store(MintReason::Refused)).await), ClusterCause::Unavailable(_)));
     scene.server.script(|_, _| None);
     let state = State::open(&scene.context).await.unwrap();
     let sources = source::read(&scene.context).await.unwrap();
@@ -199,7 +199,7 @@ async fn the_attempt_is_written_down_before_the_login_and_taken_away_after_it() 
     let seen = seen.lock().unwrap().clone();
     assert!(matches!(seen.as_slice(), [Value::String(_)]), "written before Argo CD was asked: {seen:?}");
     assert_eq!(scene.remembered(LOGIN), Value::Null);
-    assert!(scene.memory.session.is_some() && !scene.memory.succeeded);
+    assert!(scene.memory.session.is_some() && scene.memory.succeeded.is_none());
 }
 
 #[tokio::test]
@@ -221,7 +221,7 @@ async fn a_refused_login_stays_written_down_with_what_was_said() {
     scene.server.put(&secret("argocd-initial-admin-secret"), data("password", "wrong "));
     scene.execute(Action::Login).await.unwrap();
     let attempt = scene.remembered(LOGIN);
-    let said = attempt["said"].as_str().unwrap();
+    let said = attempt["tries"][0]["end"]["refused"].as_str().unwrap();
     assert!(said.contains("Invalid username or password") && said.contains("white space"), "{said}");
     assert!(!attempt.to_string().contains("wrong"), "only a keyed hash of it");
     assert!(scene.memory.session.is_none());
@@ -247,11 +247,11 @@ async fn how_a_login_ended_is_written_though_others_write_the_same_secret() {
 }
 
 #[tokio::test]
-async fn a_login_that_nobody_could_look_at_leaves_what_was_known_before() {
+async fn a_login_counts_whoever_answered_it_and_with_what() {
     let mut scene = Scene::new(&[]).await;
     scene.argocd.script(|_, path, _| (path == "/api/v1/session").then(|| refusal(429, "later")));
     assert!(matches!(scene.execute(Action::Login).await, Err(ExecuteError::ArgoCd(_))));
-    assert_eq!(scene.remembered(LOGIN), Value::Null);
+    assert_eq!(scene.remembered(LOGIN)["tries"][0]["end"], "unheard");
 }
 
 #[tokio::test]
@@ -369,7 +369,7 @@ async fn nothing_is_written_anywhere_without_the_lease() {
     let actions = [
         Action::Login,
         Action::Mint(MintReason::Absent),
-        Action::Store,
+        Action::Store(MintReason::Absent),
         Action::Retire(ACCOUNT.to_owned(), old.clone(), RetireReason::Superseded),
         Action::Remember(CredentialRecord { valid: Some(("id".to_owned(), 7)), ..CredentialRecord::default() }),
     ];
@@ -413,7 +413,7 @@ async fn a_lease_that_is_lost_between_two_writes_stops_the_second() {
         }
         None
     });
-    assert_eq!(cause(scene.execute(Action::Store).await), ClusterCause::NotLeading);
+    assert_eq!(cause(scene.execute(Action::Store(MintReason::Refused)).await), ClusterCause::NotLeading);
     assert_eq!(scene.stored(), Value::Null);
 }
 

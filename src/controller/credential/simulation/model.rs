@@ -1,10 +1,13 @@
 //! The world of the simulation: an Argo CD, a cluster, and two controllers of which one holds the
 //! Lease.
 
-use super::super::action::Next;
+use super::super::action::Decision;
+use super::super::logins::LoginRecord;
 use super::super::plan::{Timing, plan};
-use super::super::record::{Attempt, CredentialRecord};
+use super::super::record::CredentialRecord;
 use super::super::snapshot::{Check, Fresh, Key, Login, Session, Snapshot, SupersededKey, Transient};
+use crate::argocd::verify::SessionHealth;
+use crate::argocd::{ArgoCdError, Cause};
 use crate::controller::Consumers;
 use crate::core::Mode;
 use crate::time::Seconds;
@@ -58,8 +61,10 @@ pub(super) struct World {
     // The cluster.
     pub(super) held: Held,
     pub(super) secret_password: u32,
+    /// The user name in the settings: 0 is the account's, others are somebody's.
+    pub(super) user: u32,
     pub(super) marks: CredentialRecord,
-    pub(super) attempt: Option<Attempt>,
+    pub(super) logins: LoginRecord,
     pub(super) stale: bool,
     // The controllers.
     pub(super) memories: [LocalState; 2],
@@ -70,7 +75,8 @@ pub(super) struct World {
     pub(super) refused_logins: usize,
     pub(super) foreign_lost: usize,
     pub(super) foreign: usize,
-    pub(super) refused_at: Vec<(u32, Seconds)>,
+    /// Logins that came to Argo CD and failed there since the last one of the same user that didn't.
+    pub(super) refused_at: Vec<(String, Seconds)>,
 }
 
 #[derive(Clone, Debug)]
@@ -95,6 +101,10 @@ pub(super) enum Happening {
     UpdatePassword,
     /// The Secret gets the password of before.
     OldPassword,
+    /// Somebody writes a wrong password.
+    WrongPassword(u32),
+    /// The settings name another user.
+    User(u32),
     Capability(bool),
     Enabled(bool),
     Broken(bool),
@@ -114,6 +124,8 @@ pub(super) const LATER: u8 = 3;
 pub(super) const FORGOTTEN: u8 = 4;
 /// The process is killed before the answer.
 pub(super) const KILLED: u8 = 5;
+/// It is done, and somebody on the way answers something else: a page, a 5xx, a redirect.
+pub(super) const REWRITTEN: u8 = 7;
 
 fn trouble() -> Transient {
     Transient { kind: "timed_out", text: String::new(), retry_after: None }
@@ -133,8 +145,9 @@ impl World {
             away: false,
             held: Held::Nothing,
             secret_password: 1,
+            user: 0,
             marks: CredentialRecord::default(),
-            attempt: None,
+            logins: LoginRecord::default(),
             stale: false,
             memories: [LocalState::default(), LocalState::default()],
             leader: 0,
@@ -164,6 +177,11 @@ impl World {
 
     pub(super) fn held_id(&self) -> Option<u64> {
         if let Held::Key { id, .. } = self.held { Some(id) } else { None }
+    }
+
+    /// What is tried, in place of its keyed hash.
+    pub(super) fn credential(&self) -> String {
+        format!("{} {}", self.user, self.secret_password)
     }
 
     pub(super) fn ours(&self) -> usize {
@@ -198,13 +216,18 @@ impl World {
         }
         let memory = &self.memories[who];
         let session = memory.session.then(|| {
-            if self.away {
-                Session::Unknown(trouble())
+            let health = if self.away {
+                SessionHealth::Unknown(ArgoCdError { what: String::new(), cause: Cause::Broken(String::new()) })
             } else if self.broken {
-                Session::NotAccepted(String::new())
+                SessionHealth::NotAccepted(String::new())
+            } else if !self.enabled {
+                SessionHealth::Disabled
+            } else if !self.capable {
+                SessionHealth::NoApiKeys
             } else {
-                Session::Accepted { enabled: self.enabled, api_key: self.capable, made: Some(self.now) }
-            }
+                SessionHealth::Accepted
+            };
+            Session { health, made: Some(self.now) }
         });
         let fresh = memory.fresh.as_ref().map(|(token, since)| {
             let check = if self.away {
@@ -216,7 +239,7 @@ impl World {
             };
             Fresh { id: token.id.to_string(), since: *since, check }
         });
-        let can_list = matches!(key, Key::Works { .. }) || matches!(session, Some(Session::Accepted { .. }));
+        let can_list = matches!(key, Key::Works { .. }) || session.as_ref().is_some_and(|_| !self.away && !self.broken);
         let held = self.held_id();
         let fresh_id = memory.fresh.as_ref().map(|(token, _)| token.id);
         let is_left = |token: &&Token| token.ours && Some(token.id) != held && Some(token.id) != fresh_id;
@@ -227,15 +250,8 @@ impl World {
             never_delivered: memory.discarded.contains(&token.id),
         };
         let listed = self.tokens.iter().filter(is_left).filter(|_| can_list).map(left).collect();
-        let credential = self.secret_password.to_string();
-        let login = match self
-            .attempt
-            .as_ref()
-            .and_then(|attempt| Some((attempt, attempt.blocks(&credential, WAIT, self.now)?)))
-        {
-            Some((attempt, until)) => Login::Tried { until, said: attempt.said_to(&credential) },
-            None => Login::Free,
-        };
+        let block = self.logins.blocks(&self.credential(), WAIT, self.now);
+        let login = block.map_or(Login::Free, |block| Login::Tried { until: block.until, said: block.said });
         Snapshot {
             mode: Mode::Password,
             key,
@@ -261,16 +277,16 @@ impl World {
         let seen = self.look(who);
         let planned = plan(&seen, TERMS, self.now);
         match planned.next {
-            Next::Do(action) => {
+            Decision::Act(action) => {
                 let fault = std::mem::take(&mut self.memories[who].fault);
                 self.act(who, &seen, action, fault);
                 true
             }
-            Next::Soon => {
+            Decision::Soon => {
                 self.now += 1;
                 true
             }
-            Next::Later | Next::Wait(_) => {
+            Decision::Backoff | Decision::At(_) => {
                 self.memories[who].session = false;
                 false
             }
@@ -285,10 +301,11 @@ impl World {
     pub(super) fn check(&self) -> Result<(), TestCaseError> {
         let foreign = self.tokens.iter().filter(|token| !token.ours).count();
         prop_assert_eq!(foreign, self.foreign, "somebody else's key was deleted");
-        for (place, (password, at)) in self.refused_at.iter().enumerate() {
-            let within = |(other, then): &&(u32, Seconds)| other == password && *then < at + 300;
+        for (place, (_, at)) in self.refused_at.iter().enumerate() {
+            // Of any user: Argo CD counts those of one, and they are no more.
+            let within = |(_, then): &&(String, Seconds)| *then < at + 310;
             let tries = self.refused_at.iter().skip(place).filter(within).count();
-            prop_assert!(tries <= 2, "{} refused logins within 300 s", tries);
+            prop_assert!(tries <= 3, "{} logins without a success within 310 s: {:?}", tries, self.refused_at);
         }
         Ok(())
     }
@@ -333,6 +350,8 @@ impl World {
             }
             Happening::UpdatePassword => self.secret_password = self.password,
             Happening::OldPassword => self.secret_password = self.password.saturating_sub(1),
+            Happening::WrongPassword(which) => self.secret_password = 1_000_000 + which,
+            Happening::User(user) => self.user = *user,
             Happening::Capability(capable) => self.capable = *capable,
             Happening::Enabled(enabled) => self.enabled = *enabled,
             Happening::Broken(broken) => self.broken = *broken,
@@ -347,10 +366,11 @@ impl World {
     pub(super) fn mend(&mut self) {
         self.tokens.append(&mut self.stalled);
         (self.enabled, self.capable, self.broken, self.away, self.stale) = (true, true, false, false, false);
-        self.secret_password = self.password;
+        (self.secret_password, self.user) = (self.password, 0);
         self.memories.iter_mut().for_each(|memory| memory.fault = 0);
         self.leader = 0;
-        self.advance(WAIT + 1);
+        // Longer than any wait, also the one between keys that vanish.
+        self.advance(WAIT.max(3600) + 1);
     }
 
     /// Lets everything come to rest.

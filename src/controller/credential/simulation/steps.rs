@@ -1,16 +1,16 @@
 //! What the controllers of the simulation do.
 
 use super::super::action::Action;
-use super::super::record::Attempt;
+use super::super::logins::LoginEnd;
 use super::super::snapshot::{Key, Snapshot};
-use super::model::{DONE, FORGOTTEN, Held, KILLED, LATER, LOST, LocalState, Token, World};
+use super::model::{DONE, FORGOTTEN, Held, KILLED, LATER, LOST, LocalState, REWRITTEN, Token, WAIT, World};
 
 impl World {
     pub(super) fn act(&mut self, who: usize, seen: &Snapshot, action: Action, fault: u8) {
         match action {
             Action::Login => self.log_in(who, fault),
             Action::Mint(_) => self.mint(who, seen, fault),
-            Action::Store => {
+            Action::Store(_) => {
                 if fault != LOST
                     && let Some((token, _)) = &self.memories[who].fresh
                 {
@@ -44,10 +44,9 @@ impl World {
     }
 
     fn log_in(&mut self, who: usize, fault: u8) {
-        let credential = self.secret_password.to_string();
-        let before = self.attempt.clone();
-        let attempt = Attempt::next(credential, self.now, before.as_ref());
-        self.attempt = Some(attempt.clone());
+        let before = self.logins.clone();
+        let record = before.begin(self.user.to_string(), self.credential(), self.now, WAIT);
+        self.logins = record.clone();
         if fault == KILLED {
             // Killed right after.
             self.memories[who] = LocalState::default();
@@ -55,28 +54,30 @@ impl World {
         }
         if self.away || fault == LOST {
             // No connection: nothing was tried.
-            self.attempt = before;
+            self.logins = before;
             return;
         }
-        let good = self.secret_password == self.password && self.enabled && (!self.broken || fault == 6);
+        let right = self.user == 0 && self.secret_password == self.password;
+        let good = right && self.enabled && (!self.broken || fault == 6);
         if good {
-            // Argo CD counts from the start again.
-            self.refused_at.clear();
+            // Argo CD counts the failures of this user from the start again.
+            let user = self.user.to_string();
+            self.refused_at.retain(|(of, _)| *of != user);
         } else {
             self.refused_logins += 1;
-            self.refused_at.push((self.secret_password, self.now));
+            self.refused_at.push((self.user.to_string(), self.now));
         }
-        if fault == DONE {
-            // The answer came too late.
-            self.attempt = Some(attempt.unheard());
+        if fault == DONE || fault == REWRITTEN {
+            // The answer came too late, or wasn't Argo CD's.
+            self.logins = record.ended(LoginEnd::Unheard);
         } else if fault == LATER {
             // Killed before the answer.
             self.memories[who] = LocalState::default();
         } else if good {
-            self.attempt = None;
+            self.logins = record.succeeded(&self.user.to_string());
             self.memories[who].session = true;
         } else {
-            self.attempt = Some(Attempt { said: Some("no".to_owned()), ..attempt });
+            self.logins = record.ended(LoginEnd::Refused("no".to_owned()));
         }
     }
 
