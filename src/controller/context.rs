@@ -1,8 +1,9 @@
 //! What every part of the controller works with.
 
+use super::consumers::Consumers;
 use super::health::CredentialHealth;
 use super::metrics::ControllerMetrics;
-use super::process::Options;
+use super::options::Options;
 use crate::cluster::leader_election::Leadership;
 use crate::cluster::{Cause, ClusterError, Event, emit, ensure_with_owner, find, find_owner, object_reference};
 use crate::server::Loops;
@@ -16,19 +17,6 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
-
-/// Whether containers run that hold a credential which has changed since. The pods' part says it,
-/// and the credential's part retires no key before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Consumers {
-    /// Nobody has looked yet.
-    #[default]
-    Unknown,
-    /// All that run took up the credential as it is.
-    InStep,
-    /// So many pods still hold an earlier one.
-    Stale(usize),
-}
 
 /// The entries of the state Secret.
 pub type Remembered = BTreeMap<String, Vec<u8>>;

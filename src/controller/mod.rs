@@ -4,11 +4,13 @@
 //! holds the Lease; every process is ready without it.
 
 pub mod certificates;
+mod consumers;
 mod context;
 mod credential;
 mod driver;
 mod health;
 mod metrics;
+mod options;
 mod process;
 pub mod rollout;
 #[cfg(test)]
@@ -16,10 +18,12 @@ mod scripted;
 mod state;
 mod status;
 
-pub use context::{Consumers, Context};
+pub use consumers::Consumers;
+pub use context::Context;
 pub use health::{CredentialHealth, Examined, Health, ValueId};
 pub use metrics::ControllerMetrics;
-pub use process::{Certificates, Controller, ControllerError, Options};
+pub use options::{Certificates, Options};
+pub use process::{Controller, ControllerError};
 
 /// The annotation with which a person asks for a rotation, on the CA Secret: `ca` or `leaf`.
 pub const ROTATE: &str = "argocd-auth-webhook/rotate";

@@ -1,9 +1,10 @@
 //! What the parts of the controller work with in tests: a scripted API server, and a Lease that a test
 //! gives and takes.
 
-use super::context::{Consumers, Context};
+use super::consumers::Consumers;
+use super::context::Context;
 use super::metrics::ControllerMetrics;
-use super::process::{Certificates, Options};
+use super::options::{Certificates, Options};
 use crate::cluster::leader_election::Leadership;
 use crate::cluster::scripted::{ApiServer, NAMESPACE};
 use crate::server::Loops;

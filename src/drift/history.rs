@@ -1,36 +1,12 @@
 //! Which values a Secret's keys had, and since when: as keyed hashes, never as values.
 
-use super::Held;
+use super::{Held, Key};
 use crate::time::Seconds;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// How many values of a key are remembered. A container that took up an earlier one counts as one
 /// that took up the first of these.
 const MOST: usize = 20;
-
-/// A key of a Secret.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Key {
-    /// Name of the Secret.
-    pub secret: String,
-    /// Key in it.
-    pub key: String,
-}
-
-impl Key {
-    /// This key of this Secret.
-    #[must_use]
-    pub fn new(secret: &str, key: &str) -> Self {
-        Self { secret: secret.to_owned(), key: key.to_owned() }
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.secret, self.key)
-    }
-}
 
 /// One value of a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,13 +6,15 @@
 
 mod facts;
 mod history;
+mod key;
 mod needs;
 mod readiness;
 mod subjects;
 mod verdict;
 
 pub use facts::{Held, Owner, PodFacts};
-pub use history::{History, Key};
+pub use history::History;
+pub use key::Key;
 pub use needs::{Holder, Need};
 pub use readiness::Readiness;
 pub use subjects::TrackedKeys;

@@ -8,6 +8,9 @@ use crate::core::{
     Username,
 };
 
+/// Our own auth block, in whatever file.
+pub(super) const AUTH: &str = "auth";
+
 const TYPE: &str = "type";
 const TOKEN: &str = "token";
 const TOKEN_REF: &str = "tokenSecretKeyRef";

@@ -1,20 +1,15 @@
 //! Our own configuration file.
 
+use super::auth::AUTH;
 use super::block::{Block, Report, kind};
 use super::source::Sources;
 use super::{Address, ArgoCd, Settings, argocd, auth, controller, services};
-use crate::core::{Auth, DEFAULT_USERNAME, Delivery, OnConflict, Username};
+use crate::core::{Auth, DEFAULT_USERNAME, OnConflict, Username};
 use serde_json::Value;
-
-/// What `delivery` may be.
-pub(super) const DELIVERIES: [(&str, Delivery); 2] = [("env", Delivery::Env), ("volume", Delivery::Volume)];
 
 /// What is ours beside `auth`: keys of our own file, and of our chart's values.
 pub(super) const OPTIONS: [&str; 7] =
     ["argocd", "delivery", "onConflict", "legacyAppProxy", "services", "rollout", "credentials"];
-
-/// Our own auth block, in whatever file.
-pub(super) const AUTH: &str = "auth";
 
 /// What is said where no block is found anywhere.
 pub(super) const MISSING: &str = "\
@@ -69,7 +64,7 @@ pub(super) fn options(root: &Block<'_>, runtime: Address, report: &mut Report) -
     };
     let defaults = Settings::new(auth::default(), argocd);
     Settings {
-        delivery: root.one_of("delivery", &DELIVERIES, report).unwrap_or(defaults.delivery),
+        delivery: root.one_of("delivery", &services::DELIVERIES, report).unwrap_or(defaults.delivery),
         on_conflict: root.one_of("onConflict", &conflicts, report).unwrap_or(defaults.on_conflict),
         legacy_app_proxy: root.boolean("legacyAppProxy", report).unwrap_or(defaults.legacy_app_proxy),
         rollout: rollout.mode,

@@ -2,11 +2,13 @@
 
 use super::auth::required;
 use super::block::{Block, Report, did_you_mean, kind, shown};
-use super::config::DELIVERIES;
 use super::names;
 use super::nearest::nearest;
-use crate::core::{LabelSelector, Operator, Reads, Requirement, Service, built_in_services};
+use crate::core::{Delivery, LabelSelector, Operator, Reads, Requirement, Service, built_in_services};
 use serde_json::Value;
+
+/// What `delivery` may be.
+pub(super) const DELIVERIES: [(&str, Delivery); 2] = [("env", Delivery::Env), ("volume", Delivery::Volume)];
 
 /// The built-in services with the configuration's changes, then its additions.
 pub(super) fn read(root: &Block<'_>, report: &mut Report) -> Vec<Service> {

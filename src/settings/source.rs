@@ -16,7 +16,7 @@ pub struct Sources {
 
 impl Default for Sources {
     fn default() -> Self {
-        Self { auth: super::config::AUTH.to_owned(), argocd: None }
+        Self { auth: super::auth::AUTH.to_owned(), argocd: None }
     }
 }
 

@@ -77,7 +77,7 @@ impl Chosen<'_> {
 /// `auth` at the root, or under our chart's name.
 fn own_auth<'v>(root: &Block<'v>, below: Option<&Block<'v>>, report: &mut Report) -> Vec<Chosen<'v>> {
     let blocks = [Some(root), below].into_iter().flatten();
-    let blocks: Vec<Block<'v>> = blocks.filter_map(|holder| holder.block(config::AUTH, report)).collect();
+    let blocks: Vec<Block<'v>> = blocks.filter_map(|holder| holder.block(auth::AUTH, report)).collect();
     let read = |block: Block<'v>| {
         // Our own block is strict in whatever file it stands.
         let mut strict = Report::new(true);
@@ -116,7 +116,7 @@ fn choose<'v>(mut blocks: Vec<Chosen<'v>>, report: &mut Report) -> Option<Chosen
         blocks.iter().position(|block| block.of_runtime.is_some_and(|(_, spelling)| spelling.read_by_chart));
     let place = read_by_chart.unwrap_or(0);
     if place >= blocks.len() {
-        return report.problem(config::AUTH, config::MISSING.trim_end());
+        return report.problem(auth::AUTH, config::MISSING.trim_end());
     }
     Some(blocks.swap_remove(place))
 }

@@ -3,8 +3,6 @@
 
 pub use crate::yaml::Position;
 
-use super::Input;
-use crate::core::text::shown;
 use std::io;
 
 /// Why manifests can't be processed. All of it is wrong input (exit code 2).
@@ -79,8 +77,8 @@ pub(super) enum Unread {
 }
 
 impl Unread {
-    pub fn into_error(self, input: &Input, document: usize) -> InjectError {
-        let input = input.shown_name();
+    /// As the error of an input that is shown under this name.
+    pub fn into_error(self, input: String, document: usize) -> InjectError {
         match self {
             Self::Broken { at, reason } => InjectError::Broken { input, document, at, reason },
             Self::NotAnObject { at, found } => InjectError::NotAnObject { input, document, at, found },
@@ -94,16 +92,6 @@ impl std::fmt::Display for Unread {
             Self::Broken { at, reason } => write!(f, "{}{reason}", prefix(*at)),
             Self::NotAnObject { at, found } => write!(f, "{at}: {found}, not a Kubernetes object"),
         }
-    }
-}
-
-/// The longest name of an input that is shown.
-const MOST_OF_A_NAME: usize = 4096;
-
-impl Input {
-    /// The input's name, for people.
-    pub(super) fn shown_name(&self) -> String {
-        shown(&self.name, MOST_OF_A_NAME)
     }
 }
 

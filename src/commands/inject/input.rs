@@ -1,8 +1,12 @@
 //! What is read: bytes with a name, which must be UTF-8 text.
 
 use super::{InjectError, Position};
+use crate::core::text::shown;
 use std::io::Read;
 use std::path::Path;
+
+/// The longest name of an input that is shown.
+const MOST_OF_A_NAME: usize = 4096;
 
 /// One file, or standard input, whole.
 #[derive(Clone)]
@@ -76,5 +80,10 @@ impl Input {
                 Err(InjectError::NotUtf8 { input: input(), at })
             }
         }
+    }
+
+    /// The input's name, for people.
+    pub(super) fn shown_name(&self) -> String {
+        shown(&self.name, MOST_OF_A_NAME)
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn documents<'a>(input: &Input, text: &'a str) -> Result<Vec<Document
         let at = position(text, start);
         if let Err(error) = next {
             let start_of_stream = Position { line: 1, column: 1 };
-            return Err(broken(&error, start_of_stream).into_error(input, document));
+            return Err(broken(&error, start_of_stream).into_error(input.shown_name(), document));
         }
         let end = stream.byte_offset();
         let slice = |from: usize, to: usize| text.get(from..to).unwrap_or_default();

@@ -35,7 +35,7 @@ impl<'i> Treater<'i> {
         let services = self.injector.services();
         let mut names = services.flat_map(|service| service.containers.iter().chain(&service.or_containers));
         if matches!(why, Unread::Broken { .. }) && names.any(|name| text.contains(name.as_str())) {
-            return Err(why.into_error(input, document));
+            return Err(why.into_error(input.shown_name(), document));
         }
         let place = Place { input: input.shown_name(), document, items: Vec::new() };
         let warnings = vec![format!("{why}; it is left as it is")];

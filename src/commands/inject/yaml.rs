@@ -25,7 +25,7 @@ pub(super) fn treat(
                 treater.unread(input, document, chunk.raw, error)?;
                 None
             }
-            Err(error) => return Err(error.into_error(input, document)),
+            Err(error) => return Err(error.into_error(input.shown_name(), document)),
         };
         let Some((mut value, repeated)) = read else {
             if format == Format::Yaml {

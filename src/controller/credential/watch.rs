@@ -2,7 +2,7 @@
 
 use super::source::key_place;
 use crate::cluster::{ClusterError, Seen, watch_named};
-use crate::controller::context::{Consumers, Context};
+use crate::controller::{Consumers, Context};
 use crate::core::{Mode, Username};
 use futures_util::stream::{BoxStream, select_all};
 use futures_util::{Stream, StreamExt};

@@ -1,7 +1,8 @@
 //! How many ready pods may be taken within an hour.
 
-use super::plan::{Step, View, Waiting};
+use super::action::{Step, Waiting};
 use super::record::HOUR;
+use super::view::View;
 use crate::time::{Seconds, rfc3339};
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! Carrying out what the plan says: the ledger first, then the one act.
 
 use super::RESTARTED_AT;
-use super::plan::{Action, RemovalMethod};
+use super::action::{Action, RemovalMethod};
 use super::snapshot::{Kind, WorkloadId};
 use super::workloads::Workloads;
 use crate::cluster::{Cause, ClusterError, FIELD_MANAGER, Removal, call, delete, evict, object_reference};

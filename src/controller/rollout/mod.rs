@@ -3,10 +3,13 @@
 //! [`plan`](plan::plan) decides, from a [`Snapshot`](snapshot::Snapshot); the loop looks, does the one
 //! thing that it says, and looks again. `docs/pods.md` says what people may expect.
 
+mod action;
 mod bounds;
 mod execute;
+mod id;
 mod metrics;
 mod observe;
+mod persisted;
 mod plan;
 mod probe;
 mod reconcile;
@@ -22,6 +25,7 @@ mod store;
 mod table;
 mod tracked;
 mod verified;
+mod view;
 mod workloads;
 
 pub use metrics::PodMetrics;

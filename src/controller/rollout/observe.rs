@@ -1,6 +1,6 @@
 //! Looking at the cluster: what the watches said, and the workloads that matter now, as a snapshot.
 
-use super::reconcile::Persisted;
+use super::persisted::Persisted;
 use super::record::{EvictionRound, RolloutRecord};
 use super::restart::PATIENCE;
 use super::snapshot::{Found, PodView, WorkloadId};

@@ -1,10 +1,11 @@
 //! Reconciling the rollout: observe, plan, execute one act, observe again.
 
+use super::action::{Action, Next, Plan};
 use super::execute::{Executed, execute, workloads};
 use super::observe::{Judgement, Known};
-use super::plan::{Action, Next, Plan, plan};
+use super::persisted::{LEDGER, Persisted};
+use super::plan::plan;
 use super::probe::ProbeResults;
-use super::record::RolloutRecord;
 use super::required::Required;
 use super::snapshot::{Snapshot, WorkloadId};
 use super::status::StatusPublisher;
@@ -15,15 +16,12 @@ use crate::cluster::ClusterError;
 use crate::controller::driver::{Delays, ReconcileError, Reconciler, Requeue, drive};
 use crate::controller::state::{self, State};
 use crate::controller::{Consumers, Context};
-use crate::core::Injector;
-use crate::drift::{History, PodFacts, TrackedKeys};
+use crate::drift::{PodFacts, TrackedKeys};
 use crate::settings::Rollout;
 use crate::time::{Seconds, now};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The name of the ledger in the state Secret.
-const LEDGER: &str = "rollouts";
 /// Changes come in swarms; this long they are gathered.
 const GATHER: Duration = Duration::from_millis(200);
 /// Between two acts.
@@ -57,25 +55,6 @@ pub(in crate::controller) async fn run(context: Context) {
     tokio::select! {
         () = store.follow(&context, &subjects) => {}
         () = Box::pin(drive(&context, &mut keeping, &store.bell)) => {}
-    }
-}
-
-/// What is remembered in the cluster.
-#[derive(Default)]
-pub(super) struct Persisted {
-    pub history: History,
-    pub ledger: RolloutRecord,
-    /// Which settings hold.
-    pub settings: String,
-}
-
-impl Persisted {
-    /// What stands in the state Secret.
-    pub(super) fn of(state: &State, injector: &Injector) -> Self {
-        let what_holds: Vec<String> = injector.injections().map(|injection| format!("{injection:?}")).collect();
-        let settings = state.digest(&[what_holds.join("\n").as_bytes()]).chars().take(12).collect();
-        let (history, ledger) = (state.get(VALUES).unwrap_or_default(), state.get(LEDGER).unwrap_or_default());
-        Self { history, ledger, settings }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What was done to each workload, as far as it bounds what may be done next. Written into the state
 //! Secret before each act, so that a process that is killed in between leaves no act uncounted.
 
-use super::snapshot::WorkloadId;
+use super::id::WorkloadId;
 use crate::time::Seconds;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

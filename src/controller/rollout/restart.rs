@@ -1,8 +1,9 @@
 //! Workloads with stale pods: restarted once for each change, one workload at a time.
 
-use super::plan::{Action, Candidate, RemovalMethod, Step, View, Waiting};
+use super::action::{Action, Candidate, RemovalMethod, Step, Waiting};
 use super::record::HOUR;
 use super::snapshot::{Kind, PodView, Progress};
+use super::view::View;
 use crate::time::{Seconds, rfc3339};
 use std::collections::{BTreeMap, BTreeSet};
 

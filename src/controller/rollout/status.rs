@@ -1,8 +1,8 @@
 //! What is said of it: the status, the metrics, the Events.
 
+use super::action::{Action, RemovalMethod, Waiting};
 use super::execute::about;
 use super::observe::Known;
-use super::plan::{Action, RemovalMethod, Waiting};
 use super::snapshot::{Snapshot, WorkloadId};
 use crate::cluster::{ClusterError, Event};
 use crate::controller::{Consumers, Context, status};

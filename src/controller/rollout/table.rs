@@ -2,7 +2,8 @@
 
 mod stale;
 
-use super::plan::{Action, Next, Plan, plan};
+use super::action::{Action, Next, Plan};
+use super::plan::plan;
 use super::record::RolloutRecord;
 use super::snapshot::{Found, Kind, PodView, Progress, Snapshot, Workload, WorkloadId};
 use super::status::says as says_of;

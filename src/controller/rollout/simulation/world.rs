@@ -2,7 +2,8 @@
 
 mod acts;
 
-use super::super::plan::{Action, Next, RemovalMethod, plan};
+use super::super::action::{Action, Next, RemovalMethod};
+use super::super::plan::plan;
 use super::super::snapshot::{Found, Kind, PodView, Progress, Snapshot, Workload, WorkloadId};
 use crate::controller::health::{Examined, Health, ValueId};
 use crate::core::Outcome;

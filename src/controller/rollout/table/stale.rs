@@ -1,6 +1,6 @@
 //! Cases of stale pods.
 
-use super::super::plan::{Action, Next, Plan};
+use super::super::action::{Action, Next, Plan};
 use super::super::snapshot::{Found, Kind, Progress, Snapshot, Workload, WorkloadId};
 use super::{NOW, changed, done, id, judged, key, missed, planned, pod, said, says, scene, with, workload};
 

@@ -1,0 +1,29 @@
+//! What is remembered in the state Secret.
+
+use super::record::RolloutRecord;
+use super::tracked::VALUES;
+use crate::controller::state::State;
+use crate::core::Injector;
+use crate::drift::History;
+
+/// The name of the ledger in the state Secret.
+pub(super) const LEDGER: &str = "rollouts";
+
+/// What is remembered in the cluster.
+#[derive(Default)]
+pub(super) struct Persisted {
+    pub history: History,
+    pub ledger: RolloutRecord,
+    /// Which settings hold.
+    pub settings: String,
+}
+
+impl Persisted {
+    /// What stands in the state Secret.
+    pub(super) fn of(state: &State, injector: &Injector) -> Self {
+        let what_holds: Vec<String> = injector.injections().map(|injection| format!("{injection:?}")).collect();
+        let settings = state.digest(&[what_holds.join("\n").as_bytes()]).chars().take(12).collect();
+        let (history, ledger) = (state.get(VALUES).unwrap_or_default(), state.get(LEDGER).unwrap_or_default());
+        Self { history, ledger, settings }
+    }
+}

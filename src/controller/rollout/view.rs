@@ -1,0 +1,160 @@
+//! One workload with its pods: what stands against taking one of them away.
+
+use super::action::{Action, Candidate, RemovalMethod, Step, Waiting};
+use super::record::HOUR;
+use super::snapshot::{Found, PodView, Progress, Snapshot, Workload, WorkloadId};
+use crate::drift::Verdict;
+use crate::time::{Seconds, rfc3339};
+use std::collections::BTreeSet;
+
+/// How long to leave a workload whose pod came back out of step; doubled each time.
+const BACK_OFF: Seconds = 60;
+const LONGEST_BACK_OFF: Seconds = HOUR;
+/// How long it is nothing unusual that a replaced pod isn't there again.
+const COMES_BACK: Seconds = 60;
+
+/// A workload with its pods.
+pub(super) struct View<'s> {
+    pub id: &'s WorkloadId,
+    pub workload: &'s Workload,
+    pub pods: Vec<&'s PodView>,
+    pub seen: &'s Snapshot,
+    pub now: Seconds,
+}
+
+impl View<'_> {
+    /// Why no ready pod may be taken away now: another one isn't there again yet. And until when, if that
+    /// is known.
+    pub(super) fn unsettled(&self) -> Option<(Waiting, Option<Seconds>)> {
+        let Self { seen, workload, now, .. } = *self;
+        if let Some(why) = self.incomplete() {
+            return Some((why, None));
+        }
+        let patience = |text: String| Waiting::patience("OneAtATime", text);
+        let going = self.pods.iter().find(|pod| pod.facts.terminating);
+        if let Some(going) = going {
+            return Some((patience(format!("waits for pod {} to end", going.facts.name)), None));
+        }
+        let there: Vec<_> = self.pods.iter().filter(|pod| !pod.facts.completed).collect();
+        if there.len() < workload.desired {
+            let text = format!("waits for its pods: {} of {} are there", there.len(), workload.desired);
+            return Some((patience(text), None));
+        }
+        let late = there.iter().find_map(|pod| Some((pod, seen.late(pod, workload, now)?)))?;
+        let (pod, why) = late;
+        Some((patience(format!("waits for {why}")), pod.facts.readiness.available_at(workload.min_ready)))
+    }
+
+    /// What there is to say of a workload that hasn't got back what was taken away.
+    pub(super) fn incomplete(&self) -> Option<Waiting> {
+        let wave = self.seen.ledger.wave(self.id)?;
+        let last = if wave.awaited { wave.last } else { wave.lately(self.now)? };
+        let usual = self.now < last + COMES_BACK;
+        let (there, desired) = (self.seen.there(self.id), self.workload.desired);
+        if there >= desired {
+            let why = self.seen.behind(self.id, self.workload, self.now)?;
+            let text = format!("a pod was replaced; waits for {why}");
+            return Some(if usual {
+                Waiting::patience("OneAtATime", text)
+            } else {
+                Waiting::trouble("NotReady", text)
+            });
+        }
+        if let Some(why) = &self.workload.refused {
+            return Some(Waiting::trouble(
+                "PodsRefused",
+                format!("a pod was replaced, and new pods are refused: {why}"),
+            ));
+        }
+        let text = format!("a pod was replaced; {there} of {desired} are there");
+        Some(if usual { Waiting::patience("OneAtATime", text) } else { Waiting::trouble("NotBack", text) })
+    }
+
+    /// Why nothing ready may go for what happens to another workload: one act at a time is shown to have
+    /// worked, by a new pod that is available, before the next one; and where a pod that carries what the
+    /// settings say doesn't start, no other would either.
+    pub(super) fn at_risk(&self) -> Option<Waiting> {
+        let Self { seen, now, .. } = *self;
+        for (id, found) in seen.workloads.iter().filter(|(id, _)| *id != self.id) {
+            let Found::There(workload) = found else { continue };
+            let wave = seen.ledger.wave(id).filter(|wave| wave.settings == seen.settings);
+            let missing = || {
+                let there = seen.there(id);
+                let lately = wave.is_some_and(|wave| now < wave.last + COMES_BACK);
+                (lately && there < workload.desired).then(|| format!("{there} of {} are there", workload.desired))
+            };
+            if let Some(why) = wave.and_then(|_| seen.behind(id, workload, now)).or_else(missing) {
+                let text = format!("waits for a new pod of {id}, which shows that new ones start: {why}");
+                return Some(Waiting::patience("FirstOfAll", text));
+            }
+            // Whether or not somebody took the annotation away again: it rolls.
+            let begun = seen.ledger.roll(id).is_some_and(|roll| roll.awaited);
+            if begun && workload.progress != Progress::Done {
+                let unready = seen.pods_of(id).find_map(|pod| seen.late(pod, workload, now));
+                let why = unready.map(|why| format!(": {why}")).unwrap_or_default();
+                let text = format!("waits for {id}, which was restarted, to be available{why}");
+                return Some(Waiting::patience("OneAtATime", text));
+            }
+        }
+        let held_up = |pod: &&PodView| {
+            pod.verdict == Verdict::InStep && pod.facts.readiness.held_up && pod.workload.as_ref() != Some(self.id)
+        };
+        let pod = seen.pods.iter().filter(|pod| !pod.facts.terminating).find(held_up)?;
+        let says = pod.facts.readiness.says.as_deref().unwrap_or("its kubelet doesn't say why");
+        let text =
+            format!("waits for pod {}, which carries what the settings say and hasn't started: {says}", pod.facts.name);
+        Some(Waiting::patience("FirstOfAll", text))
+    }
+
+    /// Takes a pod away, if no bound stands against it. `lacking` are those that are out of step in
+    /// the same way.
+    pub(super) fn take_away(&self, pod: &PodView, how: RemovalMethod, lacking: &[&PodView]) -> Step {
+        let Self { seen, now, id, .. } = *self;
+        if how == RemovalMethod::Evict
+            && let Some(why) = self.at_risk()
+        {
+            return Step::Wait(why, None);
+        }
+        let uid = &pod.facts.uid;
+        let wave = seen.ledger.wave(id).filter(|wave| wave.settings == seen.settings);
+        let counted = wave.is_some_and(|wave| wave.acted_on(uid));
+        // What is counted already was begun: nothing has to be counted again.
+        let mut backoff_level = None;
+        if !counted {
+            // Whoever serves nobody is held by no bound.
+            if let Some(bound) = self.bound().filter(|_| pod.facts.readiness.ready) {
+                return bound;
+            }
+            match wave {
+                None => backoff_level = Some(0),
+                Some(wave) if lacking.iter().all(|pod| wave.knows(&pod.facts.uid)) => {}
+                Some(wave) => {
+                    let delay = BACK_OFF.saturating_mul(1 << wave.backoff_level.min(10)).min(LONGEST_BACK_OFF);
+                    let until = wave.last.saturating_add(delay);
+                    if now < until {
+                        let back = lacking.iter().find(|pod| !wave.knows(&pod.facts.uid));
+                        let name = back.map_or("", |pod| pod.facts.name.as_str());
+                        let text = format!(
+                            "pod {name} came back out of step; no other is taken away before {}",
+                            rfc3339(until)
+                        );
+                        return Step::Wait(Waiting::trouble("CameBack", text), Some(until));
+                    }
+                    backoff_level = Some(if now < wave.last + HOUR { wave.backoff_level + 1 } else { 0 });
+                }
+            }
+        }
+        let mut ledger = seen.ledger.clone();
+        let pods = self.pods.iter().map(|pod| pod.facts.uid.clone());
+        ledger.replace(id, (uid, how == RemovalMethod::Evict), pods, &seen.settings, backoff_level, now);
+        let action = Action::Replace {
+            workload: id.clone(),
+            pod: pod.facts.name.clone(),
+            uid: uid.clone(),
+            how,
+            lack: pod.verdict.lack(),
+        };
+        let services = BTreeSet::from([pod.facts.service.clone()]);
+        Step::Act(Box::new(Candidate { action, ledger, services, needs: pod.facts.needs.clone() }))
+    }
+}
