@@ -306,6 +306,13 @@ async fn a_fresh_key_counts_only_as_the_one_that_was_asked_for() {
         (&asked, "somebody", false),
     ] {
         let argocd = ArgoCd::start(&[&asked, &other]).await;
+        // Every account lists both, so that only the token itself says whose it is.
+        let listed = [&asked, &other].map(|id| json!({ "id": id, "issuedAt": now }));
+        argocd.script(move |_, path, _| {
+            let name = path.strip_prefix("/api/v1/account/")?;
+            let account = json!({ "name": name, "enabled": true, "capabilities": ["apiKey"], "tokens": listed });
+            Some((200, account))
+        });
         let server = argocd.client();
         let metrics = crate::controller::ControllerMetrics::default();
         let asking = Asking { server: &server, metrics: &metrics.credential };
