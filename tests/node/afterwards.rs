@@ -3,7 +3,17 @@
 use crate::support::calls::every_permission_is_used;
 
 /// What only the tests of `pods` use.
-pub const USED_ELSEWHERE: &[&str] = &[];
+pub const USED_ELSEWHERE: &[&str] = &[
+    "controller: create pods/eviction",
+    "controller: delete pods",
+    "controller: get statefulsets.apps",
+    "controller: patch statefulsets.apps",
+    "test: create pods",
+    "test: get configmaps of the settings",
+    "test: get mutatingwebhookconfigurations.admissionregistration.k8s.io",
+    "test: get services",
+    "test: list endpointslices.discovery.k8s.io",
+];
 
 #[test]
 fn every_permission_is_used_here_or_by_other_tests() {

@@ -87,8 +87,16 @@ async fn a_quota_that_refuses_costs_the_namespace_one_pod_at_most() {
     })
     .await;
     scene.scale_webhook(1).await;
-    scene.waits("Deployment/cap-app-proxy", "new pods are refused").await;
-    scene.waits("Deployment/gitops-operator", "waits for a new pod of Deployment/cap-app-proxy").await;
+    eventually("one is refused a new pod, and the other one waits for it", async || {
+        let waiting = scene.status().await?["waiting"].clone();
+        let says = |workload: &str, text: &str| waiting[workload].as_str().is_some_and(|said| said.contains(text));
+        let both = ["Deployment/cap-app-proxy", "Deployment/gitops-operator"];
+        let refused = |one: &str, other: &str| {
+            says(one, "new pods are refused") && says(other, &format!("waits for a new pod of {one}"))
+        };
+        if refused(both[0], both[1]) || refused(both[1], both[0]) { Ok(()) } else { Err(waiting.to_string()) }
+    })
+    .await;
     let lives = [scene.timeline.of("cap-app-proxy"), scene.timeline.of("gitops-operator")].concat();
     let gone = lives.iter().filter(|life| life.going.is_some()).count();
     assert!(gone <= 1, "{gone} pods were taken away under a quota that refuses new ones");
