@@ -3,6 +3,7 @@
 //! [`plan`](plan::plan) decides, from a [`Snapshot`](snapshot::Snapshot); the loop looks, does the one
 //! thing that it says, and looks again. `docs/pods.md` says what people may expect.
 
+mod bounds;
 mod execute;
 mod metrics;
 mod observe;

@@ -2,8 +2,7 @@
 //!
 //! Pure: no I/O and no clock. At most one act comes out, with the ledger as it has to be written
 //! before it. A pod is replaced only if what its successor would get is known to be good and the webhook
-//! was shown to inject one like it; each bound is
-//! counted in the ledger, so that a process that is killed anywhere leaves nothing that its successor
+//! was shown to inject one like it; each bound is counted in the ledger, so that a process that is killed anywhere leaves nothing that its successor
 //! would do twice. `docs/pods.md` says it for people.
 
 use super::record::{HOUR, RolloutRecord};
@@ -18,12 +17,6 @@ const BACK_OFF: Seconds = 60;
 const LONGEST_BACK_OFF: Seconds = HOUR;
 /// How long it is nothing unusual that a replaced pod isn't there again.
 const COMES_BACK: Seconds = 60;
-/// Replacements of a workload within an hour, for each of its pods and besides: a person may try
-/// some settings one after the other.
-const HOURLY: (usize, usize) = (4, 2);
-/// Replacements in the namespace within an hour, for each of its pods and besides.
-const NAMESPACE_HOURLY: (usize, usize) = (4, 10);
-
 /// How a pod is taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemovalMethod {
@@ -379,32 +372,5 @@ impl View<'_> {
         };
         let services = BTreeSet::from([pod.facts.service.clone()]);
         Step::Act(Box::new(Candidate { action, ledger, services, needs: pod.facts.needs.clone() }))
-    }
-
-    /// The bounds for an hour: they count ready pods that were taken.
-    fn bound(&self) -> Option<Step> {
-        let Self { seen, now, .. } = *self;
-        let bound = |(each, besides): (usize, usize), pods: usize| each * pods + besides;
-        let own = bound(HOURLY, self.pods.len().max(self.workload.desired));
-        let all = bound(NAMESPACE_HOURLY, seen.pods.len());
-        // Those of workloads that are gone are gone from the number of pods as well.
-        let there: BTreeSet<String> = seen.workloads.keys().map(ToString::to_string).collect();
-        let id = self.id.to_string();
-        let of_own = seen.ledger.taken(|name| name == id, now);
-        let of_all = seen.ledger.taken(|name| there.contains(name), now);
-        let until = |taken: &[Seconds], bound: usize| {
-            let last = taken.len().checked_sub(bound).and_then(|place| taken.get(place))?;
-            Some(last.saturating_add(HOUR))
-        };
-        let (what, until) = match (until(&of_own, own), until(&of_all, all)) {
-            (Some(until), _) => (format!("{own} of its ready pods"), until),
-            (None, Some(until)) => (format!("{all} ready pods of the namespace"), until),
-            (None, None) => return None,
-        };
-        let text = format!(
-            "{what} were replaced within an hour, and no more are before {}; kubectl delete pod replaces one now",
-            rfc3339(until)
-        );
-        Some(Step::Wait(Waiting::trouble("HourlyBound", text), Some(until)))
     }
 }
