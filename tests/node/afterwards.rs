@@ -8,11 +8,6 @@ pub const USED_ELSEWHERE: &[&str] = &[
     "controller: delete pods",
     "controller: get statefulsets.apps",
     "controller: patch statefulsets.apps",
-    "test: create pods",
-    "test: get configmaps of the settings",
-    "test: get mutatingwebhookconfigurations.admissionregistration.k8s.io",
-    "test: get services",
-    "test: list endpointslices.discovery.k8s.io",
 ];
 
 #[test]

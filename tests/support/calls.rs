@@ -95,7 +95,10 @@ fn compare(log: &str) -> (Permissions, Permissions) {
             continue;
         }
         let Some((namespace, name)) = account.split_once(':') else { continue };
-        let component = if name.ends_with("-controller") { "controller" } else { "webhook" };
+        let component = match name.rsplit('-').next() {
+            Some(last @ ("controller" | "test")) => last,
+            _ => "webhook",
+        };
         let Some(role) = roles.get(&(namespace.to_owned(), component.to_owned())).and_then(|roles| roles.first())
         else {
             continue;
