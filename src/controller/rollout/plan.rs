@@ -2,8 +2,8 @@
 //!
 //! Pure: no I/O and no clock. At most one act comes out, with the ledger as it has to be written
 //! before it. A pod is replaced only if what its successor would get is known to be good and the webhook
-//! was shown to inject one like it; each bound is counted in the ledger, so that a process that is killed anywhere leaves nothing that its successor
-//! would do twice. `docs/pods.md` says it for people.
+//! was shown to inject one like it; each bound is counted in the ledger, so that a process that is
+//! killed anywhere leaves nothing that its successor would do twice. `docs/pods.md` says it for people.
 
 use super::record::{HOUR, RolloutRecord};
 use super::restart;
@@ -17,6 +17,7 @@ const BACK_OFF: Seconds = 60;
 const LONGEST_BACK_OFF: Seconds = HOUR;
 /// How long it is nothing unusual that a replaced pod isn't there again.
 const COMES_BACK: Seconds = 60;
+
 /// How a pod is taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemovalMethod {
@@ -337,7 +338,7 @@ impl View<'_> {
         // What is counted already was begun: nothing has to be counted again.
         let mut backoff_level = None;
         if !counted {
-            // Whoever serves nobody is held by no bound.
+            // Whoever serves nobody is held by no bound for an hour.
             if let Some(bound) = self.bound().filter(|_| pod.facts.readiness.ready) {
                 return bound;
             }
