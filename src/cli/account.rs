@@ -43,8 +43,8 @@ pub struct AccountVerify {
 /// Enable the account, and let it log in and have API keys
 ///
 /// Changes ConfigMap argocd-cm in Argo CD's namespace, in the spelling that Argo CD itself writes.
-/// Where Helm, Argo CD, Flux or an operator manages it nothing is changed: what to set there is printed, and the
-/// kubectl patch for until then.
+/// Where Helm, Argo CD, Flux or an operator manages it nothing is changed: what to set there is
+/// printed, and the kubectl patch for until then, unless an operator would undo it at once.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     argocd-auth-webhook account enable --namespace codefresh --dry-run\n  \

@@ -24,8 +24,13 @@ impl ClusterArgs {
         Choice { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
     }
 
+    /// Whether the person named one.
+    pub const fn is_named(&self) -> bool {
+        self.context.is_some() || self.kubeconfig.is_some()
+    }
+
     /// That there is no way to the cluster: wrong usage where one was named, else a problem.
     pub fn failure(&self, error: impl Into<anyhow::Error>) -> Failure {
-        if self.context.is_some() || self.kubeconfig.is_some() { Failure::usage(error) } else { error.into().into() }
+        if self.is_named() { Failure::usage(error) } else { error.into().into() }
     }
 }

@@ -89,14 +89,21 @@ pub async fn open(args: &AccessArgs, offline: bool, matches: Option<&ArgMatches>
     };
     let access = CommandContext::open(options).await.map_err(failed)?;
     asked(access.reach());
-    let named = args.cluster.context.is_some() || args.cluster.kubeconfig.is_some();
-    if let (true, false, Err(error)) = (named, offline, access.client()) {
-        return Err(args.cluster.failure(error));
+    if args.cluster.is_named() && !offline {
+        access.client().map_err(Failure::usage)?;
     }
     for note in &access.notes {
         say(&format!("note: {note}"));
     }
     Ok(access)
+}
+
+/// What a person wrote is wrong usage; what a cluster says is a problem.
+fn failed(error: ContextError) -> Failure {
+    match error {
+        ContextError::Settings(_) | ContextError::Address(_) => Failure::usage(error),
+        error => error.into(),
+    }
 }
 
 #[derive(Args, Debug)]
@@ -112,14 +119,6 @@ pub struct PasswordArgs {
     /// Read it from this Secret of the Runtime's namespace, under password if no key is named
     #[arg(long, value_name = "NAME[/KEY]", value_parser = password_secret)]
     pub password_secret: Option<SecretKey>,
-}
-
-/// What a person wrote is wrong usage; what a cluster says is a problem.
-fn failed(error: ContextError) -> Failure {
-    match error {
-        ContextError::Settings(_) | ContextError::Address(_) => Failure::usage(error),
-        error => error.into(),
-    }
 }
 
 impl PasswordArgs {

@@ -95,7 +95,8 @@ fn compare(log: &str) -> (Permissions, Permissions) {
             continue;
         }
         let Some((namespace, name)) = account.split_once(':') else { continue };
-        let component = if name.ends_with("-controller") { "controller" } else { "webhook" };
+        let component = ["controller", "test"].into_iter().find(|end| name.ends_with(&format!("-{end}")));
+        let component = component.unwrap_or("webhook");
         let Some(role) = roles.get(&(namespace.to_owned(), component.to_owned())).and_then(|roles| roles.first())
         else {
             continue;

@@ -293,9 +293,8 @@ mod tests {
 
     #[test]
     fn a_reason_that_many_workloads_share_is_said_once() {
-        let waiting: Map<String, Value> =
+        let mut waiting: Map<String, Value> =
             (0..12).map(|n| (format!("Deployment/{n:02}"), json!("not allowed"))).collect();
-        let mut waiting = waiting;
         waiting.insert("StatefulSet/a".to_owned(), json!("it is paused"));
         let said = status(None, Some(&json!({ "waiting": waiting }))).to_string();
         let lines: Vec<&str> = said.lines().filter(|line| line.contains("wait")).collect();

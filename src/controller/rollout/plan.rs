@@ -2,8 +2,8 @@
 //!
 //! Pure: no I/O and no clock. At most one act comes out, with the ledger as it has to be written
 //! before it. A pod is replaced only if what its successor would get is known to be good and the webhook
-//! was shown to inject one like it; each bound is counted in the ledger, so that a process that is killed anywhere leaves nothing that its successor
-//! would do twice. `docs/pods.md` says it for people.
+//! was shown to inject one like it; each bound is counted in the ledger, so that a process that is
+//! killed anywhere leaves nothing that its successor would do twice. `docs/pods.md` says it for people.
 
 use super::action::{Action, Next, Plan, RemovalMethod, Step, Waiting};
 use super::restart;

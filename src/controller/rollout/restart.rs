@@ -119,7 +119,7 @@ fn restart(view: &View<'_>, stale: &[&PodView], cause: &str) -> Step {
     if workload.progress == Progress::Going && !workload.whole {
         return Step::Wait(Waiting::patience("RolloutGoesOn", "waits for a rollout that goes on"), None);
     }
-    // Whoever serves nobody is held by no bound.
+    // Whoever serves nobody is held by no bound for an hour.
     if view.pods.iter().any(|pod| pod.facts.readiness.ready) {
         let recent: Vec<Seconds> =
             roll.iter().flat_map(|roll| &roll.acts).copied().filter(|at| *now < at + HOUR).collect();
