@@ -68,6 +68,8 @@ async fn a_hundred_rotations_leave_three_keys_and_no_client_is_refused() {
                 // Refused to everybody from here on, by Argo CD itself.
                 revoked.lock().unwrap().push(id_of(&key));
                 scene.argocd.revoke(&session, &id_of(&key));
+                // Or the next key would be waited with, as where something takes keys away.
+                scene.ask(&turn.to_string()).await;
             }
             even if even % 2 == 0 => drop(scene.cluster.delete(&scene.path("secret", "argocd-token")).await.unwrap()),
             _ => scene.store("").await,

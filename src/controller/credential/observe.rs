@@ -70,6 +70,7 @@ impl<'l> Observer<'l> {
             account: held.as_ref().ok().map(|held| held.account.clone()).or_else(|| username.map(str::to_owned)),
             left: Vec::new(),
             held_is_ours: false,
+            held_vanished: false,
             unreadable_accounts: remembered.marks.accounts.iter().cloned().collect(),
             login,
             session: None,
@@ -121,15 +122,19 @@ impl<'l> Observer<'l> {
             }
         }
         let fresh_id = memory.fresh.as_ref().map(|fresh| fresh.id.as_str());
-        let mut current = None;
+        let (mut current, mut held_is_listed) = (None, false);
         for account in &accounts {
             let but = [held_id.as_deref(), fresh_id];
             snapshot.left.extend(argocd_probe::left(account, prefix, but, memory));
-            let is_held = |id: &&str| prefix.is_ours(id);
-            let listed = held_id.as_deref().filter(is_held).and_then(|id| account.token(id));
-            current = current.or_else(|| listed.cloned());
+            let listed = held_id.as_deref().and_then(|id| account.token(id));
+            held_is_listed |= listed.is_some();
+            current = current.or_else(|| listed.filter(|key| prefix.is_ours(&key.id)).cloned());
         }
         snapshot.held_is_ours = current.is_some();
+        // One of ours was tried before it was stored.
+        let valid = snapshot.marks.valid.as_ref().map(|(id, _)| id);
+        let worked = held_id.as_ref().is_some_and(|id| prefix.is_ours(id) || valid == Some(id));
+        snapshot.held_vanished = worked && !held_is_listed && !accounts.is_empty();
         snapshot.unreadable_accounts.retain(|name| accounts.iter().all(|account| account.name != *name));
         let seen_lists = !accounts.is_empty();
         Observation { snapshot, held, current, seen_lists }

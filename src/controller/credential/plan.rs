@@ -157,10 +157,12 @@ impl View<'_> {
         if self.may_be_a_moments_no() {
             return (CredentialStatus::Replacing(why), Decision::Soon);
         }
-        if let Some(loss) = self.new_loss() {
+        // Who asks for a look may have revoked the key themselves: they get another one at once.
+        let wanted = self.seen.asked();
+        if let Some(loss) = self.new_loss().filter(|_| !wanted) {
             return (CredentialStatus::Replacing(why), Decision::Act(Action::Remember(loss)));
         }
-        if let Some(next) = self.seen.marks.next_mint(self.now) {
+        if let Some(next) = self.seen.marks.next_mint(self.now).filter(|_| !wanted) {
             let poll = self.now.saturating_add(self.terms.check.min(POLL));
             let status = self.vanishing(Some(next)).unwrap_or(CredentialStatus::Replacing(why));
             return (status, Decision::At(next.min(poll)));
@@ -176,12 +178,12 @@ impl View<'_> {
         (CredentialStatus::Replacing(why), next)
     }
 
-    /// What is to be remembered of a key that is dead and was not lost before: one that its account no
-    /// longer lists. A change of the password kills keys too, and leaves them in the list.
+    /// What is to be remembered of a key that vanished and was not lost before. A change of the password
+    /// kills keys too, and leaves them in the list.
     fn new_loss(&self) -> Option<CredentialRecord> {
         let Key::Refused { id, .. } = &self.seen.key else { return None };
         let known = self.seen.marks.lost.iter().any(|lost| lost.id == *id);
-        (!self.seen.held_is_ours && !known).then(|| self.seen.marks.with_loss(id, self.now))
+        (self.seen.held_vanished && !known).then(|| self.seen.marks.with_loss(id, self.now))
     }
 
     /// Whether keys vanish: more than one did within an hour. A single one is somebody's revocation.

@@ -143,6 +143,8 @@ pub struct Snapshot {
     pub left: Vec<SupersededKey>,
     /// Whether the key in the Secret is one of ours and listed as well.
     pub held_is_ours: bool,
+    /// Whether it worked once and its account no longer lists it.
+    pub held_vanished: bool,
     /// Accounts that may have some, and whose list can't be read.
     pub unreadable_accounts: Vec<String>,
     /// Whether a login may be tried.

@@ -52,6 +52,7 @@ fn idle() -> Snapshot {
         account: Some("admin".to_owned()),
         left: Vec::new(),
         held_is_ours: true,
+        held_vanished: false,
         unreadable_accounts: Vec::new(),
         login: Login::Free,
         session: None,
@@ -201,7 +202,7 @@ fn a_key_that_vanished_is_remembered_and_the_second_one_in_an_hour_is_waited_wit
     let gone = |lost: &[(&str, Seconds)]| {
         let lost = lost.iter().map(|(id, at)| LostKey { id: (*id).to_owned(), at: *at, lived: 7 }).collect();
         let marks = CredentialRecord { lost, ..idle().marks };
-        Snapshot { session: Some(ACCEPTED), held_is_ours: false, marks, ..with(refused(NOW - 5000, NOW)) }
+        Snapshot { session: Some(ACCEPTED), held_is_ours: false, held_vanished: true, marks, ..with(refused(NOW - 5000, NOW)) }
     };
     let Action::Remember(marks) = does(&gone(&[])) else { panic!("not remembered") };
     assert_eq!(marks.lost, [LostKey { id: "held".to_owned(), at: NOW, lived: 1000 }]);
@@ -211,11 +212,19 @@ fn a_key_that_vanished_is_remembered_and_the_second_one_in_an_hour_is_waited_wit
     assert_eq!(rests(&twice), (state, Decision::At(NOW + 30)));
     assert_eq!(does(&gone(&[("before", NOW - 99), ("held", NOW - 60)])), Action::Mint(MintReason::Refused));
     // While one works it is said all the same.
-    let works = Snapshot { key: works(), held_is_ours: true, ..twice.clone() };
+    let works = Snapshot { key: works(), held_is_ours: true, held_vanished: false, ..twice.clone() };
     assert_eq!(rests(&works).0, CredentialStatus::KeyLost { lost: 2, lived: 7, next: None });
     // One that its account still lists is dead of something else: a new password.
-    let listed = Snapshot { held_is_ours: true, ..gone(&[("before", NOW - 50)]) };
+    let listed = Snapshot { held_is_ours: true, held_vanished: false, ..gone(&[("before", NOW - 50)]) };
     assert_eq!(does(&listed), Action::Mint(MintReason::Refused));
+    // And one that never worked was never lost.
+    let stranger = Snapshot { held_vanished: false, ..gone(&[("before", NOW - 50)]) };
+    assert_eq!(does(&stranger), Action::Mint(MintReason::Refused));
+    // Who asks may have revoked it: no loss, and no wait.
+    for lost in [&[("before", NOW - 50)][..], &[("before", NOW - 50), ("held", NOW - 10)]] {
+        let asked = Snapshot { requests: BTreeSet::from(["now".to_owned()]), ..gone(lost) };
+        assert_eq!(does(&asked), Action::Mint(MintReason::Refused));
+    }
 }
 
 #[test]

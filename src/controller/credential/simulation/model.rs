@@ -258,6 +258,7 @@ impl World {
             account: Some("admin".to_owned()),
             left: listed,
             held_is_ours: can_list && self.tokens.iter().any(|token| token.ours && Some(token.id) == held),
+            held_vanished: can_list && held.is_some_and(|id| self.tokens.iter().all(|token| token.id != id)),
             unreadable_accounts: Vec::new(),
             login,
             session,
