@@ -202,7 +202,13 @@ fn a_key_that_vanished_is_remembered_and_the_second_one_in_an_hour_is_waited_wit
     let gone = |lost: &[(&str, Seconds)]| {
         let lost = lost.iter().map(|(id, at)| LostKey { id: (*id).to_owned(), at: *at, lived: 7 }).collect();
         let marks = CredentialRecord { lost, ..idle().marks };
-        Snapshot { session: Some(ACCEPTED), held_is_ours: false, held_vanished: true, marks, ..with(refused(NOW - 5000, NOW)) }
+        Snapshot {
+            session: Some(ACCEPTED),
+            held_is_ours: false,
+            held_vanished: true,
+            marks,
+            ..with(refused(NOW - 5000, NOW))
+        }
     };
     let Action::Remember(marks) = does(&gone(&[])) else { panic!("not remembered") };
     assert_eq!(marks.lost, [LostKey { id: "held".to_owned(), at: NOW, lived: 1000 }]);
