@@ -78,6 +78,11 @@ impl ArgoCd {
         std::mem::take(&mut self.inner.lock().unwrap().calls)
     }
 
+    /// Somebody takes this key away.
+    pub fn forget(&self, id: &str) {
+        self.inner.lock().unwrap().keys.retain(|known| known != id);
+    }
+
     /// The ids of its keys.
     pub fn keys(&self) -> Vec<String> {
         self.inner.lock().unwrap().keys.clone()

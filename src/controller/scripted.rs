@@ -27,11 +27,15 @@ impl Lease {
 /// A controller of release `rel` that holds the Lease, in password mode, with these settings beside that
 /// (lines of our own configuration file).
 pub fn context(server: &ApiServer, settings: &str) -> (Context, Lease) {
+    context_of(server, &format!("auth: {{ type: password }}\n{settings}"))
+}
+
+/// The same with a whole configuration file.
+pub fn context_of(server: &ApiServer, config: &str) -> (Context, Lease) {
     let (until, leadership) = Leadership::scripted();
     until.send_replace(Some(Instant::now() + Duration::from_hours(1)));
     let file = File::Config("settings.yaml".into());
-    let settings =
-        Settings::from_text(&file, &format!("auth: {{ type: password }}\n{settings}"), Overrides::default()).unwrap();
+    let settings = Settings::from_text(&file, config, Overrides::default()).unwrap();
     let context = Context {
         client: server.client(),
         options: Arc::new(Options {

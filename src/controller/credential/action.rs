@@ -77,6 +77,10 @@ pub enum Action {
     Store(MintReason),
     /// Give the fresh key up.
     Discard,
+    /// Put a copy of the token into `argocd-token`.
+    Copy,
+    /// Empty `argocd-token`: the key of ours in it has had its day.
+    Clear,
     /// Delete this account's key.
     Retire(String, String, RetireReason),
     /// Remember this.

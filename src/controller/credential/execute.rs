@@ -4,6 +4,7 @@ use super::action::{Action, MintReason, RetireReason};
 use super::argocd_probe::{Asking, FreshKey, LocalState};
 use super::id::Prefix;
 use super::logins::{LoginEnd, LoginRecord};
+use super::mirror::Mirror;
 use super::reach::trouble;
 use super::record::{CredentialRecord, LoginProof};
 use super::snapshot::{Key, Snapshot, Transient};
@@ -12,7 +13,7 @@ use crate::argocd::{ArgoCdError, Cause};
 use crate::cluster::{self, ClusterError, Event, ensure, merge_if};
 use crate::controller::Context;
 use crate::controller::state::State;
-use crate::core::SecretKeyRef;
+use crate::core::{GENERATED_TOKEN, SecretKeyRef};
 use crate::time::Seconds;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -76,6 +77,8 @@ impl Executor<'_> {
                 }
                 Ok(())
             }
+            Action::Copy => self.copy().await,
+            Action::Clear => self.clear().await,
             Action::Retire(account, id, gone) => self.retire(&account, &id, gone).await,
             Action::Remember(marks) => self.remember(&marks).await,
         }
@@ -193,34 +196,76 @@ impl Executor<'_> {
     /// Writes the fresh key, if the Secret is still as it was when the key was found wanting.
     async fn store(&mut self, why: &MintReason) -> Result<(), ExecuteError> {
         let Some(fresh) = &self.memory.fresh else { return Ok(()) };
-        let SecretKeyRef { name, key, .. } = key_place(self.context);
-        let namespace = &self.context.options.namespace;
-        let what = format!("writing the API key into Secret {namespace}/{name}");
-        let api = self.context.secrets();
-        let made;
-        let read = if let Some(secret) = &self.sources.key_secret {
-            secret
-        } else {
-            self.context.may_write(&what)?;
-            // No owner: the Runtime goes on with it when this program is uninstalled.
-            let body = json!({
-                "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": self.context.options.metadata(&name),
-            });
-            made = ensure::<Secret>(&api, &what, &name, &body).await?;
-            if made.data.as_ref().is_some_and(|data| data.contains_key(&key)) {
-                // Somebody else was faster, and the plan knows nothing of it.
-                return Ok(());
-            }
-            &made
+        let place = key_place(self.context);
+        let Some(written) = self.write(&place, self.sources.key_secret.as_ref(), &fresh.token).await? else {
+            return Ok(());
         };
-        self.context.may_write(&what)?;
-        let patch = json!({ "data": { key: STANDARD.encode(fresh.token.expose_secret()) } });
-        let written = merge_if::<Secret>(&api, &what, &name, read.metadata.resource_version.as_deref(), patch).await?;
+        let name = place.name;
         self.context.metrics.credential.made(why);
         let note = format!("wrote API key {} ({why})", fresh.id);
         self.memory.fresh = None;
         let event = Event { reason: "CredentialReplaced", action: "Replace", note, warning: false };
         self.context.tell(about(self.context, &name, Some(&written)), event).await;
+        Ok(())
+    }
+
+    /// Writes a token into a Secret that was read as `read`, or makes it. Nothing comes out where somebody
+    /// else made and filled it first: the plan knows nothing of that.
+    async fn write(
+        &self,
+        place: &SecretKeyRef,
+        read: Option<&Secret>,
+        token: &SecretString,
+    ) -> Result<Option<Secret>, ClusterError> {
+        let SecretKeyRef { name, key, .. } = place;
+        let what = format!("writing the API key into Secret {}/{name}", self.context.options.namespace);
+        let api = self.context.secrets();
+        let made;
+        let read = if let Some(secret) = read {
+            secret
+        } else {
+            self.context.may_write(&what)?;
+            // No owner: the Runtime goes on with it when this program is uninstalled.
+            let body = json!({
+                "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": self.context.options.metadata(name),
+            });
+            made = ensure::<Secret>(&api, &what, name, &body).await?;
+            if made.data.as_ref().is_some_and(|data| data.contains_key(key)) {
+                return Ok(None);
+            }
+            &made
+        };
+        self.context.may_write(&what)?;
+        let patch = json!({ "data": { key: STANDARD.encode(token.expose_secret()) } });
+        merge_if::<Secret>(&api, &what, name, read.metadata.resource_version.as_deref(), patch).await.map(Some)
+    }
+
+    /// Copies the token, which was just seen to work.
+    async fn copy(&mut self) -> Result<(), ExecuteError> {
+        let (Some(token), Key::Works { id, .. }) = (self.held, &self.seen.key) else { return Ok(()) };
+        let place = GENERATED_TOKEN.into();
+        if let Some(written) = self.write(&place, self.sources.mirror_secret.as_ref(), token).await? {
+            let note = format!("wrote a copy of the token (API key {id}), for what reads {} by name", place.name);
+            let event = Event { reason: "TokenCopied", action: "Copy", note, warning: false };
+            self.context.tell(about(self.context, &place.name, Some(&written)), event).await;
+        }
+        Ok(())
+    }
+
+    /// Empties `argocd-token`, if it is still as it was read.
+    async fn clear(&mut self) -> Result<(), ExecuteError> {
+        let (Some(read), Mirror::Former { id, .. }) = (&self.sources.mirror_secret, &self.seen.mirror) else {
+            return Ok(());
+        };
+        let (name, key) = (GENERATED_TOKEN.name, GENERATED_TOKEN.key);
+        let what = format!("emptying {key} in Secret {}/{name}", self.context.options.namespace);
+        self.context.may_write(&what)?;
+        let version = read.metadata.resource_version.as_deref();
+        let patch = json!({ "data": { key: "" } });
+        let written = merge_if::<Secret>(&self.context.secrets(), &what, name, version, patch).await?;
+        let note = format!("emptied {key}: API key {id} of password mode stood there, which is retired in token mode");
+        let event = Event { reason: "FormerKeyCleared", action: "Clear", note, warning: false };
+        self.context.tell(about(self.context, name, Some(&written)), event).await;
         Ok(())
     }
 

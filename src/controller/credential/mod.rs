@@ -10,6 +10,7 @@ mod health;
 mod id;
 mod logins;
 mod metrics;
+mod mirror;
 mod observe;
 mod plan;
 mod publish;

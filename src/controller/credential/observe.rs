@@ -5,6 +5,7 @@ use super::execute::{LOGIN, MARKS, credential, login_wait};
 use super::health;
 use super::id::Prefix;
 use super::logins::LoginRecord;
+use super::mirror::{self, Mirror};
 use super::snapshot::{Key, Login, Snapshot, Transient};
 use super::source::Sources;
 use crate::argocd::{Account, ListedToken, Server};
@@ -78,6 +79,7 @@ impl<'l> Observer<'l> {
             marks: remembered.marks,
             requests,
             consumers: *context.consumers.borrow(),
+            mirror: Mirror::InOrder,
             login_due,
         };
         let asking = match server {
@@ -131,6 +133,7 @@ impl<'l> Observer<'l> {
             current = current.or_else(|| listed.filter(|key| prefix.is_ours(&key.id)).cloned());
         }
         snapshot.held_is_ours = current.is_some();
+        snapshot.mirror = mirror::observe(context, prefix, sources, &accounts, now);
         // One of ours was tried before it was stored.
         let valid = snapshot.marks.valid.as_ref().map(|(id, _)| id);
         let worked = held_id.as_ref().is_some_and(|id| prefix.is_ours(id) || valid == Some(id));

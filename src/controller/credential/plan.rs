@@ -9,6 +9,7 @@
 //! replaced is retired later, and only if it is ours. `docs/credentials.md` tells the whole life.
 
 use super::action::{Action, CredentialStatus, Decision, MintReason, Plan, RetireReason};
+use super::mirror::Mirror;
 use super::reach::trouble;
 use super::record::CredentialRecord;
 use super::snapshot::{Check, Fresh, Key, Login, Snapshot, SupersededKey};
@@ -47,9 +48,10 @@ pub struct Timing {
 pub fn plan(seen: &Snapshot, terms: Timing, now: Seconds) -> Plan {
     let view = View { seen, terms, now };
     let (state, next) = view.next();
-    // A request is answered by the look that has just been had, whatever it showed.
+    // A request is answered by the look that has just been had, whatever it showed, unless the next one
+    // in a moment says more.
     let next = match next {
-        Decision::Act(action) => Decision::Act(action),
+        Decision::Act(_) | Decision::Soon => next,
         _ if seen.asked() => {
             Decision::Act(Action::Remember(CredentialRecord { answered: seen.requests.clone(), ..seen.marks.clone() }))
         }
@@ -233,6 +235,9 @@ impl View<'_> {
         if let Some(never_delivered) = self.seen.left.iter().find(|left| left.never_delivered) {
             return Self::retire(never_delivered, RetireReason::Unused);
         }
+        if self.seen.mirror == Mirror::Differs {
+            return Decision::Act(Action::Copy);
+        }
         // It shows whether the password is still the account's: a pod waits for it.
         if self.seen.login_due && self.seen.login == Login::Free {
             return Decision::Act(Action::Login);
@@ -242,6 +247,9 @@ impl View<'_> {
         let first = FIRST_CHECKS.map(|after| since.saturating_add(after)).into_iter().find(|then| *then > self.now);
         let check = self.now.saturating_add(self.terms.check);
         let check = first.map_or(check, |first| first.min(check));
+        if self.clears(&marks) {
+            return Decision::Act(Action::Clear);
+        }
         let Some(oldest) = self.oldest() else { return Decision::At(check) };
         if self.seen.left.len() > MOST_LEFT {
             return Self::retire(oldest, RetireReason::TooMany);
@@ -249,9 +257,22 @@ impl View<'_> {
         if self.seen.consumers != Consumers::InStep {
             return Decision::At(check);
         }
-        let since = marks.superseded.get(&oldest.id).copied().unwrap_or(self.now);
-        let due = since.saturating_add(self.terms.follow_after);
+        let due = self.due(&marks, oldest);
         if due <= self.now { Self::retire(oldest, RetireReason::Superseded) } else { Decision::At(due.min(check)) }
+    }
+
+    /// When a superseded key may go.
+    fn due(&self, marks: &CredentialRecord, left: &SupersededKey) -> Seconds {
+        let since = marks.superseded.get(&left.id).copied().unwrap_or(self.now);
+        since.saturating_add(self.terms.follow_after)
+    }
+
+    /// Whether `argocd-token` holds a key of ours that is about to be retired, or was, and no pod has it.
+    fn clears(&self, marks: &CredentialRecord) -> bool {
+        let Mirror::Former { id, gone } = &self.seen.mirror else { return false };
+        let left = self.seen.left.iter().find(|left| left.id == *id);
+        let over = left.map_or(*gone, |left| self.due(marks, left) <= self.now);
+        over && self.seen.consumers == Consumers::InStep
     }
 
     /// What there is to remember while a key works.

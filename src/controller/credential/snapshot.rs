@@ -1,5 +1,6 @@
 //! What a plan is made from. No secret value is in it.
 
+use super::mirror::Mirror;
 use super::record::CredentialRecord;
 use crate::argocd::verify::{KeyAnswer, SessionHealth};
 use crate::controller::Consumers;
@@ -159,6 +160,8 @@ pub struct Snapshot {
     pub requests: BTreeSet<String>,
     /// Whether pods hold an earlier credential.
     pub consumers: Consumers,
+    /// What there is to do about the copy in `argocd-token`.
+    pub mirror: Mirror,
     /// Whether somebody waits for a login with the password as it is, and none is known that counts.
     pub login_due: bool,
 }

@@ -1,5 +1,6 @@
 //! What stands in the cluster: the key, the user name and the password.
 
+use super::mirror::{self, Care};
 use crate::cluster::ClusterError;
 use crate::controller::Context;
 use crate::core::{GENERATED_TOKEN, Mode, SecretKeyRef, Username};
@@ -15,6 +16,8 @@ pub(super) const CHECK: &str = "argocd-auth-webhook/check";
 pub(super) struct Sources {
     /// The Secret that holds the key, as it was read.
     pub key_secret: Option<Secret>,
+    /// Secret `argocd-token` in token mode, where it matters.
+    pub mirror_secret: Option<Secret>,
     /// The key's bytes.
     pub key: Result<Vec<u8>, String>,
     /// Whose key it is to be; only in password mode.
@@ -61,7 +64,12 @@ pub(super) async fn read(context: &Context) -> Result<Sources, ClusterError> {
         Some((secret.metadata.name.clone()?, value.clone()))
     };
     let requests = [&key_secret, &credential].into_iter().flatten().filter_map(asked).collect();
-    Ok(Sources { key_secret, key, username, password, requests })
+    let mirror_secret = match mirror::care(context) {
+        Care::None => None,
+        _ if place.name == GENERATED_TOKEN.name => key_secret.clone(),
+        Care::Copy | Care::Clear => secret(context, GENERATED_TOKEN.name).await?,
+    };
+    Ok(Sources { key_secret, mirror_secret, key, username, password, requests })
 }
 
 pub(super) async fn secret(context: &Context, name: &str) -> Result<Option<Secret>, ClusterError> {

@@ -1,6 +1,7 @@
 //! The table of cases: what is seen, and what comes out.
 
 use super::action::{Action, CredentialStatus, Decision, MintReason, Plan, RetireReason};
+use super::mirror::Mirror;
 use super::plan::{Timing, plan};
 use super::record::{CredentialRecord, LostKey};
 use super::snapshot::{Check, Fresh, Key, Login, Session, Snapshot, SupersededKey, Transient};
@@ -62,6 +63,7 @@ fn idle() -> Snapshot {
             accounts: BTreeSet::from(["admin".to_owned()]),
             ..CredentialRecord::default()
         },
+        mirror: Mirror::InOrder,
         requests: BTreeSet::new(),
         consumers: Consumers::InStep,
         login_due: false,
@@ -230,6 +232,9 @@ fn a_key_that_vanished_is_remembered_and_the_second_one_in_an_hour_is_waited_wit
     for lost in [&[("before", NOW - 50)][..], &[("before", NOW - 50), ("held", NOW - 10)]] {
         let asked = Snapshot { requests: BTreeSet::from(["now".to_owned()]), ..gone(lost) };
         assert_eq!(does(&asked), Action::Mint(MintReason::Refused));
+        // Nor is the request over while a young key's no is waited with.
+        let young = Snapshot { key: refused(NOW - 30, NOW - 2), ..asked };
+        assert_eq!(rests(&young).1, Decision::Soon);
     }
 }
 

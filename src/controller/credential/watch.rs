@@ -1,9 +1,10 @@
 //! Noticing what changes.
 
+use super::mirror::{self, Care};
 use super::source::key_place;
 use crate::cluster::{ClusterError, Seen, watch_named};
 use crate::controller::{Consumers, Context};
-use crate::core::{Mode, Username};
+use crate::core::{GENERATED_TOKEN, Mode, Username};
 use futures_util::stream::{BoxStream, select_all};
 use futures_util::{Stream, StreamExt};
 use std::future::ready;
@@ -15,6 +16,9 @@ pub(super) async fn watch(context: &Context, bell: &Notify) {
     let mut names = vec![key_place(context).name, auth.credential.name.clone()];
     if let (Mode::Password, Username::SecretKey(reference)) = (auth.mode, &auth.username) {
         names.push(reference.name.clone());
+    }
+    if mirror::care(context) == Care::Copy {
+        names.push(GENERATED_TOKEN.name.to_owned());
     }
     names.sort();
     names.dedup();

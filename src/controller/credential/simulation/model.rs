@@ -3,6 +3,7 @@
 
 use super::super::action::Decision;
 use super::super::logins::LoginRecord;
+use super::super::mirror::Mirror;
 use super::super::plan::{Timing, plan};
 use super::super::record::CredentialRecord;
 use super::super::snapshot::{Check, Fresh, Key, Login, Session, Snapshot, SupersededKey, Transient};
@@ -264,6 +265,7 @@ impl World {
             session,
             fresh,
             marks: self.marks.clone(),
+            mirror: Mirror::InOrder,
             requests: std::collections::BTreeSet::new(),
             consumers: if self.stale { Consumers::Stale(1) } else { Consumers::InStep },
             login_due: false,

@@ -25,6 +25,7 @@ impl World {
                 let fresh = self.memories[who].fresh.take().expect("there is one");
                 self.memories[who].discarded.push(fresh.0.id);
             }
+            Action::Copy | Action::Clear => unreachable!("only in token mode"),
             Action::Retire(account, id, _) => {
                 assert_eq!(account, "admin");
                 let id: u64 = id.parse().unwrap();
