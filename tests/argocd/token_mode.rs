@@ -7,6 +7,7 @@ use crate::support::proxy::Proxy;
 use serde_json::json;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+const MIRROR: &str = "credentials: {followAfter: 2s, checkInterval: 2s, mirrorToken: true}\n";
 const TOKEN_MODE: &str = "auth: {type: token, tokenSecretKeyRef: {name: own, key: token}}\n";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,8 +89,32 @@ async fn changing_the_mode_both_ways_retires_what_was_ours_and_nothing_else() {
     })
     .await;
     assert!(!scene.argocd.accepts(&key));
+    assert_eq!(scene.stored().await.unwrap(), "", "it doesn't stay there to look alive");
+    assert_eq!(scene.events_of("FormerKeyCleared").await.len(), 1);
     controller.kill();
     scene.free_lease().await;
+
+    let mut controller = scene.controller(&format!("{TOKEN_MODE}{MIRROR}")).await;
+    eventually("the copy", async || match scene.stored().await {
+        Some(copy) if copy == theirs => Ok(()),
+        _ => Err("not yet".to_owned()),
+    })
+    .await;
+    // What somebody else writes there is mended, and a token that doesn't work is copied nowhere.
+    scene.store("rubbish").await;
+    eventually("the copy again", async || match scene.stored().await {
+        Some(copy) if copy == theirs => Ok(()),
+        _ => Err("not yet".to_owned()),
+    })
+    .await;
+    let revoked = scene.argocd.make(&session, "soon-revoked", 0);
+    scene.argocd.revoke(&session, "soon-revoked");
+    scene.put("own", "token", &revoked).await;
+    scene.is("refused").await;
+    assert_eq!(scene.stored().await.unwrap(), theirs);
+    controller.kill();
+    scene.free_lease().await;
+    scene.store(&key).await;
 
     let _controller = scene.controller(&format!("{PASSWORD_MODE}{QUICK}")).await;
     let key = scene.replaced(&key).await;
