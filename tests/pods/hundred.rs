@@ -49,6 +49,12 @@ async fn a_hundred_missed_pods_come_in_step_with_a_bounded_number_of_calls() {
     })
     .await;
     let took = scene.timeline.elapsed() - begun;
+    // The status may be ahead of what the test's own watch has seen.
+    eventually("the watch has seen them all", async || match scene.timeline.count("cap-app-proxy") {
+        seen if seen < 200 => Err(seen.to_string()),
+        _ => Ok(()),
+    })
+    .await;
     assert_eq!(scene.timeline.count("cap-app-proxy"), 200, "each pod is replaced once");
     say(&format!("a hundred pods missed at once: in step after {took:.1} s"));
     let Some(log) = log else {

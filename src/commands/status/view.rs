@@ -1,19 +1,20 @@
 //! What is shown of it.
 
 use super::events::Line;
+use crate::settings::freshness;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 /// How many pods that are out of step are named.
 const PODS: usize = 10;
 /// How many workloads are named that wait for the same.
 const WORKLOADS: usize = 3;
-/// For how many seconds a good word counts, where the controller doesn't say it.
-const FRESH: i64 = 300;
-/// A controller looks every few minutes, and says so each time.
-const OLD: i64 = 300;
+/// For how many seconds a good word counts, where the controller doesn't say it, and how old a look may be
+/// before it is told of.
+const FRESH: i64 = freshness(Duration::ZERO).as_secs().cast_signed();
 
 /// What the controller says. What is missing or of another shape is left out: it may be older or
 /// newer than this program.
@@ -65,13 +66,15 @@ impl Status {
         let fresh_for = part.get("freshFor").and_then(Value::as_i64).unwrap_or(FRESH);
         let seen = text("seenAt").or_else(|| text("checkedAt"));
         // A time that can't be read is no time at which anything was seen.
-        seen.and_then(|at| self.seconds_since(at)).is_none_or(|age| age >= fresh_for)
+        // One in the future is a clock's mistake, or somebody's.
+        seen.and_then(|at| self.seconds_since(at)).is_none_or(|age| age >= fresh_for || age <= -fresh_for)
     }
 
     fn pods_are_good(&self) -> bool {
         let Some(part) = &self.pods else { return true };
         let count = |name: &str| part.get("counts").and_then(|counts| counts.get(name)).and_then(Value::as_u64);
-        let out = ["missed", "outdated", "stale"].iter().any(|name| count(name).is_some_and(|count| count > 0));
+        let out =
+            ["missed", "outdated", "stale", "not_ready"].iter().any(|name| count(name).is_some_and(|count| count > 0));
         let waits = part.get("waiting").and_then(Value::as_object).is_some_and(|waiting| !waiting.is_empty());
         !out && !waits
     }
@@ -122,6 +125,9 @@ impl Status {
         if let Some(server) = text("server") {
             row("Argo CD", server.to_owned())?;
         }
+        if let Some(settings) = text("settings") {
+            row("settings", settings.to_owned())?;
+        }
         if let Some(id) = text("keyId") {
             row("key", id.to_owned())?;
         }
@@ -137,7 +143,7 @@ impl Status {
             row("seen", format!("to work {}", self.since(seen)))?;
         }
         if let Some(checked) = text("checkedAt") {
-            let late = self.seconds_since(checked).is_some_and(|age| age > OLD);
+            let late = self.seconds_since(checked).is_some_and(|age| age > FRESH);
             let late = if late { ": look whether the controller runs" } else { "" };
             row("checked", format!("{}{late}", self.since(checked)))?;
         }
@@ -268,6 +274,7 @@ mod tests {
         let credential = json!({
             "mode": "password", "secret": "argocd-token", "key": "token", "account": "admin", "state": "valid",
             "message": "the key works and never expires", "server": "http://argocd-server.codefresh.svc",
+            "settings": "auth: password mode, user admin, Secret argocd-initial-admin-secret, key password; by default: Argo CD at Service argocd-server, port 80",
             "checkedAt": time(90), "validSince": time(90_000), "keyId": "argocd-auth-webhook-codefresh-2",
             "keys": [{"id": "argocd-auth-webhook-codefresh-2", "issuedAt": time(90_000), "current": true},
                 {"id": "argocd-auth-webhook-codefresh-1", "issuedAt": time(900_000), "current": false}],
@@ -317,11 +324,13 @@ mod tests {
         };
         assert!(good(&seen("valid", 899), None));
         assert!(!good(&seen("valid", 900), None));
+        assert!(good(&seen("valid", -30), None), "a clock that is a little ahead");
+        assert!(!good(&seen("valid", -900), None), "a time that hasn't come");
         assert!(status(Some(&seen("valid", 900)), None).to_string().starts_with("Credential: unverified since 20"));
         assert!(!good(&seen("key_lost", 1), None));
         assert!(!good(&json!({"state": "valid", "checkedAt": time(300)}), None), "of an older controller");
         assert!(!good(&json!({"state": "valid"}), None), "nobody knows when");
-        for name in ["missed", "outdated", "stale"] {
+        for name in ["missed", "outdated", "stale", "not_ready"] {
             assert!(!good(&seen("valid", 1), Some(&json!({"counts": {name: 1}}))), "{name}");
         }
         assert!(!good(&seen("valid", 1), Some(&json!({"counts": {}, "waiting": {"Deployment a": "it is paused"}}))));

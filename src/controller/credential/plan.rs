@@ -53,7 +53,9 @@ pub fn plan(seen: &Snapshot, terms: Timing, now: Seconds) -> Plan {
     let next = match next {
         Decision::Act(_) | Decision::Soon => next,
         _ if seen.asked() => {
-            Decision::Act(Action::Remember(CredentialRecord { answered: seen.requests.clone(), ..seen.marks.clone() }))
+            let explained = if let Key::Refused { id, .. } = &seen.key { Some(id.clone()) } else { None };
+            let answered = seen.requests.clone();
+            Decision::Act(Action::Remember(CredentialRecord { answered, explained, ..seen.marks.clone() }))
         }
         other => other,
     };
@@ -77,6 +79,8 @@ impl View<'_> {
             KeyHealth::Odd | KeyHealth::Unknown(None) => self.left_alone(),
             // Nobody but a person can do anything in token mode.
             _ if self.seen.mode == Mode::Token => self.complain(),
+            // No login is spent on what is waited with.
+            KeyHealth::Undecided if self.is_lost() => self.waits_after_losses().unwrap_or_else(|| self.log_in()),
             KeyHealth::Undecided => self.log_in(),
             KeyHealth::Unknown(Some(error)) => (CredentialStatus::Unavailable(trouble(&error)), Decision::Backoff),
             KeyHealth::ServerBroken(how) => (CredentialStatus::ServerBroken(how), Decision::Backoff),
@@ -159,15 +163,11 @@ impl View<'_> {
         if self.may_be_a_moments_no() {
             return (CredentialStatus::Replacing(why), Decision::Soon);
         }
-        // Who asks for a look may have revoked the key themselves: they get another one at once.
-        let wanted = self.seen.asked();
-        if let Some(loss) = self.new_loss().filter(|_| !wanted) {
+        if let Some(loss) = self.new_loss() {
             return (CredentialStatus::Replacing(why), Decision::Act(Action::Remember(loss)));
         }
-        if let Some(next) = self.seen.marks.next_mint(self.now).filter(|_| !wanted) {
-            let poll = self.now.saturating_add(self.terms.check.min(POLL));
-            let status = self.vanishing(Some(next)).unwrap_or(CredentialStatus::Replacing(why));
-            return (status, Decision::At(next.min(poll)));
+        if let Some(waits) = self.waits_after_losses() {
+            return waits;
         }
         // With the one that is held: it is superseded as soon as there is another.
         let to_be = self.seen.left.len() + usize::from(self.seen.held_is_ours);
@@ -185,7 +185,27 @@ impl View<'_> {
     fn new_loss(&self) -> Option<CredentialRecord> {
         let Key::Refused { id, .. } = &self.seen.key else { return None };
         let known = self.seen.marks.lost.iter().any(|lost| lost.id == *id);
-        (self.seen.held_vanished && !known).then(|| self.seen.marks.with_loss(id, self.now))
+        (self.seen.held_vanished && !known && !self.is_explained()).then(|| self.seen.marks.with_loss(id, self.now))
+    }
+
+    /// Whether a person explains that the key is gone: who asks for a look may have revoked it, and gets
+    /// another one at once.
+    fn is_explained(&self) -> bool {
+        let explained = self.seen.marks.explained.as_deref();
+        self.seen.asked() || matches!(&self.seen.key, Key::Refused { id, .. } if explained == Some(id.as_str()))
+    }
+
+    /// What is waited for before another key is made in place of one that vanished.
+    fn waits_after_losses(&self) -> Option<(CredentialStatus, Decision)> {
+        let next = self.seen.marks.next_mint(self.now).filter(|_| !self.is_explained())?;
+        let poll = self.now.saturating_add(self.terms.check.min(POLL));
+        let status = self.vanishing(Some(next)).unwrap_or_else(|| CredentialStatus::Replacing(self.reason()));
+        Some((status, Decision::At(next.min(poll))))
+    }
+
+    /// Whether the key is known to have vanished.
+    fn is_lost(&self) -> bool {
+        matches!(&self.seen.key, Key::Refused { id, .. } if self.seen.marks.lost.iter().any(|lost| lost.id == *id))
     }
 
     /// Whether keys vanish: more than one did within an hour. A single one is somebody's revocation.
@@ -288,6 +308,7 @@ impl View<'_> {
         CredentialRecord {
             valid: Some(valid.unwrap_or_else(|| (id.to_owned(), self.now))),
             superseded: self.seen.left.iter().map(superseded).collect(),
+            explained: None,
             accounts: holding.chain(&self.seen.unreadable_accounts).chain(&self.seen.account).cloned().collect(),
             lost: before.recent_losses(self.now).cloned().collect(),
             answered: if self.seen.asked() { self.seen.requests.clone() } else { before.answered.clone() },

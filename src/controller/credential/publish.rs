@@ -30,6 +30,7 @@ pub(super) struct Known<'k> {
 pub(super) struct StatusPublisher {
     context: Context,
     server: String,
+    settings: String,
     /// Keys of ours at the last look that could list them: the one in the Secret, and the others.
     pub listed: (Option<ListedToken>, Vec<SupersededKey>),
     /// The state that people know of.
@@ -40,7 +41,8 @@ pub(super) struct StatusPublisher {
 
 impl StatusPublisher {
     pub(super) fn new(context: Context, server: String) -> Self {
-        Self { context, server, listed: (None, Vec::new()), told: None, published: None }
+        let settings = context.settings.taken().to_string();
+        Self { context, server, settings, listed: (None, Vec::new()), told: None, published: None }
     }
 
     /// A person asked for a look, and gets to know what it showed.
@@ -83,6 +85,7 @@ impl StatusPublisher {
             account: known.account,
             state: how,
             server: &self.server,
+            settings: &self.settings,
             valid_since: known.valid_since,
             key_id: known.key_id,
             current: self.listed.0.as_ref(),

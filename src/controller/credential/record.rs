@@ -16,6 +16,8 @@ pub struct CredentialRecord {
     pub accounts: BTreeSet<String>,
     /// The requests of people that were answered last, as keyed hashes.
     pub answered: BTreeSet<String>,
+    /// The key that was refused when a person asked for a look: they may have revoked it.
+    pub explained: Option<String>,
     /// The keys that vanished from Argo CD within the last hour, oldest first.
     pub lost: Vec<LostKey>,
 }

@@ -134,9 +134,14 @@ fn no_password(text: &str) -> Option<&'static str> {
     if decoded.is_some_and(|text| is_bcrypt(text.trim())) {
         return Some("the base64 of a bcrypt hash");
     }
-    let placeholder = [("<path:", ">"), ("${", "}"), ("{{", "}}"), ("ref+", "")]
-        .iter()
-        .any(|(begin, end)| text.len() > begin.len() + end.len() && text.starts_with(begin) && text.ends_with(end));
+    // As argocd-vault-plugin, envsubst, templates of Helm's and vals write them.
+    let within = |begin: &str, end: &str| text.strip_prefix(begin).and_then(|rest| rest.strip_suffix(end));
+    let is_name =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    let placeholder = within("<path:", ">").is_some_and(|path| !path.is_empty())
+        || within("${", "}").is_some_and(is_name)
+        || within("{{", "}}").is_some_and(|inner| !inner.trim().is_empty())
+        || text.strip_prefix("ref+").is_some_and(|rest| rest.contains("://"));
     placeholder.then_some("a placeholder that nothing has filled in")
 }
 
@@ -149,10 +154,14 @@ mod tests {
         let hash = "$2a$10$ejFlHeMXuAGnTOL8T0fy2uMI2ZYyLl5nSyLVtD1u9XGaKEa8Zzr2e";
         assert_eq!(no_password(hash), Some("a bcrypt hash"));
         assert_eq!(no_password(&STANDARD.encode(hash)), Some("the base64 of a bcrypt hash"));
-        for placeholder in ["<path:vault/data/argocd#password>", "${ARGOCD_PASSWORD}", "{{ .password }}"] {
+        for placeholder in
+            ["<path:vault/data/argocd#password>", "${ARGOCD_PASSWORD}", "{{ .password }}", "ref+vault://a/b#/c"]
+        {
             assert!(no_password(placeholder).is_some_and(|what| what.contains("placeholder")), "{placeholder}");
         }
-        for password in ["", "hunter2", "$2a$10$short", "<", "${}", "a<b>c", "cGFzc3dvcmQ=", "x-y_z"] {
+        for password in
+            ["", "hunter2", "$2a$10$short", "<", "${}", "a<b>c", "ref+1", "${x}", "<path:>", "cGFzc3dvcmQ=", "x-y_z"]
+        {
             assert_eq!(no_password(password), None, "{password}");
         }
     }

@@ -15,6 +15,8 @@ pub(super) struct Report<'r> {
     pub account: Option<&'r str>,
     pub state: &'r CredentialStatus,
     pub server: &'r str,
+    /// What the settings say, and where.
+    pub settings: &'r str,
     pub valid_since: Option<Seconds>,
     pub key_id: Option<&'r str>,
     /// The key in the Secret, if it is listed and ours.
@@ -31,6 +33,7 @@ impl Report<'_> {
             "key": self.place.key,
             "account": self.account,
             "server": self.server,
+            "settings": self.settings,
             "state": self.state.name(),
             "message": message(self.state),
         });
@@ -274,6 +277,7 @@ mod tests {
             account: Some("admin"),
             state: &CredentialStatus::Valid,
             server: "http://argocd-server.codefresh.svc",
+            settings: "auth: password mode, user admin, Secret argocd-initial-admin-secret, key password",
             valid_since: Some(1_800_000_001),
             key_id: Some("b"),
             current: Some(&current),

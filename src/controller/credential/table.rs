@@ -217,7 +217,9 @@ fn a_key_that_vanished_is_remembered_and_the_second_one_in_an_hour_is_waited_wit
     assert_eq!(does(&gone(&[("held", NOW)])), Action::Mint(MintReason::Refused), "a single one is a revocation");
     let twice = gone(&[("before", NOW - 50), ("held", NOW - 10)]);
     let state = CredentialStatus::KeyLost { lost: 2, lived: 7, next: Some(NOW + 50) };
-    assert_eq!(rests(&twice), (state, Decision::At(NOW + 30)));
+    assert_eq!(rests(&twice), (state.clone(), Decision::At(NOW + 30)));
+    // No login is spent on it meanwhile.
+    assert_eq!(rests(&Snapshot { session: None, ..twice.clone() }), (state, Decision::At(NOW + 30)));
     assert_eq!(does(&gone(&[("before", NOW - 99), ("held", NOW - 60)])), Action::Mint(MintReason::Refused));
     // While one works it is said all the same.
     let works = Snapshot { key: works(), held_is_ours: true, held_vanished: false, ..twice.clone() };
@@ -232,6 +234,10 @@ fn a_key_that_vanished_is_remembered_and_the_second_one_in_an_hour_is_waited_wit
     for lost in [&[("before", NOW - 50)][..], &[("before", NOW - 50), ("held", NOW - 10)]] {
         let asked = Snapshot { requests: BTreeSet::from(["now".to_owned()]), ..gone(lost) };
         assert_eq!(does(&asked), Action::Mint(MintReason::Refused));
+        // Also where the login could only be made later, when the request was answered.
+        let marks = CredentialRecord { explained: Some("held".to_owned()), ..asked.marks.clone() };
+        let answered = Snapshot { requests: BTreeSet::new(), marks, ..asked.clone() };
+        assert_eq!(does(&answered), Action::Mint(MintReason::Refused));
         // Nor is the request over while a young key's no is waited with.
         let young = Snapshot { key: refused(NOW - 30, NOW - 2), ..asked };
         assert_eq!(rests(&young).1, Decision::Soon);
