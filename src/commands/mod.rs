@@ -1,10 +1,12 @@
-//! The commands for people, one module each. They know the rooms below, and not each other.
+//! The commands for people, one module each, and what several of them use. They know the rooms below,
+//! and not each other.
 
 pub mod account;
 pub mod context;
 pub mod demo;
 pub mod doctor;
 pub mod inject;
+pub mod ownership;
 pub mod report;
 pub mod status;
 pub mod terminal;

@@ -2,9 +2,9 @@
 
 use super::CONFIG_MAP;
 use super::config::{self, Change, Found};
-use super::owner::Owner;
 use crate::cluster::{call, merge_if};
 use crate::commands::context::{CommandContext, ContextError};
+use crate::commands::ownership::Owner;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use serde_json::{Map, Value, json};

@@ -2,12 +2,10 @@
 
 mod config;
 mod enable;
-mod owner;
 mod verify;
 
 pub use config::{Change, Found, Unchangeable};
 pub use enable::{Enabled, enable};
-pub use owner::Owner;
 pub use verify::verify;
 
 /// Argo CD's own ConfigMap.

@@ -6,6 +6,7 @@ use crate::argocd::verify::{Verdict as KeyVerdict, ask, claims, judge};
 use crate::argocd::{Account, ArgoCdError, login_advice};
 use crate::cluster::call;
 use crate::commands::context::{CommandContext, ContextError, PasswordFrom, Route};
+use crate::commands::ownership::keys;
 use crate::commands::report::{Report, Verdict};
 use crate::commands::terminal::Progress;
 use crate::core::Mode;
@@ -36,6 +37,9 @@ pub async fn verify(access: &CommandContext, password: Option<&PasswordFrom>) ->
     let mut report = Report::default();
     let account = access.account().await?;
     report.add(CONFIG, account.clone(), in_config(access, &account).await);
+    if let Ok(client) = access.client() {
+        keys::probe(client, access.argocd_namespace(), &mut report).await;
+    }
     let progress = Progress::begin("reaching Argo CD");
     let route = match access.argocd().await {
         Ok(route) => route,

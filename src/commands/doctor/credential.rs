@@ -2,7 +2,7 @@
 
 use super::{Report, Scene, Verdict};
 use crate::cluster::{Cause, call};
-use crate::core::{SecretKeyRef, Username};
+use crate::core::{GENERATED_TOKEN, Mode, SecretKeyRef, Username};
 use crate::settings::Settings;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
@@ -35,6 +35,35 @@ pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, r
         };
         report.add(PROBE, format!("Secret {namespace}/{name}"), verdict);
     }
+    let refers = auth.credential.name == GENERATED_TOKEN.name && auth.credential.key == GENERATED_TOKEN.key;
+    if auth.mode == Mode::Token && !refers {
+        let (name, key) = (GENERATED_TOKEN.name, GENERATED_TOKEN.key);
+        let found = call(&format!("reading Secret {namespace}/{name}"), secrets.get_opt(name)).await;
+        let verdict = found.map(|secret| {
+            let data = secret.and_then(|secret| secret.data);
+            copy(
+                settings.credentials.mirror_token,
+                data.and_then(|mut data| data.remove(key)).is_some_and(|value| !value.0.is_empty()),
+            )
+        });
+        let verdict = verdict.unwrap_or_else(|error| Verdict::NotChecked(error.to_string()));
+        report.add(PROBE, format!("Secret {namespace}/{name}"), verdict);
+    }
+}
+
+/// In token mode: what promotion workflows read.
+fn copy(mirrored: bool, is_there: bool) -> Verdict {
+    match (mirrored, is_there) {
+        (_, true) => Verdict::Ok("holds a token, which promotion workflows read".to_owned()),
+        (true, false) => Verdict::Problem(
+            "holds no token, and promotion workflows read it".to_owned(),
+            "see what status says: the controller copies the token once it has seen it work".to_owned(),
+        ),
+        (false, false) => Verdict::Warning(
+            "holds no token: promotion workflows read it in either mode, and fail without".to_owned(),
+            "set credentials.mirrorToken: true, if you use them".to_owned(),
+        ),
+    }
 }
 
 fn lacking(reference: &SecretKeyRef, what: &str, advice: &str) -> Verdict {
@@ -65,6 +94,14 @@ mod tests {
         assert!(matches!(verdict(None), Verdict::Problem(..)));
         assert!(matches!(verdict(Some(false)), Verdict::Problem(..)));
         assert!(matches!(verdict(Some(true)), Verdict::Warning(..)));
+    }
+
+    #[test]
+    fn in_token_mode_promotions_need_a_copy() {
+        assert!(matches!(copy(true, true), Verdict::Ok(_)));
+        assert!(matches!(copy(false, true), Verdict::Ok(_)));
+        assert!(matches!(copy(true, false), Verdict::Problem(..)));
+        assert!(matches!(copy(false, false), Verdict::Warning(_, advice) if advice.contains("mirrorToken")));
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub use crate::commands::report::{Check, Report, Verdict};
 
 use crate::cluster::{Cause, ClusterError, ServiceEndpoint, call, endpoints};
 use crate::commands::context::{SettingsOfError, settings_of};
+use crate::commands::ownership::keys;
 use crate::core::Engine;
 use crate::pki::{HandshakeError, peer_chain};
 use crate::settings::{Settings, SettingsError};
@@ -94,6 +95,8 @@ pub async fn run(client: &Client, options: Options, settings: Option<Settings>) 
     bundle::probe(&scene, &mut report);
     life::probe(client, &scene, &mut report).await;
     credential::probe(client, &scene, &settings, &mut report).await;
+    let argocd = settings.argocd.namespace.as_ref().unwrap_or(&scene.options.namespace);
+    keys::probe(client, argocd, &mut report).await;
     admission::probe(client, &scene, &injector, &mut report).await;
     pods::probe(client, &scene, &settings, &mut report).await;
     Ok(report)

@@ -3,54 +3,15 @@
 //! ours that password mode left there doesn't stay to look alive.
 
 use super::argocd_probe;
+use super::care::{Care, care};
 use super::id::Prefix;
+use super::snapshot::Mirror;
 use super::source::Sources;
 use crate::argocd::Account;
 use crate::controller::Context;
-use crate::core::{GENERATED_TOKEN, Mode};
+use crate::core::GENERATED_TOKEN;
 use crate::time::Seconds;
 use k8s_openapi::api::core::v1::Secret;
-
-/// What there is to do about the copy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mirror {
-    /// Nothing: it is as it should be, or nobody's business.
-    InOrder,
-    /// The copy isn't the token.
-    Differs,
-    /// A key of ours stands there that nothing keeps alive any more.
-    Former {
-        /// Its id.
-        id: String,
-        /// Whether Argo CD doesn't list it any more.
-        gone: bool,
-    },
-}
-
-/// What this release does with the Secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Care {
-    /// The settings refer to it themselves.
-    None,
-    /// It keeps a copy there.
-    Copy,
-    /// It takes a key of its own away.
-    Clear,
-}
-
-/// What the settings want of it.
-pub(super) fn care(context: &Context) -> Care {
-    let (auth, credentials) = (&context.settings.auth, &context.settings.credentials);
-    let refers = auth.credential.name == GENERATED_TOKEN.name;
-    match auth.mode {
-        Mode::Password => Care::None,
-        Mode::Token if credentials.mirror_token && !(refers && auth.credential.key == GENERATED_TOKEN.key) => {
-            Care::Copy
-        }
-        Mode::Token if refers || credentials.mirror_token => Care::None,
-        Mode::Token => Care::Clear,
-    }
-}
 
 /// What stands in the Secret, beside what belongs there.
 pub(super) fn observe(

@@ -5,6 +5,7 @@
 
 mod action;
 mod argocd_probe;
+mod care;
 mod execute;
 mod health;
 mod id;

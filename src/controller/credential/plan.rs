@@ -9,10 +9,9 @@
 //! replaced is retired later, and only if it is ours. `docs/credentials.md` tells the whole life.
 
 use super::action::{Action, CredentialStatus, Decision, MintReason, Plan, RetireReason};
-use super::mirror::Mirror;
 use super::reach::trouble;
 use super::record::CredentialRecord;
-use super::snapshot::{Check, Fresh, Key, Login, Snapshot, SupersededKey};
+use super::snapshot::{Check, Fresh, Key, Login, Mirror, Snapshot, SupersededKey};
 use crate::argocd::verify::{KeyHealth, Refusal, diagnose};
 use crate::controller::Consumers;
 use crate::core::Mode;

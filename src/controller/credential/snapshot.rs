@@ -1,6 +1,5 @@
 //! What a plan is made from. No secret value is in it.
 
-use super::mirror::Mirror;
 use super::record::CredentialRecord;
 use crate::argocd::verify::{KeyAnswer, SessionHealth};
 use crate::controller::Consumers;
@@ -129,6 +128,22 @@ pub enum Check {
     NotKnown,
     /// It could not be asked about.
     Unknown(Transient),
+}
+
+/// What there is to do about the copy of the token in `argocd-token`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mirror {
+    /// Nothing: it is as it should be, or nobody's business.
+    InOrder,
+    /// The copy isn't the token.
+    Differs,
+    /// A key of ours stands there that nothing keeps alive any more.
+    Former {
+        /// Its id.
+        id: String,
+        /// Whether Argo CD doesn't list it any more.
+        gone: bool,
+    },
 }
 
 /// What was observed of one credential, in one pass.

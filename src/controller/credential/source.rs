@@ -1,6 +1,6 @@
 //! What stands in the cluster: the key, the user name and the password.
 
-use super::mirror::{self, Care};
+use super::care::{Care, care};
 use crate::cluster::ClusterError;
 use crate::controller::Context;
 use crate::core::{GENERATED_TOKEN, Mode, SecretKeyRef, Username};
@@ -64,7 +64,7 @@ pub(super) async fn read(context: &Context) -> Result<Sources, ClusterError> {
         Some((secret.metadata.name.clone()?, value.clone()))
     };
     let requests = [&key_secret, &credential].into_iter().flatten().filter_map(asked).collect();
-    let mirror_secret = match mirror::care(context) {
+    let mirror_secret = match care(context) {
         Care::None => None,
         _ if place.name == GENERATED_TOKEN.name => key_secret.clone(),
         Care::Copy | Care::Clear => secret(context, GENERATED_TOKEN.name).await?,

@@ -1,10 +1,9 @@
 //! The table of cases: what is seen, and what comes out.
 
 use super::action::{Action, CredentialStatus, Decision, MintReason, Plan, RetireReason};
-use super::mirror::Mirror;
 use super::plan::{Timing, plan};
 use super::record::{CredentialRecord, LostKey};
-use super::snapshot::{Check, Fresh, Key, Login, Session, Snapshot, SupersededKey, Transient};
+use super::snapshot::{Check, Fresh, Key, Login, Mirror, Session, Snapshot, SupersededKey, Transient};
 use crate::argocd::verify::SessionHealth;
 use crate::argocd::{ArgoCdError, Cause};
 use crate::controller::Consumers;

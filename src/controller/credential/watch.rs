@@ -1,6 +1,6 @@
 //! Noticing what changes.
 
-use super::mirror::{self, Care};
+use super::care::{Care, care};
 use super::source::key_place;
 use crate::cluster::{ClusterError, Seen, watch_named};
 use crate::controller::{Consumers, Context};
@@ -17,7 +17,7 @@ pub(super) async fn watch(context: &Context, bell: &Notify) {
     if let (Mode::Password, Username::SecretKey(reference)) = (auth.mode, &auth.username) {
         names.push(reference.name.clone());
     }
-    if mirror::care(context) == Care::Copy {
+    if care(context) == Care::Copy {
         names.push(GENERATED_TOKEN.name.to_owned());
     }
     names.sort();

@@ -1,7 +1,5 @@
 //! Token mode at a scripted API server and a scripted Argo CD, until the reconciler rests.
 
-#![expect(clippy::large_futures, reason = "a test's stack is large enough")]
-
 use super::super::reconcile::CredentialReconciler;
 use crate::argocd::scripted::{ArgoCd, token};
 use crate::cluster::scripted::{ApiServer, NAMESPACE, secret};

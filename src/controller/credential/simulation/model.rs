@@ -3,10 +3,9 @@
 
 use super::super::action::Decision;
 use super::super::logins::LoginRecord;
-use super::super::mirror::Mirror;
 use super::super::plan::{Timing, plan};
 use super::super::record::CredentialRecord;
-use super::super::snapshot::{Check, Fresh, Key, Login, Session, Snapshot, SupersededKey, Transient};
+use super::super::snapshot::{Check, Fresh, Key, Login, Mirror, Session, Snapshot, SupersededKey, Transient};
 use crate::argocd::verify::SessionHealth;
 use crate::argocd::{ArgoCdError, Cause};
 use crate::controller::Consumers;

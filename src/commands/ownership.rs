@@ -1,4 +1,6 @@
-//! Who else looks after an object: what it undoes or flags is not ours to edit.
+//! Who else looks after an object of Argo CD's: what it undoes or flags is not ours to edit.
+
+pub mod keys;
 
 use crate::core::text::shown;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;

@@ -1,0 +1,97 @@
+//! Where Argo CD keeps the keys of its accounts, and who else writes there: what takes them out again
+//! makes every key one that vanishes.
+
+use super::Owner;
+use crate::cluster::{Cause, call};
+use crate::commands::report::{Report, Verdict};
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Api, Client};
+
+const SECRET: &str = "argocd-secret";
+const PROBE: &str = "keys";
+
+/// Looks at the metadata of Argo CD's Secret, with the rights of whoever asks. Its data is not read.
+pub async fn probe(client: &Client, namespace: &str, report: &mut Report) {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let what = format!("reading the metadata of Secret {namespace}/{SECRET}");
+    let verdict = match call(&what, secrets.get_metadata(SECRET)).await {
+        Ok(found) => judge(&found.metadata),
+        Err(error) if error.cause == Cause::NotFound => {
+            Verdict::NotChecked("it is not there; name Argo CD's namespace with argocd.namespace".to_owned())
+        }
+        Err(error) => Verdict::NotChecked(error.to_string()),
+    };
+    report.add(PROBE, format!("Secret {namespace}/{SECRET}"), verdict);
+}
+
+/// Who writes it, and whether what they do by default takes keys out that Argo CD has put there.
+fn judge(metadata: &ObjectMeta) -> Verdict {
+    let warning = |text: &str, advice: &str| Verdict::Warning(text.to_owned(), advice.to_owned());
+    let terraform = metadata.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
+    let terraform = terraform.into_iter().any(|manager| manager.to_ascii_lowercase().contains("terraform"));
+    match Owner::of(metadata) {
+        Some(Owner::Object { kind, name }) if kind == "ExternalSecret" => warning(
+            &format!(
+                "External Secrets writes it (ExternalSecret {name}), and takes out the keys that Argo CD puts there"
+            ),
+            "set spec.target.creationPolicy of the ExternalSecret to Merge",
+        ),
+        Some(Owner::Object { kind, name }) if kind == "SealedSecret" => warning(
+            &format!("Sealed Secrets writes it (SealedSecret {name}), and takes out the keys that Argo CD puts there"),
+            "annotate the Secret with sealedsecrets.bitnami.com/patch: \"true\" (in the SealedSecret's template)",
+        ),
+        Some(owner @ Owner::Object { .. }) => warning(
+            &format!("{owner} writes it, and may take out the keys that Argo CD puts there"),
+            "let it leave data that it doesn't know: accounts.<account>.tokens",
+        ),
+        _ if terraform => warning(
+            "Terraform writes it, and takes out the keys that Argo CD puts there at its next run",
+            "add lifecycle { ignore_changes = [data] } to the resource",
+        ),
+        Some(Owner::Operator { name }) => Verdict::Ok(format!(
+            "an operator writes it (ArgoCD {name}), which leaves keys alone; of accounts in its spec.localUsers it \
+             keeps its own only"
+        )),
+        Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux)) => Verdict::Ok(format!(
+            "{owner} applies it as well; that leaves keys alone unless it replaces the Secret or its manifest holds \
+             accounts.<account>.tokens"
+        )),
+        Some(owner) => Verdict::Ok(format!("{owner} writes it as well, which leaves keys alone by default")),
+        None => Verdict::Ok("nobody but Argo CD is known to write it".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn who_takes_keys_out_by_default_is_named_with_what_to_set() {
+        let owned =
+            |kind: &str| json!({"ownerReferences": [{"apiVersion": "x/v1", "kind": kind, "name": "mine", "uid": "u"}]});
+        let managed = |manager: &str| json!({"managedFields": [{"manager": "argocd-server"}, {"manager": manager}]});
+        let judged = |metadata: Value| judge(&serde_json::from_value(metadata).unwrap());
+        for (metadata, names, sets) in [
+            (owned("ExternalSecret"), "ExternalSecret mine", "creationPolicy"),
+            (owned("SealedSecret"), "SealedSecret mine", "sealedsecrets.bitnami.com/patch"),
+            (owned("VaultSecret"), "VaultSecret mine", "accounts.<account>.tokens"),
+            (managed("Terraform"), "Terraform", "ignore_changes"),
+        ] {
+            let Verdict::Warning(text, advice) = judged(metadata) else { panic!("{names}") };
+            assert!(text.contains(names) && advice.contains(sets), "{text}; {advice}");
+        }
+        for (metadata, says) in [
+            (json!({}), "nobody but Argo CD"),
+            (managed("kubectl-client-side-apply"), "nobody but Argo CD"),
+            (json!({"labels": {"app.kubernetes.io/managed-by": "Helm"}}), "Helm writes it as well"),
+            (managed("argocd-controller"), "Argo CD applies it as well"),
+            (managed("kustomize-controller"), "Flux applies it as well"),
+            (managed("somebody"), "\"somebody\" writes it as well"),
+        ] {
+            let Verdict::Ok(text) = judged(metadata) else { panic!("{says}") };
+            assert!(text.contains(says), "{text}");
+        }
+    }
+}
