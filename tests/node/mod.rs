@@ -9,6 +9,7 @@ mod afterwards;
 mod certificates;
 mod stream;
 
+mod bundled;
 mod credential;
 mod elsewhere;
 mod entries;

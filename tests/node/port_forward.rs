@@ -20,6 +20,11 @@ pub fn server() -> Option<PathBuf> {
 
 /// Runs Argo CD as a pod behind a Service, in plain HTTP, as it runs in the Runtime's namespace.
 pub async fn argocd(scene: &Scene, server: &Path) {
+    argocd_at(scene, server, "argo-cd-server", "").await;
+}
+
+/// The same under another name, and below a path.
+pub async fn argocd_at(scene: &Scene, server: &Path, name: &str, root: &str) {
     let (cluster, namespace) = (&scene.cluster, scene.namespace());
     let folder = tempfile::tempdir().unwrap();
     let tar = folder.path().join("argocd.tar");
@@ -39,9 +44,10 @@ pub async fn argocd(scene: &Scene, server: &Path) {
     let pod = json!({ "app": "argocd-server" });
     let container = json!({
         "name": "server", "image": IMAGE, "imagePullPolicy": "Never",
-        "args": ["--insecure", "--port", "8080", "--repo-server", "127.0.0.1:1", "--dex-server", "http://127.0.0.1:1"],
+        "args": ["--insecure", "--port", "8080", "--repo-server", "127.0.0.1:1", "--dex-server", "http://127.0.0.1:1",
+                 "--rootpath", root],
         "ports": [{ "name": "server", "containerPort": 8080 }],
-        "readinessProbe": { "httpGet": { "path": "/api/version", "port": 8080 }, "periodSeconds": 1 },
+        "readinessProbe": { "httpGet": { "path": format!("{root}/api/version"), "port": 8080 }, "periodSeconds": 1 },
     });
     let objects = [
         json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "argocd-cm", "labels": labels } }),
@@ -51,14 +57,14 @@ pub async fn argocd(scene: &Scene, server: &Path) {
         role("argocd-server", &json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }])),
         binding("argocd-server", namespace),
         json!({
-            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "argo-cd-server" },
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": name },
             "spec": { "selector": { "matchLabels": pod }, "template": {
                 "metadata": { "labels": pod },
                 "spec": { "serviceAccountName": "argocd-server", "containers": [container] },
             } },
         }),
         json!({
-            "apiVersion": "v1", "kind": "Service", "metadata": { "name": "argo-cd-server" },
+            "apiVersion": "v1", "kind": "Service", "metadata": { "name": name },
             "spec": { "selector": pod, "ports": [
                 { "name": "http", "port": 80, "targetPort": "server" }, { "name": "https", "port": 443, "targetPort": "server" },
             ] },
@@ -67,7 +73,7 @@ pub async fn argocd(scene: &Scene, server: &Path) {
     for object in objects {
         apply(cluster, namespace, &object);
     }
-    let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/argo-cd-server");
+    let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}");
     eventually("Argo CD's pod is ready", async || {
         let status = cluster.get(&path).await?["status"].clone();
         if status["readyReplicas"] == 1 { Ok(()) } else { Err(status.to_string()) }

@@ -11,18 +11,18 @@ use crate::support::scene::Scene;
 use serde_json::{Value, json};
 use std::time::Instant;
 
-struct Set {
-    name: &'static str,
-    helm: Helm,
-    values: String,
-    generation: &'static str,
-    token: bool,
+pub struct Set {
+    pub name: &'static str,
+    pub helm: Helm,
+    pub values: String,
+    pub generation: &'static str,
+    pub token: bool,
     /// Where the credential is.
-    secret: (&'static str, &'static str),
+    pub secret: (&'static str, &'static str),
     /// Its value, where a person or the Runtime's chart makes that Secret.
-    made_by_others: Option<&'static str>,
-    username: &'static str,
-    volume: bool,
+    pub made_by_others: Option<&'static str>,
+    pub username: &'static str,
+    pub volume: bool,
 }
 
 /// What the services read that authenticate by themselves, given the Secret of the settings.
@@ -31,7 +31,11 @@ const fn read_by_services(set: &Set) -> (&'static str, &'static str) {
 }
 
 async fn install(set: &Set) -> Release {
-    let scene = Scene::new(set.name).await;
+    install_in(Scene::new(set.name).await, set).await
+}
+
+/// Installs it, runs a pod of each service, and looks at what their processes hold.
+pub async fn install_in(scene: Scene, set: &Set) -> Release {
     let namespace = scene.namespace().to_owned();
     let (name, key) = set.secret;
     if let Some(value) = set.made_by_others {
@@ -151,15 +155,14 @@ fn tests_well(release: &Release) {
     assert!(printed.contains("Succeeded"), "{printed}");
 }
 
+// The documentation's three examples are a plain token, a token by reference and a password by reference.
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plain_token_reaches_the_processes() {
     let set = Set {
         name: "token-plain",
         helm: Helm::Four,
-        values: format!(
-            "global: {{external-arg-cd: {{server: {{svc: argo-cd-server}}, auth: {{type: token, token: {}}}}}}}",
-            plain_token()
-        ),
+        values: format!("global: {{external-argo-cd: {{auth: {{type: token, token: {}}}}}}}", plain_token()),
         generation: "current",
         token: true,
         secret: ("auth-argocd-token", "token"),
@@ -190,6 +193,43 @@ async fn a_token_by_reference_reaches_the_processes() {
     let release = install(&set).await;
     release.stands().await;
     tests_well(&release);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_by_reference_reaches_the_processes_with_its_user() {
+    let set = Set {
+        name: "password-documented",
+        helm: Helm::Four,
+        values: "global: {external-argo-cd: {auth: {type: password, username: some-user-name, \
+                 passwordSecretKeyRef: {name: secret-name, key: secret-key}}}}"
+            .to_owned(),
+        generation: "current",
+        token: false,
+        secret: ("secret-name", "secret-key"),
+        made_by_others: Some("a-password-of-a-person"),
+        // The Runtime's chart doesn't know this spelling: its ConfigMap names another.
+        username: "some-user-name",
+        volume: false,
+    };
+    install(&set).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_umbrella_gives_the_runtime_reaches_the_processes() {
+    let set = Set {
+        name: "umbrella-values",
+        helm: Helm::Three,
+        values: "gitops-runtime: {argo-cd: {enabled: false}, global: {runtime: {name: codefresh}, external-argo-cd: \
+                 {auth: {type: token, tokenSecretKeyRef: {name: gitops-runtime-argo-cd-token, key: token}}}}}"
+            .to_owned(),
+        generation: "current",
+        token: true,
+        secret: ("gitops-runtime-argo-cd-token", "token"),
+        made_by_others: Some("a-token-of-a-person"),
+        username: "",
+        volume: false,
+    };
+    install(&set).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,7 +66,7 @@ impl StatusPublisher {
         let is_new = self.told.as_ref().is_none_or(|told| status::kind(told) != status::kind(how));
         let passing = matches!(how, CredentialStatus::Replacing(_));
         if is_new && !passing {
-            let advice = status::advice(how, &context.settings.auth);
+            let advice = status::advice(how, &context.settings.auth, known.account);
             let advice = advice.map(|advice| format!("; to do: {advice}")).unwrap_or_default();
             let note = format!("{}{advice}", status::message(how));
             let first_and_good = self.told.is_none() && how.works() && !matches!(how, CredentialStatus::Expires(_));

@@ -37,7 +37,7 @@ impl Report<'_> {
             "state": self.state.name(),
             "message": message(self.state),
         });
-        if let Some(advice) = advice(self.state, self.auth) {
+        if let Some(advice) = advice(self.state, self.auth, self.account) {
             status["advice"] = advice.into();
         }
         if let Some(id) = self.key_id {
@@ -113,7 +113,8 @@ pub(super) fn message(state: &CredentialStatus) -> String {
 }
 
 /// What to do, where there is something.
-pub(super) fn advice(state: &CredentialStatus, auth: &Auth) -> Option<String> {
+pub(super) fn advice(state: &CredentialStatus, auth: &Auth, account: Option<&str>) -> Option<String> {
+    let account = account.unwrap_or("<account>");
     let SecretKeyRef { name, key, .. } = &auth.credential;
     let text = match (state, auth.mode) {
         (
@@ -145,12 +146,14 @@ pub(super) fn advice(state: &CredentialStatus, auth: &Auth) -> Option<String> {
                 .to_owned()
         }
         (CredentialStatus::LoginUnknown(_), _) => "nothing: it is tried again by itself".to_owned(),
-        (CredentialStatus::AccountDisabled, _) => {
-            "set accounts.<account>.enabled to \"true\" in argocd-cm (account enable does it)".to_owned()
-        }
-        (CredentialStatus::NoApiKey, _) => {
-            "add apiKey to accounts.<account> in argocd-cm (account enable does it): `login,apiKey`".to_owned()
-        }
+        (CredentialStatus::AccountDisabled, _) => format!(
+            "run argocd-auth-webhook account enable: it enables {account} in argocd-cm. Where an operator writes \
+             argocd-cm, set it in its object: spec.extraConfig of ArgoCD, spec.disableAdmin for admin"
+        ),
+        (CredentialStatus::NoApiKey, _) => format!(
+            "run argocd-auth-webhook account enable: it sets accounts.{account} in argocd-cm to `apiKey, login`. Where \
+             an operator writes argocd-cm, set it in its object: spec.extraConfig of ArgoCD"
+        ),
         (CredentialStatus::NotYet(_), _) => "look at the clocks of Argo CD's nodes".to_owned(),
         (CredentialStatus::ServerBroken(_), _) => {
             "look at the log of Argo CD's server, at argocd-cm (its label app.kubernetes.io/part-of: argocd, and that \
@@ -253,7 +256,7 @@ mod tests {
         let mut text = String::new();
         for (mode, state) in states {
             let _ = writeln!(text, "{} ({}): {}", state.name(), reason(&state), message(&state));
-            if let Some(advice) = advice(&state, &auth(mode)) {
+            if let Some(advice) = advice(&state, &auth(mode), Some("robot")) {
                 let _ = writeln!(text, "    to do: {advice}");
             }
         }
