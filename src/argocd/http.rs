@@ -3,7 +3,9 @@
 use super::base::Base;
 use super::connect::{Connector, Sender, innermost};
 use super::error::{ArgoCdError, Cause, RedirectKind};
+use super::lenient::LenientText;
 use super::message::Message;
+use crate::core::text;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::header::{
@@ -11,13 +13,18 @@ use hyper::header::{
 };
 use hyper::{Method, Request, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
+use std::collections::VecDeque;
+use std::sync::PoisonError;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Mutex;
 
-/// An account's list of tokens fills a Secret of 1 MiB at most; with its spelling over HTTP that is
-/// less than this.
-const MOST: usize = 8 << 20;
+/// An account's list of tokens stands in a Secret, which holds less than this.
+const MOST: usize = 1 << 20;
+/// So many secrets that were sent are remembered: another answer may quote them.
+const REMEMBERED: usize = 16;
 /// A connection that idled longer is not used again: the other side may be about to close it, and
 /// then nobody could say whether a write was done.
 const IDLE: Duration = Duration::from_secs(10);
@@ -45,14 +52,17 @@ pub(super) struct Http {
     base: Base,
     connector: Connector,
     idle: Mutex<Option<(Sender, Instant)>>,
+    sent: std::sync::Mutex<VecDeque<SecretString>>,
 }
 
 impl Http {
     pub(super) fn new(base: Base, connector: Connector) -> Self {
-        Self { base, connector, idle: Mutex::new(None) }
+        Self { base, connector, idle: Mutex::new(None), sent: std::sync::Mutex::default() }
     }
 
-    pub(super) async fn call(&self, call: &Call<'_>) -> Result<Value, ArgoCdError> {
+    /// The answer's fields that are asked for; all others are skipped.
+    pub(super) async fn call<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, ArgoCdError> {
+        self.remember([call.token, call.secret].into_iter().flatten());
         let answer = tokio::time::timeout(call.limit, self.exchange(call)).await;
         answer.unwrap_or(Err(Cause::TimedOut(call.limit))).map_err(|cause| {
             let method = &call.method;
@@ -60,7 +70,30 @@ impl Http {
         })
     }
 
-    async fn exchange(&self, call: &Call<'_>) -> Result<Value, Cause> {
+    /// One line of the server's words, which may quote what it was ever sent.
+    pub(super) fn line(&self, text: &str, most: usize) -> String {
+        self.with_secrets(|secrets| text::line(text, most, secrets))
+    }
+
+    fn message(&self, text: &str) -> Message {
+        self.with_secrets(|secrets| Message::new(text, secrets))
+    }
+
+    fn with_secrets<T>(&self, with: impl FnOnce(&[&str]) -> T) -> T {
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        with(&sent.iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>())
+    }
+
+    fn remember<'s>(&self, secrets: impl Iterator<Item = &'s SecretString>) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        for secret in secrets {
+            sent.retain(|known| known.expose_secret() != secret.expose_secret());
+            sent.push_front(secret.clone());
+        }
+        sent.truncate(REMEMBERED);
+    }
+
+    async fn exchange<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, Cause> {
         let request = self.request(call)?;
         let kept = self.idle.lock().await.take().filter(|(sender, since)| since.elapsed() < IDLE && sender.is_ready());
         let mut sender = match kept {
@@ -88,9 +121,7 @@ impl Http {
         if sender.ready().await.is_ok() {
             *self.idle.lock().await = Some((sender, Instant::now()));
         }
-        let secrets: Vec<&str> =
-            [call.token, call.secret].into_iter().flatten().map(ExposeSecret::expose_secret).collect();
-        self.read(head.status, &head.headers, &body, &secrets)
+        self.read(head.status, &head.headers, &body)
     }
 
     fn request(&self, call: &Call<'_>) -> Result<Request<Full<Bytes>>, Cause> {
@@ -116,32 +147,36 @@ impl Http {
             .map_err(|error| Cause::Setup(format!("no request can be made of this: {error}")))
     }
 
-    fn read(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], secrets: &[&str]) -> Result<Value, Cause> {
+    fn read<T: DeserializeOwned>(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<T, Cause> {
         let content_type = header(headers, &CONTENT_TYPE);
         let is_json = content_type.split(';').next().is_some_and(|kind| kind.trim() == "application/json");
-        let json: Option<Value> = if is_json { serde_json::from_slice(body).ok() } else { None };
+        let not_argocd = || Cause::NotArgoCd { status: status.as_u16(), content_type: self.line(content_type, SHOWN) };
         if status.is_success() {
-            return match json {
-                Some(value @ Value::Object(_)) => Ok(value),
-                Some(_) => Err(Cause::Unreadable("it is no JSON object")),
-                None if is_json => Err(Cause::Unreadable("it is no JSON")),
-                None => Err(Cause::NotArgoCd { status: status.as_u16(), content_type }),
-            };
+            if !is_json {
+                return Err(not_argocd());
+            }
+            if serde_json::from_slice::<IgnoredAny>(body).is_err() {
+                return Err(Cause::Unreadable("it is no JSON"));
+            }
+            // A list would do for a struct, too.
+            if !body.trim_ascii_start().starts_with(b"{") {
+                return Err(Cause::Unreadable("it is no JSON object"));
+            }
+            return serde_json::from_slice(body).map_err(|_| Cause::Unreadable("a field is not what it should be"));
         }
         if status.is_redirection() {
-            let to = header(headers, &LOCATION);
             // What follows may be a ticket of a login page.
-            return Err(self.redirect(to.split(['?', '#']).next().unwrap_or_default()));
+            return Err(self.redirect(header(headers, &LOCATION).split(['?', '#']).next().unwrap_or_default()));
         }
-        let said = json.as_ref().and_then(|json| json.get("message").or_else(|| json.get("error")));
-        let said = said.and_then(Value::as_str);
-        let message = Message::new(said.unwrap_or_default(), secrets);
+        let said = if is_json { serde_json::from_slice::<Said>(body).ok() } else { None };
+        let said = said.and_then(|said| said.message.0.or(said.error.0));
+        let message = self.message(said.as_deref().unwrap_or_default());
         Err(match status.as_u16() {
             429 => Cause::TooManyRequests { retry_after: retry_after(headers) },
             415 => Cause::UnsupportedMedia,
             status @ 500.. => Cause::Server { status, message },
             // From here on only Argo CD's own word counts.
-            status if said.is_none() => Cause::NotArgoCd { status, content_type },
+            _ if said.is_none() => not_argocd(),
             401 => Cause::Unauthorized(message),
             403 => Cause::Forbidden(message),
             404 => Cause::NotFound(message),
@@ -160,7 +195,7 @@ impl Http {
             Ok(_) | Err(_) => RedirectKind::Path,
         };
         let to = if to.is_empty() { "an address that it doesn't name" } else { to };
-        Cause::Redirect { to: to.to_owned(), kind }
+        Cause::Redirect { to: self.line(to, SHOWN), kind }
     }
 }
 
@@ -172,10 +207,16 @@ fn broken(error: &hyper::Error) -> Cause {
     Cause::Broken(innermost(error))
 }
 
-/// A header for people.
-fn header(headers: &HeaderMap, name: &hyper::header::HeaderName) -> String {
-    let text = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    text.chars().take(SHOWN).collect()
+fn header<'h>(headers: &'h HeaderMap, name: &hyper::header::HeaderName) -> &'h str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// What an answer says that is no success.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Said {
+    message: LenientText,
+    error: LenientText,
 }
 
 /// In seconds, or as a date.

@@ -7,7 +7,9 @@
 mod base;
 mod connect;
 mod error;
+mod foreign;
 mod http;
+mod lenient;
 mod message;
 #[cfg(test)]
 pub(crate) mod scripted;
@@ -18,6 +20,7 @@ pub mod verify;
 pub use base::{BadAddress, Base, is_inside};
 pub use connect::Proxies;
 pub use error::{ArgoCdError, Cause, RedirectKind, TlsFailure};
+pub use foreign::Foreign;
 pub use message::Message;
 pub use server::{Account, Limits, ListedToken, Server, Target, UserInfo};
 pub use tls::TlsTrust;

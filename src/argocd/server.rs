@@ -3,7 +3,10 @@
 use super::base::Base;
 use super::connect::{Connector, Proxies};
 use super::error::{ArgoCdError, Cause};
+use super::foreign::Foreign;
 use super::http::{Call, Http};
+use super::lenient::time;
+use super::message::Known;
 use super::tls::TlsTrust;
 use hyper::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -17,6 +20,12 @@ use std::time::Duration;
 
 /// What account names and token ids may hold beside letters and digits, and a path may too.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*');
+
+/// A name is cut here: Kubernetes has none that is longer.
+const MAX_NAME: usize = 253;
+
+/// What an account may be able to do.
+const CAPABILITIES: [&str; 2] = ["login", "apiKey"];
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,15 +90,19 @@ pub struct Server {
 }
 
 /// What Argo CD says of whoever asks.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserInfo {
     /// Whether the token was taken. Without any login it is false, and the call succeeds all the same.
     pub logged_in: bool,
     /// The account.
-    pub username: String,
-    /// Who issued the token.
-    pub iss: String,
+    pub username: Foreign,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct WireUserInfo {
+    logged_in: bool,
+    username: String,
 }
 
 /// A local account.
@@ -146,15 +159,37 @@ fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -
     Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
-/// A number, or one in a string as newer gateways write it; 0 is none.
-fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
-    let time = match Value::deserialize(from)? {
-        Value::Number(number) => number.as_i64(),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    };
-    Ok(time.filter(|time| *time != 0))
+#[derive(Deserialize)]
+struct Version {
+    #[serde(rename = "Version", default)]
+    version: String,
 }
+
+#[derive(Deserialize)]
+struct Made {
+    #[serde(default)]
+    token: SecretText,
+}
+
+/// Zeroed when it goes.
+#[derive(Default)]
+struct SecretText(Option<SecretString>);
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Option::<String>::deserialize(from).map(|text| Self(text.map(SecretString::from)))
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    value: String,
+}
+
+/// An answer of which nothing is asked but that it came.
+#[derive(Deserialize)]
+struct Done {}
 
 impl Server {
     /// Nothing is sent yet.
@@ -180,8 +215,8 @@ impl Server {
     /// As any call.
     pub async fn version(&self) -> Result<String, ArgoCdError> {
         let what = "asking Argo CD for its version";
-        let answer = self.read(what, "/api/version", None).await?;
-        self.text(what, &answer, "Version").map(str::to_owned)
+        let Version { version } = self.read(what, "/api/version", None).await?;
+        if version.is_empty() { Err(self.unreadable(what, "a field is missing")) } else { Ok(self.name(&version)) }
     }
 
     /// Logs in; gives a session. After some refusals a correct password is refused too, for minutes:
@@ -210,8 +245,9 @@ impl Server {
     /// As any call. A token that isn't taken is normally none: see [`UserInfo::logged_in`].
     pub async fn userinfo(&self, token: &SecretString) -> Result<UserInfo, ArgoCdError> {
         let what = "asking Argo CD who a token belongs to";
-        let answer = self.read(what, "/api/v1/session/userinfo", Some(token)).await?;
-        self.parse(what, answer)
+        let WireUserInfo { logged_in, username } = self.read(what, "/api/v1/session/userinfo", Some(token)).await?;
+        let shown = self.name(&username);
+        Ok(UserInfo { logged_in, username: Foreign::new(username, shown) })
     }
 
     /// An account.
@@ -220,9 +256,14 @@ impl Server {
     /// As any call.
     pub async fn account(&self, token: &SecretString, name: &str) -> Result<Account, ArgoCdError> {
         let what = format!("reading Argo CD's account {name}");
-        let answer = self.read(&what, &format!("/api/v1/account/{}", segment(name)), Some(token)).await?;
-        let account: Account = self.parse(&what, answer)?;
-        if account.name == name { Ok(account) } else { Err(self.unreadable(&what, "it is about another account")) }
+        let mut account: Account = self.read(&what, &format!("/api/v1/account/{}", segment(name)), Some(token)).await?;
+        if account.name != name {
+            return Err(self.unreadable(&what, "it is about another account"));
+        }
+        // Others mean nothing here, and an id of no such shape is none of ours.
+        account.capabilities.retain(|name| CAPABILITIES.contains(&name.as_str()));
+        account.tokens.retain(|token| is_id(&token.id));
+        Ok(account)
     }
 
     /// Makes an API key with this id, which must be new: a used one brings old keys back to life.
@@ -240,20 +281,19 @@ impl Server {
         let what = format!("making API key {id} of Argo CD's account {account}");
         let path = format!("/api/v1/account/{}/token", segment(account));
         let body = json!({ "id": id, "expiresIn": expires_in.map_or(0, |time| time.as_secs()) });
-        let answer = self.write(&what, Method::POST, &path, Some(body), token).await.map_err(|error| {
+        let made = self.write(&what, Method::POST, &path, Some(body), token).await.map_err(|error| {
             // Both come as 500, code 2.
             let cause = match error.cause {
-                Cause::Server { status: 500, message } if message.as_str().contains("does not have apiKey") => {
-                    Cause::NoApiKeys(message)
-                }
-                Cause::Server { status: 500, message } if message.as_str().contains("already has token with id") => {
-                    Cause::IdTaken(message)
-                }
+                Cause::Server { status: 500, message } => match message.known() {
+                    Some(Known::NoApiKeys) => Cause::NoApiKeys(message),
+                    Some(Known::IdTaken) => Cause::IdTaken(message),
+                    None => Cause::Server { status: 500, message },
+                },
                 other => other,
             };
             ArgoCdError { cause, ..error }
         })?;
-        self.token(&what, answer)
+        self.token(&what, made)
     }
 
     /// Revokes an API key. False if Argo CD says that there is none with this id.
@@ -264,7 +304,7 @@ impl Server {
         let what = format!("revoking API key {id} of Argo CD's account {account}");
         let path = format!("/api/v1/account/{}/token/{}", segment(account), segment(id));
         match self.write(&what, Method::DELETE, &path, None, token).await {
-            Ok(_) => Ok(true),
+            Ok(Done {}) => Ok(true),
             Err(ArgoCdError { cause: Cause::NotFound(_), .. }) => Ok(false),
             Err(error) => Err(error),
         }
@@ -284,45 +324,52 @@ impl Server {
         let what = format!("asking Argo CD whether {resource}, {action}, {subresource} is allowed");
         let subresource: Vec<String> = subresource.split('/').map(segment).collect();
         let path = format!("/api/v1/account/can-i/{}/{}/{}", segment(resource), segment(action), subresource.join("/"));
-        let answer = self.read(&what, &path, Some(token)).await?;
-        Ok(self.text(&what, &answer, "value")? == "yes")
+        let Answer { value } = self.read(&what, &path, Some(token)).await?;
+        if value.is_empty() { Err(self.unreadable(&what, "a field is missing")) } else { Ok(value == "yes") }
     }
 
-    async fn read(&self, what: &str, path: &str, token: Option<&SecretString>) -> Result<Value, ArgoCdError> {
+    /// A name of the server's, as it may be shown.
+    fn name(&self, text: &str) -> String {
+        self.http.line(text, MAX_NAME)
+    }
+
+    async fn read<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        path: &str,
+        token: Option<&SecretString>,
+    ) -> Result<T, ArgoCdError> {
         let limit = self.limits.read;
         self.http.call(&Call { what, method: Method::GET, path, body: None, token, secret: None, limit }).await
     }
 
-    async fn write(
+    async fn write<T: DeserializeOwned>(
         &self,
         what: &str,
         method: Method,
         path: &str,
         body: Option<Value>,
         token: &SecretString,
-    ) -> Result<Value, ArgoCdError> {
+    ) -> Result<T, ArgoCdError> {
         let limit = self.limits.write;
         self.http.call(&Call { what, method, path, body, token: Some(token), secret: None, limit }).await
     }
 
-    fn token(&self, what: &str, mut answer: Value) -> Result<SecretString, ArgoCdError> {
-        match answer.get_mut("token").map(Value::take) {
-            Some(Value::String(token)) if !token.is_empty() => Ok(SecretString::from(token)),
-            _ => Err(self.unreadable(what, "it has no token")),
-        }
-    }
-
-    fn text<'a>(&self, what: &str, answer: &'a Value, field: &str) -> Result<&'a str, ArgoCdError> {
-        answer.get(field).and_then(Value::as_str).ok_or_else(|| self.unreadable(what, "a field is missing"))
-    }
-
-    fn parse<T: DeserializeOwned>(&self, what: &str, answer: Value) -> Result<T, ArgoCdError> {
-        serde_json::from_value(answer).map_err(|_| self.unreadable(what, "a field is not what it should be"))
+    fn token(&self, what: &str, made: Made) -> Result<SecretString, ArgoCdError> {
+        let token = made.token.0.filter(|token| !token.expose_secret().is_empty());
+        token.ok_or_else(|| self.unreadable(what, "it has no token"))
     }
 
     fn unreadable(&self, what: &str, why: &'static str) -> ArgoCdError {
         ArgoCdError { what: format!("{what} ({})", self.base), cause: Cause::Unreadable(why) }
     }
+}
+
+/// Whether it can be the id of a key that is looked at: letters, digits and a few signs. Argo CD takes any
+/// text for one.
+fn is_id(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.:@/".contains(c);
+    !text.is_empty() && text.len() <= MAX_NAME && text.chars().all(allowed)
 }
 
 fn segment(text: &str) -> String {

@@ -90,8 +90,8 @@ pub fn judge(key: &Result<Claims, Flaw>, now: i64, answers: &Answers) -> Verdict
         }
         Err(error) => return Verdict::Unknown(error.clone()),
         Ok(user) if !user.logged_in => return Verdict::Refused(Refusal::NotTaken(None)),
-        Ok(user) if user.username != *name => {
-            return Verdict::Refused(Refusal::OtherUser(user.username.clone()));
+        Ok(user) if !user.username.is(name) => {
+            return Verdict::Refused(Refusal::OtherUser(user.username.to_string()));
         }
         Ok(_) => {}
     }
@@ -205,7 +205,7 @@ impl Answers {
             }
             Err(error) => return SessionHealth::Unknown(error.clone()),
             Ok(user) if !user.logged_in => return SessionHealth::NotAccepted("it counts as no login".to_owned()),
-            Ok(user) if user.username != account => {
+            Ok(user) if !user.username.is(account) => {
                 return SessionHealth::NotAccepted(format!("it is taken for {:?}", user.username));
             }
             Ok(_) => {}

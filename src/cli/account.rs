@@ -1,6 +1,6 @@
 //! `account`: Argo CD's account, looked at and made fit.
 
-use super::context::{AccessArgs, PasswordArgs, open};
+use super::context::{AccessArgs, PasswordArgs, open, open_to_send};
 use super::output::{Outcome, ReportFormat, code, reported, runtime, shown};
 use argocd_auth_webhook::commands::account;
 use clap::{ArgMatches, Args, Subcommand};
@@ -65,7 +65,7 @@ pub fn run(args: Account, matches: Option<&ArgMatches>) -> Outcome {
         match args.action {
             AccountAction::Verify(args) => {
                 let offline = args.access.argocd_url.is_some() && args.password.is_typed();
-                let access = open(&args.access, offline, matches).await?;
+                let access = open_to_send(&args.access, offline, matches).await?;
                 let report = account::verify(&access, args.password.from().as_ref()).await?;
                 reported(&report, args.output)
             }

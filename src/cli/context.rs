@@ -9,6 +9,7 @@ use argocd_auth_webhook::argocd::Base;
 use argocd_auth_webhook::commands::context::{CommandContext, ContextError, Options, PasswordFrom, SecretKey};
 use argocd_auth_webhook::commands::token::Source;
 use clap::{ArgMatches, Args};
+use std::io::{BufRead, IsTerminal, Read};
 use std::path::PathBuf;
 
 #[derive(Args, Debug)]
@@ -42,6 +43,10 @@ pub struct AccessArgs {
     /// Believe any certificate of Argo CD: whoever sits on the way can read the password
     #[arg(long)]
     pub argocd_insecure_skip_verify: bool,
+    /// Don't ask before a credential is sent out of the cluster, or in plain HTTP out of the Runtime's
+    /// namespace, because the cluster's ConfigMap says so
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 impl AccessArgs {
@@ -96,6 +101,37 @@ pub async fn open(args: &AccessArgs, offline: bool, matches: Option<&ArgMatches>
         say(&format!("note: {note}"));
     }
     Ok(access)
+}
+
+/// Opens it for a command that sends a credential to Argo CD, and says where it goes. Where only the
+/// cluster's `ConfigMap` leads out of the cluster, a person has to agree.
+pub async fn open_to_send(
+    args: &AccessArgs,
+    offline: bool,
+    matches: Option<&ArgMatches>,
+) -> Result<CommandContext, Failure> {
+    let access = open(args, offline, matches).await?;
+    let destination = access.destination().map_err(failed)?;
+    say(&format!("note: {destination}"));
+    if destination.needs_consent && !args.yes {
+        let question = destination.question();
+        if !agrees(&question).context("asking whether to go on")? {
+            let advice = "give --yes if that is right, or the right address with --argocd-url";
+            return Err(anyhow::anyhow!("nothing was sent: {question}; {advice}").into());
+        }
+    }
+    Ok(access)
+}
+
+/// Asks a person. Where there is none, nobody agrees.
+fn agrees(question: &str) -> std::io::Result<bool> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(false);
+    }
+    say(&format!("{question}. Send it? [y/N]"));
+    let mut answer = String::new();
+    std::io::stdin().lock().take(16).read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// What a person wrote is wrong usage; what a cluster says is a problem.

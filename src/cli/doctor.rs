@@ -1,14 +1,13 @@
 //! `doctor`: whether all of it is in order.
 
 use super::cluster::ClusterArgs;
-use super::output::{Failure, Outcome, PROBLEM, ReportFormat, asked, print, runtime};
+use super::output::{Failure, Outcome, ReportFormat, asked, reported, runtime};
 use super::place::PlaceArgs;
 use super::settings::{SettingsArgs, settings};
 use argocd_auth_webhook::cluster;
 use argocd_auth_webhook::commands::context::Names;
 use argocd_auth_webhook::commands::doctor::{self, DoctorError};
 use clap::{ArgMatches, Args};
-use std::process::ExitCode;
 
 /// Look whether the webhook is in order
 ///
@@ -62,9 +61,5 @@ pub fn run(args: Doctor, matches: Option<&ArgMatches>) -> Outcome {
             error => error.into(),
         })
     })?;
-    match args.output {
-        ReportFormat::Text => print(report.to_string().as_bytes())?,
-        ReportFormat::Json => print(format!("{:#}\n", report.json()).as_bytes())?,
-    };
-    Ok(if report.has_problem() { ExitCode::from(PROBLEM) } else { ExitCode::SUCCESS })
+    reported(&report, args.output)
 }

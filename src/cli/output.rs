@@ -5,7 +5,7 @@ use argocd_auth_webhook::cluster::{ClusterError, Reach};
 use argocd_auth_webhook::commands::context::ContextError;
 use argocd_auth_webhook::commands::doctor::DoctorError;
 use argocd_auth_webhook::commands::report::Report;
-use argocd_auth_webhook::commands::terminal::has_colour;
+use argocd_auth_webhook::commands::terminal::{has_colour, printable, printable_json};
 use clap::ValueEnum;
 use serde_json::Value;
 use std::io::Write;
@@ -69,7 +69,7 @@ impl Failure {
 
 /// Writes a line to standard error. Where nobody can read it, the work goes on.
 pub fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", printable(line, false));
 }
 
 /// Writes to standard output. A reader that has seen enough (`| head`) is no failure.
@@ -88,10 +88,11 @@ pub fn reported(report: &Report, format: ReportFormat) -> Outcome {
     Ok(code(!report.has_problem()))
 }
 
+/// Writes what a command found. Nothing that stands in it steers the terminal.
 pub fn shown(text: &str, json: &Value, format: ReportFormat) -> Outcome {
     match format {
-        ReportFormat::Text => print(text.as_bytes()),
-        ReportFormat::Json => print(format!("{json:#}\n").as_bytes()),
+        ReportFormat::Text => print(printable(text, has_colour(&std::io::stdout())).as_bytes()),
+        ReportFormat::Json => print(format!("{}\n", printable_json(json, true)).as_bytes()),
     }
 }
 

@@ -4,7 +4,7 @@ use super::cluster::ClusterArgs;
 use super::output::{Outcome, ReportFormat, asked, code, print, runtime, say, shown};
 use argocd_auth_webhook::commands::context::{CommandContext, Options};
 use argocd_auth_webhook::commands::status;
-use argocd_auth_webhook::commands::terminal::has_colour;
+use argocd_auth_webhook::commands::terminal::{has_colour, printable, printable_json};
 use clap::Args;
 use futures_util::StreamExt;
 use std::io::IsTerminal;
@@ -54,8 +54,10 @@ pub fn run(args: Status) -> Outcome {
                     let status = status.coloured(colour);
                     last = code(status.is_good());
                     match args.output {
-                        ReportFormat::Text => print(format!("{clear}{status}\n").as_bytes())?,
-                        ReportFormat::Json => print(format!("{}\n", status.json()).as_bytes())?,
+                        ReportFormat::Text => {
+                            print(format!("{clear}{}\n", printable(&status.to_string(), colour)).as_bytes())?
+                        }
+                        ReportFormat::Json => print(format!("{}\n", printable_json(&status.json(), false)).as_bytes())?,
                     };
                 }
                 Err(error) => say(&format!("warning: {error}")),

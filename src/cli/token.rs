@@ -1,6 +1,6 @@
 //! `token`: API keys made, verified and revoked.
 
-use super::context::{AccessArgs, PasswordArgs, SourceArgs, open};
+use super::context::{AccessArgs, PasswordArgs, SourceArgs, open_to_send};
 use super::output::{Failure, Outcome, ReportFormat, code, print, reported, runtime, say, shown};
 use super::parse::lasting;
 use argocd_auth_webhook::commands::context::SecretKey;
@@ -135,7 +135,7 @@ pub fn run(args: Token, matches: Option<&ArgMatches>) -> Outcome {
     runtime()?.block_on(async {
         match args.action {
             TokenAction::Generate(args) => {
-                let access = open(&args.access, false, matches).await?;
+                let access = open_to_send(&args.access, false, matches).await?;
                 let password = args.password.from().unwrap_or_default();
                 let order = Order { password, id: args.id.clone(), expires_in: args.expires_in, sink: args.sink() };
                 let made = token::generate(&access, &order).await?;
@@ -148,14 +148,14 @@ pub fn run(args: Token, matches: Option<&ArgMatches>) -> Outcome {
             TokenAction::Verify(args) => {
                 let offline =
                     args.access.argocd_url.is_some() && args.source.file.is_some() && args.password.needs_no_cluster();
-                let access = open(&args.access, offline, matches).await?;
+                let access = open_to_send(&args.access, offline, matches).await?;
                 let source = args.source.source().unwrap_or_else(|| Source::Secret(access.key_place()));
                 let report = token::verify(&access, &source, args.password.from().as_ref()).await?;
                 reported(&report, args.output)
             }
             TokenAction::Revoke(args) => {
                 let which = args.which().ok_or_else(|| Failure::usage(anyhow::anyhow!("no key is named")))?;
-                let access = open(&args.access, false, matches).await?;
+                let access = open_to_send(&args.access, false, matches).await?;
                 let revoked = token::revoke(&access, &which, args.password.from().as_ref(), args.force).await?;
                 shown(&revoked.to_string(), &revoked.json(), args.output)?;
                 Ok(code(revoked.existed))

@@ -1,7 +1,11 @@
 //! What goes wrong with a call.
 
+use crate::core::text::words;
 use std::fmt;
 use std::time::Duration;
+
+/// Characters of what an API server says that are passed on.
+const MAX_MESSAGE: usize = 1000;
 
 /// For one call, a watch apart. Less than the Lease's reserve: a write that was begun in time ends
 /// before somebody else may begin one.
@@ -109,19 +113,23 @@ impl ClusterError {
 impl From<&kube::Error> for Cause {
     fn from(error: &kube::Error) -> Self {
         match error {
-            kube::Error::Api(status) => match status.code {
-                404 => Self::NotFound,
-                409 => Self::Conflict,
-                403 if lacks_roles(&status.message) => Self::Unavailable(format!("status 403: {}", status.message)),
-                401 => Self::Unauthorized(status.message.clone()),
-                403 => Self::Forbidden(status.message.clone()),
-                // 410: a watch that is too old. 429: too many requests.
-                410 | 429 | 500.. => Self::Unavailable(format!("status {}: {}", status.code, status.message)),
-                _ => Self::Refused(status.message.clone()),
-            },
+            kube::Error::Api(status) => {
+                // A webhook of somebody's may have refused, and quote what was written.
+                let message = words(&status.message, MAX_MESSAGE, &[]);
+                match status.code {
+                    404 => Self::NotFound,
+                    409 => Self::Conflict,
+                    403 if lacks_roles(&status.message) => Self::Unavailable(format!("status 403: {message}")),
+                    401 => Self::Unauthorized(message),
+                    403 => Self::Forbidden(message),
+                    // 410: a watch that is too old. 429: too many requests.
+                    410 | 429 | 500.. => Self::Unavailable(format!("status {}: {message}", status.code)),
+                    _ => Self::Refused(message),
+                }
+            }
             // Its text can quote a Secret.
             kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Self::Unreadable,
-            other => Self::Unavailable(innermost(other)),
+            other => Self::Unavailable(words(&innermost(other), MAX_MESSAGE, &[])),
         }
     }
 }

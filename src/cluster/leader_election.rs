@@ -28,8 +28,8 @@ const RESERVE: Duration = Duration::from_secs(10);
 /// [`DURATION`]; four times that leaves room for another version of it, and an absurd one, which whoever
 /// may patch the Lease can write, stops us for a minute and not for ever.
 const MAX_DURATION: Duration = Duration::from_mins(1);
-/// Who may be adopted: what carries this label is the Lease of a release of ours.
-const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// What carries this label, with [`FIELD_MANAGER`], is a release's of ours. Nothing else is adopted.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 const _: () = assert!(RENEWAL.as_secs() + LIMIT.as_secs() < RESERVE.as_secs(), "a renewal ends while writes may begin");
 const _: () = assert!(RESERVE.as_secs() + LIMIT.as_secs() < DURATION.as_secs(), "a write ends before the Lease does");

@@ -1,7 +1,11 @@
 //! Checks, one after the other: what a person or a machine reads.
 
+use crate::core::text::line;
 use serde_json::{Value, json};
 use std::fmt;
+
+/// Characters of a text that are shown: objects of a cluster may hold more.
+const MOST: usize = 2000;
 
 /// How a check ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,10 +102,11 @@ impl Report {
         let mut out = String::new();
         for Check { probe, subject, verdict } in &self.checks {
             let (text, advice) = verdict.parts();
+            let (subject, text) = (line(subject, MOST, &[]), line(text, MOST, &[]));
             let word = format!("{:<11}", verdict.word());
             let word = if colour { format!("\x1b[{}m{word}\x1b[0m", verdict.colour()) } else { word };
-            let advice = advice.map(|advice| format!("; to do: {advice}")).unwrap_or_default();
-            out.extend([word.as_str(), "  ", probe, ": ", subject, ": ", text, &advice, "\n"]);
+            let advice = advice.map(|advice| format!("; to do: {}", line(advice, MOST, &[]))).unwrap_or_default();
+            out.extend([word.as_str(), "  ", probe, ": ", &subject, ": ", &text, &advice, "\n"]);
         }
         out
     }
@@ -132,6 +137,8 @@ mod tests {
         not checked  bundle: pod: far away
         problem      admission: app-proxy: no; to do: yes
         ");
+        report.add("bundle", "a\nok", Verdict::Ok("\u{1b}[2J\nok  all: good".to_owned()));
+        assert!(report.to_string().ends_with("\nok           bundle: a ok: [2J ok  all: good\n"));
         assert!(report.text(true).starts_with("\x1b[32mok         \x1b[0m  certificates: CA: good\n"));
         assert_eq!(report.json()["good"], false);
         assert_eq!(report.json()["checks"][3]["advice"], "yes");

@@ -1,12 +1,39 @@
 //! What is different where a person sits at a terminal.
 
+use crate::core::text;
 use secrecy::SecretString;
+use serde_json::Value;
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 /// Whether colours are for this stream: on a terminal, unless `NO_COLOR` is set.
 #[must_use]
 pub fn has_colour(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// A text for people as it may be printed. Our own lines and, where there are colours, our own colours
+/// stay; anything else that a terminal would obey or wouldn't show comes as an escape.
+#[must_use]
+pub fn printable(text: &str, colour: bool) -> Cow<'_, str> {
+    if !colour {
+        return text::lines(text);
+    }
+    let mut parts = text.split("\x1b[");
+    let mut out = text::lines(parts.next().unwrap_or_default()).into_owned();
+    for part in parts {
+        match part.split_once('m').filter(|(code, _)| !code.is_empty() && code.bytes().all(|c| c.is_ascii_digit())) {
+            Some((code, rest)) => out.extend(["\x1b[", code, "m", &text::lines(rest)]),
+            None => out.push_str(&text::lines(&format!("\x1b[{part}"))),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// JSON as it may be printed, on one line or on several.
+#[must_use]
+pub fn printable_json(json: &Value, pretty: bool) -> String {
+    text::json(&if pretty { format!("{json:#}") } else { json.to_string() })
 }
 
 /// A line on standard error that says what is waited for. Only on a terminal; gone when it is
@@ -29,7 +56,7 @@ impl Progress {
     pub fn say(&mut self, text: &str) {
         if self.shown {
             let mut out = io::stderr();
-            let _ = write!(out, "\r\x1b[K{text} …");
+            let _ = write!(out, "\r\x1b[K{} …", text::line(text, usize::MAX, &[]));
             let _ = out.flush();
         }
     }
@@ -52,4 +79,17 @@ pub async fn ask_password(prompt: &str) -> io::Result<SecretString> {
     let asked = tokio::task::spawn_blocking(move || rpassword::prompt_password(prompt)).await;
     let text = asked.map_err(|_| io::Error::other("the question failed"))??;
     if text.is_empty() { Err(io::Error::other("nothing was typed")) } else { Ok(SecretString::from(text)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_lines_and_colours_reach_the_terminal() {
+        let text = "\x1b[32mok\x1b[0m a\x1b]52;c;x\x07\n\x1b[2Jb\u{202e}";
+        assert_eq!(printable(text, true), "\x1b[32mok\x1b[0m a\\u{1b}]52;c;x\\u{7}\n\\u{1b}[2Jb\\u{202e}");
+        assert!(!printable(text, false).contains('\x1b'));
+        assert_eq!(printable("a\n", false), "a\n");
+    }
 }

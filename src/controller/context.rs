@@ -4,12 +4,15 @@ use super::consumers::Consumers;
 use super::health::CredentialHealth;
 use super::metrics::ControllerMetrics;
 use super::options::Options;
-use crate::cluster::leader_election::Leadership;
-use crate::cluster::{Cause, ClusterError, Event, emit, ensure_with_owner, find, find_owner, object_reference};
+use crate::cluster::leader_election::{Leadership, MANAGED_BY};
+use crate::cluster::{
+    Cause, ClusterError, Event, FIELD_MANAGER, emit, ensure_with_owner, find, find_owner, object_reference,
+};
 use crate::server::Loops;
 use crate::settings::Settings;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -81,6 +84,44 @@ impl Context {
         ensure_with_owner(&api, what, options.metadata(name), owner, rest).await
     }
 
+    /// An object under a name of ours: what was found there, or one that is made. One that is empty and
+    /// nobody's becomes ours.
+    ///
+    /// # Errors
+    /// As [`Self::ensure`]; [`Cause::NotOurs`] where it is somebody else's.
+    pub(super) async fn claim<K>(
+        &self,
+        what: &str,
+        name: &str,
+        found: Option<K>,
+        is_empty: bool,
+        rest: Value,
+    ) -> Result<K, ClusterError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+    {
+        match found {
+            Some(found) => {
+                self.must_be_ours(&K::kind(&()), found.meta(), is_empty)?;
+                if is_ours(found.meta()) { Ok(found) } else { self.ensure(what, name, rest).await }
+            }
+            None => self.ensure(what, name, rest).await,
+        }
+    }
+
+    /// Nothing if the object carries our label, or nobody has put anything into it.
+    ///
+    /// # Errors
+    /// [`Cause::NotOurs`].
+    pub(super) fn must_be_ours(&self, kind: &str, metadata: &ObjectMeta, is_empty: bool) -> Result<(), ClusterError> {
+        if is_empty || is_ours(metadata) {
+            return Ok(());
+        }
+        let (namespace, name) = (&self.options.namespace, metadata.name.as_deref().unwrap_or_default());
+        let what = format!("taking {kind} {namespace}/{name}, which lacks the label {MANAGED_BY}={FIELD_MANAGER}");
+        Err(ClusterError { what, cause: Cause::NotOurs })
+    }
+
     /// A Secret of ours, as Events name it.
     pub(super) fn secret_reference(&self, name: &str, read: Option<&Secret>) -> ObjectReference {
         let uid = read.and_then(|secret| secret.metadata.uid.as_deref());
@@ -111,4 +152,14 @@ impl Context {
             tracing::warn!(%error, "nobody will see this as an Event");
         }
     }
+}
+
+/// Whether it carries the label of what is made here.
+fn is_ours(metadata: &ObjectMeta) -> bool {
+    metadata.labels.as_ref().and_then(|labels| labels.get(MANAGED_BY)).is_some_and(|manager| manager == FIELD_MANAGER)
+}
+
+/// Whether nobody has put anything into it.
+pub(super) fn is_empty(secret: &Secret) -> bool {
+    secret.data.iter().flatten().all(|(_, value)| value.0.is_empty())
 }

@@ -3,7 +3,7 @@
 //! lost, the process that knows what stood in it writes it again.
 
 use super::Context;
-use super::context::Remembered;
+use super::context::{Remembered, is_empty};
 use crate::cluster::{Cause, ClusterError, merge_if};
 use crate::drift::Key;
 use base64::Engine;
@@ -35,10 +35,10 @@ impl State {
     pub(super) async fn open(context: &Context) -> Result<Self, ClusterError> {
         let name = format!("{}-state", context.options.release);
         let place = format!("Secret {}/{name}", context.options.namespace);
-        let secret = match context.find::<Secret>(&name).await? {
-            Some(secret) => secret,
-            None => context.ensure(&format!("making {place}"), &name, json!({ "type": "Opaque" })).await?,
-        };
+        let found = context.find::<Secret>(&name).await?;
+        let empty = found.as_ref().is_none_or(is_empty);
+        let rest = json!({ "type": "Opaque" });
+        let secret = context.claim(&format!("making {place}"), &name, found, empty, rest).await?;
         let known = last(context).clone();
         let state = match Self::read(&secret) {
             Some(state) => state,

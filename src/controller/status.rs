@@ -5,6 +5,7 @@ use crate::cluster::{ClusterError, merge_if};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Writes a part, if it says something else than before. No secret value may be in it.
 ///
@@ -22,9 +23,8 @@ pub(super) async fn publish(context: &Context, part: &str, value: &Value) -> Res
         return Ok(());
     }
     let what = format!("writing {place}");
-    if found.is_none() {
-        context.ensure::<ConfigMap>(&what, &name, json!({})).await?;
-    }
+    let empty = found.as_ref().and_then(|map| map.data.as_ref()).is_none_or(BTreeMap::is_empty);
+    context.claim::<ConfigMap>(&what, &name, found, empty, json!({})).await?;
     context.may_write(&what)?;
     // The parts have one key each, so that no version need hold.
     merge_if::<ConfigMap>(&maps, &what, &name, None, json!({ "data": { key: text } })).await.map(drop)

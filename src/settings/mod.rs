@@ -12,7 +12,7 @@ mod config;
 mod controller;
 mod duration;
 mod merge;
-mod names;
+pub(crate) mod names;
 mod nearest;
 mod places;
 mod services;

@@ -40,6 +40,11 @@ pub(super) fn object(text: &str) -> Rule {
     }
 }
 
+/// Whether it can be the name of an object.
+pub(crate) fn is_object(text: &str) -> bool {
+    object(text).is_ok()
+}
+
 /// A key of a Secret or `ConfigMap`.
 pub(super) fn key(text: &str) -> Rule {
     let valid =

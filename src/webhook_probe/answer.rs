@@ -3,7 +3,13 @@
 use crate::core::{Injector, Outcome, Pod};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use json_patch::PatchOperation;
 use serde_json::{Value, json};
+
+/// Operations of a patch that are tried at most. Ours has a few for each container.
+const MAX_OPERATIONS: usize = 1000;
+/// Its length in bytes.
+const MAX_PATCH: usize = 256 << 10;
 
 /// A review as the API server writes it for the creation of a pod by a controller.
 #[must_use]
@@ -35,7 +41,20 @@ pub fn patched(pod: &Value, answer: &Value) -> Result<(Value, Option<Value>), St
     let mut changed = pod.clone();
     let Some(text) = answer.pointer("/response/patch").and_then(Value::as_str) else { return Ok((changed, None)) };
     let text = STANDARD.decode(text).map_err(|error| error.to_string())?;
+    if text.len() > MAX_PATCH {
+        return Err("it is too long".to_owned());
+    }
     let patch: json_patch::Patch = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+    if patch.len() > MAX_OPERATIONS {
+        return Err(format!("it has {} operations", patch.len()));
+    }
+    // Ours has no others, and a copy of a copy of a copy fills any memory.
+    let is_known = |operation: &PatchOperation| {
+        matches!(operation, PatchOperation::Add(_) | PatchOperation::Remove(_) | PatchOperation::Replace(_))
+    };
+    if !patch.iter().all(is_known) {
+        return Err("it copies, moves or tests, which ours never does".to_owned());
+    }
     json_patch::patch(&mut changed, &patch).map_err(|error| error.to_string())?;
     Ok((changed, serde_json::from_slice(&text).ok()))
 }
@@ -83,6 +102,15 @@ mod tests {
         assert!(said(answer("1", false, &patch)).contains("refused"));
         assert!(said(answer("1", true, "[]")).contains("injected"));
         assert!(said(answer("1", true, "{")).contains("of no use"));
+        let operations = |count: usize| {
+            json!(vec![json!({ "op": "add", "path": "/metadata/annotations", "value": {} }); count]).to_string()
+        };
+        assert!(said(answer("1", true, &operations(1000))).contains("injected"));
+        assert!(said(answer("1", true, &operations(1001))).contains("1001 operations"));
+        let long = json!([{ "op": "add", "path": "/metadata/annotations/a", "value": "x".repeat(300_000) }]);
+        assert!(said(answer("1", true, &long.to_string())).contains("too long"));
+        let bomb = json!(vec![json!({ "op": "copy", "from": "/spec", "path": "/spec/x" }); 20]);
+        assert!(said(answer("1", true, &bomb.to_string())).contains("copies"));
         assert!(said(json!({ "response": { "uid": "1", "allowed": true } })).contains("something else"));
         assert!(said(json!({})).contains("another review"));
     }

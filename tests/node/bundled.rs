@@ -35,7 +35,7 @@ async fn beside_an_argo_cd_of_the_runtime_below_a_path_the_key_works_and_the_pro
     });
     apply(&scene.cluster, scene.namespace(), &fit);
     let release = install_in(scene, &set).await;
-    let place = format!("/api/v1/namespaces/{}/configmaps/auth-argocd-auth-webhook-status", release.namespace());
+    let place = format!("/api/v1/namespaces/{}/configmaps/auth-status", release.namespace());
     let credential = eventually("the key works", async || {
         let map = release.cluster().get(&place).await?;
         let said = map["data"]["credential.json"].as_str().unwrap_or_default();

@@ -1,6 +1,7 @@
 //! The table of what is told apart.
 
 use super::*;
+use crate::argocd::Foreign;
 use crate::argocd::{ListedToken, Message};
 
 const NOW: i64 = 1_800_000_000;
@@ -17,7 +18,7 @@ fn claims_of(expires_at: Option<i64>) -> Claims {
 }
 
 fn user(name: &str) -> UserInfo {
-    UserInfo { logged_in: true, username: name.to_owned(), iss: "argocd".to_owned() }
+    UserInfo { logged_in: true, username: Foreign::new(name.to_owned(), name.to_owned()) }
 }
 
 fn account() -> Account {

@@ -3,6 +3,7 @@
 //! The one room beside the controller that knows both Kubernetes and Argo CD.
 
 mod credential;
+mod destination;
 mod forward;
 mod names;
 mod route;
@@ -10,6 +11,7 @@ mod secret;
 mod settings;
 
 pub use credential::{PasswordFrom, is_account, read_secret_line};
+pub use destination::Destination;
 pub use forward::Forward;
 pub use names::Names;
 pub use route::Route;
@@ -20,6 +22,7 @@ use crate::argocd::BadAddress;
 use crate::cluster::{self, Cause, Choice, ClusterError, Reach};
 use crate::core::{GENERATED_TOKEN, Mode};
 use crate::settings::{Settings, SettingsError};
+use destination::Origin;
 use kube::Client;
 use std::path::PathBuf;
 
@@ -92,6 +95,7 @@ pub struct CommandContext {
     reach: Option<Reach>,
     options: Options,
     settings: Settings,
+    origin: Origin,
     namespace: String,
     names: Names,
     /// What a person should know of how it was found.
@@ -118,15 +122,15 @@ impl CommandContext {
         let namespace = namespace(&options, client.as_ref().ok());
         let mut notes = Vec::new();
         let mut names = Names::of(options.release.as_deref());
-        let settings = match (options.settings.take(), &client) {
-            (Some(settings), _) => settings,
+        let (settings, origin) = match (options.settings.take(), &client) {
+            (Some(settings), _) => (settings, Origin::File),
             (None, Ok(client)) => {
                 names = Names::find(client, &namespace, options.release.as_deref()).await;
                 settings::find(client, &namespace, &names.config_map, &mut notes).await?
             }
-            (None, Err(_)) => Settings::of_the_charts(),
+            (None, Err(_)) => (Settings::of_the_charts(), Origin::Charts),
         };
-        Ok(Self { client, reach, options, settings, namespace, names, notes })
+        Ok(Self { client, reach, options, settings, origin, namespace, names, notes })
     }
 
     /// Finds the cluster, for commands that need no settings.
@@ -142,6 +146,7 @@ impl CommandContext {
             reach: Some(reach),
             options,
             settings: Settings::of_the_charts(),
+            origin: Origin::Charts,
             namespace,
             names,
             notes: Vec::new(),

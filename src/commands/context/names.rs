@@ -1,6 +1,7 @@
 //! The names of a release's objects, as far as the chart chooses them.
 
 use crate::cluster::call;
+use crate::settings::names::is_object;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client};
 
@@ -27,17 +28,19 @@ impl Names {
         Self { config_map: format!("{release}-config"), serving_secret: format!("{release}-serving"), release }
     }
 
-    /// As the release in this namespace says, if it is the one that is meant. What can't be read says
-    /// nothing.
+    /// As the release in this namespace says, if it is the one that is meant. What can't be read, or is no
+    /// name, says nothing.
     pub async fn find(client: &Client, namespace: &str, meant: Option<&str>) -> Self {
         let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
         let read = call(&format!("reading ConfigMap {namespace}/{INSTALLED}"), maps.get_opt(INSTALLED)).await;
         let said = read.ok().flatten().and_then(|map| map.data).unwrap_or_default();
-        let installed = said.get("release").map(String::as_str);
+        // Whoever may write it could name any path.
+        let name = |key: &str| said.get(key).map(String::as_str).filter(|name| is_object(name));
+        let installed = name("release");
         let names = Self::of(meant.or(installed));
-        match said.get("servingSecret") {
+        match name("servingSecret") {
             Some(serving) if Some(names.release.as_str()) == installed => {
-                Self { serving_secret: serving.clone(), ..names }
+                Self { serving_secret: serving.to_owned(), ..names }
             }
             _ => names,
         }

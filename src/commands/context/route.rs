@@ -143,7 +143,7 @@ fn choose(mut found: Vec<ServiceEndpoint>) -> Option<(String, u16)> {
 /// Which Service a host name means, if it can be one: `name`, `name.namespace`, and both with `svc`
 /// and what follows. Something with a dot and without `svc` may be either; it is one of the cluster
 /// only where nobody outside knows it.
-fn service_of(host: &str, namespace: &str) -> Option<(String, String)> {
+pub(super) fn service_of(host: &str, namespace: &str) -> Option<(String, String)> {
     let host = host.trim_end_matches('.');
     if host.eq_ignore_ascii_case("localhost") || host.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok() {
         return None;

@@ -1,6 +1,7 @@
 //! The settings as the chart keeps them in the cluster.
 
 use super::ContextError;
+use super::destination::Origin;
 use crate::cluster::{Cause, ClusterError, call};
 use crate::settings::{File, Overrides, Settings, SettingsError};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -46,9 +47,9 @@ pub(super) async fn find(
     namespace: &str,
     config_map: &str,
     notes: &mut Vec<String>,
-) -> Result<Settings, ContextError> {
+) -> Result<(Settings, Origin), ContextError> {
     let why = match settings_of(client, namespace, config_map).await {
-        Ok(Some(settings)) => return Ok(settings),
+        Ok(Some(settings)) => return Ok((settings, Origin::ConfigMap(format!("{namespace}/{config_map}")))),
         Ok(None) => "has neither values.yaml nor config.yaml".to_owned(),
         Err(SettingsOfError::Settings(error)) => return Err(error.into()),
         Err(SettingsOfError::Cluster(error)) => match error.cause {
@@ -60,5 +61,5 @@ pub(super) async fn find(
     notes.push(format!(
         "ConfigMap {namespace}/{config_map} {why}, and neither --values nor --config is given: the Runtime's defaults hold"
     ));
-    Ok(Settings::of_the_charts())
+    Ok((Settings::of_the_charts(), Origin::Charts))
 }

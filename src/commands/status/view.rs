@@ -1,6 +1,7 @@
 //! What is shown of it.
 
 use super::events::Line;
+use crate::core::text::line;
 use crate::settings::freshness;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -15,6 +16,23 @@ const WORKLOADS: usize = 3;
 /// For how many seconds a good word counts, where the controller doesn't say it, and how old a look may be
 /// before it is told of.
 const FRESH: i64 = freshness(Duration::ZERO).as_secs().cast_signed();
+
+/// Characters of a text that are shown.
+const MAX_TEXT: usize = 1000;
+
+/// Whoever may write the ConfigMap or Events wrote these texts: each is shown on one line.
+fn cleaned(value: &Value) -> Value {
+    match value {
+        Value::String(text) => line(text, MAX_TEXT, &[]).into(),
+        Value::Array(items) => items.iter().map(cleaned).collect(),
+        Value::Object(fields) => Value::Object(cleaned_fields(fields)),
+        other => other.clone(),
+    }
+}
+
+fn cleaned_fields(fields: &Map<String, Value>) -> Map<String, Value> {
+    fields.iter().map(|(name, value)| (line(name, MAX_TEXT, &[]), cleaned(value))).collect()
+}
 
 /// What the controller says. What is missing or of another shape is left out: it may be older or
 /// newer than this program.
@@ -220,7 +238,7 @@ fn long(seconds: i64) -> String {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.credential {
-            Some(part) => self.credential(f, part)?,
+            Some(part) => self.credential(f, &cleaned_fields(part))?,
             None if self.there => writeln!(f, "Credential: ConfigMap {} says nothing of it yet", self.place)?,
             None => writeln!(
                 f,
@@ -229,16 +247,18 @@ impl fmt::Display for Status {
             )?,
         }
         if let Some(part) = &self.pods {
-            Self::pods(f, part)?;
+            Self::pods(f, &cleaned_fields(part))?;
         }
         match &self.events {
             Ok(lines) if lines.is_empty() => {}
             Ok(lines) => {
                 writeln!(f, "Last Events:")?;
-                for line in lines {
-                    let kind = if line.warning { self.painted("Warning", "33") } else { "Normal ".to_owned() };
-                    let age = format!("{} ago", long(self.now - line.at));
-                    writeln!(f, "  {age:<12} {kind} {} {}: {}", line.reason, line.about, line.note)?;
+                for event in lines {
+                    let kind = if event.warning { self.painted("Warning", "33") } else { "Normal ".to_owned() };
+                    let age = format!("{} ago", long(self.now - event.at));
+                    let [reason, about, note] =
+                        [&event.reason, &event.about, &event.note].map(|text| line(text, MAX_TEXT, &[]));
+                    writeln!(f, "  {age:<12} {kind} {reason} {about}: {note}")?;
                 }
             }
             Err(error) => writeln!(f, "Last Events: not known: {error}")?,
@@ -336,6 +356,45 @@ mod tests {
         assert!(!good(&seen("valid", 1), Some(&json!({"counts": {}, "waiting": {"Deployment a": "it is paused"}}))));
         assert!(good(&seen("valid", 1), Some(&json!({"counts": {"in_step": 3, "stale": 0}, "waiting": {}}))));
         assert!(!status(None, None).is_good());
+    }
+
+    #[test]
+    fn nobody_who_writes_the_status_steers_the_terminal_or_forges_a_line() {
+        let evil = "x\u{1b}]52;c;x\u{7}\u{202e}\nCredential: valid";
+        let text = |names: &[&str]| {
+            Value::Object(
+                names
+                    .iter()
+                    .map(|name| ((*name).to_owned(), evil.into()))
+                    .chain([("keys".to_owned(), json!([{"id": evil, "issuedAt": evil}]))])
+                    .collect(),
+            )
+        };
+        let credential = text(&[
+            "state",
+            "message",
+            "advice",
+            "mode",
+            "account",
+            "secret",
+            "key",
+            "server",
+            "settings",
+            "keyId",
+            "validSince",
+            "expiresAt",
+            "seenAt",
+            "checkedAt",
+        ]);
+        let pods = json!({"counts": {evil: 1}, "pods": [{"name": evil, "verdict": evil, "reason": evil}], "waiting": {evil: evil}});
+        let mut status = status(Some(&credential), Some(&pods));
+        if let Ok(events) = &mut status.events {
+            events[0] =
+                Line { reason: evil.to_owned(), about: evil.to_owned(), note: evil.to_owned(), ..events[0].clone() };
+        }
+        let said = status.to_string();
+        assert!(!said.chars().any(|c| c != '\n' && c.is_control() || c == '\u{202e}'), "{said}");
+        assert!(!said.lines().any(|line| line.starts_with("Credential: valid")), "{said}");
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

@@ -7,6 +7,7 @@ use super::record;
 use super::snapshot::RotationRecord;
 use crate::cluster::{ClusterError, Event, FIELD_MANAGER, apply, merge_if};
 use crate::controller::Context;
+use crate::controller::context::is_empty;
 use crate::controller::metrics::CertificateKind;
 use crate::pki::{Authority, AuthorityError, Certificate, Id};
 use crate::time::{Seconds, rfc3339};
@@ -155,11 +156,12 @@ impl Executor<'_> {
         let api = self.context.secrets();
         let what = format!("writing Secret {}/{name}", options.namespace);
         let made;
-        let read = if let Some(secret) = read {
-            secret
-        } else {
-            made = self.make_empty(&what, name).await?;
-            &made
+        let read = match read {
+            Some(secret) if !is_empty(secret) => secret,
+            found => {
+                made = self.claim(&what, name, found).await?;
+                &made
+            }
         };
         // Not empty: somebody else was faster, and the plan knows nothing of it.
         let filled = |key: &&str| self.objects_lack(name) && value(Some(read), key).is_some();
@@ -171,14 +173,14 @@ impl Executor<'_> {
         Ok(())
     }
 
-    async fn make_empty(&self, what: &str, name: &str) -> Result<Secret, ClusterError> {
+    async fn claim(&self, what: &str, name: &str, found: Option<&Secret>) -> Result<Secret, ClusterError> {
         let rest = if name == self.context.options.serving_secret {
             // A Secret of this type has to have both keys.
             json!({ "type": "kubernetes.io/tls", "data": { SERVING[0]: "", SERVING[1]: "" } })
         } else {
             json!({})
         };
-        self.context.ensure(what, name, rest).await
+        self.context.claim(what, name, found.cloned(), true, rest).await
     }
 
     fn objects_lack(&self, name: &str) -> bool {

@@ -9,6 +9,7 @@ use super::plan::plan;
 use super::snapshot::Snapshot;
 use crate::cluster::{ClusterError, endpoints};
 use crate::controller::Context;
+use crate::controller::context::is_empty;
 use crate::controller::driver::{Delays, ReconcileError, Reconciler, Requeue, drive};
 use crate::controller::metrics::CertificateKind;
 use crate::pki::{self, peer_chain};
@@ -78,6 +79,9 @@ impl CertificateReconciler {
             serving: context.find(&options.serving_secret).await?,
             configuration: configuration(context).await?,
         };
+        for secret in [&objects.ca, &objects.serving].into_iter().flatten() {
+            context.must_be_ours("Secret", &secret.metadata, is_empty(secret))?;
+        }
         // After the look: what is remembered as seen since then was there then.
         let now = time::now();
         let observed = self.observe(&objects, None, now);
@@ -164,3 +168,6 @@ fn unmoved(snapshot: &Snapshot) -> usize {
     let moved = |ids: &[pki::Id]| target.is_some_and(|target| ids.contains(&target));
     snapshot.endpoints.iter().flatten().filter(|endpoint| !moved(&endpoint.verified_by)).count()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,12 +2,18 @@
 //! where it was lost.
 
 use super::*;
+use crate::cluster::FIELD_MANAGER;
+use crate::cluster::leader_election::MANAGED_BY;
 use crate::cluster::scripted::{ApiServer, secret};
 use crate::controller::scripted::context;
 use std::sync::Arc;
 
 fn path() -> String {
     secret("rel-state")
+}
+
+fn labelled(data: &Value) -> Value {
+    json!({ "metadata": { "labels": { MANAGED_BY: FIELD_MANAGER } }, "data": data })
 }
 
 fn entry(server: &ApiServer, name: &str) -> Value {
@@ -92,10 +98,10 @@ async fn without_the_lease_nothing_of_it_is_written() {
     lease.lose();
     assert_eq!(State::open(&context).await.err().unwrap().cause, Cause::NotLeading);
     assert!(server.writes().is_empty(), "not made");
-    server.put(&path(), json!({ "data": { "a": "MQ==" } }));
+    server.put(&path(), labelled(&json!({ "a": "MQ==" })));
     assert_eq!(State::open(&context).await.err().unwrap().cause, Cause::NotLeading);
     assert!(server.writes().is_empty(), "not given a key");
-    server.put(&path(), json!({ "data": { HASH_KEY: STANDARD.encode([7; HASH_KEY_LENGTH]) } }));
+    server.put(&path(), labelled(&json!({ HASH_KEY: STANDARD.encode([7; HASH_KEY_LENGTH]) })));
     let mut state = State::open(&context).await.unwrap();
     assert_eq!(state.put(&context, "a", Some(&1)).await.unwrap_err().cause, Cause::NotLeading);
     server.remove(&path());
@@ -141,9 +147,24 @@ async fn what_another_process_may_have_changed_is_not_restored() {
     let mut state = State::open(&context).await.unwrap();
     state.put(&context, "a", Some(&1)).await.unwrap();
     forget(&context);
-    server.put(&path(), json!({ "data": { "a": "OQ==" } }));
+    server.put(&path(), labelled(&json!({ "a": "OQ==" })));
     let state = State::open(&context).await.unwrap();
     assert_eq!(state.get::<u32>("a"), None, "hashes of a lost key mean nothing, and go with it");
     assert_eq!(entry(&server, "a"), Value::Null);
     assert!(entry(&server, HASH_KEY).is_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_elses_secret_of_this_name_is_left_alone_and_an_empty_one_becomes_ours() {
+    let server = ApiServer::default();
+    let (context, _lease) = context(&server, "");
+    server.put(&path(), json!({ "data": { HASH_KEY: STANDARD.encode([7; HASH_KEY_LENGTH]), "a": "OQ==" } }));
+    let error = State::open(&context).await.err().unwrap();
+    assert_eq!(error.cause, Cause::NotOurs);
+    assert!(error.to_string().contains("Secret codefresh/rel-state"), "{error}");
+    assert!(server.writes().is_empty());
+    server.remove(&path());
+    server.put(&path(), json!({}));
+    State::open(&context).await.unwrap();
+    assert_eq!(server.get(&path())["metadata"]["labels"][MANAGED_BY], FIELD_MANAGER);
 }

@@ -50,3 +50,13 @@ async fn without_the_lease_nothing_is_written() {
     assert_eq!(publish(&context, "one", &json!(1)).await.unwrap_err().cause, Cause::NotLeading);
     assert!(server.writes().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn somebody_elses_config_map_of_this_name_is_left_alone() {
+    let server = ApiServer::default();
+    let (context, _lease) = context(&server, "");
+    server.put(PATH, json!({ "data": { "theirs": "1" } }));
+    let error = publish(&context, "one", &json!(1)).await.unwrap_err();
+    assert_eq!(error.cause, Cause::NotOurs);
+    assert!(error.to_string().contains("ConfigMap codefresh/rel-status") && server.writes().is_empty(), "{error}");
+}

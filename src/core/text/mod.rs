@@ -1,0 +1,141 @@
+//! Text from outside, as it may be shown.
+
+mod reflected;
+
+pub(crate) use reflected::gives_away;
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// What stands in place of a text that quotes a secret: what stands around it would give away its
+/// length.
+pub(crate) const HIDDEN: &str = "[hidden, because it quotes what was sent]";
+
+/// Whether it moves a cursor, turns the direction of writing, begins a line, or is there without being
+/// seen.
+fn is_unseen(c: char) -> bool {
+    !c.is_ascii_graphic() && c != ' ' && !c.escape_debug().eq([c])
+}
+
+/// One line of somebody else's words: what can't be seen is taken out, and at most `most` characters are
+/// left, then `…`. Whole in place of one of [`HIDDEN`], where it gives away one of these secrets.
+pub(crate) fn line(text: &str, most: usize, secrets: &[&str]) -> String {
+    if gives_away(text, secrets) {
+        return HIDDEN.to_owned();
+    }
+    let seen: String = reflected::beginning(text).chars().map(|c| if is_unseen(c) { ' ' } else { c }).collect();
+    let seen = seen.trim();
+    let mut line: String = seen.chars().take(most).collect();
+    if line.len() < seen.len() || seen.len() < text.trim().len() && text.len() > reflected::LOOKED_THROUGH {
+        line.push('…');
+    }
+    line
+}
+
+/// A word of so many characters of base64 could be a credential.
+const LONG: usize = 40;
+
+/// As [`line`], without anything that looks like a credential, whoever's it is.
+pub(crate) fn words(text: &str, most: usize, secrets: &[&str]) -> String {
+    if gives_away(text, secrets) {
+        return HIDDEN.to_owned();
+    }
+    // Before it is cut: half a credential looks like none.
+    let whole = line(text, usize::MAX, &[]);
+    let words: Vec<&str> = whole.split(' ').map(|word| if is_suspect(word) { "[hidden]" } else { word }).collect();
+    line(&words.join(" "), most, &[])
+}
+
+/// Whether a word could be a credential: part of a JWT, or one long run of base64. Ids with dashes
+/// and names with dots in them are shorter runs.
+fn is_suspect(word: &str) -> bool {
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '_' | '=');
+    word.contains("eyJ") || word.split(|c| !is_base64(c)).any(|run| run.len() >= LONG)
+}
+
+/// A text for a terminal, of lines of our own: anything else that moves a cursor or can't be seen comes
+/// as an escape. Nothing is copied where there is nothing of it.
+pub(crate) fn lines(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| c != '\n' && is_unseen(c);
+    if !text.chars().any(obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if obeyed(c) { shown.extend(c.escape_debug()) } else { shown.push(c) }
+    }
+    Cow::Owned(shown)
+}
+
+/// JSON as a terminal may show it: what can't be seen comes as JSON's own escapes.
+pub(crate) fn json(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\n' && is_unseen(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// What a manifest or a pod says, for a terminal or a log: nothing in it moves a cursor, turns the
+/// direction of writing, or is there without being seen; those characters come as escapes. At most
+/// `most` characters, then `…`.
+pub(crate) fn shown(text: &str, most: usize) -> String {
+    let mut shown = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == most {
+            shown.push('…');
+            break;
+        }
+        match c {
+            // Nothing but a string literal needs these escaped.
+            '"' | '\'' | '\\' => shown.push(c),
+            _ => shown.extend(c.escape_debug()),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_somebody_elses_is_one_line_and_quotes_nothing() {
+        assert_eq!(line(" a\u{1b}[2J\nCredential: valid\u{202e} ", 40, &[]), "a [2J Credential: valid");
+        assert_eq!(line("abcdef", 3, &[]), "abc…");
+        assert_eq!(line(&"é".repeat(5000), 9000, &[]).chars().count(), 2049);
+        assert_eq!(line("password hunter2 is wrong", 40, &["hunter2"]), HIDDEN);
+        let far = format!("{}hunter2", "x ".repeat(3000));
+        assert!(!line(&far, 9000, &["hunter2"]).contains("hunter2"), "what isn't looked through isn't shown");
+    }
+
+    #[test]
+    fn our_own_lines_stay_and_nothing_else_is_obeyed() {
+        assert_eq!(lines("größer: \"a\"\n'b'\\n"), "größer: \"a\"\n'b'\\n");
+        assert_eq!(lines("a\u{1b}[31m\u{202e}\n\r\u{2028}"), "a\\u{1b}[31m\\u{202e}\n\\r\\u{2028}");
+    }
+
+    #[test]
+    fn json_is_the_same_to_whoever_reads_it() {
+        let value = serde_json::json!({ "a\u{1b}": "größer \u{202e}\u{e0001} \u{9b}" });
+        let shown = json(&format!("{value:#}"));
+        assert!(shown.contains("\\u202e\\udb40\\udc01 \\u009b") && shown.contains("größer"), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+    }
+
+    #[test]
+    fn nothing_moves_the_cursor_or_turns_the_text_and_length_is_bounded() {
+        assert_eq!(shown("it's a \"name\" – größer", 40), "it's a \"name\" – größer");
+        assert_eq!(shown("\u{1b}]0;x\u{7}\r\n\u{202e}a\u{2066}\u{200b}\u{feff}", 40), {
+            "\\u{1b}]0;x\\u{7}\\r\\n\\u{202e}a\\u{2066}\\u{200b}\\u{feff}"
+        });
+        assert_eq!(shown("\u{9b}2J\u{2028}", 40), "\\u{9b}2J\\u{2028}");
+        assert_eq!(shown("abcdef", 3), "abc…");
+        assert_eq!(shown("abc", 3), "abc");
+    }
+}

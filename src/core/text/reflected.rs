@@ -1,0 +1,255 @@
+//! Whether a text gives away a secret that was sent to whoever wrote it.
+//!
+//! Servers, proxies and whoever stands between quote what they are sent: as it is, escaped in the way
+//! of their log, or in part. The text is undone in each of these ways, one over the other, and looked
+//! through for the secret's ends and any longer part. No library looks for that.
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use percent_encoding::percent_decode_str;
+use std::collections::HashSet;
+
+/// So much of a text is looked through. No more of it may be shown.
+pub(super) const LOOKED_THROUGH: usize = 4096;
+/// So many characters of either end give it away. One that is shorter must stand there whole.
+const END: usize = 6;
+/// One that is shorter than this stands in words by chance, and must be a word of its own.
+const WORD: usize = 4;
+/// So many bytes from its middle do.
+const PART: usize = 8;
+/// Ways are undone one over the other so many times,
+const DEPTH: usize = 3;
+/// and so many readings of a text are tried at most.
+const MAX_READINGS: usize = 64;
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// Whether the beginning of the text, as far as it is looked through, gives one of them away.
+pub(crate) fn gives_away(text: &str, secrets: &[&str]) -> bool {
+    let secrets = secrets.iter().map(|secret| visible(secret)).filter(|secret| !secret.is_empty());
+    let (secrets, words): (Vec<String>, Vec<String>) = secrets.partition(|secret| secret.chars().count() >= WORD);
+    if secrets.is_empty() && words.is_empty() || text.is_empty() {
+        return false;
+    }
+    let parts: HashSet<&[u8]> = secrets.iter().flat_map(|secret| secret.as_bytes().windows(PART)).collect();
+    let ends: Vec<&str> = secrets.iter().flat_map(|secret| ends(secret)).collect();
+    readings(beginning(text)).iter().any(|reading| {
+        let is_word = |word: &str| words.iter().any(|secret| visible(word) == *secret);
+        let seen = visible(reading);
+        ends.iter().any(|end| seen.contains(end))
+            || seen.as_bytes().windows(PART).any(|window| parts.contains(window))
+            || !words.is_empty() && reading.split(|c: char| " \t\n\"'`:,;=<>()[]{}".contains(c)).any(is_word)
+    })
+}
+
+/// What may be shown of a text at most.
+pub(super) fn beginning(text: &str) -> &str {
+    let end = (0..=text.len().min(LOOKED_THROUGH)).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or_default()]
+}
+
+/// Without what can't be seen, and in small letters.
+fn visible(text: &str) -> String {
+    let seen = |c: &char| !c.is_whitespace() && (c.is_ascii_graphic() || !super::is_unseen(*c));
+    text.chars().filter(seen).flat_map(char::to_lowercase).collect()
+}
+
+fn ends(secret: &str) -> [&str; 2] {
+    let from = secret.char_indices().rev().nth(END - 1).map_or(0, |(place, _)| place);
+    let to = secret.char_indices().nth(END).map_or(secret.len(), |(place, _)| place);
+    [&secret[..to], &secret[from..]]
+}
+
+/// The text, and what it may stand for.
+fn readings(text: &str) -> HashSet<String> {
+    let mut level = vec![text.to_owned()];
+    let mut met: HashSet<String> = HashSet::from([text.to_owned()]);
+    for _ in 0..DEPTH {
+        let undone: Vec<String> = level.iter().flat_map(|text| undo(text)).collect();
+        level = undone.into_iter().filter(|text| !met.contains(text)).collect();
+        level.truncate(MAX_READINGS);
+        met.extend(level.iter().cloned());
+    }
+    met
+}
+
+/// One way undone, for each way.
+fn undo(text: &str) -> Vec<String> {
+    let mut undone = Vec::new();
+    if text.contains('%') {
+        undone.push(percent_decode_str(text).decode_utf8_lossy().into_owned());
+    }
+    if text.contains('&') {
+        undone.push(of_html(text));
+    }
+    if text.contains('\\') {
+        undone.push(of_json(text));
+    }
+    undone.extend(of_base64(text));
+    undone.extend(of_hex(text));
+    undone
+}
+
+fn of_html(text: &str) -> String {
+    let mut parts = text.split('&');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let known = part.split_once(';').and_then(|(name, rest)| Some((entity(name)?, rest)));
+        match known {
+            Some((c, rest)) => {
+                out.push(c);
+                out.push_str(rest);
+            }
+            None => out.extend(["&", part]),
+        }
+    }
+    out
+}
+
+fn entity(name: &str) -> Option<char> {
+    let number = |text: &str| match text.strip_prefix(['x', 'X']) {
+        Some(hex) => u32::from_str_radix(hex, 16).ok(),
+        None => text.parse().ok(),
+    };
+    match name {
+        "amp" => Some('&'),
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        _ => name.strip_prefix('#').and_then(number).and_then(char::from_u32),
+    }
+}
+
+/// Escapes as JSON, Go and Python write them.
+fn of_json(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once('\\') {
+        out.push_str(before);
+        let digits = match after.chars().next() {
+            Some('u') => 4,
+            Some('U') => 8,
+            Some('x') => 2,
+            _ => 0,
+        };
+        let code = after.get(1..=digits).filter(|_| digits > 0).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        if let Some(c) = code.and_then(char::from_u32) {
+            out.push(c);
+            rest = &after[1 + digits..];
+        } else {
+            // Of a quote, a slash or a backslash it leaves that; of a newline nothing that is looked for.
+            let next = after.chars().next();
+            out.extend(next);
+            rest = &after[next.map_or(0, char::len_utf8)..];
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// What each longer run of base64 stands for. Where a run begins in the middle of one, so may a group.
+fn of_base64(text: &str) -> Vec<String> {
+    let is_in = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_');
+    let runs = text.split(|c: char| !is_in(c)).filter(|run| run.len() >= PART);
+    let plain = |run: &str| run.replace('-', "+").replace('_', "/");
+    let decoded = runs.flat_map(|run| {
+        let run = plain(run);
+        (0..4).filter_map(move |from| {
+            let part = run.get(from..)?;
+            let part = if part.len() % 4 == 1 { &part[..part.len() - 1] } else { part };
+            Some(String::from_utf8_lossy(&BASE64.decode(part).ok()?).into_owned())
+        })
+    });
+    decoded.collect()
+}
+
+fn of_hex(text: &str) -> Vec<String> {
+    let runs = text.split(|c: char| !c.is_ascii_hexdigit()).filter(|run| run.len() >= 2 * END);
+    let decoded = runs.flat_map(|run| {
+        (0..2).filter_map(move |from| {
+            let pairs = run.as_bytes().get(from..)?.chunks_exact(2);
+            let bytes = pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+            Some(String::from_utf8_lossy(&bytes.collect::<Option<Vec<u8>>>()?).into_owned())
+        })
+    });
+    decoded.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::engine::general_purpose::{STANDARD as PADDED, URL_SAFE_NO_PAD};
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use proptest::prelude::*;
+
+    fn html(text: &str) -> String {
+        text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;").replace('\'', "&#39;")
+    }
+
+    fn hex(text: &str) -> String {
+        text.bytes().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    }
+
+    fn all_percent(text: &str) -> String {
+        text.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"))
+    }
+
+    fn unicode(text: &str) -> String {
+        text.chars().fold(String::new(), |text, c| text + &format!("\\u{:04x}", u32::from(c)))
+    }
+
+    const WAYS: [fn(&str) -> String; 10] = [
+        str::to_owned,
+        |text| serde_json::to_string(text).unwrap(),
+        |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string(),
+        all_percent,
+        |text| PADDED.encode(text),
+        |text| URL_SAFE_NO_PAD.encode(format!("user:{text}")),
+        html,
+        hex,
+        unicode,
+        str::to_uppercase,
+    ];
+
+    #[test]
+    fn a_password_is_known_in_each_disguise_and_in_part() {
+        let secret = "S3cret\"pass/wo<rd&'%";
+        let told = |text: &str| gives_away(text, &[secret]);
+        for way in WAYS {
+            assert!(told(&format!("refused: {}!", way(secret))), "{}", way(secret));
+        }
+        assert!(told("S3cret") && told("it was <rd&'%.") && told("cret\"pass") && told("S\u{200b}3 c r e t"));
+        assert!(!told("cret\"pa") && !told("invalid session: account admin does not exist") && !told(""));
+        assert!(!gives_away("anything", &[""]));
+        assert!(gives_away("it was abc12", &["abc12"]) && !gives_away("it was abc1", &["abc12"]), "a short one whole");
+        assert!(gives_away("it was \"t\"", &["t"]) && !gives_away("it was taken", &["t"]), "a shorter one as a word");
+        assert!(gives_away("…correct-h", &["nothing", "correct-horse"]), "any of them");
+    }
+
+    proptest! {
+        #[test]
+        fn no_disguise_over_another_hides_it(
+            before in "[ -~]{0,20}",
+            secret in "[!-~]{6,40}",
+            one in 0..WAYS.len(),
+            two in 0..WAYS.len(),
+        ) {
+            let text = format!("{before} {}", WAYS[two](&WAYS[one](&secret)));
+            // In capitals an encoding is another text.
+            prop_assume!(two != WAYS.len() - 1 || one == 0);
+            prop_assert!(gives_away(&text, &[&secret]), "{}", text);
+        }
+
+        #[test]
+        fn any_text_is_read_to_its_end(text in ".{0,300}", secret in "\\PC{0,12}") {
+            let _ = gives_away(&text, &[&secret]);
+        }
+    }
+}
