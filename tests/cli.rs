@@ -207,10 +207,14 @@ fn what_was_taken_from_where_is_said_on_standard_error() {
 #[test]
 fn a_warning_about_the_values_goes_to_standard_error() {
     let folder = tempfile::tempdir().unwrap();
-    let values = file(&folder, "values.yaml", "global: {external-arg-cd: {auth: {type: password, tokn: x}}}");
+    let values = file(&folder, "values.yaml", "deliverie: volume\nglobal: {external-arg-cd: {auth: {type: password}}}");
     let (code, _, said) = run(&["inject", "--values", &values], POD);
     assert_eq!(code, 0);
-    assert!(said.contains("warning: global.external-arg-cd.auth.tokn: unknown key"), "{said}");
+    assert!(said.contains("warning: deliverie: is not read; did you mean delivery?"), "{said}");
+    let values = file(&folder, "values.yaml", "global: {external-arg-cd: {auth: {type: password, tokn: x}}}");
+    let (code, out, said) = run(&["inject", "--values", &values], POD);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(said.contains("global.external-arg-cd.auth.tokn: unknown key"), "{said}");
     assert!(said.contains("did you mean token?"), "{said}");
 }
 

@@ -265,3 +265,38 @@ async fn a_login_command_that_fails_is_named_with_its_own_words() {
     assert!(said.contains("the kubeconfig's command \"sh\": exit status: 3"), "{said}");
     assert!(!said.contains("Output {") && !said.contains("echo"), "{said}");
 }
+
+#[tokio::test]
+async fn a_server_without_a_scheme_is_reached_as_kubectl_does() {
+    let server = ApiServer::start(404, "NotFound").await;
+    let folder = tempfile::tempdir().unwrap();
+    let plain = write(&folder, "plain", &server.kubeconfig(&server.address.to_string(), "", "{token: t}"));
+    let (code, said) = status(&["--kubeconfig", &plain], &[], folder.path()).await;
+    assert!(code == 1 && said.contains("there is no ConfigMap"), "{said}");
+}
+
+#[tokio::test]
+async fn what_a_login_command_printed_is_never_shown_and_its_failure_is_no_wrong_usage() {
+    let server = ApiServer::start(404, "NotFound").await;
+    let folder = tempfile::tempdir().unwrap();
+    let cut = r#"echo '{\"kind\": \"ExecCredential\", \"status\": {\"token\": \"SUPERSECRET\"'"#;
+    for (script, words) in [
+        (cut, "what it printed is no ExecCredential"),
+        ("echo SUPERSECRET", "what it printed is no ExecCredential"),
+        ("echo SUPERSECRET; echo why >&2; exit 3", "exit status: 3: why"),
+    ] {
+        let user = format!(
+            "{{exec: {{apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: sh, args: [-c, \"{script}\"]}}}}"
+        );
+        let config = server.kubeconfig(&format!("https://{}", server.address), "", &user);
+        let config = write(&folder, "config", &config);
+        for (arguments, environment) in
+            [(vec!["--kubeconfig", config.as_str()], vec![]), (vec![], vec![("KUBECONFIG", config.as_str())])]
+        {
+            let (code, said) = status(&arguments, &environment, folder.path()).await;
+            assert_eq!(code, 1, "{said}");
+            assert!(said.contains(words) && said.contains("context mine") && said.contains("127.0.0.1"), "{said}");
+            assert!(!said.contains("SUPERSECRET"), "{said}");
+        }
+    }
+}

@@ -64,7 +64,9 @@ pub fn run(args: Account, matches: Option<&ArgMatches>) -> Outcome {
     runtime()?.block_on(async {
         match args.action {
             AccountAction::Verify(args) => {
-                let offline = args.access.argocd_url.is_some() && args.password.is_typed();
+                let offline = args.access.argocd_url.is_some()
+                    && args.password.needs_no_cluster()
+                    && (args.password.is_typed() || args.access.names_no_cluster());
                 let access = open_to_send(&args.access, offline, matches).await?;
                 let report = account::verify(&access, args.password.from().as_ref()).await?;
                 reported(&report, args.output)

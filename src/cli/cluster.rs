@@ -1,7 +1,8 @@
 //! The flags that say which cluster is asked, as kubectl has them.
 
 use super::output::Failure;
-use argocd_auth_webhook::cluster::Choice;
+use argocd_auth_webhook::cluster::{Cause, Choice, ClusterError};
+use argocd_auth_webhook::commands::context::ContextError;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -29,8 +30,14 @@ impl ClusterArgs {
         self.context.is_some() || self.kubeconfig.is_some()
     }
 
-    /// That there is no way to the cluster: wrong usage where one was named, else a problem.
+    /// That there is no way to the cluster: wrong usage where one was named that isn't there, else a
+    /// problem.
     pub fn failure(&self, error: impl Into<anyhow::Error>) -> Failure {
-        if self.is_named() { Failure::usage(error) } else { error.into().into() }
+        let error: anyhow::Error = error.into();
+        let cause = match (error.downcast_ref::<ClusterError>(), error.downcast_ref::<ContextError>()) {
+            (Some(error), _) | (_, Some(ContextError::Cluster(error))) => Some(&error.cause),
+            _ => None,
+        };
+        if self.is_named() && matches!(cause, Some(Cause::Setup(_))) { Failure::usage(error) } else { error.into() }
     }
 }

@@ -50,6 +50,11 @@ pub struct AccessArgs {
 }
 
 impl AccessArgs {
+    /// Whether nothing is said of a cluster.
+    pub const fn names_no_cluster(&self) -> bool {
+        !self.cluster.is_named() && self.cluster.namespace.is_none() && self.release.is_none()
+    }
+
     pub fn settings(&self) -> Option<SettingsArgs> {
         (self.config.is_some() || !self.values.is_empty()).then(|| SettingsArgs {
             config: self.config.clone(),
@@ -91,11 +96,11 @@ pub async fn open(args: &AccessArgs, offline: bool, matches: Option<&ArgMatches>
         insecure_skip_verify: args.argocd_insecure_skip_verify,
         ca_file: args.argocd_ca_file.clone(),
         account: args.account.clone(),
+        on_reach: Some(asked),
     };
     let access = CommandContext::open(options).await.map_err(failed)?;
-    asked(access.reach());
     if args.cluster.is_named() && !offline {
-        access.client().map_err(Failure::usage)?;
+        access.client().map_err(|error| args.cluster.failure(error))?;
     }
     for note in &access.notes {
         say(&format!("note: {note}"));
@@ -112,7 +117,10 @@ pub async fn open_to_send(
 ) -> Result<CommandContext, Failure> {
     let access = open(args, offline, matches).await?;
     let destination = access.destination().map_err(failed)?;
-    say(&format!("note: {destination}"));
+    match access.reach() {
+        Some(reach) => say(&format!("note: the cluster is {reach}; {destination}")),
+        None => say(&format!("note: {destination}")),
+    }
     if destination.needs_consent && !args.yes {
         let question = destination.question();
         if !agrees(&question).context("asking whether to go on")? {

@@ -42,7 +42,7 @@ pub fn run(args: Doctor, matches: Option<&ArgMatches>) -> Outcome {
     let report = runtime()?.block_on(async {
         let (client, reach) =
             cluster::client(&args.cluster.choice()).await.map_err(|error| args.cluster.failure(error))?;
-        asked(Some(&reach));
+        asked(&reach);
         let namespace = args.cluster.namespace.unwrap_or_else(|| client.default_namespace().to_owned());
         let names = Names::find(&client, &namespace, place.release.as_deref()).await;
         let options = doctor::Options {

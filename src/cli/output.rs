@@ -47,10 +47,8 @@ pub enum ReportFormat {
 static ASKED: OnceLock<String> = OnceLock::new();
 
 /// Remembers which API server is asked: an error from there names it.
-pub fn asked(reach: Option<&Reach>) {
-    if let Some(reach) = reach {
-        let _ = ASKED.set(reach.to_string());
-    }
+pub fn asked(reach: &Reach) {
+    let _ = ASKED.set(reach.to_string());
 }
 
 impl Failure {

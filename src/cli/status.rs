@@ -36,10 +36,10 @@ pub struct Status {
 pub fn run(args: Status) -> Outcome {
     let colour = has_colour(&std::io::stdout());
     let ClusterArgs { namespace, context, kubeconfig } = args.cluster.clone();
-    let options = Options { namespace, context, kubeconfig, release: args.release, ..Options::default() };
+    let options =
+        Options { namespace, context, kubeconfig, release: args.release, on_reach: Some(asked), ..Options::default() };
     runtime()?.block_on(async {
         let access = CommandContext::in_cluster(options).await.map_err(|error| args.cluster.failure(error))?;
-        asked(access.reach());
         if !args.watch {
             let status = status::status(&access).await?.coloured(colour);
             shown(&status.to_string(), &status.json(), args.output)?;

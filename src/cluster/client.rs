@@ -1,9 +1,9 @@
 //! The way to the API server, as kubectl finds it.
 
 use super::error::{Cause, ClusterError};
+use super::login::login_words;
 use super::proxy;
-use kube::client::AuthError;
-use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{Cluster, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use std::fmt;
 use std::io;
@@ -67,7 +67,11 @@ pub async fn client(choice: &Choice) -> Result<(Client, Reach), ClusterError> {
         None => Client::try_from(config),
         Some(proxy) => proxy.client(&config, CONNECT_TIMEOUT),
     };
-    let client = client.map_err(|error| failed(words(&error, &login)))?;
+    let client = client.map_err(|error| match words(&error, &login) {
+        // That is nothing that whoever named the cluster did wrong.
+        Some(why) => ClusterError { what: format!("logging in to {reach}"), cause: Cause::Login(why) },
+        None => ClusterError { what: format!("getting ready for {reach}"), cause: Cause::Setup(error.to_string()) },
+    })?;
     Ok((client, reach))
 }
 
@@ -121,11 +125,25 @@ async fn by_kubeconfig(
     // The library would hold NO_PROXY against the proxy and not against the server: it isn't asked.
     let cluster = chosen.context.as_ref().map(|context| context.cluster.clone());
     let cluster = kubeconfig.clusters.iter_mut().find(|candidate| Some(&candidate.name) == cluster.as_ref());
-    let proxy = cluster.and_then(|cluster| cluster.cluster.as_mut()).and_then(|cluster| cluster.proxy_url.take());
+    let cluster = cluster.and_then(|cluster| cluster.cluster.as_mut());
+    let proxy = cluster.and_then(|cluster| {
+        with_scheme(cluster);
+        cluster.proxy_url.take()
+    });
     let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
     let config = config.map_err(|error| format!("context {context:?} of the kubeconfig: {error}"))?;
     Ok((config, context, proxy.filter(|proxy| !proxy.is_empty())))
+}
+
+/// A server without a scheme is what kubectl makes of it: over TLS where anything is said of that.
+fn with_scheme(cluster: &mut Cluster) {
+    let tls = cluster.certificate_authority.is_some()
+        || cluster.certificate_authority_data.is_some()
+        || cluster.insecure_skip_tls_verify == Some(true);
+    if let Some(server) = cluster.server.as_mut().filter(|server| !server.is_empty() && !server.contains("://")) {
+        server.insert_str(0, if tls { "https://" } else { "http://" });
+    }
 }
 
 fn in_cluster(choice: &Choice) -> Result<Config, String> {
@@ -139,19 +157,13 @@ fn in_cluster(choice: &Choice) -> Result<Config, String> {
     })
 }
 
-/// Why there is no client. `login` is the program by which the kubeconfig logs in; its arguments can
-/// hold credentials and aren't repeated.
-fn words(error: &kube::Error, login: &str) -> String {
-    match error {
-        kube::Error::Auth(AuthError::AuthExecRun { out, .. }) => {
-            let said = String::from_utf8_lossy(&out.stderr);
-            let said = crate::core::text::shown(said.trim(), 500);
-            let said = if said.is_empty() { String::new() } else { format!(": {said}") };
-            format!("logging in with the kubeconfig's command {login:?}: {}{said}", out.status)
-        }
-        kube::Error::Auth(AuthError::AuthExecStart(error)) => {
-            format!("logging in with the kubeconfig's command {login:?}: it can't be started: {error}")
-        }
-        error => error.to_string(),
-    }
+/// Why the kubeconfig's login failed, if it is that. `login` is the program by which it logs in.
+fn words(error: &kube::Error, login: &str) -> Option<String> {
+    let kube::Error::Auth(error) = error else { return None };
+    let by = if login.is_empty() {
+        "the kubeconfig's user".to_owned()
+    } else {
+        format!("the kubeconfig's command {login:?}")
+    };
+    Some(format!("by {by}: {}", login_words(error)))
 }

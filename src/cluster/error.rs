@@ -1,8 +1,10 @@
 //! What goes wrong with a call.
 
+use super::login::login_words;
 use crate::core::text::words;
+use kube::client::AuthError;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Characters of what an API server says that are passed on.
 const MAX_MESSAGE: usize = 1000;
@@ -11,11 +13,17 @@ const MAX_MESSAGE: usize = 1000;
 /// before somebody else may begin one.
 pub(super) const LIMIT: Duration = Duration::from_secs(4);
 
+/// How long a person's command waits for an API server that has just started, and how often it looks.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// Why a call failed. Never quotes what an object holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// There is no way to a cluster.
     Setup(String),
+    /// The kubeconfig's login fails, before the API server is asked.
+    Login(String),
     /// No such object.
     NotFound,
     /// The object has changed since it was read, or is there already.
@@ -37,11 +45,17 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Whether an API server said so that doesn't know its roles yet.
+    fn is_of_a_beginner(&self) -> bool {
+        matches!(self, Self::Unavailable(reason) if reason.starts_with("status 403"))
+    }
+
     /// A label for metrics.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Setup(_) => "setup",
+            Self::Login(_) => "login",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
             Self::Unauthorized(_) => "unauthorized",
@@ -55,8 +69,9 @@ impl Cause {
     }
 
     /// Every label.
-    pub const KINDS: [&str; 10] = [
+    pub const KINDS: [&str; 11] = [
         "setup",
+        "login",
         "not_found",
         "conflict",
         "unauthorized",
@@ -72,7 +87,7 @@ impl Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Setup(reason) => f.write_str(reason),
+            Self::Setup(reason) | Self::Login(reason) => f.write_str(reason),
             Self::NotFound => f.write_str("it is not there"),
             Self::Conflict => f.write_str("somebody else changed it meanwhile"),
             Self::Unauthorized(message) => {
@@ -129,7 +144,10 @@ impl From<&kube::Error> for Cause {
             }
             // Its text can quote a Secret.
             kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Self::Unreadable,
-            other => Self::Unavailable(words(&innermost(other), MAX_MESSAGE, &[])),
+            other => match login_error(other) {
+                Some(error) => Self::Login(login_words(error)),
+                None => Self::Unavailable(words(&innermost(other), MAX_MESSAGE, &[])),
+            },
         }
     }
 }
@@ -147,6 +165,20 @@ fn lacks_roles(message: &str) -> bool {
     })
 }
 
+/// What went wrong with the kubeconfig's login, which is done again when it has run out.
+fn login_error(error: &kube::Error) -> Option<&AuthError> {
+    let mut error: &(dyn std::error::Error + 'static) = error;
+    loop {
+        if let Some(found) = error.downcast_ref::<AuthError>() {
+            return Some(found);
+        }
+        if let Some(kube::Error::Auth(found)) = error.downcast_ref() {
+            return Some(found);
+        }
+        error = error.source()?;
+    }
+}
+
 /// The last of an error's sources says most: `connection refused` rather than `client error`.
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
@@ -162,6 +194,26 @@ fn innermost(error: &dyn std::error::Error) -> String {
 /// It failed, or took too long.
 pub async fn call<T>(what: &str, calling: impl Future<Output = kube::Result<T>>) -> Result<T, ClusterError> {
     call_within(LIMIT, what, calling).await
+}
+
+/// Makes a call that reads, for a person's command. An API server that has just started and doesn't know its
+/// roles yet is asked again for a while.
+///
+/// # Errors
+/// It failed, or took too long.
+pub async fn call_patiently<T, F>(what: &str, calling: impl Fn() -> F) -> Result<T, ClusterError>
+where
+    F: Future<Output = kube::Result<T>>,
+{
+    let begun = Instant::now();
+    loop {
+        match call(what, calling()).await {
+            Err(error) if error.cause.is_of_a_beginner() && begun.elapsed() < PATIENCE => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Makes a call that may take longer than others.

@@ -9,6 +9,7 @@ mod error;
 mod event;
 mod eviction;
 pub mod leader_election;
+mod login;
 mod objects;
 mod owner;
 mod proxy;
@@ -21,7 +22,7 @@ mod write;
 
 pub use client::{Choice, Reach, client};
 pub use endpoints::{ServiceEndpoint, endpoints};
-pub use error::{Cause, ClusterError, call, call_within};
+pub use error::{Cause, ClusterError, call, call_patiently, call_within};
 pub use event::{Event, emit};
 pub use eviction::{Removal, delete, evict};
 pub use objects::{ensure_with_owner, find, find_owner, object_reference};

@@ -45,7 +45,7 @@ pub(super) fn chosen(server: &Uri, given: Option<String>) -> Result<Option<Proxy
     let matcher = match given {
         Some(url) => Matcher::builder().all(checked(&url, "the kubeconfig's proxy-url")?).build(),
         None if is_here(server) => return Ok(None),
-        None => of_environment(|name| std::env::var(name).ok())?.build(),
+        None => of_environment(server, |name| std::env::var(name).ok())?.build(),
     };
     Ok(matcher.intercept(server).map(|found| Proxy {
         uri: found.uri().clone(),
@@ -55,7 +55,7 @@ pub(super) fn chosen(server: &Uri, given: Option<String>) -> Result<Option<Proxy
 }
 
 /// In capitals before small letters. kubectl knows no `ALL_PROXY`.
-fn of_environment(read: impl Fn(&str) -> Option<String>) -> Result<Builder, String> {
+fn of_environment(server: &Uri, read: impl Fn(&str) -> Option<String>) -> Result<Builder, String> {
     let either = |name: &str| {
         let set = |name: &str| read(name).filter(|value| !value.is_empty());
         set(name).or_else(|| set(&name.to_lowercase()))
@@ -67,7 +67,24 @@ fn of_environment(read: impl Fn(&str) -> Option<String>) -> Result<Builder, Stri
     if let Some(url) = either("HTTP_PROXY") {
         builder = builder.http(checked(&url, "HTTP_PROXY")?);
     }
-    Ok(builder.no(either("NO_PROXY").unwrap_or_default()))
+    let no = either("NO_PROXY").unwrap_or_default();
+    let entries: Vec<String> = no.split(',').filter_map(|entry| for_server(entry.trim(), server)).collect();
+    Ok(builder.no(entries.join(",")))
+}
+
+/// An entry of `NO_PROXY` as the library knows it: `*.a` is `.a`, and one with a port holds for that port
+/// only.
+fn for_server(entry: &str, server: &Uri) -> Option<String> {
+    let default = if server.scheme_str() == Some("http") { 80 } else { 443 };
+    let port = server.port_u16().unwrap_or(default);
+    let entry = entry.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(entry);
+    let is_address = entry.parse::<IpAddr>().is_ok() || entry.contains('/');
+    match entry.rsplit_once(':').filter(|_| !is_address) {
+        Some((host, of)) => {
+            (of.parse() == Ok(port)).then(|| host.trim_start_matches('[').trim_end_matches(']').to_owned())
+        }
+        None => Some(entry.to_owned()),
+    }
 }
 
 /// The URL if it can be one. It isn't quoted: a password may be in it.
@@ -140,7 +157,7 @@ mod tests {
     fn by_environment(server: &str, set: &[(&str, &str)]) -> Option<String> {
         let server: Uri = server.parse().unwrap();
         let read = |name: &str| set.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned());
-        let found = of_environment(read).unwrap().build().intercept(&server)?;
+        let found = of_environment(&server, read).unwrap().build().intercept(&server)?;
         (!is_here(&server)).then(|| found.uri().to_string())
     }
 
@@ -152,14 +169,27 @@ mod tests {
         assert_eq!(by_environment(server, &[proxy]).as_deref(), Some("http://proxy:3128/"));
         assert_eq!(by_environment(server, &[("https_proxy", "proxy:3128")]).as_deref(), Some("http://proxy:3128/"));
         assert_eq!(by_environment(server, &[("HTTP_PROXY", "http://p:1"), ("ALL_PROXY", "http://p:1")]), None);
-        for names in ["api.example.com", ".example.com", "example.com", "a, api.example.com,", "*"] {
+        for names in [
+            "api.example.com:6443",
+            "*.example.com",
+            ".example.com:6443",
+            "api.example.com",
+            ".example.com",
+            "example.com",
+            "a, api.example.com,",
+            "*",
+        ] {
             assert_eq!(by_environment(server, &no(names)), None, "{names}");
         }
-        for names in ["ample.com", "api.example.org", "10.0.0.0/8", ","] {
+        for names in
+            ["api.example.com:443", "*.example.org", "*example.com", "ample.com", "api.example.org", "10.0.0.0/8", ","]
+        {
             assert!(by_environment(server, &no(names)).is_some(), "{names}");
         }
         assert_eq!(by_environment("https://10.1.2.3:6443", &no("10.0.0.0/8")), None);
         assert_eq!(by_environment("https://[fd00::1]:6443", &no("fd00::/8")), None);
+        assert_eq!(by_environment("https://[fd00::1]:6443", &no("[fd00::1]:6443")), None);
+        assert_eq!(by_environment("https://10.1.2.3", &no("10.1.2.3:443")), None);
         assert!(by_environment("https://11.1.2.3:6443", &no("10.0.0.0/8,11.1.2.4")).is_some());
         for here in ["https://localhost:6443", "https://127.0.0.1:6443", "https://[::1]:6443"] {
             assert_eq!(by_environment(here, &[proxy]), None, "{here}");

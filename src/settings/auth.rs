@@ -2,7 +2,6 @@
 
 use super::block::{Block, Report, shown};
 use super::names;
-use super::nearest::nearest;
 use crate::core::{
     Auth, ConfigMapKeyRef, DEFAULT_USERNAME, INITIAL_PASSWORD, Mode, PLAIN_PASSWORD, PLAIN_TOKEN, SecretKeyRef,
     Username,
@@ -62,7 +61,8 @@ pub(super) fn default() -> Auth {
 /// Reads a block. `None` where it can't be used; the reason stands in the report.
 pub(super) fn read<'v>(block: &Block<'v>, report: &mut Report) -> Option<Read<'v>> {
     let before = report.problems.len();
-    block.only(&FIELDS, report);
+    // In the Runtime's values too, and by our chart: what nobody reads was meant to be read.
+    block.refuse_others(&FIELDS, report);
     let modes = [("token", Mode::Token), ("password", Mode::Password)];
     let given = block.one_of(TYPE, &modes, report);
     if report.problems.len() == before && given.is_none() {
@@ -72,7 +72,6 @@ pub(super) fn read<'v>(block: &Block<'v>, report: &mut Report) -> Option<Read<'v
         return None;
     }
     let mode = given.unwrap_or(Mode::Password);
-    half_read(block, mode, report);
     // The other mode's fields may stand there; they are not looked at.
     let (plain_key, plain_secret) = match mode {
         Mode::Token => (TOKEN, PLAIN_TOKEN),
@@ -110,25 +109,6 @@ fn without_type(block: &Block<'_>, report: &mut Report) {
     }
 }
 
-/// A field under a name that is nearly right, where leaving it out would mean a default: what was
-/// written would be passed over.
-fn half_read(block: &Block<'_>, mode: Mode, report: &mut Report) {
-    let fields: &[&str] = match mode {
-        // Without a token there is an error of its own.
-        Mode::Token => &[],
-        Mode::Password => &[USERNAME, USERNAME_SECRET_REF, USERNAME_CONFIG_MAP_REF, PASSWORD, PASSWORD_REF],
-    };
-    let has_password = [PASSWORD, PASSWORD_REF].iter().any(|key| block.get(key).is_some());
-    let has_username = fields.iter().filter(|key| key.starts_with(USERNAME)).any(|key| block.get(key).is_some());
-    for key in block.map.keys().filter(|key| !FIELDS.contains(&key.as_str()) && block.get(key).is_some()) {
-        let Some(name) = nearest(key, fields) else { continue };
-        let hidden = if name.starts_with(USERNAME) { !has_username } else { !has_password };
-        if hidden {
-            report.problem::<()>(&block.path_of(key), format!("is not read; write it as `{name}:`"));
-        }
-    }
-}
-
 fn token_reference(block: &Block<'_>, report: &mut Report) -> Option<SecretKeyRef> {
     let Some(reference) = block.block(TOKEN_REF, report) else {
         if block.get(TOKEN_REF).is_some() {
@@ -142,7 +122,7 @@ fn token_reference(block: &Block<'_>, report: &mut Report) -> Option<SecretKeyRe
             ),
         );
     };
-    reference.only(&["name", "key", "optional"], report);
+    reference.refuse_others(&["name", "key", "optional"], report);
     let name = required(&reference, "name", names::object, report);
     let key = required(&reference, "key", names::key, report);
     let optional = optional(&reference, report);
@@ -157,7 +137,7 @@ fn optional(reference: &Block<'_>, report: &mut Report) -> Option<bool> {
 /// Helm merges this one over its default.
 fn password_reference(block: &Block<'_>, report: &mut Report) -> SecretKeyRef {
     let Some(reference) = block.block(PASSWORD_REF, report) else { return INITIAL_PASSWORD.into() };
-    reference.only(&["name", "key", "optional"], report);
+    reference.refuse_others(&["name", "key", "optional"], report);
     let name = checked(&reference, "name", names::object, report);
     let key = checked(&reference, "key", names::key, report);
     let optional = optional(&reference, report);
@@ -182,7 +162,7 @@ fn username(block: &Block<'_>, mode: Mode, report: &mut Report) -> Username {
         );
     }
     if let Some(reference) = secret {
-        reference.only(&["name", "key", "optional"], report);
+        reference.refuse_others(&["name", "key", "optional"], report);
         let name = required(&reference, "name", names::object, report);
         let key = required(&reference, "key", names::key, report);
         let optional = optional(&reference, report);
@@ -190,7 +170,7 @@ fn username(block: &Block<'_>, mode: Mode, report: &mut Report) -> Username {
             return Username::SecretKey(SecretKeyRef { name, key, optional });
         }
     } else if let Some(reference) = config_map {
-        reference.only(&["name", "key"], report);
+        reference.refuse_others(&["name", "key"], report);
         let name = required(&reference, "name", names::object, report);
         let key = required(&reference, "key", names::key, report);
         if let (Some(name), Some(key)) = (name, key) {

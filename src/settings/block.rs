@@ -128,15 +128,26 @@ impl<'v> Block<'v> {
 
     /// Complains of keys that nobody reads: an error in our own file, elsewhere a warning.
     pub(super) fn only(&self, known: &[&str], report: &mut Report) {
-        for key in self.map.keys().filter(|key| !known.contains(&key.as_str())) {
-            let hint = nearest(key, known).map(did_you_mean).unwrap_or_default();
-            let text = format!("unknown key; known here: {}{hint}", known.join(", "));
-            if report.strict {
-                report.problem::<()>(&self.path_of(key), text);
-            } else {
-                report.warn(&self.path_of(key), text);
-            }
+        if report.strict {
+            return self.refuse_others(known, report);
         }
+        for (key, text) in self.others(known) {
+            report.warn(&self.path_of(key), text);
+        }
+    }
+
+    /// Refuses keys that nobody reads.
+    pub(super) fn refuse_others(&self, known: &[&str], report: &mut Report) {
+        for (key, text) in self.others(known) {
+            report.problem::<()>(&self.path_of(key), text);
+        }
+    }
+
+    fn others(&self, known: &[&str]) -> impl Iterator<Item = (&String, String)> {
+        self.map.keys().filter(|key| !known.contains(&key.as_str())).map(|key| {
+            let hint = nearest(key, known).map(did_you_mean).unwrap_or_default();
+            (key, format!("unknown key; known here: {}{hint}", known.join(", ")))
+        })
     }
 }
 

@@ -59,7 +59,13 @@ pub(super) fn options(root: &Block<'_>, runtime: Address, report: &mut Report) -
     let conflicts = [("keep", OnConflict::Keep), ("replace", OnConflict::Replace), ("deny", OnConflict::Deny)];
     let rollout = controller::rollout(root, report);
     let argocd = match root.block("argocd", report) {
-        Some(block) => argocd::from_config(&block, runtime, report),
+        Some(block) => {
+            // Strict in whatever file it stands: what isn't read would mean another Argo CD.
+            let mut strict = Report::new(true);
+            let argocd = argocd::from_config(&block, runtime, &mut strict);
+            report.problems.append(&mut strict.problems);
+            argocd
+        }
         None => ArgoCd { address: runtime, ..ArgoCd::default() },
     };
     let defaults = Settings::new(auth::default(), argocd);

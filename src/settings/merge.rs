@@ -3,11 +3,10 @@
 use serde_json::{Map, Value};
 
 /// Puts `later` over `earlier`: mappings are merged key by key, anything else (lists too) is
-/// replaced, and null takes a key away.
+/// replaced. A null stays: it says that a chart's default doesn't count either.
 pub(super) fn merge(mut earlier: Map<String, Value>, later: Map<String, Value>) -> Map<String, Value> {
     for (key, value) in later {
         let merged = match (earlier.shift_remove(&key), value) {
-            (_, Value::Null) => continue,
             (Some(Value::Object(below)), Value::Object(above)) => Value::Object(merge(below, above)),
             (_, value) => value,
         };
@@ -29,10 +28,13 @@ mod tests {
     }
 
     #[test]
-    fn mappings_are_merged_lists_replaced_and_null_takes_away() {
+    fn mappings_are_merged_lists_replaced_and_null_takes_the_place_of_what_was_there() {
         let earlier = map(json!({ "a": { "b": 1, "c": [1, 2], "d": 4 }, "e": "text", "f": { "g": 1 } }));
         let later = map(json!({ "a": { "b": null, "c": [3] }, "e": { "h": 1 }, "f": null, "new": null }));
-        assert_eq!(Value::Object(merge(earlier, later)), json!({ "a": { "c": [3], "d": 4 }, "e": { "h": 1 } }));
+        assert_eq!(
+            Value::Object(merge(earlier, later)),
+            json!({ "a": { "d": 4, "b": null, "c": [3] }, "e": { "h": 1 }, "f": null, "new": null })
+        );
     }
 
     #[test]

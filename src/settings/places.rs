@@ -3,6 +3,9 @@
 use super::block::{Block, Report};
 use serde_json::Value;
 
+/// The name of our chart.
+pub(super) const CHART: &str = "argocd-auth-webhook";
+
 /// One of the three spellings: where `server` and `auth` stand under `global`, and who reads them.
 #[derive(Debug)]
 pub(super) struct Spelling {

@@ -4,26 +4,79 @@
 //! each is a problem that says what to write. Keys of others are left alone: what is refused here is
 //! near to a key of ours, or holds fields that only an auth block has.
 
-use super::auth::FIELDS;
+use super::auth::{AUTH, FIELDS};
 use super::block::{Block, Report};
 use super::nearest::{fold, is_misspelt};
-use super::places::{Scope, descend};
+use super::places::{CHART, Scope, descend};
 use serde_json::Value;
 
 const EXTERNALS: [&str; 2] = ["external-argo-cd", "external-arg-cd"];
 const INTEGRATIONS: &str = "integrations";
 const ARGO_CD: &str = "argo-cd";
+const ADDRESS: [&str; 3] = ["svc", "port", "rootpath"];
+/// Fields that nothing else has.
+const REFERENCES: [&str; 2] = ["tokensecretkeyref", "passwordsecretkeyref"];
+const MODES: [&str; 2] = ["token", "password"];
+/// Values nest less deep.
+const DEEPEST: usize = 10;
 
 /// Looks at the whole document.
 pub(super) fn refuse(scopes: &[Scope<'_>], report: &mut Report) {
     for (place, scope) in scopes.iter().enumerate() {
         let at_root = place == 0;
         without_global(&scope.block, at_root, report);
-        if at_root {
-            misspelt_own(&scope.block, report);
-        }
         if let Some(global) = &scope.global {
             under_global(global, report);
+        }
+    }
+    if let Some(root) = scopes.first() {
+        elsewhere(&root.block, &[], report);
+    }
+}
+
+/// Where a block is read, as the keys to it.
+fn is_read(keys: &[&str]) -> bool {
+    let in_global = |keys: &[&str]| match keys {
+        ["global", external, AUTH] => EXTERNALS.contains(external),
+        ["global", INTEGRATIONS, ARGO_CD, "server", AUTH] => true,
+        _ => false,
+    };
+    matches!(keys, [AUTH] | [CHART, AUTH])
+        || in_global(keys)
+        || keys.split_first().is_some_and(|(_, rest)| in_global(rest))
+}
+
+/// Whether the keys lead below `global` to something about Argo CD.
+fn is_about_argo_cd(keys: &[&str]) -> bool {
+    let (["global", below @ ..] | [_, "global", below @ ..]) = keys else { return false };
+    let around = matches!(below, [INTEGRATIONS] | [INTEGRATIONS, "server" | AUTH, ..]);
+    around || below.iter().any(|key| fold(key).contains("argo"))
+}
+
+/// Anything at any depth that only an auth block has, or that can be nothing else where it stands. Nothing
+/// is said twice.
+fn elsewhere(block: &Block<'_>, keys: &[&str], report: &mut Report) {
+    for (key, value) in block.map {
+        let keys = [keys, &[key.as_str()]].concat();
+        let (path, folded) = (block.path_of(key), fold(key));
+        let was_said =
+            || report.problems.iter().any(|said| said.path.starts_with(&path) || path.starts_with(&said.path));
+        if keys.len() > DEEPEST || block.get(key).is_none() || is_read(&keys) || folded == "redis" || was_said() {
+            continue;
+        }
+        let is_reference = REFERENCES.contains(&folded.as_str()) && value.is_object();
+        let is_mode = folded == "type" && value.as_str().is_some_and(|mode| MODES.contains(&mode));
+        let around = &keys[..keys.len() - 1];
+        let at_global = matches!(around, ["global"] | [_, "global"]);
+        let is_field = (is_about_argo_cd(around) || at_global) && (is_mode || folded == "token" && value.is_string())
+            || is_about_argo_cd(around) && folded == "password" && value.is_string();
+        if is_reference || is_field {
+            report.problem::<()>(
+                &path,
+                "is not read here; write it under global.external-argo-cd.auth, or under `auth:` at the root",
+            );
+        } else if let Value::Object(map) = value {
+            elsewhere(&Block { map, path }, &keys, report);
         }
     }
 }
@@ -37,7 +90,7 @@ fn without_global(root: &Block<'_>, at_root: bool, report: &mut Report) {
     for key in root.map.keys() {
         let Some(value) = root.get(key) else { continue };
         let path = root.path_of(key);
-        if is_external(key) || (fold(key) == INTEGRATIONS && holds_argo_cd(value)) {
+        if is_external(key) || ((key == INTEGRATIONS || is_misspelt(key, INTEGRATIONS)) && holds_argo_cd(value)) {
             let name = known_name(key);
             let right = root.path_of(&format!("global.{name}"));
             report.problem::<()>(&path, format!("is not read here; write `global:` above it, as {right}"));
@@ -50,19 +103,24 @@ fn without_global(root: &Block<'_>, at_root: bool, report: &mut Report) {
     }
 }
 
-/// `auth` and `argocd` of ours under a name that is nearly right. `argo-cd` is the Runtime's.
-fn misspelt_own(root: &Block<'_>, report: &mut Report) {
+/// `auth` and `argocd` of ours under a name that is nearly right, at the root or under our chart's name.
+/// `argo-cd` is the Runtime's.
+pub(super) fn misspelt_own(root: &Block<'_>, report: &mut Report) {
     for key in root.map.keys() {
         let Some(value) = root.get(key) else { continue };
-        if is_misspelt(key, "auth") && is_auth(value) {
-            misspelt(key, "auth", report);
-        }
-        let is_address = |value: &Value| {
-            let address = ["url", "svc", "port", "rootpath"];
-            value.as_object().is_some_and(|map| address.iter().any(|name| map.contains_key(*name)))
+        let has = |fields: &[&str]| {
+            value.as_object().is_some_and(|map| map.keys().any(|key| fields.iter().any(|name| fold(key) == fold(name))))
         };
-        if fold(key) == "argocd" && key != "argocd" && key != ARGO_CD && is_address(value) {
-            misspelt(key, "argocd", report);
+        let is_field = |key: &String| FIELDS.iter().any(|name| fold(key) == fold(name));
+        // Others have an `authz` of their own.
+        let nothing_else = has(&FIELDS) && value.as_object().is_some_and(|map| map.keys().all(is_field));
+        let is_same = fold(key) == AUTH && has(&FIELDS);
+        if is_misspelt(key, AUTH) && (is_auth(value) || is_same || nothing_else) {
+            misspelt(&root.path_of(key), AUTH, report);
+        }
+        if is_misspelt(key, "argocd") && key != ARGO_CD && has(&["url", "svc", "port", "rootpath", "namespace", "tls"])
+        {
+            misspelt(&root.path_of(key), "argocd", report);
         }
     }
 }
@@ -109,6 +167,10 @@ fn under_global(global: &Block<'_>, report: &mut Report) {
 fn in_external_server(parent: &Block<'_>, report: &mut Report) {
     let Some(server) = parent.block("server", &mut Report::new(false)) else { return };
     for key in server.map.keys().filter(|key| server.get(key).is_some()) {
+        if let Some(name) = ADDRESS.into_iter().find(|name| fold(key) == *name && key != name) {
+            misspelt(&server.path_of(key), name, report);
+            continue;
+        }
         let right = if fold(key) == "auth" {
             "auth".to_owned()
         } else if let Some(name) = FIELDS.into_iter().find(|name| fold(key) == fold(name)) {
@@ -149,6 +211,14 @@ fn in_parent(parent: &Block<'_>, auth: &str, report: &mut Report) {
             let above: Vec<String> = auth.split('.').map(|key| format!("`{key}:`")).collect();
             report
                 .problem::<()>(&path, format!("is not read here; write {} above it, as {right}", above.join(" and ")));
+        } else if let Some(name) = ADDRESS.into_iter().find(|name| fold(key) == *name) {
+            // Beside `auth` of an older spelling, or beside `server` of the newest.
+            if parent.path.rsplit('.').next() != Some("server") {
+                let right = parent.path_of(&format!("server.{name}"));
+                report.problem::<()>(&path, format!("is not read here; write `server:` above it, as {right}"));
+            } else if key != name {
+                misspelt(&path, name, report);
+            }
         } else if is_misspelt(key, "auth") && value.is_object() {
             misspelt(&path, "auth", report);
         } else if is_misspelt(key, "server") && value.is_object() {
@@ -194,8 +264,6 @@ fn holds_argo_cd(value: &Value) -> bool {
 
 fn holds_a_spelling(value: &Value) -> bool {
     value.as_object().is_some_and(|map| {
-        map.iter().any(|(key, value)| {
-            EXTERNALS.iter().any(|name| fold(key) == fold(name)) || (fold(key) == INTEGRATIONS && holds_argo_cd(value))
-        })
+        map.iter().any(|(key, value)| is_external(key) || (fold(key) == INTEGRATIONS && holds_argo_cd(value)))
     })
 }

@@ -3,13 +3,10 @@
 
 use super::block::{Block, Report, did_you_mean, kind};
 use super::nearest::nearest;
-use super::places::{Found, Scope, Spelling, descend, find, scopes};
+use super::places::{CHART, Found, Scope, Spelling, descend, find, scopes};
 use super::{Address, Settings, argocd, auth, bundled, config, names, strays};
 use crate::core::{Auth, DEFAULT_USERNAME, Mode, Username};
 use serde_json::Value;
-
-/// The name of our chart.
-const CHART: &str = "argocd-auth-webhook";
 
 /// An auth block that was found, and read.
 struct Chosen<'v> {
@@ -30,6 +27,9 @@ pub(super) fn read(root: &Value, legacy: Option<bool>, report: &mut Report) -> O
     // Where an umbrella chart holds ours, our keys stand under its name.
     let below = Block::new(root.map.get(CHART).unwrap_or(&Value::Null), CHART.to_owned(), &mut Report::new(false));
     misspelt_options(&root, below.as_ref(), report);
+    for holder in [Some(&root), below.as_ref()].into_iter().flatten() {
+        strays::misspelt_own(holder, report);
+    }
     let scopes = scopes(&root, report);
     let mut blocks = own_auth(&root, below.as_ref(), report);
     let found = if report.problems.is_empty() && blocks.is_empty() {

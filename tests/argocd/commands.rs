@@ -192,7 +192,7 @@ async fn a_key_goes_to_a_secret_a_file_or_standard_output_and_nowhere_else() {
     assert!(replaced != stored && scene.argocd.accepts(&replaced));
 
     let printed = person.does(0, &["token", "generate", "--to-file", file, "--expires-in", "1h", "-o", "json"]);
-    let printed: Value = serde_json::from_str(&printed).unwrap();
+    let printed: Value = serde_json::from_str(printed.split("note: ").next().unwrap()).unwrap();
     let key = secret_value(fs::read_to_string(&path).unwrap());
     assert!(scene.argocd.accepts(&key) && printed["id"] == id_of(&key).as_str() && !printed["expiresAt"].is_null());
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

@@ -19,7 +19,7 @@ const BLOCKS: [(&str, &str); 8] = [
 ];
 
 /// Where it stands. The first three are read.
-const PLACES: [(&str, &[&str]); 15] = [
+const PLACES: [(&str, &[&str]); 29] = [
     ("external-arg-cd", &["global", "external-arg-cd", "auth"]),
     ("external-argo-cd", &["global", "external-argo-cd", "auth"]),
     ("integrations", &["global", "integrations", "argo-cd", "server", "auth"]),
@@ -35,6 +35,20 @@ const PLACES: [(&str, &[&str]); 15] = [
     ("external-argo-cd with a letter too many", &["global", "external-argoo-cd", "auth"]),
     ("integrations without a hyphen", &["global", "integrations", "argocd", "server", "auth"]),
     ("integrations in capitals", &["global", "Integrations", "argo-cd", "server", "auth"]),
+    ("integrations, argo-cd left out", &["global", "integrations", "server", "auth"]),
+    ("right under integrations", &["global", "integrations", "auth"]),
+    ("integrations, argo-cd, server and auth left out", &["global", "integrations"]),
+    ("right under global", &["global"]),
+    ("at the root, in a plural", &["auths"]),
+    ("at the root, in another case", &["Auth"]),
+    ("at the root, in capitals", &["AUTH"]),
+    ("integrations without its s, global left out", &["integration", "argo-cd", "server", "auth"]),
+    ("two names, one in the other", &["global", "external-argo-cd", "argo-cd", "auth"]),
+    ("auth under another word", &["global", "external-argo-cd", "authentication"]),
+    ("in the values of Argo CD's own chart", &["argo-cd", "server", "auth"]),
+    ("deeper than anybody reads", &["a", "b", "global", "external-argo-cd", "auth"]),
+    ("integrations, argo-cd cut short", &["global", "integrations", "argo", "server", "auth"]),
+    ("two words misspelt", &["globals", "extrenal-argo-cd", "auth"]),
 ];
 
 /// What `helm get values --all` adds of the Runtime's charts, and nothing.

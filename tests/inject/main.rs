@@ -366,6 +366,12 @@ fn what_cannot_be_read_and_cannot_be_ours_passes_with_a_warning() {
         ("a: *nowhere\n", "not valid YAML: an alias whose anchor isn't there; it is left as it is"),
         ("a: .inf\n", "a number that JSON can't hold"),
         ("{\"a\": 1e999}", "not valid JSON: number out of range"),
+        ("data: {level: debug, m: manager, k: *nowhere}\n", "an alias whose anchor isn't there; it is left as it is"),
+        (
+            "containers: [managers, my-manager, debugger, *nowhere]\n",
+            "an alias whose anchor isn't there; it is left as it is",
+        ),
+        ("{{ if .x }}\n", "; it is left as it is"),
         ("{\"a\": 1} \"b\"", "document 2: left alone\n  warning: line 1, column 10: a string, not a Kubernetes object"),
     ] {
         let done = inject(text);
@@ -409,7 +415,7 @@ fn a_key_given_twice_is_what_kubernetes_reads_and_said() {
 fn what_stands_behind_the_last_value_is_not_taken_into_it() {
     for tail in ["\n\n---\nkind: B\n", "          \n", "\t\n# end\n"] {
         let done = inject(&format!("{DEPLOYMENT}x-last: \"abc\\n\\n\"\n{tail}"));
-        assert!(done.manifests.ends_with(tail), "{}", done.manifests);
+        assert!(done.manifests.ends_with(&tail.replace('\t', "")), "{}", done.manifests);
         let json = inject_as(done.manifests, Some(Format::Json)).expect("JSON").manifests;
         assert_eq!(values(&json)[0]["x-last"], "abc\n\n");
     }
@@ -507,4 +513,19 @@ fn a_conflict_is_kept_with_a_warning_or_refused_without_output() {
     assert_eq!(denied.manifests, "");
     assert!(report(&denied)[1].starts_with("b: document 1: Deployment codefresh/cap-app-proxy: conflict_denied"));
     assert!(report(&denied)[1].contains("\n  denied: app-proxy: cap-app-proxy has its own ARGO_CD_TOKEN"));
+}
+
+#[test]
+fn blank_lines_with_tabs_do_not_come_to_stand_behind_what_was_injected() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, labels: {app: cap-app-proxy}}\nspec:\n  containers:\n  - name: cap-app-proxy\n    image: ";
+    for tail in [
+        "i\n      \t\n",
+        "i\n        \t\n\n",
+        ">\n      i\n      \t\n",
+        "|+\n      i\n      \t",
+        "i\n  \t\n---\nkind: X\n",
+    ] {
+        let written = inject(&format!("{pod}{tail}")).manifests;
+        assert!(written.contains("ARGO_CD") && !written.contains('\t'), "{written:?}");
+    }
 }

@@ -180,6 +180,7 @@ those since 0.26 read a spelling whichever chart it is: `integrations`.
 
 {{/* Every auth block that is given: ours alone where it is, else the Runtime's. */}}
 {{- define "argocd-auth-webhook.blocks" -}}
+{{- include "argocd-auth-webhook.misspeltOwn" . -}}
 {{- $own := .Values.auth -}}
 {{- if and (include "argocd-auth-webhook.given" $own) (not (kindIs "map" $own)) -}}
 {{- fail "auth: must be a mapping" -}}

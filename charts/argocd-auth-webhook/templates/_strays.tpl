@@ -59,7 +59,7 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- if kindIs "map" . -}}
 {{- range $key, $value := . -}}
 {{- $folded := include "argocd-auth-webhook.fold" $key -}}
-{{- if has $folded (list "externalargocd" "externalargcd") }}true{{ end -}}
+{{- if include "argocd-auth-webhook.meant" (dict "key" $key "names" (list "external-argo-cd" "external-arg-cd")) }}true{{ end -}}
 {{- if eq $folded "integrations" }}{{ include "argocd-auth-webhook.holdsArgoCd" $value }}{{ end -}}
 {{- end -}}
 {{- end -}}
@@ -96,10 +96,26 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- if $field -}}
 {{- fail (printf "%s.%s: is not read here; write %s above it, as %s.%s.%s" $path $key (join " and " $above) $path $auth $field) -}}
 {{- end -}}
+{{- include "argocd-auth-webhook.address" (dict "path" $path "key" $key) -}}
 {{- range $name := list "auth" "server" -}}
 {{- if and (kindIs "map" $value) (include "argocd-auth-webhook.misspelt" (dict "key" $key "name" $name)) -}}
 {{- fail (printf "%s.%s: is not read; write it as `%s:`" $path $key $name) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Where Argo CD is, outside of `server` or misspelt in it. (dict "path" "…" "key" "…") */}}
+{{- define "argocd-auth-webhook.address" -}}
+{{- $path := .path -}}
+{{- $key := .key -}}
+{{- range $name := list "svc" "port" "rootpath" -}}
+{{- if eq (include "argocd-auth-webhook.fold" $key) $name -}}
+{{- if not (hasSuffix ".server" $path) -}}
+{{- fail (printf "%s.%s: is not read here; write `server:` above it, as %s.server.%s" $path $key $path $name) -}}
+{{- else if ne $key $name -}}
+{{- fail (printf "%s.%s: is not read; write it as `%s:`" $path $key $name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -118,6 +134,7 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- include "argocd-auth-webhook.inParent" (dict "path" $at "block" $value "auth" "auth") -}}
 {{- range $inner, $given := (include "argocd-auth-webhook.map" $value.server | fromJson) -}}
 {{- if include "argocd-auth-webhook.given" $given -}}
+{{- include "argocd-auth-webhook.address" (dict "path" (printf "%s.server" $at) "key" $inner) -}}
 {{- $right := include "argocd-auth-webhook.field" $inner -}}
 {{- if $right }}{{ $right = printf "auth.%s" $right }}{{ end -}}
 {{- if eq (include "argocd-auth-webhook.fold" $inner) "auth" }}{{ $right = "auth" }}{{ end -}}
@@ -169,7 +186,7 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- if include "argocd-auth-webhook.given" $value -}}
 {{- $at := printf "%s%s" $scope.path $key -}}
 {{- $meant := include "argocd-auth-webhook.meant" (dict "key" $key "names" (list "external-argo-cd" "external-arg-cd")) -}}
-{{- if and (not $meant) (eq (include "argocd-auth-webhook.fold" $key) "integrations") (include "argocd-auth-webhook.holdsArgoCd" $value) }}{{ $meant = "integrations" }}{{ end -}}
+{{- if and (not $meant) (or (eq $key "integrations") (include "argocd-auth-webhook.misspelt" (dict "key" $key "name" "integrations"))) (include "argocd-auth-webhook.holdsArgoCd" $value) }}{{ $meant = "integrations" }}{{ end -}}
 {{- if $meant -}}
 {{- fail (printf "%s: is not read here; write `global:` above it, as %sglobal.%s" $at $scope.path $meant) -}}
 {{- else if and (include "argocd-auth-webhook.misspelt" (dict "key" $key "name" "global")) (include "argocd-auth-webhook.holdsASpelling" $value) -}}
@@ -179,18 +196,77 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- if not $scope.path -}}
-{{- range $key, $value := $scope.block -}}
-{{- if and (include "argocd-auth-webhook.misspelt" (dict "key" $key "name" "auth")) (include "argocd-auth-webhook.isAuth" $value) -}}
+{{- include "argocd-auth-webhook.underGlobal" (dict "path" (printf "%sglobal." $scope.path) "global" (include "argocd-auth-webhook.map" $scope.block.global | fromJson)) -}}
+{{- end -}}
+{{- include "argocd-auth-webhook.elsewhere" (dict "keys" list "block" .Values) -}}
+{{- end -}}
+
+{{/* "true…" if a mapping has one of these keys, however it is written. (dict "value" … "names" list) */}}
+{{- define "argocd-auth-webhook.has" -}}
+{{- $names := .names -}}
+{{- if kindIs "map" .value -}}
+{{- range $key, $_ := .value -}}
+{{- if has (include "argocd-auth-webhook.fold" $key) $names }}true{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* `auth` and `argocd` of ours under a name that is nearly right. */}}
+{{- define "argocd-auth-webhook.misspeltOwn" -}}
+{{- $fields := list "type" "token" "tokensecretkeyref" "username" "usernamesecretkeyref" "usernameconfigmapkeyref" "password" "passwordsecretkeyref" -}}
+{{- range $key, $value := .Values -}}
+{{- if include "argocd-auth-webhook.given" $value -}}
+{{- if include "argocd-auth-webhook.misspelt" (dict "key" $key "name" "auth") -}}
+{{- $same := and (eq (include "argocd-auth-webhook.fold" $key) "auth") (include "argocd-auth-webhook.has" (dict "value" $value "names" $fields)) -}}
+{{- $only := kindIs "map" $value -}}
+{{- if $only }}{{ range $inner, $_ := $value }}{{ if not (include "argocd-auth-webhook.field" $inner) }}{{ $only = false }}{{ end }}{{ end }}{{ end -}}
+{{- if or $same $only (include "argocd-auth-webhook.isAuth" $value) -}}
 {{- fail (printf "%s: is not read; write it as `auth:`" $key) -}}
 {{- end -}}
-{{- if and (kindIs "map" $value) (eq (include "argocd-auth-webhook.fold" $key) "argocd") (not (has $key (list "argocd" "argo-cd"))) -}}
-{{- if or (hasKey $value "url") (hasKey $value "svc") (hasKey $value "port") (hasKey $value "rootpath") -}}
+{{- end -}}
+{{- if and (ne $key "argo-cd") (include "argocd-auth-webhook.misspelt" (dict "key" $key "name" "argocd")) -}}
+{{- if include "argocd-auth-webhook.has" (dict "value" $value "names" (list "url" "svc" "port" "rootpath" "namespace" "tls")) -}}
 {{- fail (printf "%s: is not read; write it as `argocd:`" $key) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- include "argocd-auth-webhook.underGlobal" (dict "path" (printf "%sglobal." $scope.path) "global" (include "argocd-auth-webhook.map" $scope.block.global | fromJson)) -}}
+{{- end -}}
+
+{{/* "true" where a block is read. (list of keys) */}}
+{{- define "argocd-auth-webhook.isRead" -}}
+{{- $path := join "/" . -}}
+{{- if or (eq $path "auth") (regexMatch "^([^/]*/)?global/(external-argo?-cd/auth|integrations/argo-cd/server/auth)$" $path) }}true{{ end -}}
+{{- end -}}
+
+{{/* "true" where the keys lead below `global` to something about Argo CD. (list of keys) */}}
+{{- define "argocd-auth-webhook.isAboutArgoCd" -}}
+{{- $path := join "/" . -}}
+{{- if regexMatch "^([^/]*/)?global/" $path -}}
+{{- $below := regexReplaceAll "^([^/]*/)?global/" $path "" -}}
+{{- if regexMatch "^integrations(/(server|auth)(/.*)?)?$" $below }}true
+{{- else if contains "argo" (include "argocd-auth-webhook.fold" $below) }}true{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Anything at any depth that only an auth block has, or that can be nothing else where it stands. (dict "keys" list "block" dict) */}}
+{{- define "argocd-auth-webhook.elsewhere" -}}
+{{- $around := .keys -}}
+{{- $about := include "argocd-auth-webhook.isAboutArgoCd" $around -}}
+{{- $atGlobal := regexMatch "^([^/]*/)?global$" (join "/" $around) -}}
+{{- range $key, $value := .block -}}
+{{- $keys := append $around $key -}}
+{{- $folded := include "argocd-auth-webhook.fold" $key -}}
+{{- if and (le (len $keys) 10) (include "argocd-auth-webhook.given" $value) (ne $folded "redis") (not (include "argocd-auth-webhook.isRead" $keys)) -}}
+{{- $reference := and (has $folded (list "tokensecretkeyref" "passwordsecretkeyref")) (kindIs "map" $value) -}}
+{{- $mode := and (eq $folded "type") (has $value (list "token" "password")) -}}
+{{- $token := and (eq $folded "token") (kindIs "string" $value) -}}
+{{- $password := and (eq $folded "password") (kindIs "string" $value) -}}
+{{- if or $reference (and (or $about $atGlobal) (or $mode $token)) (and $about $password) -}}
+{{- fail (printf "%s: is not read here; write it under global.external-argo-cd.auth, or under `auth:` at the root" (join "." $keys)) -}}
+{{- else if kindIs "map" $value -}}
+{{- include "argocd-auth-webhook.elsewhere" (dict "keys" $keys "block" $value) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}

@@ -2,7 +2,7 @@
 
 use super::CONFIG_MAP;
 use super::config::{self, Change, Found};
-use crate::cluster::{call, merge_if};
+use crate::cluster::{call_patiently, merge_if};
 use crate::commands::context::{CommandContext, ContextError};
 use crate::commands::ownership::Owner;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -31,7 +31,9 @@ pub async fn enable(access: &CommandContext, dry_run: bool) -> Result<Enabled, C
     let account = access.account().await?;
     let (client, namespace) = (access.client()?, access.argocd_namespace());
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let map = call(&reading(namespace), maps.get(CONFIG_MAP)).await.map_err(|error| where_is(error, namespace))?;
+    let map = call_patiently(&reading(namespace), || maps.get(CONFIG_MAP))
+        .await
+        .map_err(|error| where_is(error, namespace))?;
     let data = map.data.clone().unwrap_or_default();
     let before = config::read(&data, &account);
     let change = config::enable(&data, &account).map_err(|error| ContextError::Said(error.to_string()))?;

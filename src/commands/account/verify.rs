@@ -4,7 +4,7 @@ use super::config;
 use super::enable::{is_labelled, reading, where_is};
 use crate::argocd::verify::{Verdict as KeyVerdict, ask, claims, judge};
 use crate::argocd::{Account, ArgoCdError, login_advice};
-use crate::cluster::call;
+use crate::cluster::call_patiently;
 use crate::commands::context::{CommandContext, ContextError, PasswordFrom, Route};
 use crate::commands::ownership::keys;
 use crate::commands::report::{Report, Verdict};
@@ -78,7 +78,7 @@ async fn in_config(access: &CommandContext, account: &str) -> Verdict {
     };
     let namespace = access.argocd_namespace();
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let map = match call(&reading(namespace), maps.get(super::CONFIG_MAP)).await {
+    let map = match call_patiently(&reading(namespace), || maps.get(super::CONFIG_MAP)).await {
         Ok(map) => map,
         Err(error) => return Verdict::NotChecked(where_is(error, namespace).to_string()),
     };

@@ -51,9 +51,17 @@ pub struct Options {
     pub ca_file: Option<PathBuf>,
     /// In place of the settings' account.
     pub account: Option<String>,
+    /// Told which API server is asked, before it is.
+    pub on_reach: Option<fn(&Reach)>,
 }
 
 impl Options {
+    fn tell(&self, reach: &Reach) {
+        if let Some(tell) = self.on_reach {
+            tell(reach);
+        }
+    }
+
     fn choice(&self) -> Choice {
         Choice { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
     }
@@ -115,7 +123,10 @@ impl CommandContext {
             (Err(ClusterError { what, cause }), None)
         } else {
             match cluster::client(&options.choice()).await {
-                Ok((client, reach)) => (Ok(client), Some(reach)),
+                Ok((client, reach)) => {
+                    options.tell(&reach);
+                    (Ok(client), Some(reach))
+                }
                 Err(error) => (Err(error), None),
             }
         };
@@ -139,6 +150,7 @@ impl CommandContext {
     /// There is none.
     pub async fn in_cluster(options: Options) -> Result<Self, ContextError> {
         let (client, reach) = cluster::client(&options.choice()).await?;
+        options.tell(&reach);
         let namespace = namespace(&options, Some(&client));
         let names = Names::find(&client, &namespace, options.release.as_deref()).await;
         Ok(Self {

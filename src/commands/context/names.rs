@@ -1,6 +1,6 @@
 //! The names of a release's objects, as far as the chart chooses them.
 
-use crate::cluster::call;
+use crate::cluster::call_patiently;
 use crate::settings::names::is_object;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client};
@@ -32,7 +32,8 @@ impl Names {
     /// name, says nothing.
     pub async fn find(client: &Client, namespace: &str, meant: Option<&str>) -> Self {
         let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-        let read = call(&format!("reading ConfigMap {namespace}/{INSTALLED}"), maps.get_opt(INSTALLED)).await;
+        let read =
+            call_patiently(&format!("reading ConfigMap {namespace}/{INSTALLED}"), || maps.get_opt(INSTALLED)).await;
         let said = read.ok().flatten().and_then(|map| map.data).unwrap_or_default();
         // Whoever may write it could name any path.
         let name = |key: &str| said.get(key).map(String::as_str).filter(|name| is_object(name));

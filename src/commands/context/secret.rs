@@ -1,7 +1,7 @@
 //! Secrets that a person names.
 
 use super::{CommandContext, ContextError};
-use crate::cluster::{Cause, ClusterError, FIELD_MANAGER, call, merge_if};
+use crate::cluster::{Cause, ClusterError, FIELD_MANAGER, call, call_patiently, merge_if};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -63,7 +63,8 @@ impl CommandContext {
     pub async fn secret_value(&self, place: &SecretKey) -> Result<Vec<u8>, ContextError> {
         let (client, namespace) = (self.client()?, self.namespace());
         let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-        let secret = call(&format!("reading Secret {namespace}/{}", place.name), secrets.get(&place.name)).await?;
+        let secret =
+            call_patiently(&format!("reading Secret {namespace}/{}", place.name), || secrets.get(&place.name)).await?;
         let bytes = secret.data.and_then(|mut data| data.remove(&place.key));
         bytes
             .map(|bytes| bytes.0)
@@ -77,7 +78,7 @@ impl CommandContext {
     pub(super) async fn config_map_value(&self, name: &str, key: &str) -> Result<String, ContextError> {
         let (client, namespace) = (self.client()?, self.namespace());
         let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-        let map = call(&format!("reading ConfigMap {namespace}/{name}"), maps.get(name)).await?;
+        let map = call_patiently(&format!("reading ConfigMap {namespace}/{name}"), || maps.get(name)).await?;
         let text = map.data.and_then(|mut data| data.remove(key));
         text.ok_or_else(|| ContextError::Said(format!("ConfigMap {namespace}/{name} has no key {key}")))
     }
@@ -99,7 +100,8 @@ impl CommandContext {
 
     async fn found(&self, place: &SecretKey) -> Result<Option<Secret>, ContextError> {
         let what = format!("reading Secret {}/{}", self.namespace(), place.name);
-        Ok(call(&what, self.secrets()?.get_opt(&place.name)).await?)
+        let secrets = self.secrets()?;
+        Ok(call_patiently(&what, || secrets.get_opt(&place.name)).await?)
     }
 
     /// Nothing, if a value can be put there: nothing stands there, or it may be replaced.

@@ -2,7 +2,7 @@
 
 use super::ContextError;
 use super::destination::Origin;
-use crate::cluster::{Cause, ClusterError, call};
+use crate::cluster::{Cause, ClusterError, call_patiently};
 use crate::settings::{File, Overrides, Settings, SettingsError};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client};
@@ -19,7 +19,7 @@ pub async fn settings_of(
 ) -> Result<Option<Settings>, SettingsOfError> {
     let name = format!("{namespace}/{config_map}");
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let map = call(&format!("reading the settings from ConfigMap {name}"), maps.get(config_map)).await?;
+    let map = call_patiently(&format!("reading the settings from ConfigMap {name}"), || maps.get(config_map)).await?;
     let data = map.data.unwrap_or_default();
     let path = |key: &str| PathBuf::from(format!("ConfigMap {name}, {key}"));
     let (file, text) = match (data.get("values.yaml"), data.get("config.yaml")) {

@@ -1,7 +1,7 @@
 //! Whether the Secrets that pods refer to are there: without one a pod is created, and never starts.
 
 use super::{Report, Scene, Verdict};
-use crate::cluster::{Cause, call};
+use crate::cluster::{Cause, call_patiently};
 use crate::core::{GENERATED_TOKEN, Mode, SecretKeyRef, Username};
 use crate::settings::Settings;
 use k8s_openapi::api::core::v1::Secret;
@@ -22,7 +22,7 @@ pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, r
     for reference in references {
         let SecretKeyRef { name, key, .. } = reference;
         let what = format!("reading Secret {namespace}/{name}");
-        let found = call(&what, secrets.get_opt(name)).await;
+        let found = call_patiently(&what, || secrets.get_opt(name)).await;
         let has_key = |secret: Secret| secret.data.is_some_and(|data| data.contains_key(key));
         let verdict = match found.map(|secret| secret.map(has_key)) {
             Ok(Some(true)) => Verdict::Ok(format!("has the key {key:?}")),
@@ -38,7 +38,7 @@ pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, r
     let refers = auth.credential.name == GENERATED_TOKEN.name && auth.credential.key == GENERATED_TOKEN.key;
     if auth.mode == Mode::Token && !refers {
         let (name, key) = (GENERATED_TOKEN.name, GENERATED_TOKEN.key);
-        let found = call(&format!("reading Secret {namespace}/{name}"), secrets.get_opt(name)).await;
+        let found = call_patiently(&format!("reading Secret {namespace}/{name}"), || secrets.get_opt(name)).await;
         let verdict = found.map(|secret| {
             let data = secret.and_then(|secret| secret.data);
             copy(

@@ -1,7 +1,7 @@
 //! How long the certificates last.
 
 use super::{Report, Scene, Verdict};
-use crate::cluster::call;
+use crate::cluster::call_patiently;
 use crate::pki::Certificate;
 use crate::time::{Seconds, now, rfc3339};
 use k8s_openapi::api::core::v1::Secret;
@@ -51,7 +51,7 @@ async fn kept(client: &Client, scene: &Scene) -> Result<Certificate, String> {
     let (namespace, name) = (&scene.options.namespace, &scene.options.serving_secret);
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let what = format!("no endpoint shows one, and reading Secret {namespace}/{name}");
-    let secret = call(&what, secrets.get(name)).await.map_err(|error| error.to_string())?;
+    let secret = call_patiently(&what, || secrets.get(name)).await.map_err(|error| error.to_string())?;
     let pem = secret.data.as_ref().and_then(|data| data.get("tls.crt")).map(|bytes| bytes.0.as_slice());
     pem.and_then(Certificate::first_from_pem)
         .ok_or_else(|| format!("Secret {namespace}/{name} has no readable tls.crt"))

@@ -10,7 +10,7 @@ mod pods;
 
 pub use crate::commands::report::{Check, Report, Verdict};
 
-use crate::cluster::{Cause, ClusterError, ServiceEndpoint, call, endpoints};
+use crate::cluster::{Cause, ClusterError, ServiceEndpoint, call_patiently, endpoints};
 use crate::commands::context::{SettingsOfError, settings_of};
 use crate::commands::ownership::keys;
 use crate::core::Engine;
@@ -85,7 +85,7 @@ pub async fn run(client: &Client, options: Options, settings: Option<Settings>) 
     let configurations: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
     let name = &options.webhook_configuration;
     let what = format!("reading MutatingWebhookConfiguration {name}");
-    let configuration = call(&what, configurations.get_opt(name)).await;
+    let configuration = call_patiently(&what, || configurations.get_opt(name)).await;
     let called = configuration.as_ref().ok().and_then(|found| called_by(found.as_ref()?));
     let service = options.service.clone().or(called).unwrap_or_else(|| options.release.clone());
     let asked = ask(client, &options, &service).await;

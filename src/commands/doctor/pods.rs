@@ -1,7 +1,7 @@
 //! The pods that are there, with the controller's own verdicts about them.
 
 use super::{Report, Scene, Verdict, failed};
-use crate::cluster::call;
+use crate::cluster::call_patiently;
 use crate::controller::rollout::verdicts;
 use crate::drift::{Drift, NotOurs, PodFacts, TrackedKeys, Verdict as Step};
 use crate::settings::{Rollout, Settings};
@@ -17,7 +17,8 @@ const STARTS: Seconds = 60;
 pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, report: &mut Report) {
     let namespace = &scene.options.namespace;
     let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let listed = call(&format!("listing the pods of {namespace}"), api.list(&ListParams::default())).await;
+    let all = ListParams::default();
+    let listed = call_patiently(&format!("listing the pods of {namespace}"), || api.list(&all)).await;
     let pods = match listed {
         Ok(pods) => pods,
         Err(error) => {
@@ -46,7 +47,7 @@ async fn state(client: &Client, scene: &Scene) -> Result<Secret, String> {
     let (namespace, name) = (&scene.options.namespace, format!("{}-state", scene.options.release));
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let what = format!("whether pods hold a value that has changed isn't known: reading Secret {namespace}/{name}");
-    call(&what, secrets.get(&name)).await.map_err(|error| error.to_string())
+    call_patiently(&what, || secrets.get(&name)).await.map_err(|error| error.to_string())
 }
 
 /// What a person does about a pod that the controller leaves alone.

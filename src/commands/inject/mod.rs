@@ -99,7 +99,9 @@ enum Source<'a> {
 
 impl<'a> Source<'a> {
     fn of(input: &Input, text: &'a str) -> Result<Self, InjectError> {
-        if !text.trim_start().starts_with('{') {
+        let begin = text.trim_start();
+        // A template's action isn't JSON either.
+        if !begin.starts_with('{') || begin.starts_with("{{") {
             return Ok(Self::Yaml(text));
         }
         match json::documents(input, text) {

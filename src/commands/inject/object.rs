@@ -34,7 +34,17 @@ impl<'i> Treater<'i> {
     pub fn unread(&mut self, input: &Input, document: usize, text: &str, why: Unread) -> Result<(), InjectError> {
         let services = self.injector.services();
         let mut names = services.flat_map(|service| service.containers.iter().chain(&service.or_containers));
-        if matches!(why, Unread::Broken { .. }) && names.any(|name| text.contains(name.as_str())) {
+        // A name of one word is in texts by chance: there the pod's containers must be, too.
+        let has_containers = text.contains("containers");
+        let is_end = |c: Option<char>| c.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '-');
+        let is_word = |name: &str| {
+            let mut found = text.match_indices(name);
+            found
+                .any(|(at, _)| is_end(text[..at].chars().next_back()) && is_end(text[at + name.len()..].chars().next()))
+        };
+        if matches!(why, Unread::Broken { .. })
+            && names.any(|name| (has_containers || name.contains('-')) && is_word(name))
+        {
             return Err(why.into_error(input.shown_name(), document));
         }
         let place = Place { input: input.shown_name(), document, items: Vec::new() };

@@ -113,6 +113,14 @@ fn as_it_came<'a>(chunk: &Chunk<'a>) -> &'a str {
     chunk.raw.strip_prefix(BOM).filter(|rest| is_marker(rest, "---")).unwrap_or(chunk.raw)
 }
 
+/// Blank lines with a tab in them stood behind a scalar, where they were of it or of no account; behind a
+/// mapping kubectl refuses them.
+fn without_tabs(tail: &str) -> String {
+    let is_plain = |line: &str| !(line.trim().is_empty() && line.contains('\t'));
+    let kept = lines(tail).map(|(_, line)| if is_plain(line) { line } else { line.trim_start_matches([' ', '\t']) });
+    kept.collect()
+}
+
 /// The document with new content, in the surroundings and with the line breaks that it had, and what
 /// it says there.
 fn rewrite(chunk: &Chunk<'_>, content: &str) -> (String, Option<Value>) {
@@ -121,7 +129,7 @@ fn rewrite(chunk: &Chunk<'_>, content: &str) -> (String, Option<Value>) {
     // No reader sees a difference: what matters within scalars is escaped or normalized.
     let content = if chunk.raw.contains("\r\n") { content.replace('\n', "\r\n") } else { content };
     let head = chunk.head.strip_prefix(BOM).unwrap_or(chunk.head);
-    let written = [head, &content, chunk.tail].concat();
+    let written = [head, &content, &without_tabs(chunk.tail)].concat();
     let says = match split(&written).as_slice() {
         [only] => value_of(only).ok().map(|(value, _)| value),
         _ => None,

@@ -2,7 +2,7 @@
 //! makes every key one that vanishes.
 
 use super::Owner;
-use crate::cluster::{Cause, call};
+use crate::cluster::{Cause, call_patiently};
 use crate::commands::report::{Report, Verdict};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -15,7 +15,7 @@ const PROBE: &str = "keys";
 pub async fn probe(client: &Client, namespace: &str, report: &mut Report) {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let what = format!("reading the metadata of Secret {namespace}/{SECRET}");
-    let verdict = match call(&what, secrets.get_metadata(SECRET)).await {
+    let verdict = match call_patiently(&what, || secrets.get_metadata(SECRET)).await {
         Ok(found) => judge(&found.metadata),
         Err(error) if error.cause == Cause::NotFound => {
             Verdict::NotChecked("it is not there; name Argo CD's namespace with argocd.namespace".to_owned())

@@ -1,6 +1,6 @@
 //! The last Events that the controller made.
 
-use crate::cluster::{ClusterError, FIELD_MANAGER, call};
+use crate::cluster::{ClusterError, FIELD_MANAGER, call_patiently};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::ListParams;
@@ -24,7 +24,7 @@ pub(super) struct Line {
 pub(super) async fn last(client: &Client, namespace: &str) -> Result<Vec<Line>, ClusterError> {
     let events: Api<Event> = Api::namespaced(client.clone(), namespace);
     let ours = ListParams::default().fields(&format!("reportingController={FIELD_MANAGER}"));
-    let found = call(&format!("listing the Events of namespace {namespace}"), events.list(&ours)).await?;
+    let found = call_patiently(&format!("listing the Events of namespace {namespace}"), || events.list(&ours)).await?;
     Ok(newest(found.items))
 }
 
