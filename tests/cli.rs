@@ -251,6 +251,31 @@ fn a_token_is_judged_without_a_cluster_and_never_quoted() {
 }
 
 #[test]
+fn a_credential_in_the_wrong_place_of_the_command_line_is_not_repeated() {
+    let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln";
+    for arguments in [
+        &["token", "verify", token][..],
+        &["token", "verify", "hunter2-eyJ"],
+        &["status", "hunter2-eyJ"],
+        &["token", "revoke", token],
+        &["token", "revoke", "some-id", "hunter2-eyJ"],
+        &["account", "verify", "--account", token],
+        &["account", "verify", "--output", token],
+        &["doctor", "--context", token, token],
+        &["inject", "--argocd-url", token],
+    ] {
+        let (code, out, said) = without_cluster(arguments, "");
+        assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}: {said}");
+        assert!(!said.contains("eyJ") && !said.contains("hunter2"), "{arguments:?}: {said}");
+        assert!(said.starts_with("error: "), "{said}");
+    }
+    let (_, _, said) = without_cluster(&["token", "verify", "hunter2"], "");
+    assert!(said.contains("by --file or --secret") && said.contains("Usage: "), "{said}");
+    let (code, out, _) = without_cluster(&["token", "--help"], "");
+    assert!(code == 0 && out.contains("Usage: "));
+}
+
+#[test]
 fn a_password_that_was_not_taken_anywhere_is_in_no_output() {
     let arguments = ["token", "generate", "--to-stdout", "--password-stdin", "--argocd-url", "http://127.0.0.1:9"];
     let (code, out, said) = without_cluster(&arguments, "hunter2-hunter2\n");

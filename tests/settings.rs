@@ -194,6 +194,13 @@ fn an_unknown_key_of_a_block_is_an_error_wherever_it_stands() {
 }
 
 #[test]
+fn a_key_that_null_takes_away_is_no_unknown_key() {
+    let settings = config("{auth: {type: password, tokn: null}, argocd: {svcc: ~}}").unwrap();
+    assert_eq!(settings.warnings, []);
+    assert!(error(config("{auth: {type: password, tokn: {}}}")).contains("auth.tokn: unknown key"));
+}
+
+#[test]
 fn of_several_blocks_the_one_that_is_no_default_counts() {
     let default = "{type: password, username: admin, password: '', passwordSecretKeyRef: {name: argocd-initial-admin-secret, key: password}}";
     let block = |auth: &str| format!("{{auth: {auth}}}");
@@ -320,6 +327,15 @@ fn no_error_shows_a_credential_that_stands_in_the_wrong_place() {
         let said = error(config(&yaml));
         assert!(!said.contains("eyJ"), "{said}");
         assert!(!format!("{:?}", config(&yaml)).contains("eyJ"), "{yaml}");
+    }
+    let url = "'https://admin:hunter22@argocd.example.com/?token=hunter22'";
+    for yaml in [
+        format!("{{auth: {{type: password}}, argocd: {{url: {url}}}}}"),
+        format!("{{auth: {{type: password}}, argocd: {{svc: {url}}}}}"),
+        format!("{{auth: {{type: {url}}}}}"),
+    ] {
+        let said = error(config(&yaml));
+        assert!(said.contains("argocd.example.com") && !said.contains("hunter22"), "{said}");
     }
     assert!(!format!("{:?}", config("{auth: {password: hunter22}}").unwrap()).contains("hunter22"));
 }

@@ -1,22 +1,10 @@
 //! Where Argo CD's API is: the part of its URLs that is the same for all.
 
+use crate::core::text::without_url_secrets;
 use crate::settings::Address;
 use hyper::Uri;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-/// What of a URL may be quoted: before an @ may stand a password, and a token behind a ? or a #.
-pub(crate) fn without_secrets(url: &str) -> String {
-    let rest = url.rsplit_once('@').map(|(_, rest)| rest);
-    let shown = rest.unwrap_or(url);
-    let cut = shown.find(['?', '#']).map(|end| &shown[..end]);
-    format!(
-        "{}{}{}",
-        if rest.is_some() { "…@" } else { "" },
-        cut.unwrap_or(shown),
-        if cut.is_some() { "?…" } else { "" }
-    )
-}
 
 /// Scheme, host, port and the path before `/api`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +30,7 @@ impl Base {
     /// # Errors
     /// It is something else.
     pub fn parse(url: &str) -> Result<Self, BadAddress> {
-        let wrong = |reason| BadAddress { address: without_secrets(url), reason };
+        let wrong = |reason| BadAddress { address: without_url_secrets(url).into_owned(), reason };
         if url.contains(['@', '?', '#']) {
             return Err(wrong("it has a user, a query or a fragment"));
         }

@@ -14,14 +14,14 @@ use hyper::header::{
 use hyper::{Method, Request, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Mutex;
 
-/// An account's list of tokens stands in a Secret, which holds less than this.
+/// Bytes of an answer. An account's list of tokens stands in a Secret, which holds less.
 const MOST: usize = 1 << 20;
 /// So many secrets that were sent are remembered: another answer may quote them.
 const REMEMBERED: usize = 16;
@@ -155,14 +155,14 @@ impl Http {
             if !is_json {
                 return Err(not_argocd());
             }
-            if serde_json::from_slice::<IgnoredAny>(body).is_err() {
-                return Err(Cause::Unreadable("it is no JSON"));
-            }
             // A list would do for a struct, too.
             if !body.trim_ascii_start().starts_with(b"{") {
                 return Err(Cause::Unreadable("it is no JSON object"));
             }
-            return serde_json::from_slice(body).map_err(|_| Cause::Unreadable("a field is not what it should be"));
+            return serde_json::from_slice(body).map_err(|error| {
+                let field = "a field is not what it should be";
+                Cause::Unreadable(if error.is_data() { field } else { "it is no JSON" })
+            });
         }
         if status.is_redirection() {
             // What follows may be a ticket of a login page.

@@ -1,6 +1,6 @@
 //! `account`: Argo CD's account, looked at and made fit.
 
-use super::context::{AccessArgs, PasswordArgs, open, open_to_send};
+use super::context::{AccessArgs, ConsentArgs, PasswordArgs, open, open_to_send};
 use super::output::{Outcome, ReportFormat, code, reported, runtime, shown};
 use argocd_auth_webhook::commands::account;
 use clap::{ArgMatches, Args, Subcommand};
@@ -37,6 +37,8 @@ pub struct AccountVerify {
     #[command(flatten)]
     pub access: AccessArgs,
     #[command(flatten)]
+    pub consent: ConsentArgs,
+    #[command(flatten)]
     pub password: PasswordArgs,
 }
 
@@ -67,7 +69,7 @@ pub fn run(args: Account, matches: Option<&ArgMatches>) -> Outcome {
                 let offline = args.access.argocd_url.is_some()
                     && args.password.needs_no_cluster()
                     && (args.password.is_typed() || args.access.names_no_cluster());
-                let access = open_to_send(&args.access, offline, matches).await?;
+                let access = open_to_send(&args.access, &args.consent, offline, matches).await?;
                 let report = account::verify(&access, args.password.from().as_ref()).await?;
                 reported(&report, args.output)
             }

@@ -43,6 +43,11 @@ pub struct AccessArgs {
     /// Believe any certificate of Argo CD: whoever sits on the way can read the password
     #[arg(long)]
     pub argocd_insecure_skip_verify: bool,
+}
+
+#[derive(Args, Debug)]
+#[group(skip)]
+pub struct ConsentArgs {
     /// Don't ask before a credential is sent out of the cluster, or in plain HTTP out of the Runtime's
     /// namespace, because the cluster's ConfigMap says so
     #[arg(short, long)]
@@ -112,6 +117,7 @@ pub async fn open(args: &AccessArgs, offline: bool, matches: Option<&ArgMatches>
 /// cluster's `ConfigMap` leads out of the cluster, a person has to agree.
 pub async fn open_to_send(
     args: &AccessArgs,
+    consent: &ConsentArgs,
     offline: bool,
     matches: Option<&ArgMatches>,
 ) -> Result<CommandContext, Failure> {
@@ -121,7 +127,7 @@ pub async fn open_to_send(
         Some(reach) => say(&format!("note: the cluster is {reach}; {destination}")),
         None => say(&format!("note: {destination}")),
     }
-    if destination.needs_consent && !args.yes {
+    if destination.needs_consent && !consent.yes {
         let question = destination.question();
         if !agrees(&question).context("asking whether to go on")? {
             let advice = "give --yes if that is right, or the right address with --argocd-url";

@@ -17,8 +17,11 @@ mod settings;
 mod status;
 mod token;
 
+use argocd_auth_webhook::commands::terminal::{has_colour, printable};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
-use output::{Outcome, say};
+use output::{Outcome, USAGE, say};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -47,7 +50,7 @@ pub enum Command {
 
 /// Reads the arguments, runs the command, and says how it ended.
 pub fn run() -> ExitCode {
-    let matches = command().get_matches();
+    let matches = command().try_get_matches().unwrap_or_else(|error| misused(&error));
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let mut chosen = matches.subcommand().map(|(_, matches)| matches);
     while let Some((_, deeper)) = chosen.and_then(ArgMatches::subcommand) {
@@ -57,6 +60,25 @@ pub fn run() -> ExitCode {
         say(&failure.text());
         ExitCode::from(failure.code)
     })
+}
+
+/// Ends with what is wrong with the arguments, without what stands where nothing belongs: it may be a password.
+fn misused(error: &clap::Error) -> ! {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    let colour = has_colour(&std::io::stderr());
+    let rendered = error.render();
+    let mut text = if colour { rendered.ansi().to_string() } else { rendered.to_string() };
+    if let (ErrorKind::UnknownArgument, Some(ContextValue::String(stray))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+        && !stray.starts_with('-')
+    {
+        text = text.replace(stray.as_str(), "[hidden]");
+        text.push_str("What stands there isn't repeated. A key comes by --file or --secret, never as an argument.\n");
+    }
+    let _ = write!(std::io::stderr(), "{}", printable(&text, colour));
+    std::process::exit(USAGE.into())
 }
 
 /// `matches` tell a flag that was typed from one that the environment gave.

@@ -1,6 +1,6 @@
 //! `token`: API keys made, verified and revoked.
 
-use super::context::{AccessArgs, PasswordArgs, SourceArgs, open_to_send};
+use super::context::{AccessArgs, ConsentArgs, PasswordArgs, SourceArgs, open_to_send};
 use super::output::{Failure, Outcome, ReportFormat, code, print, reported, runtime, say, shown};
 use super::parse::lasting;
 use argocd_auth_webhook::commands::context::SecretKey;
@@ -64,6 +64,8 @@ pub struct TokenGenerate {
     #[command(flatten)]
     pub access: AccessArgs,
     #[command(flatten)]
+    pub consent: ConsentArgs,
+    #[command(flatten)]
     pub password: PasswordArgs,
 }
 
@@ -96,6 +98,8 @@ pub struct TokenVerify {
     #[command(flatten)]
     pub access: AccessArgs,
     #[command(flatten)]
+    pub consent: ConsentArgs,
+    #[command(flatten)]
     pub password: PasswordArgs,
 }
 
@@ -122,6 +126,8 @@ pub struct TokenRevoke {
     #[command(flatten)]
     pub access: AccessArgs,
     #[command(flatten)]
+    pub consent: ConsentArgs,
+    #[command(flatten)]
     pub password: PasswordArgs,
 }
 
@@ -135,7 +141,7 @@ pub fn run(args: Token, matches: Option<&ArgMatches>) -> Outcome {
     runtime()?.block_on(async {
         match args.action {
             TokenAction::Generate(args) => {
-                let access = open_to_send(&args.access, false, matches).await?;
+                let access = open_to_send(&args.access, &args.consent, false, matches).await?;
                 let password = args.password.from().unwrap_or_default();
                 let order = Order { password, id: args.id.clone(), expires_in: args.expires_in, sink: args.sink() };
                 let made = token::generate(&access, &order).await?;
@@ -148,14 +154,17 @@ pub fn run(args: Token, matches: Option<&ArgMatches>) -> Outcome {
             TokenAction::Verify(args) => {
                 let offline =
                     args.access.argocd_url.is_some() && args.source.file.is_some() && args.password.needs_no_cluster();
-                let access = open_to_send(&args.access, offline, matches).await?;
+                let access = open_to_send(&args.access, &args.consent, offline, matches).await?;
                 let source = args.source.source().unwrap_or_else(|| Source::Secret(access.key_place()));
                 let report = token::verify(&access, &source, args.password.from().as_ref()).await?;
                 reported(&report, args.output)
             }
             TokenAction::Revoke(args) => {
+                if args.id.as_deref().is_some_and(|id| id.starts_with("eyJ")) {
+                    return Err(Failure::usage(anyhow::anyhow!("that is a key and not its id; give it by --file")));
+                }
                 let which = args.which().ok_or_else(|| Failure::usage(anyhow::anyhow!("no key is named")))?;
-                let access = open_to_send(&args.access, false, matches).await?;
+                let access = open_to_send(&args.access, &args.consent, false, matches).await?;
                 let revoked = token::revoke(&access, &which, args.password.from().as_ref(), args.force).await?;
                 shown(&revoked.to_string(), &revoked.json(), args.output)?;
                 Ok(code(revoked.existed))

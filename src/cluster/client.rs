@@ -123,11 +123,16 @@ async fn by_kubeconfig(
         return Err(format!("the kubeconfig has no context {context:?} ({names})"));
     };
     // The library would hold NO_PROXY against the proxy and not against the server: it isn't asked.
+    let user = chosen.context.as_ref().and_then(|context| context.user.clone());
+    let user = kubeconfig.auth_infos.iter().find(|candidate| Some(&candidate.name) == user.as_ref());
+    let user = user.and_then(|user| user.auth_info.as_ref());
+    let has_certificate =
+        user.is_some_and(|user| user.client_certificate.is_some() || user.client_certificate_data.is_some());
     let cluster = chosen.context.as_ref().map(|context| context.cluster.clone());
     let cluster = kubeconfig.clusters.iter_mut().find(|candidate| Some(&candidate.name) == cluster.as_ref());
     let cluster = cluster.and_then(|cluster| cluster.cluster.as_mut());
     let proxy = cluster.and_then(|cluster| {
-        with_scheme(cluster);
+        with_scheme(cluster, has_certificate);
         cluster.proxy_url.take()
     });
     let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
@@ -137,8 +142,9 @@ async fn by_kubeconfig(
 }
 
 /// A server without a scheme is what kubectl makes of it: over TLS where anything is said of that.
-fn with_scheme(cluster: &mut Cluster) {
-    let tls = cluster.certificate_authority.is_some()
+fn with_scheme(cluster: &mut Cluster, has_certificate: bool) {
+    let tls = has_certificate
+        || cluster.certificate_authority.is_some()
         || cluster.certificate_authority_data.is_some()
         || cluster.insecure_skip_tls_verify == Some(true);
     if let Some(server) = cluster.server.as_mut().filter(|server| !server.is_empty() && !server.contains("://")) {
@@ -166,4 +172,29 @@ fn words(error: &kube::Error, login: &str) -> Option<String> {
         format!("the kubeconfig's command {login:?}")
     };
     Some(format!("by {by}: {}", login_words(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_without_a_scheme_is_spoken_to_over_tls_where_anything_is_said_of_it() {
+        let server = |cluster: Cluster, has_certificate| {
+            let mut cluster = Cluster { server: Some("api:6443".to_owned()), ..cluster };
+            with_scheme(&mut cluster, has_certificate);
+            cluster.server.unwrap()
+        };
+        assert_eq!(server(Cluster::default(), false), "http://api:6443");
+        let insecure = |skip| Cluster { insecure_skip_tls_verify: Some(skip), ..Cluster::default() };
+        assert_eq!(server(insecure(false), false), "http://api:6443");
+        for (cluster, has_certificate) in [
+            (insecure(true), false),
+            (Cluster { certificate_authority: Some("ca".to_owned()), ..Cluster::default() }, false),
+            (Cluster { certificate_authority_data: Some("Y2E=".to_owned()), ..Cluster::default() }, false),
+            (Cluster::default(), true),
+        ] {
+            assert_eq!(server(cluster, has_certificate), "https://api:6443");
+        }
+    }
 }

@@ -4,7 +4,8 @@ use super::login::login_words;
 use crate::core::text::words;
 use kube::client::AuthError;
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Characters of what an API server says that are passed on.
 const MAX_MESSAGE: usize = 1000;

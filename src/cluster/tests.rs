@@ -44,6 +44,34 @@ async fn only_the_pod_that_was_meant_is_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_person_waits_for_an_api_server_that_has_just_started_and_for_no_other() {
+    const BEGINNER: &str = "no: RBAC: clusterrole.rbac.authorization.k8s.io \"system:basic-user\" not found";
+    // How many times the call is refused, with what, and how it ends after how many calls.
+    for (refusals, with, wanted, calls) in [
+        (3, (403, BEGINNER), None, 4),
+        (usize::MAX, (403, BEGINNER), Some("unavailable"), 21),
+        (usize::MAX, (403, "no"), Some("forbidden"), 1),
+        (usize::MAX, (503, "starting"), Some("unavailable"), 1),
+        (usize::MAX, (401, BEGINNER), Some("unauthorized"), 1),
+    ] {
+        let server = ApiServer::default();
+        server.put(&secret("there"), json!({}));
+        let mut left = refusals;
+        server.script(move |_, _| {
+            let refused = left > 0;
+            left = left.saturating_sub(1);
+            refused.then_some(Answer::Status(with.0, with.1))
+        });
+        let api = secrets(&server);
+        let begun = Instant::now();
+        let result = call_patiently("reading it", || api.get("there")).await;
+        assert_eq!(result.err().map(|error| error.cause.kind()), wanted, "{with:?}");
+        assert_eq!(server.calls().len(), calls, "{with:?}");
+        assert!(begun.elapsed() <= Duration::from_secs(11), "{with:?}: {:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_disruption_budget_is_an_answer_and_other_refusals_are_errors() {
     let server = with_pod("old");
     server.script(|_, _| Some(Answer::Status(429, "the budget needs 2")));

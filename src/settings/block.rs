@@ -144,7 +144,9 @@ impl<'v> Block<'v> {
     }
 
     fn others(&self, known: &[&str]) -> impl Iterator<Item = (&String, String)> {
-        self.map.keys().filter(|key| !known.contains(&key.as_str())).map(|key| {
+        // Null is how a later values file takes a key away.
+        let given = self.map.iter().filter(|(_, value)| !value.is_null()).map(|(key, _)| key);
+        given.filter(|key| !known.contains(&key.as_str())).map(|key| {
             let hint = nearest(key, known).map(did_you_mean).unwrap_or_default();
             (key, format!("unknown key; known here: {}{hint}", known.join(", ")))
         })
@@ -184,7 +186,7 @@ pub(super) fn shown(value: &Value) -> String {
         Value::String(text) if text.len() > LONGEST || text.starts_with("eyJ") => {
             format!("a string of {} characters (not shown)", text.chars().count())
         }
-        Value::String(text) => format!("{text:?}"),
+        Value::String(text) => format!("{:?}", text::without_url_secrets(text)),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
         other => kind(other).to_owned(),
     }

@@ -30,8 +30,8 @@ async fn from_nothing_to_a_key_that_answers() {
         (&status["mode"], &status["secret"], &status["key"]),
         (&json!("password"), &json!("argocd-token"), &json!("token"))
     );
-    assert_eq!(controller.metric("argocd_auth_webhook_credential_valid"), 1);
-    assert_eq!(controller.metric("argocd_auth_webhook_credential_regenerations_total{reason=\"absent\"}"), 1);
+    controller.counts("argocd_auth_webhook_credential_valid", 1).await;
+    controller.counts("argocd_auth_webhook_credential_regenerations_total{reason=\"absent\"}", 1).await;
     assert_eq!(scene.events_of("CredentialReplaced").await.len(), 1);
     // A session is used and thrown away.
     let state = scene.cluster.get(&scene.path("secret", "hook-state")).await.unwrap();
@@ -56,7 +56,7 @@ async fn a_key_that_works_is_left_alone_whoever_made_it() {
     assert_eq!(scene.stored().await.unwrap(), theirs);
     assert_eq!(proxy.count("POST"), 0, "no login is needed to look: {:?}", proxy.seen());
     assert_eq!(scene.argocd.keys(&session).len(), 1);
-    assert_eq!(controller.metric("argocd_auth_webhook_credential_valid"), 1);
+    controller.counts("argocd_auth_webhook_credential_valid", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,7 +94,7 @@ async fn whatever_else_stands_in_its_place_is_replaced() {
     let ids: Vec<String> = scene.argocd.keys(&session).into_iter().map(|key| key.id).collect();
     assert!(ids.contains(&"expires".to_owned()) && ids.contains(&"good".to_owned()), "{ids:?}");
     assert_eq!(scene.argocd.keys_of(&session, "other").len(), 1);
-    assert_eq!(controller.metric("argocd_auth_webhook_credential_regenerations_total{reason=\"refused\"}"), 1);
+    controller.counts("argocd_auth_webhook_credential_regenerations_total{reason=\"refused\"}", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,7 +116,7 @@ async fn a_revoked_key_is_replaced() {
     assert_eq!(scene.stored().await.unwrap(), second, "the next one is waited with");
     scene.ask("second").await;
     scene.replaced(&second).await;
-    assert_eq!(controller.metric("argocd_auth_webhook_credential_regenerations_total{reason=\"refused\"}"), 2);
+    controller.counts("argocd_auth_webhook_credential_regenerations_total{reason=\"refused\"}", 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,7 +184,7 @@ async fn a_superseded_key_is_retired_after_its_time_and_no_earlier() {
     say(&format!("with followAfter: 5s a superseded key was retired after {took:?}"));
     assert!(took.as_secs() >= 4, "{took:?}");
     assert!(!scene.argocd.accepts(&before) && scene.argocd.accepts(&key) && scene.argocd.accepts(&theirs));
-    assert_eq!(controller.metric("argocd_auth_webhook_credential_retired_keys_total"), 1);
+    controller.counts("argocd_auth_webhook_credential_retired_keys_total", 1).await;
     eventually("the status shows one key", async || match scene.status().await {
         Ok(status) if status["keys"].as_array().unwrap().len() == 1 => Ok(()),
         other => Err(format!("{other:?}")),

@@ -49,7 +49,7 @@ async fn each_wrong_kind_of_token_is_named_and_nothing_is_made() {
         })
         .await;
         say(&format!("{what}: {} ({})", status["message"], status["advice"]));
-        assert_eq!(controller.metric("argocd_auth_webhook_credential_valid"), 0);
+        controller.counts("argocd_auth_webhook_credential_valid", 0).await;
         scene.put("own", "token", &good).await;
         scene.is("valid").await;
     }

@@ -70,6 +70,15 @@ impl Process {
         line.unwrap_or_else(|| panic!("{name} is not in {metrics}")).parse().unwrap()
     }
 
+    /// Waits until this number stands behind a name: an effect can be seen a moment before it is counted.
+    pub async fn counts(&self, name: &str, wanted: u64) {
+        eventually(&format!("{name} is {wanted}"), async || match self.metric(name) {
+            now if now == wanted => Ok(()),
+            now => Err(now.to_string()),
+        })
+        .await;
+    }
+
     pub fn signal(&self, name: &str) {
         let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().unwrap();
         assert!(status.success(), "kill -{name}");

@@ -47,3 +47,31 @@ impl Names {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::scripted::{ApiServer, NAMESPACE};
+    use serde_json::json;
+
+    async fn found(said: &serde_json::Value, meant: Option<&str>) -> Names {
+        let server = ApiServer::default();
+        server.put(&format!("/api/v1/namespaces/{NAMESPACE}/configmaps/{INSTALLED}"), json!({ "data": said }));
+        Names::find(&server.client(), NAMESPACE, meant).await
+    }
+
+    #[tokio::test]
+    async fn a_release_says_what_is_called_how_and_no_path() {
+        let said = json!({ "release": "hook", "servingSecret": "mine" });
+        let hook = Names { serving_secret: "mine".to_owned(), ..Names::of(Some("hook")) };
+        assert_eq!(found(&said, None).await, hook);
+        assert_eq!(found(&said, Some("hook")).await, hook);
+        assert_eq!(found(&said, Some("other")).await, Names::of(Some("other")));
+        for name in ["../secrets/argocd-token", "a/b", "a?b", "a#b", "", "A", "a b", "..", "a\n"] {
+            let said = json!({ "release": name, "servingSecret": name });
+            assert_eq!(found(&said, None).await, Names::of(None), "{name:?}");
+            let said = json!({ "release": "hook", "servingSecret": name });
+            assert_eq!(found(&said, None).await, Names::of(Some("hook")), "{name:?}");
+        }
+    }
+}

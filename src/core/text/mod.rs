@@ -52,9 +52,56 @@ fn is_suspect(word: &str) -> bool {
     word.contains("eyJ") || word.split(|c| !is_base64(c)).any(|run| run.len() >= LONG)
 }
 
+/// The characters of a JWT, with the dots between its parts.
+fn is_of_a_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+/// Without what begins as a JWT does, wherever it came from: people paste keys into the wrong place.
+fn without_tokens(text: &str) -> Cow<'_, str> {
+    const BEGINS: &str = "eyJ";
+    /// The shortest header of a JWT has more.
+    const LEAST: usize = 12;
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(BEGINS) {
+        let (before, token) = rest.split_at(at);
+        let end = token.find(|c| !is_of_a_token(c)).unwrap_or(token.len());
+        let is_part_of_a_word = before.ends_with(|c: char| c.is_ascii_alphanumeric());
+        shown.push_str(before);
+        shown.push_str(if end < LEAST || is_part_of_a_word { &token[..end] } else { "[hidden]" });
+        rest = &token[end..];
+    }
+    if shown.is_empty() && rest.len() == text.len() {
+        return Cow::Borrowed(text);
+    }
+    shown.push_str(rest);
+    Cow::Owned(shown)
+}
+
+/// What of a URL may be quoted: before an @ may stand a password, and a token behind a ? or a #.
+pub(crate) fn without_url_secrets(url: &str) -> Cow<'_, str> {
+    let rest = url.rsplit_once('@').map(|(_, rest)| rest);
+    let shown = rest.unwrap_or(url);
+    let cut = shown.find(['?', '#']).map(|end| &shown[..end]);
+    if rest.is_none() && cut.is_none() {
+        return Cow::Borrowed(url);
+    }
+    let (begin, end) = (if rest.is_some() { "…@" } else { "" }, if cut.is_some() { "?…" } else { "" });
+    Cow::Owned(format!("{begin}{}{end}", cut.unwrap_or(shown)))
+}
+
 /// A text for a terminal, of lines of our own: anything else that moves a cursor or can't be seen comes
-/// as an escape. Nothing is copied where there is nothing of it.
+/// as an escape, and no token comes at all. Nothing is copied where there is nothing of it.
 pub(crate) fn lines(text: &str) -> Cow<'_, str> {
+    match without_tokens(text) {
+        Cow::Borrowed(text) => obedient(text),
+        Cow::Owned(text) => Cow::Owned(obedient(&text).into_owned()),
+    }
+}
+
+/// With escapes in place of what a terminal obeys.
+fn obedient(text: &str) -> Cow<'_, str> {
     let obeyed = |c: char| c != '\n' && is_unseen(c);
     if !text.chars().any(obeyed) {
         return Cow::Borrowed(text);
@@ -66,10 +113,10 @@ pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// JSON as a terminal may show it: what can't be seen comes as JSON's own escapes.
+/// JSON as a terminal may show it: what can't be seen comes as JSON's own escapes, and no token comes at all.
 pub(crate) fn json(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in without_tokens(text).chars() {
         if c != '\n' && is_unseen(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _ = write!(shown, "\\u{unit:04x}");
@@ -118,6 +165,32 @@ mod tests {
     fn our_own_lines_stay_and_nothing_else_is_obeyed() {
         assert_eq!(lines("größer: \"a\"\n'b'\\n"), "größer: \"a\"\n'b'\\n");
         assert_eq!(lines("a\u{1b}[31m\u{202e}\n\r\u{2028}"), "a\\u{1b}[31m\\u{202e}\n\\r\\u{2028}");
+    }
+
+    #[test]
+    fn a_token_in_the_wrong_place_is_not_repeated() {
+        let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln-_c2ln";
+        for (before, after) in [("", ""), ("no such context \"", "\" (it has: a)"), ("größer: ", "\n")] {
+            let text = format!("{before}{token}{after}");
+            assert_eq!(lines(&text), format!("{before}[hidden]{after}"));
+            assert_eq!(json(&text), format!("{before}[hidden]{after}"));
+        }
+        assert_eq!(lines(&format!("{token},{token}\u{1b}")), "[hidden],[hidden]\\u{1b}");
+        for stays in ["", "key eyJ of it", "the abc-KeyJournal-of-a-release", "nothing"] {
+            assert!(matches!(lines(stays), Cow::Borrowed(text) if text == stays) || lines(stays) == stays, "{stays}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_quoted_without_what_may_be_secret() {
+        for (url, shown) in [
+            ("https://argocd/root", "https://argocd/root"),
+            ("https://admin:hunter2@argocd", "…@argocd"),
+            ("https://a@b:hunter2@argocd/x?token=hunter2", "…@argocd/x?…"),
+            ("https://argocd#hunter2", "https://argocd?…"),
+        ] {
+            assert_eq!(without_url_secrets(url), shown);
+        }
     }
 
     #[test]

@@ -1,0 +1,73 @@
+//! A login is written down before it is made, and how it ended after it.
+
+use super::*;
+
+#[tokio::test]
+async fn the_attempt_is_written_down_before_the_login_and_taken_away_after_it() {
+    let mut scene = Scene::new(&[]).await;
+    let (server, seen) = (scene.server.clone(), Arc::new(Mutex::new(Vec::new())));
+    let at_login = Arc::clone(&seen);
+    scene.argocd.script(move |method, path, _| {
+        if (method, path) == ("POST", "/api/v1/session") {
+            at_login.lock().unwrap().push(server.get(&secret("rel-state"))["data"]["login"].clone());
+        }
+        None
+    });
+    scene.execute(Action::Login).await.unwrap();
+    let seen = seen.lock().unwrap().clone();
+    assert!(matches!(seen.as_slice(), [Value::String(_)]), "written before Argo CD was asked: {seen:?}");
+    assert_eq!(scene.remembered(LOGIN), Value::Null);
+    assert!(scene.memory.session.is_some() && scene.memory.succeeded.is_none());
+}
+
+#[tokio::test]
+async fn an_attempt_that_can_not_be_written_down_is_not_made() {
+    for status in [409, 500] {
+        let mut scene = Scene::new(&[]).await;
+        scene.server.script(move |call, _| {
+            let entry = call.is("PATCH", "/rel-state") && call.body["data"].get("login").is_some();
+            entry.then_some(Answer::Status(status, "no"))
+        });
+        scene.execute(Action::Login).await.unwrap_err();
+        assert!(scene.argocd.calls().iter().all(|call| !call.starts_with("POST")), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_login_stays_written_down_with_what_was_said() {
+    let mut scene = Scene::new(&[]).await;
+    scene.server.put(&secret("argocd-initial-admin-secret"), data("password", "wrong "));
+    scene.execute(Action::Login).await.unwrap();
+    let attempt = scene.remembered(LOGIN);
+    let said = attempt["tries"][0]["end"]["refused"].as_str().unwrap();
+    assert!(said.contains("Invalid username or password") && said.contains("white space"), "{said}");
+    assert!(!attempt.to_string().contains("wrong"), "only a keyed hash of it");
+    assert!(scene.memory.session.is_none());
+}
+
+#[tokio::test]
+async fn how_a_login_ended_is_written_though_others_write_the_same_secret() {
+    let mut scene = Scene::new(&[]).await;
+    let mut puts = 0;
+    scene.server.script(move |call, objects| {
+        if call.is("PATCH", "/rel-state") && call.body["data"].get("login").is_some() {
+            puts += 1;
+            // Not before the first, which stands before the login.
+            if (2..=4).contains(&puts) {
+                objects.merge(&call.path, &json!({ "data": { "values": STANDARD.encode(puts.to_string()) } }));
+            }
+        }
+        None
+    });
+    scene.execute(Action::Login).await.unwrap();
+    assert_eq!(scene.remembered(LOGIN), Value::Null);
+    assert_eq!(scene.remembered("values"), 4, "and theirs stays");
+}
+
+#[tokio::test]
+async fn a_login_counts_whoever_answered_it_and_with_what() {
+    let mut scene = Scene::new(&[]).await;
+    scene.argocd.script(|_, path, _| (path == "/api/v1/session").then(|| refusal(429, "later")));
+    assert!(matches!(scene.execute(Action::Login).await, Err(ExecuteError::ArgoCd(_))));
+    assert_eq!(scene.remembered(LOGIN)["tries"][0]["end"], "unheard");
+}
