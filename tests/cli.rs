@@ -276,6 +276,21 @@ fn a_credential_in_the_wrong_place_of_the_command_line_is_not_repeated() {
 }
 
 #[test]
+fn values_come_from_standard_input_as_with_helm_but_not_together_with_the_manifests() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = file(&folder, "m.yaml", "kind: Nothing\n");
+    let values = "global: {external-argo-cd: {auth: {type: token, tokenSecretKeyRef: {name: from-stdin, key: k}}}}";
+    let (code, out, said) = run(&["inject", "-f", "-", &manifest], values);
+    assert_eq!((code, out.as_str()), (0, "kind: Nothing\n"), "{said}");
+    assert!(said.contains("Secret from-stdin, key k"), "{said}");
+    for arguments in [&["inject", "-f", "-"][..], &["inject", "-f", "-", "-"], &["inject", "--config", "-"]] {
+        let (code, out, said) = run(arguments, values);
+        assert_eq!((code, out.as_str()), (2, ""), "{said}");
+        assert!(said.contains("standard input is named for the settings and for the manifests"), "{said}");
+    }
+}
+
+#[test]
 fn a_password_that_was_not_taken_anywhere_is_in_no_output() {
     let arguments = ["token", "generate", "--to-stdout", "--password-stdin", "--argocd-url", "http://127.0.0.1:9"];
     let (code, out, said) = without_cluster(&arguments, "hunter2-hunter2\n");

@@ -2,6 +2,7 @@
 //! beside a folder of its name for a module, and looks for `support` in that folder.
 
 mod support {
+    pub mod addresses;
     pub mod decision;
 }
 

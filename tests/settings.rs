@@ -1,12 +1,14 @@
 //! What the settings' files may say, and what is said of what they may not.
 
 mod support {
+    pub mod addresses;
     pub mod decision;
 }
 
 use argocd_auth_webhook::core::{Auth, Delivery, Mode, OnConflict, SecretKeyRef, Username};
 use argocd_auth_webhook::settings::{Address, ByName, File, Overrides, Rollout, Settings};
 use std::time::Duration;
+use support::addresses::ADDRESSES;
 use support::decision::{config, values, with_auth};
 
 const SPELLINGS: [&str; 3] =
@@ -297,6 +299,9 @@ fn the_deprecated_user_name_wins_with_a_warning() {
     let settings = values(yaml).unwrap();
     assert_eq!(settings.auth.username, Username::Plain("old".to_owned()));
     assert_eq!(settings.warnings[0].path, "app-proxy.config.argoCdUsername");
+    // The Runtime's charts until 0.23 say it of the same user, which is no news.
+    let of_the_charts = yaml.replace("old", "admin").replace("username: new", "username: admin");
+    assert_eq!(values(&of_the_charts).unwrap().warnings, []);
     assert!(
         error(values(
             "{app-proxy: {config: {argoCdUsername: 'a b'}}, global: {external-argo-cd: {auth: {type: password}}}}"
@@ -341,6 +346,28 @@ fn no_error_shows_a_credential_that_stands_in_the_wrong_place() {
 }
 
 #[test]
+fn of_several_documents_none_is_chosen_and_markers_around_one_are_none() {
+    let block = "auth: {type: token, tokenSecretKeyRef: {name: a, key: b}}\n";
+    for yaml in [
+        format!("---\n{block}"),
+        format!("# a comment\n---\n{block}---\n"),
+        format!("{block}---\n---\n\n"),
+        format!("{block}--- \r\n"),
+        format!("{block}...\n"),
+        format!("{block}text: |\n  ---\n"),
+    ] {
+        assert!(values(&yaml).is_ok() && config(&yaml.replace("text: |\n  ---\n", "")).is_ok(), "{yaml}");
+    }
+    for yaml in [
+        format!("{block}---\nargocd: {{svc: a}}\n"),
+        format!("---\n---\n{block}"),
+        format!("{block}---\n# nothing\n---\nauth: {{type: password}}\n"),
+    ] {
+        assert!(error(values(&yaml)).contains("of several documents Helm 3 reads the first and Helm 4 all"), "{yaml}");
+    }
+}
+
+#[test]
 fn what_is_not_yaml_is_said_with_its_place() {
     let said = error(config("auth:\n  type: [token\n"));
     assert!(said.starts_with("config.yaml: not YAML that can be read: ") && said.contains("line 2"), "{said}");
@@ -348,7 +375,7 @@ fn what_is_not_yaml_is_said_with_its_place() {
     assert!(error(values("[]")).contains("values.yaml: (the whole file): must be a mapping, but it is a list"));
     assert_eq!(
         error(values("a: 1\na: 2\n")),
-        "values.yaml: not YAML that can be read: line 2, column 1: a key stands twice in one mapping"
+        "values.yaml: not YAML that can be read: line 2, column 1: a key stands twice in one mapping; Helm takes the last one: keep one"
     );
     assert!(error(values("just text")).contains("must be a mapping, but it is a string"));
     assert!(error(values("{global: text}")).contains("global: must be a mapping, but it is a string"));
@@ -372,69 +399,8 @@ fn argocd(yaml: &str) -> (String, Option<String>) {
 
 #[test]
 fn the_address_is_what_the_runtimes_chart_makes_of_the_values() {
-    for (yaml, wanted, from) in [
-        ("# nothing", "argo-cd-server:80/", None),
-        // The Argo CD that the chart brings along: its default.
-        ("argo-cd: {enabled: true}", "argo-cd-server:80/", Some("argo-cd")),
-        ("argo-cd: {fullnameOverride: codefresh-argo-cd}", "codefresh-argo-cd-server:80/", Some("argo-cd")),
-        ("argo-cd: {fullnameOverride: a, nameOverride: b, server: {name: c}}", "a-c:80/", Some("argo-cd")),
-        ("argo-cd: {nameOverride: b}", "argo-cd-server:80/", Some("argo-cd")),
-        ("argo-cd: {configs: {params: {server.rootpath: /argocd}}}", "argo-cd-server:80/argocd", Some("argo-cd")),
-        // It moves the pages for browsers only.
-        ("argo-cd: {configs: {params: {server.basehref: /argocd}}}", "argo-cd-server:80/", Some("argo-cd")),
-        ("argo-cd: {configs: {params: {server.insecure: false}}}", "argo-cd-server:443/", Some("argo-cd")),
-        ("argo-cd: {configs: {params: {server.insecure: 'false'}}}", "argo-cd-server:443/", Some("argo-cd")),
-        ("argo-cd: {configs: {params: {server.insecure: true}}}", "argo-cd-server:80/", Some("argo-cd")),
-        ("argo-cd: {server: {service: {servicePortHttp: 8080}}}", "argo-cd-server:8080/", Some("argo-cd")),
-        (
-            "argo-cd: {server: {service: {servicePortHttps: 8443}}, configs: {params: {server.insecure: false, server.rootpath: a}}}",
-            "https://argo-cd-server:8443/a",
-            Some("argo-cd"),
-        ),
-        // The classic charts' complete values hold it beside.
-        (
-            "argo-cd: {enabled: true}\nglobal: {external-argo-cd: {server: {svc: argocd-server, port: 80}}}",
-            "argo-cd-server:80/",
-            Some("argo-cd"),
-        ),
-        ("global: {external-argo-cd: {server: {svc: argocd-server, port: 80}}}", "argo-cd-server:80/", None),
-        (
-            "argo-cd: {enabled: true}\nglobal: {external-argo-cd: {server: {svc: a}}}",
-            "argo-cd-server:80/",
-            Some("argo-cd"),
-        ),
-        // One that was there before.
-        (
-            "argo-cd: {enabled: false}\nglobal: {external-argo-cd: {server: {svc: argocd-server, port: 80}}}",
-            "argocd-server:80/",
-            Some("global.external-argo-cd.server"),
-        ),
-        (
-            "argo-cd: {enabled: false}\nglobal: {integrations: {argo-cd: {server: {port: 8080}}}}",
-            "argo-cd-server:8080/",
-            Some("global.integrations.argo-cd.server"),
-        ),
-        (
-            "global: {external-arg-cd: {server: {svc: a, port: '1', rootpath: /b/}}}",
-            "a:1/b",
-            Some("global.external-arg-cd.server"),
-        ),
-        (
-            "global: {external-argo-cd: {server: {rootpath: /argocd}}}",
-            "argocd-server:80/argocd",
-            Some("global.external-argo-cd.server"),
-        ),
-        ("cf: {global: {external-argo-cd: {server: {svc: a}}}}", "a:80/", Some("cf.global.external-argo-cd.server")),
-        ("argo-cd: {enabled: false}", "argo-cd-server:80/", None),
-        // An umbrella's `global` is shared, and the rest stands under the Runtime's key.
-        ("cf: {argo-cd: {fullnameOverride: x}}", "x-server:80/", Some("cf.argo-cd")),
-        // Ours counts before, in whole or in part.
-        ("global: {external-argo-cd: {server: {svc: a, port: 1}}}\nargocd: {rootpath: b}", "a:1/b", Some("argocd")),
-        ("global: {external-argo-cd: {server: {svc: a, port: 1}}}\nargocd: {svc: b}", "b:80/", Some("argocd")),
-        ("global: {external-argo-cd: {server: {svc: a}}}\nargocd: {url: 'http://b'}", "http://b", Some("argocd")),
-        ("argocd: {port: 8080, namespace: argocd}", "argo-cd-server:8080/", Some("argocd")),
-    ] {
-        assert_eq!(argocd(yaml), (wanted.to_owned(), from.map(str::to_owned)), "{yaml}");
+    for (yaml, wanted, from) in ADDRESSES {
+        assert_eq!(argocd(yaml), ((*wanted).to_owned(), from.map(str::to_owned)), "{yaml}");
     }
 }
 
@@ -585,6 +551,9 @@ fn what_looks_like_a_block_and_is_not_read_is_refused_with_the_line_to_write() {
         ("gitops-runtime.auth", "AUTH"),
         ("gitops-runtime.global.external-argocd.auth", "AUTH"),
         ("Auth", "AUTH"),
+        ("argo-cd.server.auth", "AUTH"),
+        ("a.b.global.external-argo-cd.auth", "AUTH"),
+        ("some-chart.config.tokenSecretKeyRef", "{name: sec, key: k}"),
         ("argoCd", "{url: 'http://a'}"),
         ("global.external-argo-cd.auth", "{tokenSecretKeyRef: {name: sec, key: k}}"),
         ("global.external-argo-cd.auth", "{token: t}"),

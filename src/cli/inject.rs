@@ -39,6 +39,12 @@ pub enum ManifestFormat {
 }
 
 pub fn run(args: &Inject, matches: Option<&ArgMatches>) -> Outcome {
+    let is_stdin = |path: &PathBuf| path.as_os_str() == "-";
+    let SettingsArgs { values, config, .. } = &args.settings;
+    if values.iter().chain(config).any(is_stdin) && (args.files.is_empty() || args.files.iter().any(is_stdin)) {
+        let twice = "standard input is named for the settings and for the manifests; give one of them as a file";
+        return Err(Failure::usage(anyhow::anyhow!(twice)));
+    }
     let settings = settings(&args.settings, matches)?;
     say(&format!("settings: {}", settings.taken()));
     for warning in &settings.warnings {

@@ -15,7 +15,8 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "FILE", env = "ARGOCD_AUTH_WEBHOOK_CONFIG")]
     pub config: Option<PathBuf>,
     /// The Runtime's Helm values, or an umbrella chart's; may be repeated, and a later file counts
-    /// before an earlier one, as with Helm. In the environment, with commas between the files
+    /// before an earlier one, as with Helm; standard input for -. In the environment, with commas
+    /// between the files
     #[arg(short = 'f', long, value_name = "FILE", env = "ARGOCD_AUTH_WEBHOOK_VALUES", value_delimiter = ',')]
     pub values: Vec<PathBuf>,
     /// How services that read a credential themselves get it

@@ -90,6 +90,10 @@ mod tests {
         let text = "\x1b[32mok\x1b[0m a\x1b]52;c;x\x07\n\x1b[2Jb\u{202e}";
         assert_eq!(printable(text, true), "\x1b[32mok\x1b[0m a\\u{1b}]52;c;x\\u{7}\n\\u{1b}[2Jb\\u{202e}");
         assert!(!printable(text, false).contains('\x1b'));
+        // A colour is all that our own escapes say.
+        for forged in ["\x1b[2Jm", "\x1b[1;31m", "\x1b[m", "\x1b[?25lm", "\x1bcm"] {
+            assert!(!printable(forged, true).contains('\x1b'), "{forged:?}");
+        }
         assert_eq!(printable("a\n", false), "a\n");
     }
 }

@@ -150,8 +150,7 @@ impl Settings {
         let file = file.filter(|file| !file.paths().is_empty()).ok_or(SettingsError::NotGiven)?;
         let mut merged = None;
         for path in file.paths() {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| SettingsError::Unreadable { path: path.clone(), error })?;
+            let text = read_file(path).map_err(|error| SettingsError::Unreadable { path: path.clone(), error })?;
             let value = parse_yaml(&text).map_err(|reason| SettingsError::NotYaml { path: path.clone(), reason })?;
             merged = Some(match (merged, value) {
                 (Some(Value::Object(earlier)), Value::Object(later)) => Value::Object(merge::merge(earlier, later)),
@@ -238,6 +237,24 @@ impl Settings {
     }
 }
 
+/// A file's text; standard input's for `-`, as Helm has it.
+fn read_file(path: &Path) -> std::io::Result<String> {
+    if path.as_os_str() == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) }
+}
+
+/// Without markers at the end after which nothing comes: no Helm reads anything else because of them.
+fn without_empty_end(text: &str) -> &str {
+    let mut kept = text;
+    loop {
+        let (before, last) = kept.trim_end_matches(['\n', '\r', ' ']).rsplit_once('\n').unwrap_or_default();
+        if before.is_empty() || last.trim_end() != "---" {
+            return kept;
+        }
+        // The line break before it stays.
+        kept = &kept[..=before.len()];
+    }
+}
+
 /// Reads YAML as Helm and Kubernetes do. The error never quotes the text.
 fn parse_yaml(text: &str) -> Result<Value, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -245,10 +262,15 @@ fn parse_yaml(text: &str) -> Result<Value, String> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#') || line.trim() == "---") {
         return Ok(Value::Null);
     }
-    let document = yaml::read(text).map_err(|error| error.to_string())?;
+    let document = yaml::read(without_empty_end(text)).map_err(|error| match error.reason.as_str() {
+        yaml::ANOTHER_DOCUMENT => {
+            format!("{error}; of several documents Helm 3 reads the first and Helm 4 all: keep one")
+        }
+        _ => error.to_string(),
+    })?;
     // Helm takes the last one; here one of the two is a mistake.
     match document.repeated {
-        Some(at) => Err(format!("{at}: {}", yaml::DUPLICATE)),
+        Some(at) => Err(format!("{at}: {}; Helm takes the last one: keep one", yaml::DUPLICATE)),
         None => Ok(document.value),
     }
 }

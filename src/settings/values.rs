@@ -181,8 +181,11 @@ fn deprecated_username(scopes: &[Scope<'_>], chosen: &Chosen<'_>, auth: &mut Aut
         return;
     };
     let Some(name) = auth::checked(&config, "argoCdUsername", names::username, report) else { return };
-    if matches!(auth.username, Username::Plain(_)) {
-        report.warn(&config.path_of("argoCdUsername"), "is deprecated and wins over auth.username; move it there");
+    if let Username::Plain(given) = &auth.username {
+        // The charts' own values say it twice.
+        if *given != name {
+            report.warn(&config.path_of("argoCdUsername"), "is deprecated and wins over auth.username; move it there");
+        }
         auth.username = Username::Plain(name);
         auth.chart_has_username = true;
     }

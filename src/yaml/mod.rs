@@ -99,5 +99,8 @@ pub(crate) fn read(text: &str) -> Result<Document, Error> {
     Ok(Document { value, repeated: decoder.repeated })
 }
 
+/// What is said of a text that is more than one document.
+pub(crate) const ANOTHER_DOCUMENT: &str = "something stands behind the document's end";
+
 /// What is said of a mapping that has a key twice; which one isn't shown.
 pub(crate) const DUPLICATE: &str = "a key stands twice in one mapping";

@@ -53,7 +53,7 @@ impl Nodes {
                 documents += 1;
             }
             if documents > 1 {
-                return Err(Error::new(position(&span), "something stands behind the document's end"));
+                return Err(Error::new(position(&span), super::ANOTHER_DOCUMENT));
             }
             builder.event(event, span)?;
         }

@@ -4,6 +4,7 @@
 mod documents;
 mod dry_run;
 mod helm;
+mod notes;
 mod permissions;
 mod refusals;
 mod rendering;

@@ -5,7 +5,7 @@ use crate::support::decision;
 use serde_json::{Value, json};
 
 /// Values that the schema refuses, and what its message must hold.
-const BY_SCHEMA: [(&str, &[&str]); 36] = [
+const BY_SCHEMA: [(&str, &[&str]); 31] = [
     ("global: {external-arg-cd: {server: argocd}}", &["/global/external-arg-cd/server"]),
     ("global: {external-arg-cd: {auth: {type: tokn}}}", &["/global/external-arg-cd/auth/type", "'token', 'password'"]),
     ("global: {external-argo-cd: {auth: {type: Token}}}", &["/global/external-argo-cd/auth/type"]),
@@ -17,12 +17,8 @@ const BY_SCHEMA: [(&str, &[&str]); 36] = [
     ("global: {external-arg-cd: {auth: {token: 12345}}}", &["/global/external-arg-cd/auth/token", "got number"]),
     ("global: {external-arg-cd: {auth: {password: true}}}", &["/global/external-arg-cd/auth/password", "got boolean"]),
     ("global: {external-arg-cd: {auth: token}}", &["/global/external-arg-cd/auth"]),
-    ("global: {external-arg-cd: {auth: {username: 'a b'}}}", &["/global/external-arg-cd/auth/username"]),
-    ("global: {external-arg-cd: {auth: {username: '$(HOME)'}}}", &["/global/external-arg-cd/auth/username"]),
     ("global: {external-arg-cd: {auth: {tokenSecretKeyRef: x}}}", &["/global/external-arg-cd/auth/tokenSecretKeyRef"]),
     ("global: {external-arg-cd: {auth: {tokenSecretKeyRef: {nme: x}}}}", &["'nme' not allowed"]),
-    ("global: {external-arg-cd: {auth: {tokenSecretKeyRef: {name: My_Secret, key: a}}}}", &["tokenSecretKeyRef/name"]),
-    ("global: {external-arg-cd: {auth: {passwordSecretKeyRef: {key: 'a b'}}}}", &["passwordSecretKeyRef/key"]),
     ("delivery: file", &["/delivery", "'env', 'volume'"]),
     ("onConflict: ignore", &["/onConflict", "'keep', 'replace', 'deny'"]),
     ("legacyAppProxy: 'yes'", &["/legacyAppProxy"]),
@@ -30,9 +26,8 @@ const BY_SCHEMA: [(&str, &[&str]); 36] = [
     ("rollout: {mode: never}", &["/rollout"]),
     ("credentials: {followAfter: 10}", &["/credentials/followAfter"]),
     ("credentials: {followAfter: 10 minutes}", &["/credentials/followAfter"]),
-    ("argoCdUsername: 'a:b'", &["/argoCdUsername"]),
     ("argocd: {server: x}", &["/argocd", "'server' not allowed"]),
-    ("argocd: {url: argocd.example.com}", &["/argocd/url"]),
+    ("argocd: {port: 65536}", &["/argocd/port"]),
     ("argocd: {tls: {caSecretKeyRef: {name: x}}}", &["/argocd/tls/caSecretKeyRef"]),
     ("services: [{selector: {matchLabels: {a: b}}}]", &["/services/0", "name"]),
     ("services: [{name: a, selectors: {}}]", &["/services/0", "'selectors' not allowed"]),
@@ -48,7 +43,26 @@ const BY_SCHEMA: [(&str, &[&str]); 36] = [
 ];
 
 /// Values that the templates refuse: the path and the fix.
-const BY_TEMPLATE: [(&str, &str); 36] = [
+const BY_TEMPLATE: [(&str, &str); 46] = [
+    (
+        "global: {external-arg-cd: {auth: {type: password, username: '$(HOME)'}}}",
+        "global.external-arg-cd.auth.username: is not allowed: it must be a user name",
+    ),
+    (
+        "global: {external-arg-cd: {auth: {type: token, tokenSecretKeyRef: {name: My_Secret, key: a}}}}",
+        "global.external-arg-cd.auth.tokenSecretKeyRef.name: is not allowed: it must be a Kubernetes name",
+    ),
+    (
+        "global: {external-arg-cd: {auth: {type: password, passwordSecretKeyRef: {key: 'a b'}}}}",
+        "global.external-arg-cd.auth.passwordSecretKeyRef.key: is not allowed",
+    ),
+    ("argoCdUsername: 'a:b'", "argoCdUsername: is not allowed: it must be a user name"),
+    ("argocd: {url: argocd.example.com}", "argocd.url: is not allowed: it must be a URL with http:// or https://"),
+    ("argocd: {svc: 'http://a'}", "argocd.svc: is not allowed: it must be the name of a Service"),
+    ("argocd: {port: http}", "argocd.port: is not a port; allowed: 1 to 65535"),
+    ("argocd: {rootpath: 'a?b'}", "argocd.rootpath: is not allowed: it must be a path"),
+    ("argocd: {namespace: A}", "argocd.namespace: is not allowed: it must be lower case letters"),
+    ("argocd: {tls: {caSecretKeyRef: {name: A, key: b}}}", "argocd.tls.caSecretKeyRef.name: is not allowed"),
     (
         "global: {external-arg-cd: {auth: {type: token}}}",
         "global.external-arg-cd.auth: type is token, but no token is given; set global.external-arg-cd.auth.token, or",
@@ -137,6 +151,40 @@ const BY_TEMPLATE: [(&str, &str); 36] = [
     ("Webhook: {replicas: 3}", "Webhook: is not read; did you mean webhook?"),
     ("argocd-auth-webhook: {delivery: volume}", "this chart is installed by itself, so move"),
 ];
+
+#[test]
+fn no_refusal_quotes_a_credential_that_stands_in_the_wrong_place() {
+    for secret in ["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZG1pbjphcGlLZXkifQ.c2ln/", "https://admin:hunter2@argocd"] {
+        for place in [
+            "auth: SECRET",
+            "auth: {type: SECRET}",
+            "auth: {type: token, token: [SECRET]}",
+            "auth: {type: token, tokenSecretKeyRef: SECRET}",
+            "auth: {type: token, tokenSecretKeyRef: {name: SECRET, key: k}}",
+            "auth: {type: token, tokenSecretKeyRef: {name: n, key: SECRET}}",
+            "auth: {type: password, passwordSecretKeyRef: {name: SECRET}}",
+            "auth: {type: password, username: SECRET}",
+            "auth: {type: password, usernameConfigMapKeyRef: {name: SECRET, key: k}}",
+            "argoCdUsername: SECRET",
+            "argocd: SECRET",
+            "argocd: {url: SECRET/?x}",
+            "argocd: {svc: SECRET}",
+            "argocd: {port: SECRET}",
+            "argocd: {rootpath: 'SECRET?'}",
+            "argocd: {namespace: SECRET}",
+            "argocd: {tls: {caSecretKeyRef: {name: SECRET, key: k}}}",
+            "argocd: {tls: {caConfigMapKeyRef: {name: n, key: SECRET}}}",
+            "global: {external-argo-cd: {auth: {type: token, tokenSecretKeyRef: {name: SECRET, key: k}}}}",
+            "global: {integrations: {argo-cd: {server: {auth: {type: SECRET}}}}}",
+        ] {
+            let yaml =
+                place.replace("'SECRET?'", &format!("'{secret}?'")).replace("SECRET/?x", &format!("'{secret}/?x'"));
+            let yaml = yaml.replace("SECRET", &format!("'{secret}'"));
+            let said = Helm::four().render(&yaml).expect_err(&yaml);
+            assert!(!said.contains("eyJ") && !said.contains("hunter2"), "{place}: {said}");
+        }
+    }
+}
 
 #[test]
 fn the_schema_refuses_what_is_misspelt_or_of_another_type() {

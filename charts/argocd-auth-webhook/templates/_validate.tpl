@@ -35,16 +35,7 @@
 {{- if eq (int .Values.webhook.port) 9090 -}}
 {{- fail "webhook.port: 9090 is the port of health and metrics; choose another" -}}
 {{- end -}}
-{{- $argocd := .Values.argocd | default dict -}}
-{{- range $key := list "svc" "port" "rootpath" -}}
-{{- if and $argocd.url (get $argocd $key) -}}
-{{- fail (printf "argocd.url: stands beside argocd.%s; keep one of them" $key) -}}
-{{- end -}}
-{{- end -}}
-{{- $tls := $argocd.tls | default dict -}}
-{{- if and $tls.caSecretKeyRef $tls.caConfigMapKeyRef -}}
-{{- fail "argocd.tls.caConfigMapKeyRef: stands beside argocd.tls.caSecretKeyRef; keep one of them" -}}
-{{- end -}}
+{{- include "argocd-auth-webhook.checkArgocd" . -}}
 {{- range $key := list "secretName" "caBundle" -}}
 {{- if and (ne $.Values.certificates.source "secret") (get $.Values.certificates $key) -}}
 {{- fail (printf "certificates.%s: is given, but certificates.source is %s; set certificates.source: secret" $key $.Values.certificates.source) -}}

@@ -1,0 +1,79 @@
+//! Values beside `auth`, where Argo CD is with them (a URL, or `service:port/path`), and what says so.
+
+pub const ADDRESSES: &[(&str, &str, Option<&str>)] = &[
+    ("# nothing", "argo-cd-server:80/", None),
+    // The Argo CD that the chart brings along: its default.
+    ("argo-cd: {enabled: true}", "argo-cd-server:80/", Some("argo-cd")),
+    ("argo-cd: {fullnameOverride: codefresh-argo-cd}", "codefresh-argo-cd-server:80/", Some("argo-cd")),
+    ("argo-cd: {fullnameOverride: a, nameOverride: b, server: {name: c}}", "a-c:80/", Some("argo-cd")),
+    ("argo-cd: {nameOverride: b}", "argo-cd-server:80/", Some("argo-cd")),
+    ("argo-cd: {configs: {params: {server.rootpath: /argocd}}}", "argo-cd-server:80/argocd", Some("argo-cd")),
+    // It moves the pages for browsers only.
+    ("argo-cd: {configs: {params: {server.basehref: /argocd}}}", "argo-cd-server:80/", Some("argo-cd")),
+    ("argo-cd: {configs: {params: {server.insecure: false}}}", "argo-cd-server:443/", Some("argo-cd")),
+    ("argo-cd: {configs: {params: {server.insecure: 'false'}}}", "argo-cd-server:443/", Some("argo-cd")),
+    ("argo-cd: {configs: {params: {server.insecure: true}}}", "argo-cd-server:80/", Some("argo-cd")),
+    ("argo-cd: {server: {service: {servicePortHttp: 8080}}}", "argo-cd-server:8080/", Some("argo-cd")),
+    (
+        "argo-cd: {server: {service: {servicePortHttps: 8443}}, configs: {params: {server.insecure: false, server.rootpath: a}}}",
+        "https://argo-cd-server:8443/a",
+        Some("argo-cd"),
+    ),
+    // The classic charts' complete values hold it beside.
+    (
+        "argo-cd: {enabled: true}\nglobal: {external-argo-cd: {server: {svc: argocd-server, port: 80}}}",
+        "argo-cd-server:80/",
+        Some("argo-cd"),
+    ),
+    ("global: {external-argo-cd: {server: {svc: argocd-server, port: 80}}}", "argo-cd-server:80/", None),
+    ("argo-cd: {enabled: true}\nglobal: {external-argo-cd: {server: {svc: a}}}", "argo-cd-server:80/", Some("argo-cd")),
+    // One that was there before.
+    (
+        "argo-cd: {enabled: false}\nglobal: {external-argo-cd: {server: {svc: argocd-server, port: 80}}}",
+        "argocd-server:80/",
+        Some("global.external-argo-cd.server"),
+    ),
+    (
+        "argo-cd: {enabled: false}\nglobal: {integrations: {argo-cd: {server: {port: 8080}}}}",
+        "argo-cd-server:8080/",
+        Some("global.integrations.argo-cd.server"),
+    ),
+    (
+        "global: {external-arg-cd: {server: {svc: a, port: '1', rootpath: /b/}}}",
+        "a:1/b",
+        Some("global.external-arg-cd.server"),
+    ),
+    (
+        "global: {external-argo-cd: {server: {rootpath: /argocd}}}",
+        "argocd-server:80/argocd",
+        Some("global.external-argo-cd.server"),
+    ),
+    ("cf: {global: {external-argo-cd: {server: {svc: a}}}}", "a:80/", Some("cf.global.external-argo-cd.server")),
+    ("argo-cd: {enabled: false}", "argo-cd-server:80/", None),
+    // An umbrella's `global` is shared, and the rest stands under the Runtime's key.
+    ("cf: {argo-cd: {fullnameOverride: x}}", "x-server:80/", Some("cf.argo-cd")),
+    // Ours counts before, in whole or in part.
+    ("global: {external-argo-cd: {server: {svc: a, port: 1}}}\nargocd: {rootpath: b}", "a:1/b", Some("argocd")),
+    ("global: {external-argo-cd: {server: {svc: a, port: 1}}}\nargocd: {svc: b}", "b:80/", Some("argocd")),
+    ("global: {external-argo-cd: {server: {svc: a}}}\nargocd: {url: 'http://b'}", "http://b", Some("argocd")),
+    ("argocd: {port: 8080, namespace: argocd}", "argo-cd-server:8080/", Some("argocd")),
+    // Helm leaves a chart out for `false` alone.
+    ("argo-cd: {enabled: 'false'}", "argo-cd-server:80/", Some("argo-cd")),
+    ("argo-cd: {enabled: null}", "argo-cd-server:80/", Some("argo-cd")),
+    (
+        "argo-cd: {enabled: false}\nglobal: {external-argo-cd: {server: {svc: a}}, integrations: {argo-cd: {server: {svc: b}}}}",
+        "a:80/",
+        Some("global.external-argo-cd.server"),
+    ),
+    (
+        "argo-cd: {enabled: true}\nglobal: {external-argo-cd: {server: {svc: a}}}\nargocd: {port: 8080, rootpath: x}",
+        "argo-cd-server:8080/x",
+        Some("argocd"),
+    ),
+    ("argo-cd: {fullnameOverride: ''}", "argo-cd-server:80/", Some("argo-cd")),
+    ("argo-cd: {fullnameOverride: '', nameOverride: b}", "b-server:80/", Some("argo-cd")),
+    // What can't be used says nothing.
+    ("argo-cd: {server: {service: {servicePortHttp: http}}}", "argo-cd-server:80/", Some("argo-cd")),
+    ("global: {external-argo-cd: {server: {svc: 'a b', port: 0, rootpath: '/a?b'}}}", "argo-cd-server:80/", None),
+    ("argo-cd: [1]\nglobal: {external-argo-cd: {server: {svc: ''}}}", "argo-cd-server:80/", None),
+];
