@@ -88,7 +88,7 @@ pub enum CertificatesArg {
 }
 
 pub fn run(args: Controller, matches: Option<&ArgMatches>) -> Outcome {
-    start_logs(&args.logs)?;
+    let _logs = start_logs(&args.logs)?;
     let settings = logged_settings(&args.settings, matches)?;
     let place = args.place;
     let names = Names::of(place.release.as_deref());

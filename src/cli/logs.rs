@@ -22,13 +22,14 @@ pub enum LogFormat {
     Json,
 }
 
-pub fn start_logs(args: &LogArgs) -> Result<(), Failure> {
+/// What waits to be written is written when what is returned is dropped.
+pub fn start_logs(args: &LogArgs) -> Result<impl Drop, Failure> {
     let format = match args.log_format {
         LogFormat::Auto => logs::Format::Auto,
         LogFormat::Text => logs::Format::Text,
         LogFormat::Json => logs::Format::Json,
     };
-    logs::init(format, &args.log_level).map_err(Failure::usage)?;
+    let guard = logs::init(format, &args.log_level).map_err(Failure::usage)?;
     logs::install_panic_hook();
-    Ok(())
+    Ok(guard)
 }

@@ -120,7 +120,7 @@ pub struct BoundsArgs {
 }
 
 pub fn run(args: Serve, matches: Option<&ArgMatches>) -> Outcome {
-    start_logs(&args.logs)?;
+    let _logs = start_logs(&args.logs)?;
     let settings = logged_settings(&args.settings, matches)?;
     let bounds = Bounds {
         handshake_timeout: args.bounds.handshake_timeout,

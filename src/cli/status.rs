@@ -13,8 +13,9 @@ use std::process::ExitCode;
 /// See what the controller says of the credential and of the pods
 ///
 /// Which Secret and account, whether the key works and since when, when that was last looked at, the
-/// keys that are ours, the pods that are out of step, and the last Events. Ends with 0 if the
-/// credential is valid and has no end, else with 1.
+/// keys that are ours, the pods that are out of step, whether a controller is there, and the last
+/// Events. Ends with 0 if the credential is valid and has no end, no pod waits or is out of step, and a
+/// controller is there; else with 1.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     argocd-auth-webhook status --namespace codefresh\n  \

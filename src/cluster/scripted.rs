@@ -17,6 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 /// The namespace of every test.
 pub const NAMESPACE: &str = "codefresh";
 
+/// Its uid.
+pub const NAMESPACE_UID: &str = "89abcdef-0123-4123-8123-0123456789ab";
+
 /// A request as it came.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -235,6 +238,11 @@ impl ApiServer {
     /// Puts an object there.
     pub fn put(&self, path: &str, object: Value) {
         self.inner().objects.put(path, object);
+    }
+
+    /// Puts [`NAMESPACE`] itself there.
+    pub fn put_namespace(&self) {
+        self.put(&format!("/api/v1/namespaces/{NAMESPACE}"), json!({ "metadata": { "uid": NAMESPACE_UID } }));
     }
 
     /// Changes an object by a merge patch, as somebody else.

@@ -5,6 +5,7 @@ use crate::cluster::leader_election::Leadership;
 use crate::controller::certificates::Step;
 use crate::controller::credential::CredentialMetrics;
 use crate::controller::rollout::PodMetrics;
+use crate::telemetry::metrics::LinesLeftOut;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -93,6 +94,7 @@ impl Default for ControllerMetrics {
         registry.register("rotation_step", steps, metrics.step.clone());
         let unmoved = "Endpoints that have not shown a certificate of the new CA; a rotation waits for them";
         registry.register("rotation_unmoved_endpoints", unmoved, metrics.unmoved.clone());
+        registry.register_collector(Box::new(LinesLeftOut));
         registry.register("lease_held", "Whether this process may write", metrics.lease.clone());
         registry.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Self { registry, ..metrics }

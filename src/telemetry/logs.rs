@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
@@ -54,14 +55,34 @@ impl FromStr for Format {
     }
 }
 
-/// Starts logging to standard error for the whole process. `filter` is a level, or levels for
-/// targets such as `info,argocd_auth_webhook=debug`.
+/// Lines that wait to be written. With the longest lines of ours they take about 2 MiB.
+const MAX_WAITING: usize = 1024;
+
+/// Counts the lines that nobody took.
+static LEFT_OUT: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// Lines that were left out because standard error took no more.
+pub fn left_out() -> u64 {
+    LEFT_OUT.get().map_or(0, |counter| counter.dropped_lines().try_into().unwrap_or(u64::MAX))
+}
+
+/// Starts logging to standard error for the whole process, until what is returned is dropped: that
+/// writes what still waits. `filter` is a level, or levels for targets such as
+/// `info,argocd_auth_webhook=debug`.
+///
+/// A thread of its own writes: where nobody reads (a full pipe of a container runtime that hangs), lines
+/// are left out, and no request or probe waits.
 ///
 /// # Errors
 /// The filter can't be read, or logging was started before.
-pub fn init(format: Format, filter: &str) -> Result<(), LogsError> {
-    let subscriber = subscriber(format, filter, std::io::stderr)?;
-    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogsError::Started)
+pub fn init(format: Format, filter: &str) -> Result<WorkerGuard, LogsError> {
+    let writer = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(MAX_WAITING);
+    let (writer, guard) = writer.thread_name("logs").finish(std::io::stderr());
+    let counter = writer.error_counter();
+    let subscriber = subscriber(format, filter, writer)?;
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogsError::Started)?;
+    let _ = LEFT_OUT.set(counter);
+    Ok(guard)
 }
 
 /// What [`init`] installs, with another writer.

@@ -2,7 +2,9 @@
 
 use super::histogram::Histogram;
 use crate::core::Outcome;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
@@ -16,6 +18,18 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 const CODES: [u16; 10] = [200, 400, 404, 405, 408, 413, 415, 431, 500, 503];
 
 type Labels<const N: usize> = Vec<[(&'static str, String); N]>;
+
+/// Log lines that nobody took, read when it is asked for.
+#[derive(Debug)]
+pub(crate) struct LinesLeftOut;
+
+impl Collector for LinesLeftOut {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let counter = ConstCounter::new(super::logs::left_out());
+        let help = "Log lines that were left out because standard error took no more";
+        counter.encode(encoder.encode_descriptor("log_lines_left_out", help, None, counter.metric_type())?)
+    }
+}
 
 /// Everything that is counted. Labels come from settings and from this code, never from a request.
 #[derive(Debug)]
@@ -152,6 +166,7 @@ impl Metrics {
         registry.register("response_bytes", "Bytes of the answers to reviews", self.response_bytes.clone());
         registry.register("reviews_in_flight", "Reviews being received or answered", self.in_flight.clone());
         registry.register("panics", "Handlers that panicked", self.panics.clone());
+        registry.register_collector(Box::new(LinesLeftOut));
         // Not `connections`: the counter's family has that name, and a name is for one family.
         let ConnectionMetrics { open, accepted, handshake_failures, displaced, unread: _ } = self.connections.clone();
         registry.register("open_connections", "Open connections to the webhook's listener", open);

@@ -5,7 +5,7 @@ use super::runtime::{PASSWORD_MODE, QUICK, Runtime};
 use crate::support::cluster::{eventually, say};
 use crate::support::proxy::Proxy;
 use serde_json::json;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_nothing_to_a_key_that_answers() {
@@ -117,6 +117,21 @@ async fn a_revoked_key_is_replaced() {
     scene.ask("second").await;
     scene.replaced(&second).await;
     controller.counts("argocd_auth_webhook_credential_regenerations_total{reason=\"refused\"}", 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_settings_that_say_nothing_a_revoked_key_is_replaced_within_a_minute() {
+    let scene = Runtime::new("minute").await;
+    let session = scene.argocd.session().await;
+    let _controller = scene.controller(PASSWORD_MODE).await;
+    let key = scene.works().await;
+    scene.is("valid").await;
+    let begun = Instant::now();
+    scene.argocd.revoke(&session, &id_of(&key));
+    scene.replaced(&key).await;
+    let took = begun.elapsed();
+    say(&format!("by default: a revoked key was replaced after {took:?}"));
+    assert!(took < Duration::from_mins(1), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,7 +53,8 @@ const WEBHOOK_MAY_NOT: [Call; 13] = [
     ("patch", REGISTRATION, "mutatingwebhookconfigurations", "auth-NAMESPACE"),
     ("create", "", "serviceaccounts/token", "auth-argocd-auth-webhook-controller"),
 ];
-const CONTROLLER_MAY: [Call; 8] = [
+const CONTROLLER_MAY: [Call; 9] = [
+    ("get", "", "namespaces", "NAMESPACE"),
     ("get", "", "secrets", "robot"),
     ("patch", "", "secrets", "auth-ca"),
     // By server-side apply, where the name is known.
@@ -64,7 +65,9 @@ const CONTROLLER_MAY: [Call; 8] = [
     ("patch", "apps", "deployments", "cap-app-proxy"),
     ("patch", REGISTRATION, "mutatingwebhookconfigurations", "auth-NAMESPACE"),
 ];
-const CONTROLLER_MAY_NOT: [Call; 22] = [
+const CONTROLLER_MAY_NOT: [Call; 24] = [
+    ("get", "", "namespaces", "kube-system"),
+    ("list", "", "namespaces", ""),
     ("get", "", "configmaps", "argocd-cm"),
     ("list", "", "secrets", "auth-state"),
     ("update", "coordination.k8s.io", "leases", "argocd-auth-webhook"),

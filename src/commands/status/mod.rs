@@ -1,6 +1,8 @@
-//! `status`: what the controller last wrote of the credential and of the pods, and what it told.
+//! `status`: what the controller last wrote of the credential and of the pods, what it told, and whether it is
+//! there.
 
 mod events;
+mod leader;
 mod view;
 
 pub use view::Status;
@@ -47,5 +49,9 @@ async fn of(access: &CommandContext, map: Option<&ConfigMap>) -> Status {
         Ok(client) => events::last(client, access.namespace()).await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
-    Status::new(place, map.is_some(), part("credential.json"), part("pods.json"), events, now())
+    let leader = match access.client() {
+        Ok(client) => leader::leader(client, access.namespace(), now()).await,
+        Err(error) => leader::Leader::Unknown(error.to_string()),
+    };
+    Status::new(place, map.is_some(), part("credential.json"), part("pods.json"), events, now()).led_by(leader)
 }

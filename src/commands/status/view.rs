@@ -1,6 +1,7 @@
 //! What is shown of it.
 
 use super::events::Line;
+use super::leader::Leader;
 use crate::core::text::line;
 use crate::settings::freshness;
 use k8s_openapi::jiff::Timestamp;
@@ -43,6 +44,7 @@ pub struct Status {
     credential: Option<Map<String, Value>>,
     pods: Option<Map<String, Value>>,
     events: Result<Vec<Line>, String>,
+    leader: Leader,
     now: i64,
     colour: bool,
 }
@@ -61,7 +63,13 @@ impl Status {
             _ => None,
         };
         let (credential, pods) = (credential.and_then(object), pods.and_then(object));
-        Self { place, there, credential, pods, events, now, colour: false }
+        let leader = Leader::Unknown("nobody has looked".to_owned());
+        Self { place, there, credential, pods, events, leader, now, colour: false }
+    }
+
+    /// With what the Lease tells of the controller.
+    pub(super) fn led_by(self, leader: Leader) -> Self {
+        Self { leader, ..self }
     }
 
     /// Written with colours, or without.
@@ -70,11 +78,12 @@ impl Status {
         Self { colour, ..self }
     }
 
-    /// Whether nothing needs a person: the credential was just seen to work, and no pod lacks anything or
-    /// waits.
+    /// Whether nothing needs a person: the credential was just seen to work, no pod lacks anything or waits,
+    /// and a controller is there.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.state() == Some("valid") && !self.is_stale() && self.pods_are_good()
+        let is_led = !matches!(self.leader, Leader::Gone(_) | Leader::Never);
+        self.state() == Some("valid") && !self.is_stale() && self.pods_are_good() && is_led
     }
 
     /// Whether the last good look is too old to be believed.
@@ -113,6 +122,12 @@ impl Status {
         });
         json!({
             "good": self.is_good(),
+            "controller": match &self.leader {
+                Leader::There(holder) => json!({ "there": true, "holder": line(holder, MAX_TEXT, &[]) }),
+                Leader::Gone(since) => json!({ "there": false, "renewedAt": crate::time::rfc3339(*since) }),
+                Leader::Never => json!({ "there": false }),
+                Leader::Unknown(_) => Value::Null,
+            },
             "credential": self.credential,
             "pods": self.pods,
             "events": events.unwrap_or_default(),
@@ -221,6 +236,11 @@ impl Status {
         Some(self.now - time.parse::<Timestamp>().ok()?.as_second())
     }
 
+    fn ago(&self, at: i64) -> String {
+        let time = crate::time::rfc3339(at);
+        if at > self.now { format!("at {time}") } else { format!("{} ago ({time})", long(self.now - at)) }
+    }
+
     fn since(&self, time: &str) -> String {
         self.seconds_since(time).map_or_else(|| time.to_owned(), |age| format!("{} ago ({time})", long(age)))
     }
@@ -248,6 +268,18 @@ impl fmt::Display for Status {
         }
         if let Some(part) = &self.pods {
             Self::pods(f, &cleaned_fields(part))?;
+        }
+        let advice = "look at the pods of its Deployment (kubectl get pods -l app.kubernetes.io/component=controller)";
+        match &self.leader {
+            Leader::There(holder) => writeln!(f, "Controller: {}", line(holder, MAX_TEXT, &[]))?,
+            Leader::Gone(since) => {
+                let gone = self.painted("not there", "31");
+                writeln!(f, "Controller: {gone}: its Lease was renewed {}; {advice}", self.ago(*since))?;
+            }
+            Leader::Never => {
+                writeln!(f, "Controller: {}: it has no Lease here; {advice}", self.painted("not there", "31"))?;
+            }
+            Leader::Unknown(error) => writeln!(f, "Controller: not known: {}", line(error, MAX_TEXT, &[]))?,
         }
         match &self.events {
             Ok(lines) if lines.is_empty() => {}

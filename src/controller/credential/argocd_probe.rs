@@ -1,6 +1,5 @@
 //! Asking Argo CD: what stands in the cluster in, a snapshot out.
 
-use super::id::Prefix;
 use super::logins::LoginRecord;
 use super::metrics::CredentialMetrics;
 use super::reach::trouble;
@@ -183,11 +182,11 @@ pub(super) async fn fresh(asking: &Asking<'_>, key: &FreshKey, username: &str, n
 /// The keys of ours that an account lists, but for these.
 pub(super) fn left<'a>(
     account: &'a Account,
-    prefix: &'a Prefix,
+    owns: impl Fn(&str) -> bool + 'a,
     but: [Option<&'a str>; 2],
     memory: &'a LocalState,
 ) -> impl Iterator<Item = SupersededKey> + 'a {
-    let listed = account.tokens.iter().filter(|token| prefix.is_ours(&token.id));
+    let listed = account.tokens.iter().filter(move |token| owns(&token.id));
     listed.filter(move |token| !but.contains(&Some(token.id.as_str())) && !memory.undeletable.contains(&token.id)).map(
         |token| SupersededKey {
             account: account.name.clone(),

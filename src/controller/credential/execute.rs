@@ -272,7 +272,8 @@ impl Executor<'_> {
         let works = matches!(self.seen.key, Key::Works { .. });
         let Some(with) = self.held.filter(|_| works).or(self.memory.session.as_ref()) else { return Ok(()) };
         // A plan names no other ones. Said again where it counts.
-        if !self.prefix.is_ours(id) || matches!(&self.seen.key, Key::Works { id: held, .. } if held == id) {
+        let is_named = |id: &str| self.seen.marks.names(id);
+        if !self.prefix.owns(id, is_named) || matches!(&self.seen.key, Key::Works { id: held, .. } if held == id) {
             return Ok(());
         }
         self.context.may_write("deleting an API key in Argo CD")?;

@@ -4,24 +4,39 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 /// Length of a UUID in its usual form.
 const UUID: usize = 36;
+/// So much of the namespace's uid tells clusters apart that have a namespace of one name.
+const CLUSTER: usize = 8;
 
 /// What the ids of this namespace's keys begin with: two Runtimes on one Argo CD leave each other's
-/// keys alone.
+/// keys alone, also where their namespaces have one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prefix(String);
+pub struct Prefix {
+    /// With the namespace's name, and its dash.
+    namespace: String,
+    /// With the beginning of its uid besides, and its dash.
+    cluster: String,
+}
 
 impl Prefix {
-    /// Of this namespace.
+    /// Of this namespace with this uid; nothing where that is no uid.
     #[must_use]
-    pub fn new(namespace: &str) -> Self {
-        Self(format!("argocd-auth-webhook-{namespace}-"))
+    pub fn new(namespace: &str, uid: &str) -> Option<Self> {
+        let begin = uid.get(..CLUSTER).filter(|begin| begin.chars().all(is_hex))?;
+        let namespace = format!("argocd-auth-webhook-{namespace}-");
+        Some(Self { cluster: format!("{namespace}{begin}-"), namespace })
     }
 
     /// Whether a key with this id was made here. To the letter: the rest is a UUID, so that the keys
     /// of the namespace `a-b` are not taken for ones of `a`.
     #[must_use]
     pub fn is_ours(&self, id: &str) -> bool {
-        id.strip_prefix(&self.0).is_some_and(is_uuid)
+        id.strip_prefix(&self.cluster).is_some_and(is_uuid)
+    }
+
+    /// Whether it is ours, or of the form that named no cluster and `is_named` in this one: another
+    /// cluster may have a namespace of that name.
+    pub fn owns(&self, id: &str, is_named: impl FnOnce(&str) -> bool) -> bool {
+        self.is_ours(id) || id.strip_prefix(&self.namespace).is_some_and(is_uuid) && is_named(id)
     }
 
     /// An id that nobody has had: only the id of a key is compared, so that one used twice would bring
@@ -33,7 +48,7 @@ impl Prefix {
         // Version 4, variant 1 (RFC 9562).
         let bits = (u128::from_be_bytes(bytes) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
         let text = format!("{bits:032x}");
-        let mut id = self.0.clone();
+        let mut id = self.cluster.clone();
         for (place, digit) in text.chars().enumerate() {
             if matches!(place, 8 | 12 | 16 | 20) {
                 id.push('-');
@@ -48,36 +63,64 @@ fn is_uuid(text: &str) -> bool {
     text.len() == UUID
         && text.char_indices().all(|(place, c)| match place {
             8 | 13 | 18 | 23 => c == '-',
-            _ => matches!(c, '0'..='9' | 'a'..='f'),
+            _ => is_hex(c),
         })
+}
+
+const fn is_hex(c: char) -> bool {
+    matches!(c, '0'..='9' | 'a'..='f')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const UID: &str = "89abcdef-0123-4123-8123-0123456789ab";
+    const UUID: &str = "0123abcd-0123-4123-8123-0123456789ab";
+
     #[test]
     fn a_fresh_id_is_ours_and_no_other_one_is() {
-        let prefix = Prefix::new("codefresh");
+        let prefix = Prefix::new("codefresh", UID).unwrap();
         let (one, two) = (prefix.fresh().unwrap(), prefix.fresh().unwrap());
         assert!(prefix.is_ours(&one) && prefix.is_ours(&two));
         assert_ne!(one, two);
-        assert_eq!(one.as_bytes()["argocd-auth-webhook-codefresh-".len() + 14], b'4', "{one}");
-        let uuid = "0123abcd-0123-4123-8123-0123456789ab";
-        assert!(prefix.is_ours(&format!("argocd-auth-webhook-codefresh-{uuid}")));
+        assert_eq!(one.as_bytes()["argocd-auth-webhook-codefresh-89abcdef-".len() + 14], b'4', "{one}");
+        assert!(prefix.is_ours(&format!("argocd-auth-webhook-codefresh-89abcdef-{UUID}")));
         for other in [
             String::new(),
-            uuid.to_owned(),
-            format!("argocd-auth-webhook-{uuid}"),
-            format!("argocd-auth-webhook-codefresh-b-{uuid}"),
-            format!("argocd-auth-webhook-other-{uuid}"),
-            format!("argocd-auth-webhook-codefresh-{uuid}0"),
-            format!("argocd-auth-webhook-codefresh-{}", uuid.to_uppercase()),
-            format!("argocd-auth-webhook-codefresh-{}", uuid.replace('-', "0")),
-            format!("argocd-auth-webhook-codefresh-/{}", &uuid[1..]),
-            format!("x-argocd-auth-webhook-codefresh-{uuid}"),
+            UUID.to_owned(),
+            format!("argocd-auth-webhook-codefresh-{UUID}"),
+            format!("argocd-auth-webhook-{UUID}"),
+            format!("argocd-auth-webhook-codefresh-b-89abcdef-{UUID}"),
+            format!("argocd-auth-webhook-other-89abcdef-{UUID}"),
+            format!("argocd-auth-webhook-codefresh-89abcdee-{UUID}"),
+            format!("argocd-auth-webhook-codefresh-89abcdef-{UUID}0"),
+            format!("argocd-auth-webhook-codefresh-89abcdef-{}", UUID.to_uppercase()),
+            format!("argocd-auth-webhook-codefresh-89abcdef-{}", UUID.replace('-', "0")),
+            format!("argocd-auth-webhook-codefresh-89abcdef-/{}", &UUID[1..]),
+            format!("x-argocd-auth-webhook-codefresh-89abcdef-{UUID}"),
         ] {
             assert!(!prefix.is_ours(&other), "{other}");
+        }
+    }
+
+    #[test]
+    fn one_that_names_no_cluster_is_owned_only_where_this_one_names_it() {
+        let prefix = Prefix::new("codefresh", UID).unwrap();
+        let former = format!("argocd-auth-webhook-codefresh-{UUID}");
+        assert!(prefix.owns(&former, |_| true) && !prefix.owns(&former, |_| false));
+        assert!(prefix.owns(&prefix.fresh().unwrap(), |_| false));
+        let elsewhere = Prefix::new("codefresh", "fedcba98-0123-4123-8123-0123456789ab").unwrap();
+        for other in [elsewhere.fresh().unwrap(), "somebody's".to_owned(), format!("argocd-auth-webhook-other-{UUID}")]
+        {
+            assert!(!prefix.owns(&other, |_| true), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_uid_tells_no_clusters_apart() {
+        for uid in ["", "89abcde", "89ABCDEF-0123", "ünïcödé-", "g9abcdef"] {
+            assert_eq!(Prefix::new("codefresh", uid), None, "{uid}");
         }
     }
 }

@@ -29,7 +29,8 @@ pub(super) fn observe(
         Care::Clear => {
             let Some(found) = found else { return Mirror::InOrder };
             let Ok(held) = argocd_probe::held(&Ok(found.to_vec()), None, now) else { return Mirror::InOrder };
-            if !prefix.is_ours(&held.id) {
+            // This cluster's Secret names it.
+            if !prefix.owns(&held.id, |_| true) {
                 return Mirror::InOrder;
             }
             let account = accounts.iter().find(|account| account.name == held.account);
@@ -37,6 +38,12 @@ pub(super) fn observe(
             Mirror::Former { id: held.id, gone }
         }
     }
+}
+
+/// The id of the key that stands in the Secret, if it holds one.
+pub(super) fn held_id(sources: &Sources, now: Seconds) -> Option<String> {
+    let found = bytes(sources.mirror_secret.as_ref())?;
+    argocd_probe::held(&Ok(found.to_vec()), None, now).ok().map(|held| held.id)
 }
 
 fn bytes(secret: Option<&Secret>) -> Option<&[u8]> {

@@ -124,19 +124,24 @@ impl<'l> Observer<'l> {
             }
         }
         let fresh_id = memory.fresh.as_ref().map(|fresh| fresh.id.as_str());
-        let (mut current, mut held_is_listed) = (None, false);
+        let mirrored = mirror::held_id(sources, now);
+        let is_named =
+            |id: &str| [&held_id, &mirrored].into_iter().flatten().any(|named| named == id) || snapshot.marks.names(id);
+        let owns = |id: &str| prefix.owns(id, is_named);
+        let (mut current, mut held_is_listed, mut left) = (None, false, Vec::new());
         for account in &accounts {
             let but = [held_id.as_deref(), fresh_id];
-            snapshot.left.extend(argocd_probe::left(account, prefix, but, memory));
+            left.extend(argocd_probe::left(account, owns, but, memory));
             let listed = held_id.as_deref().and_then(|id| account.token(id));
             held_is_listed |= listed.is_some();
-            current = current.or_else(|| listed.filter(|key| prefix.is_ours(&key.id)).cloned());
+            current = current.or_else(|| listed.filter(|key| owns(&key.id)).cloned());
         }
         snapshot.held_is_ours = current.is_some();
         snapshot.mirror = mirror::observe(context, prefix, sources, &accounts, now);
         // One of ours was tried before it was stored.
         let valid = snapshot.marks.valid.as_ref().map(|(id, _)| id);
-        let worked = held_id.as_ref().is_some_and(|id| prefix.is_ours(id) || valid == Some(id));
+        let worked = held_id.as_ref().is_some_and(|id| owns(id) || valid == Some(id));
+        snapshot.left = left;
         snapshot.held_vanished = worked && !held_is_listed && !accounts.is_empty();
         snapshot.unreadable_accounts.retain(|name| accounts.iter().all(|account| account.name != *name));
         let seen_lists = !accounts.is_empty();

@@ -13,10 +13,12 @@ use super::snapshot::Transient;
 use super::source::{self, Sources};
 use super::watch::watch;
 use crate::argocd::Server;
-use crate::cluster::{Cause, ClusterError};
+use crate::cluster::{Cause, ClusterError, call};
 use crate::controller::driver::{Delays, ReconcileError, Reconciler, Requeue, drive};
 use crate::controller::{Context, CredentialHealth, state};
 use crate::time::{Seconds, now};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -33,7 +35,8 @@ const SOON: Duration = Duration::from_millis(500);
 /// Keeps the credential.
 pub(super) struct CredentialReconciler {
     context: Context,
-    prefix: Prefix,
+    /// Known once the namespace was read.
+    prefix: Option<Prefix>,
     memory: LocalState,
     reach: Reach,
     teller: StatusPublisher,
@@ -43,7 +46,7 @@ impl CredentialReconciler {
     pub(super) fn new(context: Context) -> Self {
         let server = base(&context).map_or_else(|error| error, |base| base.to_string());
         Self {
-            prefix: Prefix::new(&context.options.namespace),
+            prefix: None,
             memory: LocalState::default(),
             reach: Reach::default(),
             teller: StatusPublisher::new(context.clone(), server),
@@ -64,14 +67,14 @@ impl CredentialReconciler {
         let context = self.context.clone();
         let mut state = state::State::open(&context).await?;
         let sources = source::read(&context).await?;
-        let prefix = self.prefix.clone();
+        let prefix = self.prefix().await?;
         let mut reach = std::mem::take(&mut self.reach);
         let server = reach.server(&context).await;
         let result = match server {
             Ok(server) => {
                 let looking = Observer::new(&context, &prefix, &sources, &state, self.memory.succeeded.as_deref());
                 let looked = looking.look(&mut self.memory, server.as_ref()).await;
-                self.go_on(&mut state, &sources, looked, server).await
+                self.go_on(&mut state, &sources, &prefix, looked, server).await
             }
             Err(error) => Err(error),
         };
@@ -79,10 +82,25 @@ impl CredentialReconciler {
         result
     }
 
+    /// What the ids of our keys begin with.
+    async fn prefix(&mut self) -> Result<Prefix, ClusterError> {
+        if let Some(prefix) = &self.prefix {
+            return Ok(prefix.clone());
+        }
+        let namespace = &self.context.options.namespace;
+        let what = format!("reading namespace {namespace}, whose uid tells this cluster's keys from another's");
+        let all: Api<Namespace> = Api::all(self.context.client.clone());
+        let read = call(&what, all.get_metadata(namespace)).await?;
+        let prefix = Prefix::new(namespace, read.metadata.uid.as_deref().unwrap_or_default());
+        let prefix = prefix.ok_or(ClusterError { what, cause: Cause::Unreadable })?;
+        Ok(self.prefix.insert(prefix).clone())
+    }
+
     async fn go_on(
         &mut self,
         state: &mut state::State,
         sources: &Sources,
+        prefix: &Prefix,
         looked: Observation,
         server: Result<&Server, Transient>,
     ) -> Result<Requeue, ClusterError> {
@@ -124,7 +142,7 @@ impl CredentialReconciler {
             state,
             memory: &mut self.memory,
             sources,
-            prefix: &self.prefix,
+            prefix,
             seen: &snapshot,
             held: held.as_ref().map(|held| &held.token),
             now,
@@ -216,3 +234,6 @@ fn jittered(time: Duration) -> Duration {
     let _ = SystemRandom::new().fill(&mut byte);
     time.saturating_sub(time / 10 * u32::from(byte[0]) / 256)
 }
+
+#[cfg(test)]
+mod tests;

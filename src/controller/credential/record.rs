@@ -52,6 +52,11 @@ const LOSS_DELAYS: [Seconds; 3] = [60, 300, 900];
 const MAX_LOSSES: usize = 6;
 
 impl CredentialRecord {
+    /// Whether it names this key as one of ours.
+    pub(super) fn names(&self, id: &str) -> bool {
+        self.valid.as_ref().is_some_and(|(valid, _)| valid == id) || self.superseded.contains_key(id)
+    }
+
     /// The losses of the last hour. One in the future is a clock's mistake, and counts.
     pub(super) fn recent_losses(&self, now: Seconds) -> impl DoubleEndedIterator<Item = &LostKey> {
         self.lost.iter().filter(move |lost| lost.at.saturating_add(LOSS_WINDOW) > now)

@@ -16,7 +16,8 @@ fn status(credential: Option<&Value>, pods: Option<&Value>) -> Status {
     };
     let place = "codefresh/argocd-auth-webhook-status".to_owned();
     let there = credential.is_some() || pods.is_some();
-    Status::new(place, there, credential.as_deref(), pods.as_deref(), Ok(vec![event]), NOW)
+    let status = Status::new(place, there, credential.as_deref(), pods.as_deref(), Ok(vec![event]), NOW);
+    status.led_by(Leader::There("hook-controller-0".to_owned()))
 }
 
 #[test]
@@ -87,6 +88,21 @@ fn only_what_was_just_seen_to_work_is_good() {
     assert!(!good(&seen("valid", 1), Some(&json!({"counts": {}, "waiting": {"Deployment a": "it is paused"}}))));
     assert!(good(&seen("valid", 1), Some(&json!({"counts": {"in_step": 3, "stale": 0}, "waiting": {}}))));
     assert!(!status(None, None).is_good());
+    // Nobody looks any more where nobody is.
+    let works = json!({ "state": "valid", "seenAt": crate::time::rfc3339(NOW - 1) });
+    assert!(status(Some(&works), None).is_good());
+    for (leader, says) in [
+        (Leader::Gone(NOW - 7300), Some("not there: its Lease was renewed 2 h ago")),
+        (Leader::Gone(NOW + 7300), Some("not there: its Lease was renewed at 20")),
+        (Leader::Never, Some("not there: it has no Lease here")),
+        (Leader::Unknown("may not".to_owned()), None),
+    ] {
+        let led = status(Some(&works), None).led_by(leader);
+        assert_eq!(led.is_good(), says.is_none());
+        assert_eq!(led.json()["good"], says.is_none());
+        let said = led.to_string();
+        assert!(said.contains(says.unwrap_or("Controller: not known: may not\n")), "{said}");
+    }
 }
 
 #[test]

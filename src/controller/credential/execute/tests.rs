@@ -12,13 +12,14 @@ use super::*;
 use crate::argocd::Server;
 use crate::argocd::scripted::{ACCOUNT, ArgoCd, PASSWORD, refusal, token, token_of_session};
 use crate::cluster::Cause as ClusterCause;
-use crate::cluster::scripted::{Answer, ApiServer, NAMESPACE, secret};
+use crate::cluster::scripted::{Answer, ApiServer, NAMESPACE, NAMESPACE_UID, secret};
 use crate::controller::scripted::{Lease, bounded, context};
 use crate::time::now;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 
 const UUID: &str = "0123abcd-0123-4123-8123-0123456789ab";
+const CLUSTER: &str = NAMESPACE_UID.split_at(8).0;
 
 struct Scene {
     server: ApiServer,
@@ -31,7 +32,7 @@ struct Scene {
 }
 
 fn ours(last: char) -> String {
-    format!("argocd-auth-webhook-{NAMESPACE}-{}{last}", &UUID[..UUID.len() - 1])
+    format!("argocd-auth-webhook-{NAMESPACE}-{CLUSTER}-{}{last}", &UUID[..UUID.len() - 1])
 }
 
 impl Scene {
@@ -41,7 +42,7 @@ impl Scene {
         let (context, lease) = context(&server, &format!("argocd: {{ url: '{}' }}", argocd.url()));
         server.put(&secret("argocd-initial-admin-secret"), data("password", PASSWORD));
         let client = argocd.client();
-        let prefix = Prefix::new(NAMESPACE);
+        let prefix = Prefix::new(NAMESPACE, NAMESPACE_UID).unwrap();
         Self { server, argocd, client, context, lease, memory: LocalState::default(), prefix }
     }
 
@@ -223,7 +224,8 @@ async fn a_key_that_may_have_been_made_all_the_same_is_looked_for_from_then_on()
     let id = asked.lock().unwrap().clone();
     let listed: crate::argocd::Account =
         serde_json::from_value(json!({ "name": ACCOUNT, "tokens": [{ "id": id }] })).unwrap();
-    let left: Vec<_> = super::super::argocd_probe::left(&listed, &scene.prefix, [None; 2], &scene.memory).collect();
+    let left: Vec<_> =
+        super::super::argocd_probe::left(&listed, |id| scene.prefix.is_ours(id), [None; 2], &scene.memory).collect();
     assert!(matches!(left.as_slice(), [key] if key.never_delivered));
 }
 
@@ -258,17 +260,20 @@ async fn a_fresh_key_counts_only_as_the_one_that_was_asked_for() {
 async fn a_superseded_key_of_ours_is_deleted_and_no_other() {
     let (held, old) = (ours('a'), ours('b'));
     let foreign = "argocd-auth-webhook-codefresh";
-    let of_another = format!("argocd-auth-webhook-other-{UUID}");
-    let mut scene = Scene::new(&[&held, &old, foreign, &of_another]).await;
+    let of_another = format!("argocd-auth-webhook-other-{CLUSTER}-{UUID}");
+    let of_another_cluster = format!("argocd-auth-webhook-{NAMESPACE}-0000abcd-{UUID}");
+    // Of the form that named no cluster.
+    let of_nobody_knows = format!("argocd-auth-webhook-{NAMESPACE}-{UUID}");
+    let mut scene = Scene::new(&[&held, &old, foreign, &of_another, &of_another_cluster, &of_nobody_knows]).await;
     scene.holds(&held);
-    for id in [foreign, &of_another, &held] {
+    for id in [foreign, &of_another, &of_another_cluster, &of_nobody_knows, &held] {
         let retire = Action::Retire(ACCOUNT.to_owned(), id.to_owned(), RetireReason::Superseded);
         scene.execute(retire).await.unwrap();
         assert_eq!(scene.argocd.calls(), Vec::<String>::new(), "{id}");
     }
     let retire = Action::Retire(ACCOUNT.to_owned(), old.clone(), RetireReason::Superseded);
     scene.execute(retire).await.unwrap();
-    assert_eq!(scene.argocd.keys(), [held.as_str(), foreign, &of_another]);
+    assert_eq!(scene.argocd.keys(), [held.as_str(), foreign, &of_another, &of_another_cluster, &of_nobody_knows]);
     assert!(scene.server.events().iter().any(|event| event.contains(&format!("deleted API key {old}"))));
 }
 

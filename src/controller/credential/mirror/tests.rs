@@ -33,6 +33,7 @@ impl Scene {
         let (context, lease) = context_of(&server, &config);
         context.consumers.send_replace(Consumers::InStep);
         server.put(&secret(name), data(&[(key, &token("apiKey", "mine"))]));
+        server.put_namespace();
         let reconciler = CredentialReconciler::new(context.clone());
         Self { server, argocd, context, _lease: lease, reconciler }
     }

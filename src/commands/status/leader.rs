@@ -1,0 +1,111 @@
+//! Whether a controller is there: one that is renews its Lease every few seconds.
+
+use crate::cluster::{ClusterError, FIELD_MANAGER, call_patiently};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::{Api, Client};
+use std::time::Duration;
+
+/// A Lease that was renewed longer ago is looked at again: the clock here may be wrong.
+const FRESH: i64 = 60;
+/// How long it is watched then, and how often. A controller renews it every 5 s.
+const PATIENCE: Duration = Duration::from_secs(12);
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What the Lease tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Leader {
+    /// This process renews it.
+    There(String),
+    /// Nobody has renewed it since then, in seconds since 1970.
+    Gone(i64),
+    /// There is none.
+    Never,
+    /// It can't be read.
+    Unknown(String),
+}
+
+/// Looks at the Lease, for some seconds where it seems to be old.
+pub(super) async fn leader(client: &Client, namespace: &str, now: i64) -> Leader {
+    observe(client, namespace, now).await.unwrap_or_else(|error| Leader::Unknown(error.to_string()))
+}
+
+async fn observe(client: &Client, namespace: &str, now: i64) -> Result<Leader, ClusterError> {
+    let leases: Api<Lease> = Api::namespaced(client.clone(), namespace);
+    let what = format!("reading Lease {namespace}/{FIELD_MANAGER}");
+    let read = || async { call_patiently(&what, || leases.get_opt(FIELD_MANAGER)).await };
+    let Some(first) = read().await? else { return Ok(Leader::Never) };
+    let renewed = renewed_at(&first);
+    if (now - renewed).abs() < FRESH {
+        return Ok(Leader::There(holder(&first)));
+    }
+    let begun = tokio::time::Instant::now();
+    while begun.elapsed() < PATIENCE {
+        tokio::time::sleep(PAUSE).await;
+        match read().await? {
+            Some(next) if next.metadata.resource_version != first.metadata.resource_version => {
+                return Ok(Leader::There(holder(&next)));
+            }
+            Some(_) => {}
+            None => return Ok(Leader::Never),
+        }
+    }
+    Ok(Leader::Gone(renewed))
+}
+
+fn renewed_at(lease: &Lease) -> i64 {
+    let at = lease.spec.as_ref().and_then(|spec| spec.renew_time.as_ref());
+    at.map(|time| time.0.as_second()).unwrap_or_default()
+}
+
+fn holder(lease: &Lease) -> String {
+    lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::scripted::{Answer, ApiServer, NAMESPACE};
+    use crate::time::rfc3339;
+    use serde_json::json;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn path() -> String {
+        format!("/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{FIELD_MANAGER}")
+    }
+
+    fn with_lease(renewed: i64) -> ApiServer {
+        let server = ApiServer::default();
+        let at = rfc3339(renewed).replace('Z', ".000000Z");
+        server.put(&path(), json!({ "spec": { "holderIdentity": "hook-0", "renewTime": at } }));
+        server
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_is_renewed_has_a_controller_whatever_the_clocks_say() {
+        let there = Leader::There("hook-0".to_owned());
+        assert_eq!(leader(&with_lease(NOW - 5).client(), NAMESPACE, NOW).await, there);
+        for renewed in [NOW - 4000, NOW + 4000] {
+            let server = with_lease(renewed);
+            assert_eq!(leader(&server.client(), NAMESPACE, NOW).await, Leader::Gone(renewed));
+            let mut reads = 0;
+            server.script(move |call, objects| {
+                reads += 1;
+                if reads == 4 {
+                    objects.merge(&call.path, &json!({ "spec": { "leaseTransitions": 1 } }));
+                }
+                None
+            });
+            assert_eq!(leader(&server.client(), NAMESPACE, NOW).await, there, "another clock");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_there_is_no_lease_or_none_may_be_read_that_is_said() {
+        assert_eq!(leader(&ApiServer::default().client(), NAMESPACE, NOW).await, Leader::Never);
+        let server = with_lease(NOW);
+        server.script(|_, _| Some(Answer::Status(403, "not for you")));
+        let Leader::Unknown(said) = leader(&server.client(), NAMESPACE, NOW).await else { panic!("it is known") };
+        assert!(said.contains("reading Lease codefresh/argocd-auth-webhook") && said.contains("not allowed"), "{said}");
+    }
+}
