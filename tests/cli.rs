@@ -121,7 +121,7 @@ fn what_is_broken_leaves_standard_output_empty_and_ends_with_2() {
         (&["inject"], POD, "neither --values nor --config is given"),
         (&["inject", "-f", &good, "-f", &good], POD, "good.yaml: auth: must be given"),
         (&["serve", "--tls-self-signed", "--listen", "127.0.0.1:0"], "", "tokenSecretKeyRef: {name: SECRET, key: KEY}"),
-        (&["inject", "--values", &bad_values], POD, "global.external-arg-cd.auth.type: \"toke\" is not allowed"),
+        (&["inject", "--values", &bad_values], POD, "global.external-arg-cd.auth.type: is not allowed"),
         (&["inject", "--values", &missing], POD, "reading the settings from"),
         (&["inject", "--values", &good, "--config", &good], POD, "keep one of them"),
         (&["inject", "--nonsense"], "", "--nonsense"),

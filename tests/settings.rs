@@ -8,7 +8,7 @@ mod support {
 use argocd_auth_webhook::core::{Auth, Delivery, Mode, OnConflict, SecretKeyRef, Username};
 use argocd_auth_webhook::settings::{Address, ByName, File, Overrides, Rollout, Settings};
 use std::time::Duration;
-use support::addresses::ADDRESSES;
+use support::addresses::{ADDRESSES, UNUSABLE};
 use support::decision::{config, values, with_auth};
 
 const SPELLINGS: [&str; 3] =
@@ -68,7 +68,11 @@ fn a_block_means_the_same_under_each_spelling_and_in_our_own_file() {
             secret("gitops-runtime-argo-cd-token", "token"),
         ),
         ("{type: token, token: '', tokenSecretKeyRef: {name: sec, key: k}}", Mode::Token, secret("sec", "k")),
-        ("{type: token, token:, tokenSecretKeyRef: {name: sec, key: k}, password: p}", Mode::Token, secret("sec", "k")),
+        (
+            "{type: token, token: , tokenSecretKeyRef: {name: sec, key: k}, password: p}",
+            Mode::Token,
+            secret("sec", "k"),
+        ),
         ("{password: p}", Mode::Password, secret("gitops-runtime-argo-cd-password", "token")),
         (
             "{type: password, password: p, passwordSecretKeyRef: {name: sec, key: k}}",
@@ -78,7 +82,11 @@ fn a_block_means_the_same_under_each_spelling_and_in_our_own_file() {
         ("{type: password, passwordSecretKeyRef: {name: sec, key: k}}", Mode::Password, secret("sec", "k")),
         ("{passwordSecretKeyRef: {name: sec}}", Mode::Password, secret("sec", "password")),
         ("{passwordSecretKeyRef: {key: k}}", Mode::Password, secret("argocd-initial-admin-secret", "k")),
-        ("{passwordSecretKeyRef: {name: '', key:}}", Mode::Password, secret("argocd-initial-admin-secret", "password")),
+        (
+            "{passwordSecretKeyRef: {name: '', key: }}",
+            Mode::Password,
+            secret("argocd-initial-admin-secret", "password"),
+        ),
         (
             "{type: password, passwordSecretKeyRef: []}",
             Mode::Password,
@@ -99,9 +107,9 @@ fn a_block_means_the_same_under_each_spelling_and_in_our_own_file() {
 #[test]
 fn what_is_wrong_is_said_with_path_value_and_what_is_allowed() {
     let cases = [
-        ("{type: toke}", "type: \"toke\" is not allowed; allowed: token, password; did you mean token?"),
-        ("{type: [token]}", "type: a list is not allowed; allowed: token, password"),
-        ("{type: true}", "type: true is not allowed; allowed: token, password"),
+        ("{type: toke}", "type: is not allowed; allowed: token, password; did you mean token?"),
+        ("{type: [token]}", "type: is not allowed; allowed: token, password"),
+        ("{type: true}", "type: is not allowed; allowed: token, password"),
         (
             "{type: token}",
             "type is token, but no token is given; set PATH.token, or PATH.tokenSecretKeyRef with name and key",
@@ -116,21 +124,21 @@ fn what_is_wrong_is_said_with_path_value_and_what_is_allowed() {
         ("{type: token, token: [a]}", "token: must be a string (in quotes), but it is a list"),
         (
             "{passwordSecretKeyRef: {name: My_Secret}}",
-            "passwordSecretKeyRef.name: \"My_Secret\" is not allowed: it must be a Kubernetes name: lower case letters, digits, '-' and '.', at most 253, with a letter or digit at both ends",
+            "passwordSecretKeyRef.name: is not allowed: it must be a Kubernetes name: lower case letters, digits, '-' and '.', at most 253, with a letter or digit at both ends",
         ),
         (
             "{passwordSecretKeyRef: {key: a/b}}",
-            "passwordSecretKeyRef.key: \"a/b\" is not allowed: it must be a key of a Secret: letters, digits, '-', '_' and '.', at most 253",
+            "passwordSecretKeyRef.key: is not allowed: it must be a key of a Secret: letters, digits, '-', '_' and '.', at most 253",
         ),
         (
             "{type: password, passwordSecretKeyRef: {optional: 'yes'}}",
-            "passwordSecretKeyRef.optional: \"yes\" is not allowed; allowed: true, false",
+            "passwordSecretKeyRef.optional: is not allowed; allowed: true, false",
         ),
         (
             "{type: password, username: $(HOME)}",
-            "username: \"$(HOME)\" is not allowed: it must be a user name: letters, digits, '-', '_' and '.', at most 32",
+            "username: is not allowed: it must be a user name: letters, digits, '-', '_' and '.', at most 32",
         ),
-        ("{type: password, username: 0123}", "username: must be a string, but it is a number (83); put it in quotes"),
+        ("{type: password, username: 0123}", "username: must be a string, but it is a number; put it in quotes"),
         (
             "{type: password, usernameSecretKeyRef: {name: sec}}",
             "usernameSecretKeyRef.key: must be given, and not be empty",
@@ -165,9 +173,7 @@ fn everything_that_is_wrong_is_said_at_once() {
     let said = error(config("{delivery: files, onConflict: keeps, auth: {type: x}, argocd: {port: 0}}"));
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines.len(), 4, "{said}");
-    assert!(said.contains(
-        "config.yaml: onConflict: \"keeps\" is not allowed; allowed: keep, replace, deny; did you mean keep?"
-    ));
+    assert!(said.contains("config.yaml: onConflict: is not allowed; allowed: keep, replace, deny; did you mean keep?"));
 }
 
 #[test]
@@ -299,6 +305,12 @@ fn the_deprecated_user_name_wins_with_a_warning() {
     let settings = values(yaml).unwrap();
     assert_eq!(settings.auth.username, Username::Plain("old".to_owned()));
     assert_eq!(settings.warnings[0].path, "app-proxy.config.argoCdUsername");
+    // The classic charts' default is read for the Argo CD that they bring along alone.
+    let default =
+        |enabled| yaml.replace("old", "admin").replacen('{', &format!("{{argo-cd: {{enabled: {enabled}}}, "), 1);
+    let left_out = values(&default(false)).unwrap();
+    assert_eq!((left_out.auth.username, left_out.warnings), (Username::Plain("new".to_owned()), Vec::new()));
+    assert_eq!(values(&default(true)).unwrap().auth.username, Username::Plain("admin".to_owned()));
     // The Runtime's charts until 0.23 say it of the same user, which is no news.
     let of_the_charts = yaml.replace("old", "admin").replace("username: new", "username: admin");
     assert_eq!(values(&of_the_charts).unwrap().warnings, []);
@@ -306,7 +318,7 @@ fn the_deprecated_user_name_wins_with_a_warning() {
         error(values(
             "{app-proxy: {config: {argoCdUsername: 'a b'}}, global: {external-argo-cd: {auth: {type: password}}}}"
         ))
-        .contains("app-proxy.config.argoCdUsername: \"a b\"")
+        .contains("app-proxy.config.argoCdUsername: is not allowed")
     );
     assert_eq!(
         auth("{app-proxy: {config: [1]}, global: {external-arg-cd: {auth: {type: password}}}}").username,
@@ -335,12 +347,17 @@ fn no_error_shows_a_credential_that_stands_in_the_wrong_place() {
     }
     let url = "'https://admin:hunter22@argocd.example.com/?token=hunter22'";
     for yaml in [
+        "{auth: {type: password, username: 'hunter22!'}}".to_owned(),
+        "{auth: {type: hunter22}}".to_owned(),
+        "{auth: {type: password, username: 22222222}, delivery: hunter22}".to_owned(),
+        "{auth: {type: password, passwordSecretKeyRef: {name: hunter22!, key: 'hunter22 x'}}}".to_owned(),
+        "{auth: {type: password}, argocd: {port: hunter22}}".to_owned(),
         format!("{{auth: {{type: password}}, argocd: {{url: {url}}}}}"),
         format!("{{auth: {{type: password}}, argocd: {{svc: {url}}}}}"),
         format!("{{auth: {{type: {url}}}}}"),
     ] {
         let said = error(config(&yaml));
-        assert!(said.contains("argocd.example.com") && !said.contains("hunter22"), "{said}");
+        assert!(!said.contains("hunter22") && !said.contains("22222222"), "{said}");
     }
     assert!(!format!("{:?}", config("{auth: {password: hunter22}}").unwrap()).contains("hunter22"));
 }
@@ -405,6 +422,14 @@ fn the_address_is_what_the_runtimes_chart_makes_of_the_values() {
 }
 
 #[test]
+fn an_address_that_can_not_be_used_is_refused_and_no_other_is_taken() {
+    for (yaml, says) in UNUSABLE {
+        let said = error(values(&format!("auth: {{type: token, token: t}}\n{yaml}")));
+        assert!(said.contains(says) && said.contains("argocd.url or argocd.svc"), "{yaml}: {said}");
+    }
+}
+
+#[test]
 fn in_an_umbrella_the_address_is_of_the_chart_that_has_the_block() {
     let block = "global: {external-argo-cd: {auth: {type: token, token: t}}}";
     let yaml = format!("argo-cd: {{fullnameOverride: other}}\ncf: {{{block}, argo-cd: {{fullnameOverride: own}}}}");
@@ -416,27 +441,17 @@ fn in_an_umbrella_the_address_is_of_the_chart_that_has_the_block() {
 }
 
 #[test]
-fn a_name_that_only_the_release_could_tell_is_said_to_be_unknown() {
-    let settings = values("{auth: {type: password}, argo-cd: {fullnameOverride: '', nameOverride: a}}").unwrap();
-    assert_eq!(settings.warnings[0].path, "argo-cd.fullnameOverride");
-    assert!(settings.warnings[0].text.contains("set argocd.svc"));
-}
-
-#[test]
 fn argo_cd_is_found_by_url_or_by_service() {
-    let templated =
-        values("{auth: {type: password}, global: {external-argo-cd: {server: {svc: '{{ .Release.Name }}-server'}}}}");
-    assert_eq!(templated.unwrap().warnings[0].path, "global.external-argo-cd.server.svc");
     let found =
         config("{auth: {type: password}, argocd: {url: 'https://argo.example/x', namespace: argocd}}").unwrap().argocd;
     assert_eq!(found.address, Address::Url("https://argo.example/x".to_owned()));
     for (argocd, wanted) in [
         ("{url: 'https://a', svc: b}", "argocd.url: stands beside argocd.svc; keep one of them"),
         ("{url: 'https://a', rootpath: b}", "argocd.url: stands beside argocd.rootpath; keep one of them"),
-        ("{url: 'ftp://a'}", "argocd.url: \"ftp://a\" is not allowed: it must be a URL"),
-        ("{svc: 'http://a'}", "argocd.svc: \"http://a\" is not allowed: it must be the name of a Service"),
-        ("{svc: a, port: 70000}", "argocd.port: 70000 is not a port; allowed: 1 to 65535"),
-        ("{tls: {insecureSkipVerify: 1}}", "argocd.tls.insecureSkipVerify: 1 is not allowed; allowed: true, false"),
+        ("{url: 'ftp://a'}", "argocd.url: is not allowed: it must be a URL"),
+        ("{svc: 'http://a'}", "argocd.svc: is not allowed: it must be the name of a Service"),
+        ("{svc: a, port: 70000}", "argocd.port: is not a port; allowed: 1 to 65535"),
+        ("{tls: {insecureSkipVerify: 1}}", "argocd.tls.insecureSkipVerify: is not allowed; allowed: true, false"),
         ("{tls: {caSecretKeyRef: {name: sec}}}", "argocd.tls.caSecretKeyRef.key: must be given"),
     ] {
         let said = error(config(&format!("{{auth: {{type: password}}, argocd: {argocd}}}")));
@@ -479,14 +494,8 @@ fn services_are_checked() {
             "services[0].selector.matchLabels.a: must be a string, but it is a number; put it in quotes",
         ),
         ("[{name: app-proxy, selector: {matchLabel: {a: b}}}]", "did you mean matchLabels?"),
-        (
-            "[{name: app-proxy, containers: [A]}]",
-            "services[0].containers[0]: \"A\" is not allowed: it must be lower case",
-        ),
-        (
-            "[{name: app-proxy, reads: secret}]",
-            "services[0].reads: \"secret\" is not allowed; allowed: credential, reference",
-        ),
+        ("[{name: app-proxy, containers: [A]}]", "services[0].containers[0]: is not allowed: it must be lower case"),
+        ("[{name: app-proxy, reads: secret}]", "services[0].reads: is not allowed; allowed: credential, reference"),
         ("[{name: app-proxy}, {name: app-proxy}]", "services[1].name: \"app-proxy\" stands there twice"),
         (
             "[{name: app-proxy, selector: {matchExpressions: [{key: a, operator: In}]}}]",
@@ -554,6 +563,8 @@ fn what_looks_like_a_block_and_is_not_read_is_refused_with_the_line_to_write() {
         ("argo-cd.server.auth", "AUTH"),
         ("a.b.global.external-argo-cd.auth", "AUTH"),
         ("some-chart.config.tokenSecretKeyRef", "{name: sec, key: k}"),
+        ("global.auth", "{username: bob, password: word}"),
+        ("platform.gitops-runtime.global.external-argo-cd.auth", "{type: password, username: bob, password: word}"),
         ("argoCd", "{url: 'http://a'}"),
         ("global.external-argo-cd.auth", "{tokenSecretKeyRef: {name: sec, key: k}}"),
         ("global.external-argo-cd.auth", "{token: t}"),
@@ -597,6 +608,29 @@ fn what_belongs_to_others_passes_without_a_word() {
         let umbrella = format!("{{cf: {yaml}, redis: {others}}}");
         assert_eq!(values(&umbrella).unwrap_or_else(|error| panic!("{error}")).warnings, [], "{umbrella}");
     }
+}
+
+#[test]
+fn the_global_that_helm_copies_into_each_chart_is_one_block() {
+    let global = "{external-argo-cd: {auth: {type: token, tokenSecretKeyRef: {name: sec, key: k}}}, more: {a: 1}}";
+    let chart = format!("{{global: {global}, argo-workflows: {{global: {global}, deeper: {{global: {global}}}}}}}");
+    let taken = values(&format!("{{global: {{a: 1}}, gitops-runtime: {chart}}}")).unwrap();
+    assert_eq!(taken.auth.credential, secret("sec", "k"));
+    assert_eq!(values(&chart).unwrap().auth.credential, secret("sec", "k"));
+    // A chart in it has keys of its own there; what differs is no copy.
+    let own = chart.replacen("argo-workflows: {global: {", "argo-workflows: {global: {own: {b: 2}, ", 1);
+    assert!(values(&own).is_ok());
+    let other = format!(
+        "{{gitops-runtime: {}}}",
+        chart.replace(
+            "deeper: {global: {external-argo-cd: {auth: {type: token, tokenSecretKeyRef: {name: sec",
+            "deeper: {global: {external-argo-cd: {auth: {type: token, tokenSecretKeyRef: {name: other"
+        )
+    );
+    assert!(
+        error(values(&other))
+            .contains("argo-workflows.deeper.global.external-argo-cd.auth.tokenSecretKeyRef: is not read here")
+    );
 }
 
 #[test]
@@ -647,17 +681,14 @@ fn how_credentials_and_pods_are_kept_is_read_from_either_file() {
     assert!(!by_default.credentials.mirror_token);
     assert!(by_default.require_verified);
     for (wrong, wanted) in [
-        ("{rollout: [report]}", "rollout: a list is not allowed; allowed: automatic, report, or a mapping"),
+        ("{rollout: [report]}", "rollout: is not allowed; allowed: automatic, report, or a mapping"),
         (
             "{rollout: {mod: report}}",
             "rollout.mod: unknown key; known here: mode, byName, requireVerified; did you mean mode?",
         ),
-        ("{rollout: {byName: follows}}", "rollout.byName: \"follows\" is not allowed; allowed: follow, restart"),
-        (
-            "{credentials: {mirrorToken: 'yes'}}",
-            "credentials.mirrorToken: \"yes\" is not allowed; allowed: true, false",
-        ),
-        ("{credentials: {followAfter: 10}}", "credentials.followAfter: must be a string, but it is a number (10)"),
+        ("{rollout: {byName: follows}}", "rollout.byName: is not allowed; allowed: follow, restart"),
+        ("{credentials: {mirrorToken: 'yes'}}", "credentials.mirrorToken: is not allowed; allowed: true, false"),
+        ("{credentials: {followAfter: 10}}", "credentials.followAfter: must be a string, but it is a number"),
         ("{credentials: {followAfter: 2d}}", "credentials.followAfter: \"2d\" is no time; write it as 250ms, 10s"),
         (
             "{credentials: {checkInterval: 0s}}",

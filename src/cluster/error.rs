@@ -153,6 +153,9 @@ impl From<&kube::Error> for Cause {
     }
 }
 
+/// The `ClusterRole`s that an API server makes again whenever it starts, beside those of `system:`.
+const OWN_ROLES: [&str; 4] = ["cluster-admin", "admin", "edit", "view"];
+
 /// Whether an API server refuses because it knows a binding and not yet its role. One that has just started
 /// says `RBAC: [clusterrole.rbac.authorization.k8s.io "system:discovery" not found, role…]` while its caches
 /// fill, and allows the same call a moment later. A binding whose `ClusterRole` somebody deleted stands in every
@@ -161,8 +164,9 @@ fn lacks_roles(message: &str) -> bool {
     let missing = message.rsplit_once("RBAC: ").map_or("", |(_, missing)| missing);
     let mut missing = missing.trim_matches(['[', ']']).split(", ").filter_map(|entry| entry.strip_suffix(" not found"));
     missing.any(|role| {
+        let cluster = role.strip_prefix("clusterrole.rbac.authorization.k8s.io ").map(|name| name.trim_matches('"'));
         role.starts_with("role.rbac.authorization.k8s.io ")
-            || role.starts_with("clusterrole.rbac.authorization.k8s.io \"system:")
+            || cluster.is_some_and(|name| name.starts_with("system:") || OWN_ROLES.contains(&name))
     })
 }
 
@@ -254,6 +258,7 @@ mod tests {
         for reason in [
             ": RBAC: role.rbac.authorization.k8s.io \"controller\" not found",
             ": RBAC: clusterrole.rbac.authorization.k8s.io \"system:discovery\" not found",
+            ": RBAC: clusterrole.rbac.authorization.k8s.io \"edit\" not found",
             ": RBAC: [clusterrole.rbac.authorization.k8s.io \"system:basic-user\" not found, \
              role.rbac.authorization.k8s.io \"controller\" not found]",
         ] {

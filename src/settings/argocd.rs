@@ -1,7 +1,7 @@
 //! Where Argo CD is.
 
 use super::auth::{checked, required};
-use super::block::{Block, Report, shown};
+use super::block::{Block, Report};
 use super::names;
 use serde_json::Value;
 
@@ -104,9 +104,9 @@ fn service(block: &Block<'_>, otherwise: Address, report: &mut Report) -> Addres
     let mut address = checked(block, "svc", host, report).map_or(otherwise, |svc| Address::of_service(&svc));
     let said = match block.get("port") {
         None => None,
-        Some(value) => port(value).or_else(|| {
-            report.problem(&block.path_of("port"), format!("{} is not a port; allowed: 1 to 65535", shown(value)))
-        }),
+        Some(value) => {
+            port(value).or_else(|| report.problem(&block.path_of("port"), "is not a port; allowed: 1 to 65535"))
+        }
     };
     if let Address::Service { port, rootpath, .. } = &mut address {
         *port = said.unwrap_or(*port);

@@ -1,7 +1,7 @@
 //! The Argo CD that the Runtime's chart brings along: what the chart calls it.
 
 use super::auth::checked;
-use super::block::{Block, Report, shown};
+use super::block::{Block, Report};
 use super::{Address, argocd, names};
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ pub(super) fn address(argo_cd: &Block<'_>, report: &mut Report) -> Address {
         (true, None) => {
             report.warn(
                 &argo_cd.path_of("fullnameOverride"),
-                "is empty, so that Argo CD's Service is called after the Runtime's release, which isn't known here; set argocd.svc",
+                "is empty, so that Argo CD's Service is called after the Runtime's release, which isn't known here",
             );
             checked(argo_cd, "nameOverride", names::object, report)
         }
@@ -44,7 +44,7 @@ pub(super) fn address(argo_cd: &Block<'_>, report: &mut Report) -> Address {
     let key = if insecure { "servicePortHttp" } else { "servicePortHttps" };
     let port = service.and_then(|service| {
         let value = service.get(key)?;
-        argocd::port(value).or_else(|| report.problem(&service.path_of(key), format!("{} is no port", shown(value))))
+        argocd::port(value).or_else(|| report.problem(&service.path_of(key), "is not a port; allowed: 1 to 65535"))
     });
     match (insecure, port) {
         (true, port) => Address::Service { svc, port: port.unwrap_or(80), rootpath },

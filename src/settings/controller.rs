@@ -1,6 +1,6 @@
 //! How the controller keeps credentials and pods.
 
-use super::block::{Block, Report, shown};
+use super::block::{Block, Report};
 use super::duration;
 use std::time::Duration;
 
@@ -118,10 +118,7 @@ pub(super) fn rollout(root: &Block<'_>, report: &mut Report) -> RolloutSettings 
             }
         }
         Some(value) if !value.is_string() => {
-            let text = format!(
-                "{} is not allowed; allowed: automatic, report, or a mapping of mode, byName and requireVerified",
-                shown(value)
-            );
+            let text = "is not allowed; allowed: automatic, report, or a mapping of mode, byName and requireVerified";
             report.problem::<()>(&root.path_of("rollout"), text);
             defaults
         }

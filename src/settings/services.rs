@@ -1,7 +1,7 @@
 //! Changes and additions to the built-in services.
 
 use super::auth::required;
-use super::block::{Block, Report, did_you_mean, kind, shown};
+use super::block::{Block, Report, did_you_mean, kind};
 use super::names;
 use super::nearest::nearest;
 use crate::core::{Delivery, LabelSelector, Operator, Reads, Requirement, Service, built_in_services};
@@ -101,7 +101,7 @@ fn containers(value: &Value, path: &str, report: &mut Report) -> Vec<String> {
         match item.as_str().map(names::label) {
             Some(Ok(())) => names.extend(item.as_str().map(str::to_owned)),
             Some(Err(must)) => {
-                report.problem::<()>(&format!("{path}[{index}]"), format!("{} is not allowed: it {must}", shown(item)));
+                report.problem::<()>(&format!("{path}[{index}]"), format!("is not allowed: it {must}"));
             }
             None => {
                 report
@@ -193,6 +193,6 @@ fn requirement(block: &Block<'_>, report: &mut Report) -> Option<Requirement> {
 
 fn check(text: &str, rule: fn(&str) -> Result<(), &'static str>, path: &str, report: &mut Report) {
     if let Err(must) = rule(text) {
-        report.problem::<()>(path, format!("{} is not allowed: it {must}", shown(&text.into())));
+        report.problem::<()>(path, format!("is not allowed: it {must}"));
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn refuse(scopes: &[Scope<'_>], report: &mut Report) {
         }
     }
     if let Some(root) = scopes.first() {
-        elsewhere(&root.block, &[], report);
+        elsewhere(&root.block, &[], Copies::default(), report);
     }
 }
 
@@ -48,26 +48,48 @@ fn is_read(keys: &[&str]) -> bool {
 
 /// Whether the keys lead below `global` to something about Argo CD.
 fn is_about_argo_cd(keys: &[&str]) -> bool {
-    let (["global", below @ ..] | [_, "global", below @ ..]) = keys else { return false };
+    let Some(global) = keys.iter().position(|key| *key == "global") else { return false };
+    let below = keys.get(global + 1..).unwrap_or_default();
     let around = matches!(below, [INTEGRATIONS] | [INTEGRATIONS, "server" | AUTH, ..]);
     around || below.iter().any(|key| fold(key).contains("argo"))
 }
 
+/// Complete values of a chart with charts in it: Helm copies `global` into each of those.
+#[derive(Clone, Copy, Default)]
+struct Copies<'v> {
+    /// The nearest `global` around.
+    global: Option<&'v Value>,
+    /// What stands in it where we are.
+    here: Option<&'v Value>,
+}
+
+impl<'v> Copies<'v> {
+    /// For what stands under this key of a mapping.
+    fn under(self, block: &Block<'v>, key: &str) -> Self {
+        let here = if key == "global" { self.global } else { self.here.and_then(|here| here.get(key)) };
+        Self { global: block.map.get("global").or(self.global), here }
+    }
+}
+
 /// Anything at any depth that only an auth block has, or that can be nothing else where it stands. Nothing
-/// is said twice.
-fn elsewhere(block: &Block<'_>, keys: &[&str], report: &mut Report) {
+/// is said twice, nor of a copy.
+fn elsewhere<'v>(block: &Block<'v>, keys: &[&str], copies: Copies<'v>, report: &mut Report) {
     for (key, value) in block.map {
         let keys = [keys, &[key.as_str()]].concat();
         let (path, folded) = (block.path_of(key), fold(key));
         let was_said =
             || report.problems.iter().any(|said| said.path.starts_with(&path) || path.starts_with(&said.path));
+        let copies = copies.under(block, key);
+        if copies.here == Some(value) {
+            continue;
+        }
         if keys.len() > DEEPEST || block.get(key).is_none() || is_read(&keys) || folded == "redis" || was_said() {
             continue;
         }
         let is_reference = REFERENCES.contains(&folded.as_str()) && value.is_object();
         let is_mode = folded == "type" && value.as_str().is_some_and(|mode| MODES.contains(&mode));
         let around = &keys[..keys.len() - 1];
-        let at_global = matches!(around, ["global"] | [_, "global"]);
+        let at_global = around.last() == Some(&"global");
         let is_field = (is_about_argo_cd(around) || at_global) && (is_mode || folded == "token" && value.is_string())
             || is_about_argo_cd(around) && folded == "password" && value.is_string();
         if is_reference || is_field {
@@ -76,7 +98,7 @@ fn elsewhere(block: &Block<'_>, keys: &[&str], report: &mut Report) {
                 "is not read here; write it under global.external-argo-cd.auth, or under `auth:` at the root",
             );
         } else if let Value::Object(map) = value {
-            elsewhere(&Block { map, path }, &keys, report);
+            elsewhere(&Block { map, path }, &keys, copies, report);
         }
     }
 }
@@ -241,14 +263,17 @@ fn known_name(key: &str) -> &'static str {
     exact.or_else(|| names.into_iter().find(|name| is_misspelt(key, name))).unwrap_or(EXTERNALS[0])
 }
 
-/// Whether it has what only an auth block has.
+/// Whether it has what only an auth block has, or nothing but its fields.
 fn is_auth(value: &Value) -> bool {
     let Some(map) = value.as_object() else { return false };
-    map.iter().any(|(key, value)| match fold(key).as_str() {
-        "tokensecretkeyref" | "passwordsecretkeyref" => true,
-        "type" => value.as_str().is_some_and(|mode| ["token", "password"].contains(&mode)),
-        _ => false,
-    })
+    let is_field = |key: &String| FIELDS.iter().any(|name| fold(key) == fold(name));
+    let is_login = map.len() > 1 && map.keys().all(is_field) && map.values().all(Value::is_string);
+    is_login
+        || map.iter().any(|(key, value)| match fold(key).as_str() {
+            "tokensecretkeyref" | "passwordsecretkeyref" => true,
+            "type" => value.as_str().is_some_and(|mode| ["token", "password"].contains(&mode)),
+            _ => false,
+        })
 }
 
 /// Whether an auth block stands in it, or in its `server`.

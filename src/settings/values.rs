@@ -41,7 +41,9 @@ pub(super) fn read(root: &Value, legacy: Option<bool>, report: &mut Report) -> O
         find(&scopes, &mut Report::new(false))
     };
     let chosen = choose(blocks, report)?;
-    let (address, from) = address(&scopes, &found, &chosen, report);
+    let own_argocd = below.as_ref().unwrap_or(&root).block("argocd", &mut Report::new(false));
+    let own_address = own_argocd.is_some_and(|block| block.get("url").is_some() || block.get("svc").is_some());
+    let (address, from) = address(&scopes, &found, &chosen, own_address, report);
     let mut settings = config::options(below.as_ref().unwrap_or(&root), address, report);
     settings.sources.auth.clone_from(&chosen.path);
     settings.sources.argocd = if below.as_ref().unwrap_or(&root).get("argocd").is_some() {
@@ -121,12 +123,16 @@ fn choose<'v>(mut blocks: Vec<Chosen<'v>>, report: &mut Report) -> Option<Chosen
     Some(blocks.swap_remove(place))
 }
 
+/// Added to what is wrong with an address of the Runtime's.
+const SAY_WHERE: &str = "; or say where Argo CD is with argocd.url or argocd.svc";
+
 /// Where Argo CD is as far as the Runtime's values say, and what says so. What can't be used (a Helm
-/// template, say) is a warning only: pods are injected without it.
+/// template, say) is refused, unless our own block has the whole address.
 fn address(
     scopes: &[Scope<'_>],
     found: &[Found<'_>],
     chosen: &Chosen<'_>,
+    own_address: bool,
     report: &mut Report,
 ) -> (Address, Option<String>) {
     let mut quiet = Report::new(false);
@@ -154,9 +160,14 @@ fn address(
         (_, Some(argo_cd)) => (bundled::address(&argo_cd, &mut quiet), Some(argo_cd.path)),
         (_, None) => (Address::default(), None),
     });
+    // What can't be used is no reason to look somewhere else, unless our own block says where.
+    quiet.problems.append(&mut quiet.warnings);
     quiet.problems.dedup();
-    report.warnings.append(&mut quiet.problems);
-    report.warnings.append(&mut quiet.warnings);
+    if !own_address {
+        for problem in quiet.problems {
+            report.problem::<()>(&problem.path, format!("{}{SAY_WHERE}", problem.text));
+        }
+    }
     address
 }
 
@@ -181,6 +192,11 @@ fn deprecated_username(scopes: &[Scope<'_>], chosen: &Chosen<'_>, auth: &mut Aut
         return;
     };
     let Some(name) = auth::checked(&config, "argoCdUsername", names::username, report) else { return };
+    let left_out = beside(scopes, scope, "argo-cd").as_ref().and_then(bundled::enabled) == Some(false);
+    if name == DEFAULT_USERNAME && left_out {
+        // The classic charts' default, which they read for the Argo CD that they bring along alone.
+        return;
+    }
     if let Username::Plain(given) = &auth.username {
         // The charts' own values say it twice.
         if *given != name {

@@ -22,17 +22,55 @@ pub(super) fn scalar(written: Option<&str>, style: ScalarStyle, in_brackets: boo
         ScalarStyle::Plain if in_brackets && written.contains('?') => {
             Err("a question mark in text without quotes between brackets, which ends the text for Kubernetes; quote it")
         }
-        ScalarStyle::DoubleQuoted => {
-            let mut characters = written.chars();
-            while let Some(c) = characters.next() {
-                if c == '\\' && characters.next() == Some('/') {
-                    return Err("an escape that Kubernetes' YAML doesn't have (backslash and slash)");
-                }
-            }
-            Ok(())
-        }
+        ScalarStyle::Plain if in_brackets && written.starts_with(':') => Err(COLON),
+        ScalarStyle::DoubleQuoted => escapes(written),
         _ => Ok(()),
     }
+}
+
+fn escapes(written: &str) -> Result<(), &'static str> {
+    let mut characters = written.chars();
+    while let Some(c) = characters.next() {
+        if c != '\\' {
+            continue;
+        }
+        match characters.next() {
+            Some('/') => return Err("an escape that Kubernetes' YAML doesn't have (backslash and slash)"),
+            Some('u') => {
+                let code = characters.as_str().get(..4).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+                if code.is_some_and(|code| (0xd800..0xe000).contains(&code)) {
+                    return Err(
+                        "half of a character as an escape, which Kubernetes' YAML doesn't have; write the character",
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What ends a plain scalar between brackets.
+const ENDS: [char; 5] = [',', '[', ']', '{', '}'];
+const COLON: &str = "a colon without a blank after it between brackets, which is part of the text for Kubernetes; write a blank or quotes";
+
+/// Refuses what stands behind a scalar between brackets where go-yaml takes it for more of the scalar, or for
+/// a value without a key.
+pub(super) fn behind(written: Option<&str>, style: ScalarStyle, after: &str, is_key: bool) -> Result<(), &'static str> {
+    let Some(written) = written.filter(|_| style == ScalarStyle::Plain) else { return Ok(()) };
+    let wrong = if written.is_empty() {
+        is_key && after.trim_start().starts_with(':')
+    } else {
+        after.strip_prefix(':').is_some_and(|after| after.starts_with(ENDS))
+    };
+    if wrong { Err(COLON) } else { Ok(()) }
+}
+
+/// Refuses a tag that goes on for go-yaml, or that it finds no end of. `around` is the text that holds it.
+pub(super) fn tag(around: &str) -> Result<(), &'static str> {
+    let Some((_, tag)) = around.split_once('!').filter(|(_, tag)| !tag.starts_with('<')) else { return Ok(()) };
+    let name = tag.split(char::is_whitespace).next().unwrap_or_default();
+    if name.contains(ENDS) { Err("a tag without a blank after it; write one") } else { Ok(()) }
 }
 
 /// Refuses a tab where go-yaml looks for the spaces that indent a block. `before` is the text up to
@@ -57,5 +95,51 @@ pub(super) fn name(written: Option<&str>) -> Result<(), &'static str> {
             Err("the name of an anchor with other characters than letters, digits, - and _")
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::yaml::read;
+
+    #[test]
+    fn what_goes_on_for_kubernetes_between_brackets_is_refused() {
+        for text in [
+            "[a:]",
+            "[a:, b]",
+            "[--listen=0.0.0.0:, --prefix]",
+            "{a:}",
+            "{a: b:}",
+            "[a::]",
+            "[::]",
+            "[:a]",
+            "{:a: b}",
+            "[:]",
+            "[[a:], b]",
+            "[!a]",
+            "[!a, b]",
+            "{a: !t}",
+            "- !a,b x",
+            "[a?b]",
+            "\"\\ud83d\\ude00\"",
+            "\"\\uDC00\"",
+            "\"\\/\"",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        for text in [
+            "[\"a:\", 'b:']",
+            "{a: , b: }",
+            "{\"a\":b, \"c\":}",
+            "[http://a:1/b, a:b]",
+            "[! a, !!str 1, !t a]",
+            "!!str",
+            "a: !t",
+            "!<tag:yaml.org,2002:str> 12",
+            "\"\\u00e9\\ue000\\U0001F600\\\\ud83d\"",
+            "a: b:c",
+        ] {
+            assert!(read(text).is_ok(), "{text}: {:?}", read(text));
+        }
     }
 }

@@ -45,7 +45,8 @@ impl Nodes {
             flow_nesting_limit: MAX_DEPTH,
             block_nesting_limit: MAX_DEPTH,
         };
-        let mut builder = Builder { nodes: Self::default(), open: Vec::new(), flows: 0, anchors: HashMap::new(), text };
+        let mut builder =
+            Builder { nodes: Self::default(), open: Vec::new(), flows: 0, anchors: HashMap::new(), text, end: 0 };
         let mut documents = 0;
         for next in Parser::new_from_str_with_options(text, options) {
             let (event, span) = next.map_err(|error| Error::of_parser(&error))?;
@@ -55,7 +56,9 @@ impl Nodes {
             if documents > 1 {
                 return Err(Error::new(position(&span), super::ANOTHER_DOCUMENT));
             }
+            let end = span.end.byte_offset();
             builder.event(event, span)?;
+            builder.end = end.unwrap_or(builder.end);
         }
         Ok(builder.nodes)
     }
@@ -81,6 +84,8 @@ struct Builder<'t> {
     flows: usize,
     anchors: HashMap<usize, Id>,
     text: &'t str,
+    /// Where the event before ended, in bytes.
+    end: usize,
 }
 
 impl Builder<'_> {
@@ -89,7 +94,13 @@ impl Builder<'_> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
-                guard::scalar(self.slice(&span), style, self.flows > 0).map_err(|reason| Error::new(at, reason))?;
+                let wrong = |reason| Error::new(at, reason);
+                guard::scalar(self.slice(&span), style, self.flows > 0).map_err(wrong)?;
+                if self.flows > 0 {
+                    let after = span.end.byte_offset().and_then(|end| self.text.get(end..)).unwrap_or_default();
+                    guard::behind(self.slice(&span), style, after, self.is_at_key()).map_err(wrong)?;
+                }
+                self.tag(tag.is_some(), &span)?;
                 if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
                     let before = span.start.byte_offset().and_then(|start| self.text.get(..start)).unwrap_or_default();
                     let content = self.slice(&span).unwrap_or_default();
@@ -100,8 +111,14 @@ impl Builder<'_> {
                 let text = if written { text.into_owned() } else { String::new() };
                 self.add(Node::Scalar { text, tag: whole(tag.as_deref()), plain }, anchor, at);
             }
-            Event::SequenceStart(style, anchor, _) => self.open(Node::Sequence(Vec::new()), style, anchor, at)?,
-            Event::MappingStart(style, anchor, _) => self.open(Node::Mapping(Vec::new()), style, anchor, at)?,
+            Event::SequenceStart(style, anchor, tag) => {
+                self.tag(tag.is_some(), &span)?;
+                self.open(Node::Sequence(Vec::new()), style, anchor, at)?;
+            }
+            Event::MappingStart(style, anchor, tag) => {
+                self.tag(tag.is_some(), &span)?;
+                self.open(Node::Mapping(Vec::new()), style, anchor, at)?;
+            }
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some((_, StructureStyle::Flow)) = self.open.pop() {
                     self.flows -= 1;
@@ -117,6 +134,19 @@ impl Builder<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether a mapping has its next key here.
+    fn is_at_key(&self) -> bool {
+        let parent = self.open.last().and_then(|(parent, _)| self.nodes.get(*parent));
+        matches!(parent, Some(Node::Mapping(children)) if children.len().is_multiple_of(2))
+    }
+
+    /// Looks at the tag of what begins here, if it has one.
+    fn tag(&self, is_there: bool, span: &Span) -> Result<(), Error> {
+        // It stands before the node, or where it begins.
+        let around = self.text.get(self.end..).unwrap_or_default();
+        if is_there { guard::tag(around).map_err(|reason| Error::new(position(span), reason)) } else { Ok(()) }
     }
 
     fn open(&mut self, node: Node, style: StructureStyle, anchor: usize, at: Position) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! What a person reads after the installation.
 
-use super::helm::{Helm, chart, values_file};
-use crate::support::addresses::ADDRESSES;
+use super::helm::{Helm, chart, objects, program_values, values_file};
+use crate::support::addresses::{ADDRESSES, UNUSABLE};
 use crate::support::decision::values;
 
 /// The notes, with values given as text.
@@ -46,4 +46,41 @@ fn the_notes_follow_the_block_that_counts_and_its_own_server_first() {
         assert!(said.contains(&format!("- Where Argo CD is: {address}.\n")), "{yaml}: {address}: {said}");
         assert!(!said.contains("token t"), "{said}");
     }
+}
+
+#[test]
+fn an_address_that_can_not_be_used_is_refused_in_the_programs_words() {
+    for (yaml, says) in UNUSABLE {
+        let yaml = format!("auth: {{type: token, tokenSecretKeyRef: {{name: a, key: b}}}}\n{yaml}");
+        let said = Helm::four().render_alone(&yaml).expect_err(&yaml);
+        assert!(said.contains(says) && said.contains("argocd.url or argocd.svc"), "{yaml}: {said}");
+    }
+}
+
+#[test]
+fn complete_values_of_an_umbrella_and_of_a_classic_chart_are_taken_as_the_program_takes_them() {
+    let global = "{external-argo-cd: {auth: {type: token, tokenSecretKeyRef: {name: sec, key: k}}}, more: {a: 1}}";
+    let copies = format!("{{global: {global}, argo-workflows: {{global: {global}, deeper: {{global: {global}}}}}}}");
+    let classic = "{app-proxy: {config: {argoCdUsername: admin}}, argo-cd: {enabled: ENABLED}, global: {external-argo-cd: \
+                   {auth: {type: password, username: bob, passwordSecretKeyRef: {name: s, key: k}}}}}";
+    for yaml in [
+        copies.clone(),
+        format!("{{global: {{a: 1}}, gitops-runtime: {copies}}}"),
+        classic.replace("ENABLED", "false"),
+        classic.replace("ENABLED", "true"),
+    ] {
+        let rendered = Helm::four().render_alone(&yaml).unwrap_or_else(|error| panic!("{yaml}: {error}"));
+        let (wanted, kept) = (values(&yaml).unwrap(), values(&program_values(&objects(&rendered))).unwrap());
+        assert_eq!((kept.auth, kept.argocd), (wanted.auth, wanted.argocd), "{yaml}");
+    }
+    let differs = copies.replacen(
+        "deeper: {global: {external-argo-cd: {auth: {type: token, tokenSecretKeyRef: {name: sec",
+        "deeper: {global: {external-argo-cd: {auth: {type: token, tokenSecretKeyRef: {name: other",
+        1,
+    );
+    let said = Helm::four().render_alone(&differs).unwrap_err();
+    assert!(
+        said.contains("argo-workflows.deeper.global.external-argo-cd.auth.tokenSecretKeyRef: is not read here"),
+        "{said}"
+    );
 }

@@ -5,7 +5,7 @@ use crate::support::decision;
 use serde_json::{Value, json};
 
 /// Values that the schema refuses, and what its message must hold.
-const BY_SCHEMA: [(&str, &[&str]); 31] = [
+const BY_SCHEMA: [(&str, &[&str]); 29] = [
     ("global: {external-arg-cd: {server: argocd}}", &["/global/external-arg-cd/server"]),
     ("global: {external-arg-cd: {auth: {type: tokn}}}", &["/global/external-arg-cd/auth/type", "'token', 'password'"]),
     ("global: {external-argo-cd: {auth: {type: Token}}}", &["/global/external-argo-cd/auth/type"]),
@@ -16,8 +16,6 @@ const BY_SCHEMA: [(&str, &[&str]); 31] = [
     ("global: {external-arg-cd: {auth: {tokn: x}}}", &["/global/external-arg-cd/auth", "'tokn' not allowed"]),
     ("global: {external-arg-cd: {auth: {token: 12345}}}", &["/global/external-arg-cd/auth/token", "got number"]),
     ("global: {external-arg-cd: {auth: {password: true}}}", &["/global/external-arg-cd/auth/password", "got boolean"]),
-    ("global: {external-arg-cd: {auth: token}}", &["/global/external-arg-cd/auth"]),
-    ("global: {external-arg-cd: {auth: {tokenSecretKeyRef: x}}}", &["/global/external-arg-cd/auth/tokenSecretKeyRef"]),
     ("global: {external-arg-cd: {auth: {tokenSecretKeyRef: {nme: x}}}}", &["'nme' not allowed"]),
     ("delivery: file", &["/delivery", "'env', 'volume'"]),
     ("onConflict: ignore", &["/onConflict", "'keep', 'replace', 'deny'"]),
@@ -43,7 +41,12 @@ const BY_SCHEMA: [(&str, &[&str]); 31] = [
 ];
 
 /// Values that the templates refuse: the path and the fix.
-const BY_TEMPLATE: [(&str, &str); 46] = [
+const BY_TEMPLATE: [(&str, &str); 48] = [
+    ("global: {external-arg-cd: {auth: token}}", "global.external-arg-cd.auth: must be a mapping"),
+    (
+        "global: {external-arg-cd: {auth: {type: token, tokenSecretKeyRef: x}}}",
+        "global.external-arg-cd.auth.tokenSecretKeyRef: must be a mapping",
+    ),
     (
         "global: {external-arg-cd: {auth: {type: password, username: '$(HOME)'}}}",
         "global.external-arg-cd.auth.username: is not allowed: it must be a user name",

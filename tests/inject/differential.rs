@@ -13,6 +13,9 @@ use std::path::Path;
 /// How many streams are generated; about three documents each.
 const STREAMS: usize = 1_500;
 
+/// What is said where the parser would read a text otherwise than Kubernetes.
+const GUARDED: [&str; 2] = ["for Kubernetes", "a tag without a blank after it"];
+
 /// What was seen of some streams.
 #[derive(Debug, Default)]
 struct Counts {
@@ -22,6 +25,8 @@ struct Counts {
     unreadable: usize,
     /// Those of them that were refused, because they may be pods of ours.
     refused: usize,
+    /// Streams that Kubernetes reads, and that are refused because the parser would read them otherwise.
+    guarded: usize,
 }
 
 /// What happened to one stream.
@@ -46,6 +51,10 @@ impl Run {
         }
         let out = match &self.out {
             Ok(out) => out,
+            Err(error) if unreadable == 0 && GUARDED.iter().any(|words| error.contains(words)) => {
+                counts.guarded += 1;
+                return Ok(());
+            }
             Err(error) if unreadable == 0 => return Err(format!("refused, but Kubernetes reads it: {error}")),
             Err(_) => {
                 counts.refused += usize::from(before.len() == 1);
@@ -131,10 +140,10 @@ fn compare(reader: &Path, streams: &[Stream], counts: &mut Counts) -> Vec<(usize
 }
 
 fn report(what: &str, counts: &Counts, differences: usize) {
-    let Counts { documents, patched, unreadable, refused } = counts;
+    let Counts { documents, patched, unreadable, refused, guarded } = counts;
     println!(
         "{what}: {documents} documents read, {patched} patched, {unreadable} that Kubernetes can't read \
-         ({refused} of them refused), {differences} differences"
+         ({refused} of them refused), {guarded} refused that it reads by other rules, {differences} differences"
     );
 }
 
@@ -147,7 +156,7 @@ fn the_corpus_reads_the_same_to_kubernetes_but_for_the_patch() {
     report("corpus", &counts, differences.len());
     let shown: Vec<_> = differences.iter().map(|(index, why)| format!("{:?}\n{why}", streams[*index].text)).collect();
     assert!(shown.is_empty(), "{}", shown.join("\n\n"));
-    assert_eq!(counts.refused, 0);
+    assert_eq!((counts.refused, counts.guarded), (0, 0));
 }
 
 /// `MANIFESTS_SEED=N` generates others, `MANIFESTS_STREAMS=N` more.
@@ -165,9 +174,14 @@ fn generated_manifests_read_the_same_to_kubernetes_but_for_the_patch() {
     let mut trees: Vec<_> = (0..many).map(|_| strategy.new_tree(&mut runner).expect("a stream")).collect();
     let streams: Vec<_> = trees.iter().map(ValueTree::current).collect();
     let mut counts = Counts::default();
-    let differences = compare(reader, &streams, &mut counts);
+    let mut differences = compare(reader, &streams, &mut counts);
+    // Of two keys that are one text in JSON (1000 and 1e3) Kubernetes reads either, by chance.
+    differences.retain(|(index, _)| {
+        (0..16).all(|_| !compare(reader, std::slice::from_ref(&streams[*index]), &mut Counts::default()).is_empty())
+    });
     report(&format!("generated (seed {seed})"), &counts, differences.len());
     assert!(counts.unreadable * 4 < counts.documents, "most of what is generated should be readable");
+    assert!(counts.guarded * 10 < counts.documents, "what is refused is the exception");
     let Some((index, _)) = differences.first() else { return };
     let tree = &mut trees[*index];
     let (mut smallest, mut why) = (tree.current(), String::new());

@@ -198,15 +198,33 @@ fn inline_plain() -> BoxedStrategy<String> {
         .boxed()
 }
 
-/// Text between brackets.
-fn flow() -> BoxedStrategy<String> {
-    let leaf = prop_oneof![
+/// What stands between brackets and is read alike.
+fn tame() -> BoxedStrategy<String> {
+    prop_oneof![
         3 => "[a-z0-9]{1,6}",
-        3 => select(LOOKS).prop_map(str::to_owned).prop_filter("brackets end it", |text| stands_alone(text) && !text.contains(['{', ',', ':', '?', '!'])),
+        3 => select(LOOKS).prop_map(str::to_owned).prop_filter("brackets end it", |text| stands_alone(text) && !text.contains(['{', ','])),
         1 => "[a-z ]{0,6}".prop_map(|text| in_double_quotes(&text)),
         1 => "[a-z:, ]{0,6}".prop_map(|text| format!("'{text}'")),
         1 => select(vec!["*d", "*s", "*t", "~", "{}", "[]"]).prop_map(str::to_owned),
-    ];
+    ]
+    .boxed()
+}
+
+/// What ends between brackets, and what doesn't: a colon or a tag that a bracket or a comma follows.
+fn strange() -> BoxedStrategy<String> {
+    prop_oneof![
+        1 => "[ab:]{1,4}",
+        1 => select(vec!["app:", ":", "::", ":a", "a::", "http://a:1/b", "!a", "\"\\ud83d\\ude00\""]).prop_map(str::to_owned),
+    ]
+    .boxed()
+}
+
+/// Text between brackets.
+fn flow() -> BoxedStrategy<String> {
+    flow_of(prop_oneof![40 => tame(), 1 => strange()].boxed())
+}
+
+fn flow_of(leaf: BoxedStrategy<String>) -> BoxedStrategy<String> {
     leaf.prop_recursive(2, 8, 3, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(", "))),
@@ -222,7 +240,7 @@ fn flow() -> BoxedStrategy<String> {
 }
 
 fn flow_key() -> BoxedStrategy<String> {
-    prop_oneof![6 => "[a-z]{1,3}", 1 => select(vec!["\"k\"", "'k'", "1", "yes", "1.5", "0x1"]).prop_map(str::to_owned)]
+    prop_oneof![60 => "[a-z]{1,3}", 1 => "[a-z:]{1,3}", 10 => select(vec!["\"k\"", "'k'", "1", "yes", "1.5", "0x1"]).prop_map(str::to_owned)]
         .boxed()
 }
 
@@ -396,7 +414,8 @@ fn odd() -> BoxedStrategy<String> {
              [{{name: cap-app-proxy, args: *s}}]\n"
         )
     });
-    let brackets = (flow(), inline_scalar().prop_filter("one value", |text| !text.contains(['#', '\n', '{', '&']))).prop_map(|(value, _)| {
+    // The whole input would be JSON, and is refused in JSON's words.
+    let brackets = (flow_of(tame()), inline_scalar().prop_filter("one value", |text| !text.contains(['#', '\n', '{', '&']))).prop_map(|(value, _)| {
         format!(
             "{{x: &d {{a: 1}}, y: &s [1], z: &t t, apiVersion: v1, kind: Pod, metadata: {{labels: {{app: cap-app-proxy}}}},\n spec: {{x: {value},\n containers: [{{name: cap-app-proxy}}]}}}}\n"
         )
@@ -443,6 +462,9 @@ pub fn stream() -> impl Strategy<Value = Stream> {
     )
         .prop_map(|(documents, marked, windows, mark)| {
             let breaks = |text: &str| if windows { text.replace('\n', "\r\n") } else { text.to_owned() };
+            // What begins as JSON kubectl reads as JSON until that fails, and the rest otherwise than alone.
+            let begins_as_json = documents.len() > 1 && documents[0].1.starts_with('{');
+            let marked = marked || begins_as_json;
             let mut text = mark.to_owned();
             for (index, (before, document)) in documents.iter().enumerate() {
                 // kubectl takes a mark for content where it didn't see the marker as an end.

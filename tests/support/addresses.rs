@@ -70,10 +70,44 @@ pub const ADDRESSES: &[(&str, &str, Option<&str>)] = &[
         "argo-cd-server:8080/x",
         Some("argocd"),
     ),
-    ("argo-cd: {fullnameOverride: ''}", "argo-cd-server:80/", Some("argo-cd")),
-    ("argo-cd: {fullnameOverride: '', nameOverride: b}", "b-server:80/", Some("argo-cd")),
-    // What can't be used says nothing.
-    ("argo-cd: {server: {service: {servicePortHttp: http}}}", "argo-cd-server:80/", Some("argo-cd")),
-    ("global: {external-argo-cd: {server: {svc: 'a b', port: 0, rootpath: '/a?b'}}}", "argo-cd-server:80/", None),
+    // Our own block says where, whatever else can't be used.
+    ("argo-cd: {fullnameOverride: ''}\nargocd: {svc: a}", "a:80/", Some("argocd")),
+    (
+        "global: {external-argo-cd: {server: {svc: 'a b', port: 0}}}\nargocd: {url: 'http://b'}",
+        "http://b",
+        Some("argocd"),
+    ),
     ("argo-cd: [1]\nglobal: {external-argo-cd: {server: {svc: ''}}}", "argo-cd-server:80/", None),
+];
+
+/// Values beside `auth` that say where Argo CD is in a way that can't be used: where, and what is said of it.
+pub const UNUSABLE: &[(&str, &str)] = &[
+    (
+        "argo-cd: {fullnameOverride: ''}",
+        "argo-cd.fullnameOverride: is empty, so that Argo CD's Service is called after",
+    ),
+    ("argo-cd: {fullnameOverride: '', nameOverride: b}", "argo-cd.fullnameOverride: is empty"),
+    (
+        "argo-cd: {fullnameOverride: '{{ .Release.Name }}'}",
+        "argo-cd.fullnameOverride: is not allowed: it must be a Kubernetes name",
+    ),
+    ("argo-cd: {server: {name: A}}", "argo-cd.server.name: is not allowed: it must be a Kubernetes name"),
+    ("argo-cd: {server: {service: {servicePortHttp: http}}}", "argo-cd.server.service.servicePortHttp: is not a port"),
+    (
+        "argo-cd: {configs: {params: {server.rootpath: 'a?b'}}}",
+        "argo-cd.configs.params.server.rootpath: is not allowed: it must be a path",
+    ),
+    (
+        "global: {external-argo-cd: {server: {svc: 'https://a'}}}",
+        "global.external-argo-cd.server.svc: is not allowed: it must be the name of a Service",
+    ),
+    (
+        "global: {external-arg-cd: {server: {port: 0}}}",
+        "global.external-arg-cd.server.port: is not a port; allowed: 1 to 65535",
+    ),
+    (
+        "argo-cd: {enabled: false}\nglobal: {integrations: {argo-cd: {server: {rootpath: '{{ .x }}'}}}}",
+        "global.integrations.argo-cd.server.rootpath: is not allowed: it must be a path",
+    ),
+    ("cf: {argo-cd: {fullnameOverride: 'a b'}}", "cf.argo-cd.fullnameOverride: is not allowed"),
 ];

@@ -54,42 +54,81 @@ messages quote a value: people paste credentials into the wrong place.
 {{- . | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
+{{/* Refuses what can't be used where our own block doesn't say where Argo CD is. (dict "strict" … "at" "…" "says" "…") */}}
+{{- define "argocd-auth-webhook.unusable" -}}
+{{- if .strict }}{{ fail (printf "%s: %s; or say where Argo CD is with argocd.url or argocd.svc" .at .says) }}{{ end -}}
+{{- end -}}
+
+{{/* A name that a block gives; nothing where it gives none. (dict "strict" … "path" "…" "block" … "key" "…") */}}
+{{- define "argocd-auth-webhook.givenName" -}}
+{{- $value := get .block .key -}}
+{{- $says := .says | default "it must be a Kubernetes name: lower case letters, digits, '-' and '.', at most 253, with a letter or digit at both ends" -}}
+{{- if include "argocd-auth-webhook.isObject" $value }}{{ $value }}
+{{- else if include "argocd-auth-webhook.given" $value -}}
+{{- include "argocd-auth-webhook.unusable" (dict "strict" .strict "at" (printf "%s.%s" .path .key) "says" (printf "is not allowed: %s" $says)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A port that a block gives; nothing where it gives none. (as above) */}}
+{{- define "argocd-auth-webhook.givenPort" -}}
+{{- $value := get .block .key -}}
+{{- if include "argocd-auth-webhook.given" $value -}}
+{{- $port := include "argocd-auth-webhook.port" $value -}}
+{{- if not $port }}{{ include "argocd-auth-webhook.unusable" (dict "strict" .strict "at" (printf "%s.%s" .path .key) "says" "is not a port; allowed: 1 to 65535") }}{{ end -}}
+{{- $port -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A path that a block gives, without slashes at its ends. (as above) */}}
+{{- define "argocd-auth-webhook.givenPath" -}}
+{{- $value := get .block .key -}}
+{{- if include "argocd-auth-webhook.given" $value -}}
+{{- if and (kindIs "string" $value) (regexMatch "^[-._~/A-Za-z0-9]*$" (toString $value)) }}{{ trimAll "/" $value }}
+{{- else }}{{ include "argocd-auth-webhook.unusable" (dict "strict" .strict "at" (printf "%s.%s" .path .key) "says" "is not allowed: it must be a path: letters, digits, '-', '_', '.', '~' and '/'") }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/*
-What one block says over what holds otherwise: {svc, port, rootpath}. What can't be used says nothing,
-as in the program. (dict "block" block "otherwise" {svc, port, rootpath})
+What one block says over what holds otherwise: {svc, port, rootpath}.
+(dict "strict" … "path" "…" "block" block "otherwise" {svc, port, rootpath})
 */}}
 {{- define "argocd-auth-webhook.service" -}}
 {{- $address := .otherwise -}}
-{{- if include "argocd-auth-webhook.isObject" .block.svc -}}
-{{- $address = dict "svc" .block.svc "port" 80 "rootpath" "" -}}
+{{- $of := pick . "strict" "path" "block" -}}
+{{- with include "argocd-auth-webhook.givenName" (merge (dict "key" "svc" "says" "it must be the name of a Service, without scheme, port and path") $of) -}}
+{{- $address = dict "svc" . "port" 80 "rootpath" "" -}}
 {{- end -}}
 {{- if not $address.url -}}
-{{- with include "argocd-auth-webhook.port" .block.port }}{{ $_ := set $address "port" (int .) }}{{ end -}}
-{{- if and (kindIs "string" .block.rootpath) .block.rootpath -}}
-{{- if regexMatch "^[-._~/A-Za-z0-9]*$" .block.rootpath }}{{ $_ := set $address "rootpath" (trimAll "/" .block.rootpath) }}{{ end -}}
-{{- end -}}
+{{- with include "argocd-auth-webhook.givenPort" (merge (dict "key" "port") $of) }}{{ $_ := set $address "port" (int .) }}{{ end -}}
+{{- if include "argocd-auth-webhook.given" .block.rootpath }}{{ $_ := set $address "rootpath" (include "argocd-auth-webhook.givenPath" (merge (dict "key" "rootpath") $of)) }}{{ end -}}
 {{- end -}}
 {{- toJson $address -}}
 {{- end -}}
 
-{{/* The Argo CD that the Runtime brings along: {svc, port, rootpath}, or {url}. (its values) */}}
+{{/*
+The Argo CD that the Runtime brings along: {svc, port, rootpath}, or {url}.
+(dict "strict" … "path" "argo-cd" "block" its values)
+*/}}
 {{- define "argocd-auth-webhook.bundled" -}}
-{{- $name := "argo-cd" -}}
-{{- if include "argocd-auth-webhook.isObject" .fullnameOverride -}}
-{{- $name = .fullnameOverride -}}
-{{- else if and (hasKey . "fullnameOverride") (not .fullnameOverride) (include "argocd-auth-webhook.isObject" .nameOverride) -}}
-{{- $name = .nameOverride -}}
+{{- $of := pick . "strict" "path" "block" -}}
+{{- $key := "fullnameOverride" -}}
+{{- if and (hasKey .block $key) (not (include "argocd-auth-webhook.given" .block.fullnameOverride)) -}}
+{{- $key = "nameOverride" -}}
+{{- $says := "is empty, so that Argo CD's Service is called after the Runtime's release, which isn't known here" -}}
+{{- include "argocd-auth-webhook.unusable" (dict "strict" .strict "at" (printf "%s.fullnameOverride" .path) "says" $says) -}}
 {{- end -}}
-{{- $server := include "argocd-auth-webhook.map" .server | fromJson -}}
-{{- $part := ternary $server.name "server" (eq (include "argocd-auth-webhook.isObject" $server.name) "true") -}}
+{{- $name := include "argocd-auth-webhook.givenName" (merge (dict "key" $key) $of) | default "argo-cd" -}}
+{{- $server := include "argocd-auth-webhook.map" .block.server | fromJson -}}
+{{- $path := .path -}}
+{{- $part := include "argocd-auth-webhook.givenName" (dict "strict" .strict "path" (printf "%s.server" $path) "block" $server "key" "name") | default "server" -}}
 {{- $svc := include "argocd-auth-webhook.cut" (printf "%s-%s" (include "argocd-auth-webhook.cut" $name) $part) -}}
-{{- $configs := include "argocd-auth-webhook.map" .configs | fromJson -}}
+{{- $configs := include "argocd-auth-webhook.map" .block.configs | fromJson -}}
 {{- $params := include "argocd-auth-webhook.map" $configs.params | fromJson -}}
 {{- $insecure := or (not (hasKey $params "server.insecure")) (and (get $params "server.insecure") (ne (toString (get $params "server.insecure")) "false")) -}}
-{{- $rootpath := get $params "server.rootpath" | default "" -}}
-{{- $rootpath = ternary $rootpath "" (and (kindIs "string" $rootpath) (regexMatch "^[-._~/A-Za-z0-9]*$" (toString $rootpath))) | trimAll "/" -}}
+{{- $rootpath := include "argocd-auth-webhook.givenPath" (dict "strict" .strict "path" (printf "%s.configs.params" $path) "block" $params "key" "server.rootpath") -}}
 {{- $service := include "argocd-auth-webhook.map" $server.service | fromJson -}}
-{{- $port := include "argocd-auth-webhook.port" (get $service (ternary "servicePortHttp" "servicePortHttps" (not (not $insecure)))) -}}
+{{- $port := include "argocd-auth-webhook.givenPort" (dict "strict" .strict "path" (printf "%s.server.service" $path) "block" $service "key" (ternary "servicePortHttp" "servicePortHttps" (not (not $insecure)))) -}}
 {{- if $insecure -}}
 {{- toJson (dict "svc" $svc "port" (int ($port | default 80)) "rootpath" $rootpath) -}}
 {{- else if eq ($port | default "443") "443" -}}
@@ -102,29 +141,26 @@ as in the program. (dict "block" block "otherwise" {svc, port, rootpath})
 {{/* Where Argo CD is: {path, svc, port, rootpath} or {path, url}; `path` is empty where nothing says so. */}}
 {{- define "argocd-auth-webhook.argocd" -}}
 {{- $auth := include "argocd-auth-webhook.auth" . | fromJson -}}
-{{- $argoCd := dict "path" "" "block" dict "given" false -}}
-{{- range $scope := (include "argocd-auth-webhook.scopes" . | fromJson).scopes -}}
-{{- $block := include "argocd-auth-webhook.map" (get $scope.block "argo-cd") | fromJson -}}
-{{- /* Where the block is an umbrella's, shared by all, it is of the one chart that has it. */ -}}
-{{- $is := or (eq $scope.path $auth.scope) (and (eq $auth.scope "") (not $argoCd.given)) -}}
-{{- if and $block $is -}}
-{{- $argoCd = dict "path" (printf "%sargo-cd" $scope.path) "block" $block "given" true -}}
-{{- end -}}
-{{- end -}}
+{{- $beside := include "argocd-auth-webhook.beside" (dict "root" . "scope" $auth.scope "key" "argo-cd") | fromJson -}}
+{{- $argoCd := dict "path" (printf "%sargo-cd" ($beside.scope | default "")) "block" ($beside.value | default dict) "given" (not (not $beside.value)) -}}
 {{- $enabled := "unsaid" -}}
 {{- if include "argocd-auth-webhook.given" $argoCd.block.enabled -}}
 {{- /* Helm leaves a chart out for no other value than this. */ -}}
 {{- $enabled = ternary "false" "true" (and (kindIs "bool" $argoCd.block.enabled) (not $argoCd.block.enabled)) -}}
 {{- end -}}
+{{- $own := .Values.argocd | default dict -}}
+{{- $own = ternary $own (dict) (kindIs "map" $own) -}}
+{{- $strict := not (or $own.url $own.svc) -}}
 {{- $services := dict "external-arg-cd" "argocd-server" "external-argo-cd" "argocd-server" "integrations" "argo-cd-server" -}}
 {{- $servers := list -}}
-{{- range $own := list true false -}}
+{{- range $first := list true false -}}
 {{- range (include "argocd-auth-webhook.found" $ | fromJson).found -}}
 {{- $says := or (include "argocd-auth-webhook.given" .server.svc) (include "argocd-auth-webhook.given" .server.port) (include "argocd-auth-webhook.given" .server.rootpath) -}}
-{{- if and $says (eq $own (eq .spelling $auth.spelling)) -}}
+{{- if and $says (not $servers) (ne $enabled "true") (eq $first (eq .spelling $auth.spelling)) -}}
 {{- $default := get $services .spelling -}}
-{{- $address := include "argocd-auth-webhook.service" (dict "block" .server "otherwise" (dict "svc" $default "port" 80 "rootpath" "")) | fromJson -}}
-{{- $_ := set $address "path" (ternary (trimSuffix ".auth" .path) (printf "%s.server" (trimSuffix ".auth" .path)) (eq .spelling "integrations")) -}}
+{{- $path := ternary (trimSuffix ".auth" .path) (printf "%s.server" (trimSuffix ".auth" .path)) (eq .spelling "integrations") -}}
+{{- $address := include "argocd-auth-webhook.service" (dict "strict" $strict "path" $path "block" .server "otherwise" (dict "svc" $default "port" 80 "rootpath" "")) | fromJson -}}
+{{- $_ := set $address "path" $path -}}
 {{- if or (eq $enabled "false") (ne $address.svc $default) (ne (int $address.port) 80) $address.rootpath -}}
 {{- $servers = append $servers $address -}}
 {{- end -}}
@@ -135,19 +171,17 @@ as in the program. (dict "block" block "otherwise" {svc, port, rootpath})
 {{- if and $servers (ne $enabled "true") -}}
 {{- $address = first $servers -}}
 {{- else if and $argoCd.given (ne $enabled "false") -}}
-{{- $address = include "argocd-auth-webhook.bundled" $argoCd.block | fromJson -}}
+{{- $address = include "argocd-auth-webhook.bundled" (merge (dict "strict" $strict) $argoCd) | fromJson -}}
 {{- $_ := set $address "path" $argoCd.path -}}
 {{- else if ne $enabled "false" -}}
 {{- $_ := set $address "svc" "argo-cd-server" -}}
 {{- end -}}
-{{- $own := .Values.argocd | default dict -}}
-{{- $own = ternary $own (dict) (kindIs "map" $own) -}}
 {{- $ours := dict -}}
 {{- range $key, $value := $own }}{{ if include "argocd-auth-webhook.given" $value }}{{ $_ := set $ours $key $value }}{{ end }}{{ end -}}
 {{- if $ours.url -}}
 {{- $address = dict "url" $ours.url -}}
 {{- else -}}
-{{- $address = include "argocd-auth-webhook.service" (dict "block" $ours "otherwise" $address) | fromJson -}}
+{{- $address = include "argocd-auth-webhook.service" (dict "strict" false "path" "argocd" "block" $ours "otherwise" $address) | fromJson -}}
 {{- end -}}
 {{- if $own }}{{ $_ := set $address "path" "argocd" }}{{ end -}}
 {{- toJson $address -}}

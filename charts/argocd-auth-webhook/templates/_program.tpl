@@ -24,6 +24,9 @@
 {{- if and $config.argoCdUsername (or (eq $auth.mode "password") .Values.legacyAppProxy) (not (regexMatch "^[-._A-Za-z0-9]{1,32}$" $theirs)) -}}
 {{- fail (printf "%s: is not allowed: it must be a user name, a string of letters, digits, '-', '_' and '.', at most 32" $path) -}}
 {{- end -}}
+{{- $argoCd := (include "argocd-auth-webhook.beside" (dict "root" . "scope" $auth.scope "key" "argo-cd") | fromJson).value | default dict -}}
+{{- /* The classic charts' default, which they read for the Argo CD that they bring along alone. */ -}}
+{{- if and (eq $theirs "admin") (kindIs "bool" $argoCd.enabled) (not $argoCd.enabled) }}{{ $theirs = "" }}{{ end -}}
 {{- if and $ours $theirs (ne $ours $theirs) -}}
 {{- fail (printf "argoCdUsername: differs from %s, and both are given; keep one of them" $path) -}}
 {{- end -}}

@@ -26,9 +26,12 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- end -}}
 {{- end -}}
 
-{{/* "true…" if a value has what only an auth block has. */}}
+{{/* "true…" if a value has what only an auth block has, or nothing but its fields. */}}
 {{- define "argocd-auth-webhook.isAuth" -}}
 {{- if kindIs "map" . -}}
+{{- $login := gt (len .) 1 -}}
+{{- range $key, $value := . }}{{ if or (not (kindIs "string" $value)) (not (include "argocd-auth-webhook.field" $key)) }}{{ $login = false }}{{ end }}{{ end -}}
+{{- if $login }}true{{ end -}}
 {{- range $key, $value := . -}}
 {{- $folded := include "argocd-auth-webhook.fold" $key -}}
 {{- if or (has $folded (list "tokensecretkeyref" "passwordsecretkeyref")) (and (eq $folded "type") (has $value (list "token" "password"))) }}true{{ end -}}
@@ -198,7 +201,7 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- end -}}
 {{- include "argocd-auth-webhook.underGlobal" (dict "path" (printf "%sglobal." $scope.path) "global" (include "argocd-auth-webhook.map" $scope.block.global | fromJson)) -}}
 {{- end -}}
-{{- include "argocd-auth-webhook.elsewhere" (dict "keys" list "block" .Values) -}}
+{{- include "argocd-auth-webhook.elsewhere" (dict "keys" list "block" .Values "global" dict "here" dict) -}}
 {{- end -}}
 
 {{/* "true…" if a mapping has one of these keys, however it is written. (dict "value" … "names" list) */}}
@@ -242,22 +245,32 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{/* "true" where the keys lead below `global` to something about Argo CD. (list of keys) */}}
 {{- define "argocd-auth-webhook.isAboutArgoCd" -}}
 {{- $path := join "/" . -}}
-{{- if regexMatch "^([^/]*/)?global/" $path -}}
-{{- $below := regexReplaceAll "^([^/]*/)?global/" $path "" -}}
+{{- if regexMatch "^(.*/)?global/" $path -}}
+{{- $below := regexReplaceAll "^([^/]*/)*?global/" $path "" -}}
 {{- if regexMatch "^integrations(/(server|auth)(/.*)?)?$" $below }}true
 {{- else if contains "argo" (include "argocd-auth-webhook.fold" $below) }}true{{ end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Anything at any depth that only an auth block has, or that can be nothing else where it stands. (dict "keys" list "block" dict) */}}
+{{/*
+Anything at any depth that only an auth block has, or that can be nothing else where it stands. Helm copies
+`global` into each chart of a chart: `global` is the nearest one around, and `here` what stands in it where
+we are; a copy is passed over. (dict "keys" list "block" dict "global" dict "here" dict)
+*/}}
 {{- define "argocd-auth-webhook.elsewhere" -}}
 {{- $around := .keys -}}
 {{- $about := include "argocd-auth-webhook.isAboutArgoCd" $around -}}
-{{- $atGlobal := regexMatch "^([^/]*/)?global$" (join "/" $around) -}}
+{{- $atGlobal := regexMatch "^(.*/)?global$" (join "/" $around) -}}
+{{- $outer := .global -}}
+{{- $here := .here -}}
+{{- $global := ternary .block.global $outer (kindIs "map" .block.global) -}}
 {{- range $key, $value := .block -}}
 {{- $keys := append $around $key -}}
 {{- $folded := include "argocd-auth-webhook.fold" $key -}}
-{{- if and (le (len $keys) 10) (include "argocd-auth-webhook.given" $value) (ne $folded "redis") (not (include "argocd-auth-webhook.isRead" $keys)) -}}
+{{- $same := dict -}}
+{{- if eq $key "global" }}{{ $same = dict "is" $outer }}{{ else if and (kindIs "map" $here) (hasKey $here $key) }}{{ $same = dict "is" (get $here $key) }}{{ end -}}
+{{- $copy := and (hasKey $same "is") (deepEqual $same.is $value) -}}
+{{- if and (not $copy) (le (len $keys) 10) (include "argocd-auth-webhook.given" $value) (ne $folded "redis") (not (include "argocd-auth-webhook.isRead" $keys)) -}}
 {{- $reference := and (has $folded (list "tokensecretkeyref" "passwordsecretkeyref")) (kindIs "map" $value) -}}
 {{- $mode := and (eq $folded "type") (has $value (list "token" "password")) -}}
 {{- $token := and (eq $folded "token") (kindIs "string" $value) -}}
@@ -265,7 +278,7 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- if or $reference (and (or $about $atGlobal) (or $mode $token)) (and $about $password) -}}
 {{- fail (printf "%s: is not read here; write it under global.external-argo-cd.auth, or under `auth:` at the root" (join "." $keys)) -}}
 {{- else if kindIs "map" $value -}}
-{{- include "argocd-auth-webhook.elsewhere" (dict "keys" $keys "block" $value) -}}
+{{- include "argocd-auth-webhook.elsewhere" (dict "keys" $keys "block" $value "global" $global "here" $same.is) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -36,6 +36,7 @@
 {{- fail "webhook.port: 9090 is the port of health and metrics; choose another" -}}
 {{- end -}}
 {{- include "argocd-auth-webhook.checkArgocd" . -}}
+{{- $_ := include "argocd-auth-webhook.argocd" . -}}
 {{- range $key := list "secretName" "caBundle" -}}
 {{- if and (ne $.Values.certificates.source "secret") (get $.Values.certificates $key) -}}
 {{- fail (printf "certificates.%s: is given, but certificates.source is %s; set certificates.source: secret" $key $.Values.certificates.source) -}}
