@@ -269,8 +269,11 @@ fn a_credential_in_the_wrong_place_of_the_command_line_is_not_repeated() {
         assert!(!said.contains("eyJ") && !said.contains("hunter2"), "{arguments:?}: {said}");
         assert!(said.starts_with("error: "), "{said}");
     }
-    let (_, _, said) = without_cluster(&["token", "verify", "hunter2"], "");
-    assert!(said.contains("by --file or --secret") && said.contains("Usage: "), "{said}");
+    for stray in ["hunter2", "a"] {
+        let (_, _, said) = without_cluster(&["token", "verify", stray], "");
+        assert!(said.starts_with("error: an argument stands where none belongs."), "{said}");
+        assert!(said.contains("Usage: argocd-auth-webhook token verify [OPTIONS]"), "{said}");
+    }
     let (code, out, _) = without_cluster(&["token", "--help"], "");
     assert!(code == 0 && out.contains("Usage: "));
 }

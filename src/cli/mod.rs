@@ -74,8 +74,11 @@ fn misused(error: &clap::Error) -> ! {
         (error.kind(), error.get(ContextKind::InvalidArg))
         && !stray.starts_with('-')
     {
-        text = text.replace(stray.as_str(), "[hidden]");
-        text.push_str("What stands there isn't repeated. A key comes by --file or --secret, never as an argument.\n");
+        let plain = rendered.to_string();
+        let usage = plain.split_once("\n\nUsage: ").map_or("", |(_, usage)| usage);
+        let what = "error: an argument stands where none belongs. It isn't repeated, as it may be a key; keys come by \
+                    --file or --secret";
+        text = format!("{what}\n\nUsage: {usage}");
     }
     let _ = write!(std::io::stderr(), "{}", printable(&text, colour));
     std::process::exit(USAGE.into())
