@@ -169,6 +169,22 @@ fn what_is_wrong_is_said_with_path_value_and_what_is_allowed() {
 }
 
 #[test]
+fn what_is_no_text_or_no_reference_is_wrong_in_the_other_mode_too() {
+    for (field, says) in [
+        ("username: 5", "username: must be a string, but it is a number"),
+        ("password: 12345", "password: must be a string (in quotes), but it is a number"),
+        ("passwordSecretKeyRef: argocd-secret", "passwordSecretKeyRef: must be a mapping, but it is a string"),
+        ("passwordSecretKeyRef: {name: x, key: y, foo: z}", "passwordSecretKeyRef.foo: unknown key"),
+        ("usernameConfigMapKeyRef: [a]", "usernameConfigMapKeyRef: must be a mapping, but it is a list"),
+    ] {
+        let block = format!("{{type: token, tokenSecretKeyRef: {{name: a, key: b}}, {field}}}");
+        let said = error(values(&at(SPELLINGS[1], &block)));
+        assert!(said.contains(&format!("global.external-argo-cd.auth.{says}")), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
+
+#[test]
 fn everything_that_is_wrong_is_said_at_once() {
     let said = error(config("{delivery: files, onConflict: keeps, auth: {type: x}, argocd: {port: 0}}"));
     let lines: Vec<&str> = said.lines().collect();
@@ -564,6 +580,7 @@ fn what_looks_like_a_block_and_is_not_read_is_refused_with_the_line_to_write() {
         ("a.b.global.external-argo-cd.auth", "AUTH"),
         ("some-chart.config.tokenSecretKeyRef", "{name: sec, key: k}"),
         ("global.auth", "{username: bob, password: word}"),
+        ("global.argo-cd", "{server: {svc: other, port: 8443}}"),
         ("platform.gitops-runtime.global.external-argo-cd.auth", "{type: password, username: bob, password: word}"),
         ("argoCd", "{url: 'http://a'}"),
         ("global.external-argo-cd.auth", "{tokenSecretKeyRef: {name: sec, key: k}}"),

@@ -65,6 +65,7 @@ pub(super) fn read<'v>(block: &Block<'v>, report: &mut Report) -> Option<Read<'v
     block.refuse_others(&FIELDS, report);
     let modes = [("token", Mode::Token), ("password", Mode::Password)];
     let given = block.one_of(TYPE, &modes, report);
+    shapes(block, report);
     if report.problems.len() == before && given.is_none() {
         without_type(block, report);
     }
@@ -72,7 +73,7 @@ pub(super) fn read<'v>(block: &Block<'v>, report: &mut Report) -> Option<Read<'v
         return None;
     }
     let mode = given.unwrap_or(Mode::Password);
-    // The other mode's fields may stand there; they are not looked at.
+    // The other mode's fields may stand there; what they name is not looked at.
     let (plain_key, plain_secret) = match mode {
         Mode::Token => (TOKEN, PLAIN_TOKEN),
         Mode::Password => (PASSWORD, PLAIN_PASSWORD),
@@ -96,6 +97,24 @@ pub(super) fn read<'v>(block: &Block<'v>, report: &mut Report) -> Option<Read<'v
     Some(Read { auth, plain })
 }
 
+/// What is no text or no reference is a mistake in any mode, as for our chart's schema.
+fn shapes(block: &Block<'_>, report: &mut Report) {
+    for key in [TOKEN, PASSWORD] {
+        let _ = block.secret(key, report);
+    }
+    let _ = block.string(USERNAME, report);
+    for (key, fields) in [
+        (TOKEN_REF, &["name", "key", "optional"][..]),
+        (PASSWORD_REF, &["name", "key", "optional"]),
+        (USERNAME_SECRET_REF, &["name", "key", "optional"]),
+        (USERNAME_CONFIG_MAP_REF, &["name", "key"]),
+    ] {
+        if let Some(reference) = block.block(key, report) {
+            reference.refuse_others(fields, report);
+        }
+    }
+}
+
 /// A block that leaves the mode open must say which password it means: nothing else is taken from
 /// silence.
 fn without_type(block: &Block<'_>, report: &mut Report) {
@@ -111,9 +130,6 @@ fn without_type(block: &Block<'_>, report: &mut Report) {
 
 fn token_reference(block: &Block<'_>, report: &mut Report) -> Option<SecretKeyRef> {
     let Some(reference) = block.block(TOKEN_REF, report) else {
-        if block.get(TOKEN_REF).is_some() {
-            return None; // of another type, which was said
-        }
         let path = &block.path;
         return report.problem(
             path,
@@ -122,7 +138,6 @@ fn token_reference(block: &Block<'_>, report: &mut Report) -> Option<SecretKeyRe
             ),
         );
     };
-    reference.refuse_others(&["name", "key", "optional"], report);
     let name = required(&reference, "name", names::object, report);
     let key = required(&reference, "key", names::key, report);
     let optional = optional(&reference, report);
@@ -137,7 +152,6 @@ fn optional(reference: &Block<'_>, report: &mut Report) -> Option<bool> {
 /// Helm merges this one over its default.
 fn password_reference(block: &Block<'_>, report: &mut Report) -> SecretKeyRef {
     let Some(reference) = block.block(PASSWORD_REF, report) else { return INITIAL_PASSWORD.into() };
-    reference.refuse_others(&["name", "key", "optional"], report);
     let name = checked(&reference, "name", names::object, report);
     let key = checked(&reference, "key", names::key, report);
     let optional = optional(&reference, report);
@@ -162,7 +176,6 @@ fn username(block: &Block<'_>, mode: Mode, report: &mut Report) -> Username {
         );
     }
     if let Some(reference) = secret {
-        reference.refuse_others(&["name", "key", "optional"], report);
         let name = required(&reference, "name", names::object, report);
         let key = required(&reference, "key", names::key, report);
         let optional = optional(&reference, report);
@@ -170,7 +183,6 @@ fn username(block: &Block<'_>, mode: Mode, report: &mut Report) -> Username {
             return Username::SecretKey(SecretKeyRef { name, key, optional });
         }
     } else if let Some(reference) = config_map {
-        reference.refuse_others(&["name", "key"], report);
         let name = required(&reference, "name", names::object, report);
         let key = required(&reference, "key", names::key, report);
         if let (Some(name), Some(key)) = (name, key) {

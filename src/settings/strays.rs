@@ -173,6 +173,9 @@ fn under_global(global: &Block<'_>, report: &mut Report) {
                 &path,
                 format!("is not read here; write `external-argo-cd:` above it, as {right}, or `auth:` at the root"),
             );
+        } else if fold(key) == "argocd" && holds_address(value) {
+            let right = global.path_of("integrations.argo-cd");
+            report.problem::<()>(&path, format!("is not read here; write `integrations:` above it, as {right}"));
         } else if holds_auth(value) {
             misspelt(&path, EXTERNALS[0], report);
         } else if FIELDS.iter().any(|name| name.ends_with("Ref") && fold(key) == fold(name)) {
@@ -281,6 +284,14 @@ fn holds_auth(value: &Value) -> bool {
     let Some(map) = value.as_object() else { return false };
     map.iter()
         .any(|(key, value)| (fold(key) == "auth" && is_auth(value)) || (fold(key) == "server" && holds_auth(value)))
+}
+
+/// Whether its `server` says where Argo CD is.
+fn holds_address(value: &Value) -> bool {
+    let server = value.as_object().and_then(|map| map.iter().find(|(key, _)| fold(key) == "server"));
+    let says =
+        |server: &Value| server.as_object().is_some_and(|map| map.keys().any(|key| ADDRESS.contains(&key.as_str())));
+    server.is_some_and(|(_, server)| says(server))
 }
 
 fn holds_argo_cd(value: &Value) -> bool {

@@ -86,6 +86,12 @@ Nothing that is rendered may take `plain` but the Secret. (dict "path" "global.â
 {{- fail (printf "%s.%s: unknown key; known here: %s" $path $key (join ", " $fields)) -}}
 {{- end -}}
 {{- end -}}
+{{- range $key := list "tokenSecretKeyRef" "passwordSecretKeyRef" "usernameSecretKeyRef" "usernameConfigMapKeyRef" -}}
+{{- $value := get $block $key -}}
+{{- if and (include "argocd-auth-webhook.given" $value) (not (kindIs "map" $value)) -}}
+{{- fail (printf "%s.%s: must be a mapping" $path $key) -}}
+{{- end -}}
+{{- end -}}
 {{- if not .block.type -}}
 {{- range $key := list "token" "tokenSecretKeyRef" -}}
 {{- if include "argocd-auth-webhook.given" (get $block $key) -}}

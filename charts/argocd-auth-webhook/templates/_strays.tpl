@@ -50,6 +50,17 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- end -}}
 {{- end -}}
 
+{{/* "true…" if its `server` says where Argo CD is. */}}
+{{- define "argocd-auth-webhook.holdsAddress" -}}
+{{- if kindIs "map" . -}}
+{{- range $key, $value := . -}}
+{{- if and (eq (include "argocd-auth-webhook.fold" $key) "server") (kindIs "map" $value) -}}
+{{- if or (hasKey $value "svc") (hasKey $value "port") (hasKey $value "rootpath") }}true{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "argocd-auth-webhook.holdsArgoCd" -}}
 {{- if kindIs "map" . -}}
 {{- range $key, $value := . -}}
@@ -153,7 +164,7 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- fail (printf "%s: is not read; write it as `%s:`" $at $meant) -}}
 {{- else if and (include "argocd-auth-webhook.misspelt" (dict "key" $key "name" "integrations")) (include "argocd-auth-webhook.holdsArgoCd" $value) -}}
 {{- fail (printf "%s: is not read; write it as `integrations:`" $at) -}}
-{{- else if and (eq $folded "argocd") (or (include "argocd-auth-webhook.holdsAuth" $value) (include "argocd-auth-webhook.isAuth" $value)) -}}
+{{- else if and (eq $folded "argocd") (or (include "argocd-auth-webhook.holdsAuth" $value) (include "argocd-auth-webhook.isAuth" $value) (include "argocd-auth-webhook.holdsAddress" $value)) -}}
 {{- fail (printf "%s: is not read here; write `integrations:` above it, as %sintegrations.argo-cd" $at $path) -}}
 {{- else if and (eq $folded "auth") (include "argocd-auth-webhook.isAuth" $value) -}}
 {{- fail (printf "%s: is not read here; write `external-argo-cd:` above it, as %sexternal-argo-cd.auth, or `auth:` at the root" $at $path) -}}
