@@ -130,3 +130,32 @@ fn every_file_that_the_architecture_names_is_there() {
     let missing: Vec<_> = names.filter(|name| !root().join("src").join(name).exists()).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+/// The text of every Rust file below a folder.
+fn all(folder: &Path, out: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all(&path, out);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            out.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let mut code = String::new();
+    all(&root().join("src"), &mut code);
+    all(&root().join("tests"), &mut code);
+    let page = page("threat-model.md");
+    let rows = page.lines().filter(|line| line.starts_with("| "));
+    let named = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
+    let named: BTreeSet<_> = named.filter(|name| name.contains('_') && !name.contains([':', ' '])).collect();
+    assert!(named.len() > 35, "{named:?}");
+    let missing: Vec<_> = named.into_iter().filter(|name| !code.contains(&format!("fn {name}("))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    for id in (1..=14).chain(17..=18) {
+        assert!(page.contains(&format!("\n| {id} | ")), "threat {id}");
+    }
+}
