@@ -291,6 +291,17 @@ fn values_come_from_standard_input_as_with_helm_but_not_together_with_the_manife
         assert_eq!((code, out.as_str()), (2, ""), "{said}");
         assert!(said.contains("standard input is named for the settings and for the manifests"), "{said}");
     }
+    for arguments in [
+        &["token", "verify", "-f", "-", "--file", "-"][..],
+        &["token", "verify", "--file", "-", "--password-stdin"],
+        &["token", "generate", "--to-stdout", "--config", "-", "--password-stdin"],
+        &["token", "revoke", "-f", "-", "--file", "-"],
+        &["account", "verify", "-f", "-", "--password-stdin"],
+    ] {
+        let (code, out, said) = without_cluster(arguments, values);
+        assert_eq!((code, out.as_str()), (2, ""), "{said}");
+        assert!(said.contains("standard input is named twice"), "{said}");
+    }
 }
 
 #[test]

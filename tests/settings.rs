@@ -174,8 +174,10 @@ fn what_is_no_text_or_no_reference_is_wrong_in_the_other_mode_too() {
         ("username: 5", "username: must be a string, but it is a number"),
         ("password: 12345", "password: must be a string (in quotes), but it is a number"),
         ("passwordSecretKeyRef: argocd-secret", "passwordSecretKeyRef: must be a mapping, but it is a string"),
-        ("passwordSecretKeyRef: {name: x, key: y, foo: z}", "passwordSecretKeyRef.foo: unknown key"),
+        ("passwordSecretKeyRef: {name: x, key: k, foo: z}", "passwordSecretKeyRef.foo: unknown key"),
         ("usernameConfigMapKeyRef: [a]", "usernameConfigMapKeyRef: must be a mapping, but it is a list"),
+        ("passwordSecretKeyRef: {name: 5, key: k}", "passwordSecretKeyRef.name: must be a string, but it is a number"),
+        ("passwordSecretKeyRef: {optional: x}", "passwordSecretKeyRef.optional: is not allowed; allowed: true, false"),
     ] {
         let block = format!("{{type: token, tokenSecretKeyRef: {{name: a, key: b}}, {field}}}");
         let said = error(values(&at(SPELLINGS[1], &block)));
@@ -365,6 +367,7 @@ fn no_error_shows_a_credential_that_stands_in_the_wrong_place() {
     for yaml in [
         "{auth: {type: password, username: 'hunter22!'}}".to_owned(),
         "{auth: {type: hunter22}}".to_owned(),
+        "{auth: {type: password}, credentials: {followAfter: hunter22}}".to_owned(),
         "{auth: {type: password, username: 22222222}, delivery: hunter22}".to_owned(),
         "{auth: {type: password, passwordSecretKeyRef: {name: hunter22!, key: 'hunter22 x'}}}".to_owned(),
         "{auth: {type: password}, argocd: {port: hunter22}}".to_owned(),
@@ -581,6 +584,8 @@ fn what_looks_like_a_block_and_is_not_read_is_refused_with_the_line_to_write() {
         ("some-chart.config.tokenSecretKeyRef", "{name: sec, key: k}"),
         ("global.auth", "{username: bob, password: word}"),
         ("global.argo-cd", "{server: {svc: other, port: 8443}}"),
+        ("global.argoCD", "{Server: {SVC: other}}"),
+        ("global.argo-cd", "{svc: other, port: 8443}"),
         ("platform.gitops-runtime.global.external-argo-cd.auth", "{type: password, username: bob, password: word}"),
         ("argoCd", "{url: 'http://a'}"),
         ("global.external-argo-cd.auth", "{tokenSecretKeyRef: {name: sec, key: k}}"),
@@ -605,6 +610,7 @@ fn what_belongs_to_others_passes_without_a_word() {
     let root = "anchors app-proxy argo-events argo-gateway argo-rollouts argo-workflows cf-argocd-extras \
         codefreshWorkflowLogStoreCM event-reporters garage-workflows-artifact-storage gitops-operator installer \
         internal-router redis redis-ha redis-secret-init sealed-secrets tunnel-client postgresql author authz globalEnv";
+    let siblings = "rabbitmq: {auth: {username: a, password: b}}, datadog: {integrations: {argocd: {enabled: true}}}";
     let global = "codefresh event-reporters external-argo-rollouts httpProxy httpsProxy imageRegistry noProxy \
         nodeSelector runtime tolerations imagePullSecrets storageClass security integration";
     for block in [
@@ -622,7 +628,7 @@ fn what_belongs_to_others_passes_without_a_word() {
             with(global, "[]")
         );
         assert_eq!(values(&yaml).unwrap_or_else(|error| panic!("{error}")).warnings, [], "{yaml}");
-        let umbrella = format!("{{cf: {yaml}, redis: {others}}}");
+        let umbrella = format!("{{cf: {yaml}, redis: {others}, {siblings}}}");
         assert_eq!(values(&umbrella).unwrap_or_else(|error| panic!("{error}")).warnings, [], "{umbrella}");
     }
 }
@@ -637,6 +643,15 @@ fn the_global_that_helm_copies_into_each_chart_is_one_block() {
     // A chart in it has keys of its own there; what differs is no copy.
     let own = chart.replacen("argo-workflows: {global: {", "argo-workflows: {global: {own: {b: 2}, ", 1);
     assert!(values(&own).is_ok());
+    // Deeper than any block is read stands the Runtime's chart with its default.
+    let default = "{type: password, username: admin, password: '', passwordSecretKeyRef: {name: argocd-initial-admin-secret, \
+                   key: password}, token: '', tokenSecretKeyRef: {}}";
+    let deep = format!(
+        "{{global: {global}, platform: {{gitops-runtime: {{global: {{integrations: {{argo-cd: {{server: {{auth: {default}}}}}}}}}}}}}}}"
+    );
+    assert_eq!(values(&deep).unwrap().auth.credential, secret("sec", "k"));
+    let bob = error(values(&deep.replace("admin,", "bob,")));
+    assert!(bob.contains("platform.gitops-runtime.global.integrations.argo-cd.server.auth"), "{bob}");
     let other = format!(
         "{{gitops-runtime: {}}}",
         chart.replace(
@@ -648,6 +663,40 @@ fn the_global_that_helm_copies_into_each_chart_is_one_block() {
         error(values(&other))
             .contains("argo-workflows.deeper.global.external-argo-cd.auth.tokenSecretKeyRef: is not read here")
     );
+}
+
+#[test]
+fn what_others_have_under_global_passes() {
+    for others in [
+        "postgresql: {auth: {username: a, password: b}}",
+        "cargoRegistry: {token: t}",
+        "embargo: {db: {password: p}}",
+        "argo-workflows: {postgres: {password: p}}",
+        "argo-rollouts: {notifications: {token: t}}",
+    ] {
+        let yaml = format!("global: {{external-argo-cd: {{auth: {{type: token, token: t}}}}, {others}}}");
+        assert!(values(&yaml).is_ok(), "{yaml}: {}", error(values(&yaml)));
+    }
+}
+
+#[test]
+fn an_argo_cd_beside_the_runtime_in_an_umbrella_is_not_the_runtimes() {
+    let global = "global: {external-argo-cd: {server: {svc: ext}, auth: {type: password, username: bob}}}";
+    let runtime = "gitops-runtime: {argo-cd: {enabled: false}, app-proxy: {config: {argoCdUsername: admin}}}";
+    for sibling in ["", "argo-cd: {enabled: true}", "argo-cd: {server: {replicas: 1}}"] {
+        for yaml in [format!("{global}\n{runtime}\n{sibling}"), format!("{sibling}\n{runtime}\n{global}")] {
+            let found = values(&yaml).unwrap();
+            assert_eq!(found.auth.username, Username::Plain("bob".to_owned()), "{yaml}");
+            assert_eq!(shown(found.argocd.address), "ext:80/", "{yaml}");
+        }
+    }
+}
+
+#[test]
+fn the_order_of_keys_means_nothing() {
+    let (one, two) = ("aa: {argo-cd: {fullnameOverride: a-cd}}", "zz: {argo-cd: {fullnameOverride: z-cd}}");
+    let address = |yaml: String| argocd(&yaml);
+    assert_eq!(address(format!("{one}\n{two}")), address(format!("{two}\n{one}")));
 }
 
 #[test]
@@ -706,7 +755,7 @@ fn how_credentials_and_pods_are_kept_is_read_from_either_file() {
         ("{rollout: {byName: follows}}", "rollout.byName: is not allowed; allowed: follow, restart"),
         ("{credentials: {mirrorToken: 'yes'}}", "credentials.mirrorToken: is not allowed; allowed: true, false"),
         ("{credentials: {followAfter: 10}}", "credentials.followAfter: must be a string, but it is a number"),
-        ("{credentials: {followAfter: 2d}}", "credentials.followAfter: \"2d\" is no time; write it as 250ms, 10s"),
+        ("{credentials: {followAfter: 2d}}", "credentials.followAfter: is no time; write it as 250ms, 10s"),
         (
             "{credentials: {checkInterval: 0s}}",
             "credentials.checkInterval: \"0s\" is out of bounds; allowed: 1s to 24h",

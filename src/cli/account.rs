@@ -1,6 +1,6 @@
 //! `account`: Argo CD's account, looked at and made fit.
 
-use super::context::{AccessArgs, ConsentArgs, PasswordArgs, open, open_to_send};
+use super::context::{AccessArgs, ConsentArgs, PasswordArgs, open, open_to_send, stdin_once};
 use super::output::{Outcome, ReportFormat, code, reported, runtime, shown};
 use argocd_auth_webhook::commands::account;
 use clap::{ArgMatches, Args, Subcommand};
@@ -66,6 +66,7 @@ pub fn run(args: Account, matches: Option<&ArgMatches>) -> Outcome {
     runtime()?.block_on(async {
         match args.action {
             AccountAction::Verify(args) => {
+                stdin_once(&[args.access.reads_stdin(), args.password.password_stdin])?;
                 let offline = args.access.argocd_url.is_some()
                     && args.password.needs_no_cluster()
                     && (args.password.is_typed() || args.access.names_no_cluster());

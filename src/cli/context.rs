@@ -60,6 +60,11 @@ impl AccessArgs {
         !self.cluster.is_named() && self.cluster.namespace.is_none() && self.release.is_none()
     }
 
+    /// Whether the settings come from standard input.
+    pub fn reads_stdin(&self) -> bool {
+        self.values.iter().chain(&self.config).any(|path| path.as_os_str() == "-")
+    }
+
     pub fn settings(&self) -> Option<SettingsArgs> {
         (self.config.is_some() || !self.values.is_empty()).then(|| SettingsArgs {
             config: self.config.clone(),
@@ -137,6 +142,14 @@ pub async fn open_to_send(
     Ok(access)
 }
 
+/// Of what may come from standard input, one thing does at most.
+pub fn stdin_once(inputs: &[bool]) -> Result<(), Failure> {
+    if inputs.iter().filter(|reads| **reads).count() > 1 {
+        return Err(Failure::usage(anyhow::anyhow!("standard input is named twice; give one of the two as a file")));
+    }
+    Ok(())
+}
+
 /// Asks a person. Where there is none, nobody agrees.
 fn agrees(question: &str) -> std::io::Result<bool> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
@@ -204,6 +217,10 @@ pub struct SourceArgs {
 }
 
 impl SourceArgs {
+    pub fn reads_stdin(&self) -> bool {
+        self.file.as_ref().is_some_and(|path| path.as_os_str() == "-")
+    }
+
     pub fn source(&self) -> Option<Source> {
         match (&self.secret, &self.file) {
             (Some(place), _) => Some(Source::Secret(place.clone())),

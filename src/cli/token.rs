@@ -1,6 +1,6 @@
 //! `token`: API keys made, verified and revoked.
 
-use super::context::{AccessArgs, ConsentArgs, PasswordArgs, SourceArgs, open_to_send};
+use super::context::{AccessArgs, ConsentArgs, PasswordArgs, SourceArgs, open_to_send, stdin_once};
 use super::output::{Failure, Outcome, ReportFormat, code, print, reported, runtime, say, shown};
 use super::parse::lasting;
 use argocd_auth_webhook::commands::context::SecretKey;
@@ -141,6 +141,7 @@ pub fn run(args: Token, matches: Option<&ArgMatches>) -> Outcome {
     runtime()?.block_on(async {
         match args.action {
             TokenAction::Generate(args) => {
+                stdin_once(&[args.access.reads_stdin(), args.password.password_stdin])?;
                 let access = open_to_send(&args.access, &args.consent, false, matches).await?;
                 let password = args.password.from().unwrap_or_default();
                 let order = Order { password, id: args.id.clone(), expires_in: args.expires_in, sink: args.sink() };
@@ -152,6 +153,7 @@ pub fn run(args: Token, matches: Option<&ArgMatches>) -> Outcome {
                 shown(&made.to_string(), &made.json(), args.output)
             }
             TokenAction::Verify(args) => {
+                stdin_once(&[args.access.reads_stdin(), args.source.reads_stdin(), args.password.password_stdin])?;
                 let offline =
                     args.access.argocd_url.is_some() && args.source.file.is_some() && args.password.needs_no_cluster();
                 let access = open_to_send(&args.access, &args.consent, offline, matches).await?;
@@ -160,6 +162,7 @@ pub fn run(args: Token, matches: Option<&ArgMatches>) -> Outcome {
                 reported(&report, args.output)
             }
             TokenAction::Revoke(args) => {
+                stdin_once(&[args.access.reads_stdin(), args.source.reads_stdin(), args.password.password_stdin])?;
                 if args.id.as_deref().is_some_and(|id| id.starts_with("eyJ")) {
                     return Err(Failure::usage(anyhow::anyhow!("that is a key and not its id; give it by --file")));
                 }

@@ -126,7 +126,7 @@ pub(super) fn rootpath(block: &Block<'_>, key: &str, report: &mut Report) -> Opt
 pub(super) fn port(value: &Value) -> Option<u16> {
     let number = match value {
         Value::Number(number) => u16::try_from(number.as_u64()?).ok(),
-        Value::String(text) => text.parse().ok(),
+        Value::String(text) if text.bytes().all(|c| c.is_ascii_digit()) && !text.starts_with('0') => text.parse().ok(),
         _ => None,
     };
     number.filter(|port| *port != 0)

@@ -111,6 +111,8 @@ fn shapes(block: &Block<'_>, report: &mut Report) {
     ] {
         if let Some(reference) = block.block(key, report) {
             reference.refuse_others(fields, report);
+            let _ = (reference.string("name", report), reference.string("key", report));
+            let _ = reference.boolean("optional", report);
         }
     }
 }

@@ -15,7 +15,7 @@ const LONGEST: usize = 63;
 /// Whether the values say so. The chart's default is that it does, and Helm leaves a chart out for no other
 /// value than `false` without quotes.
 pub(super) fn enabled(argo_cd: &Block<'_>) -> Option<bool> {
-    argo_cd.get("enabled").map(|value| *value != Value::Bool(false))
+    argo_cd.map.get("enabled").filter(|value| !value.is_null()).map(|value| *value != Value::Bool(false))
 }
 
 /// Where the chart puts it. Of `configs.params` a root path moves the API; `server.basehref` moves

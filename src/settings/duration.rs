@@ -5,9 +5,9 @@ use std::time::Duration;
 /// Reads `250ms`, `10s`, `2m` or `1h`.
 ///
 /// # Errors
-/// The text is none; the message shows it and says how one is written.
+/// The text is none; the message says how one is written.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is no time; write it as 250ms, 10s, 2m or 1h");
+    let wrong = || "is no time; write it as 250ms, 10s, 2m or 1h".to_owned();
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().map_err(|_| wrong())?;

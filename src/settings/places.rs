@@ -51,12 +51,15 @@ pub(super) struct Scope<'v> {
     pub global: Option<Block<'v>>,
 }
 
-/// The document and each mapping at its root, in their order.
+/// The document and each mapping at its root.
 pub(super) fn scopes<'v>(root: &Block<'v>, report: &mut Report) -> Vec<Scope<'v>> {
     let mut scopes = vec![Scope { block: root.clone(), global: root.block("global", report) }];
     // What isn't a mapping under another's key is that other's.
     let mut quiet = Report::new(false);
-    for (key, value) in root.map {
+    // In the order of their names, as for Helm: that of the file means nothing.
+    let mut keys: Vec<_> = root.map.iter().collect();
+    keys.sort_unstable_by_key(|(key, _)| *key);
+    for (key, value) in keys {
         if let (Value::Object(map), false) = (value, key == "global") {
             let block = Block { map, path: key.clone() };
             let global = block.block("global", &mut quiet);

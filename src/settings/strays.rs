@@ -8,7 +8,8 @@ use super::auth::{AUTH, FIELDS};
 use super::block::{Block, Report};
 use super::nearest::{fold, is_misspelt};
 use super::places::{CHART, Scope, descend};
-use serde_json::Value;
+use crate::core::INITIAL_PASSWORD;
+use serde_json::{Value, json};
 
 const EXTERNALS: [&str; 2] = ["external-argo-cd", "external-arg-cd"];
 const INTEGRATIONS: &str = "integrations";
@@ -51,7 +52,8 @@ fn is_about_argo_cd(keys: &[&str]) -> bool {
     let Some(global) = keys.iter().position(|key| *key == "global") else { return false };
     let below = keys.get(global + 1..).unwrap_or_default();
     let around = matches!(below, [INTEGRATIONS] | [INTEGRATIONS, "server" | AUTH, ..]);
-    around || below.iter().any(|key| fold(key).contains("argo"))
+    let is_meant = |key: &str| key == "argo" || key.contains("argocd") || key.contains("argcd");
+    around || below.iter().any(|key| is_meant(&fold(key)))
 }
 
 /// Complete values of a chart with charts in it: Helm copies `global` into each of those.
@@ -80,7 +82,7 @@ fn elsewhere<'v>(block: &Block<'v>, keys: &[&str], copies: Copies<'v>, report: &
         let was_said =
             || report.problems.iter().any(|said| said.path.starts_with(&path) || path.starts_with(&said.path));
         let copies = copies.under(block, key);
-        if copies.here == Some(value) {
+        if copies.here == Some(value) || folded == AUTH && is_chart_default(value) {
             continue;
         }
         if keys.len() > DEEPEST || block.get(key).is_none() || is_read(&keys) || folded == "redis" || was_said() {
@@ -167,7 +169,7 @@ fn under_global(global: &Block<'_>, report: &mut Report) {
         } else if fold(key) == "argocd" && (holds_auth(value) || is_auth(value)) {
             let right = global.path_of("integrations.argo-cd");
             report.problem::<()>(&path, format!("is not read here; write `integrations:` above it, as {right}"));
-        } else if fold(key) == "auth" && is_auth(value) {
+        } else if fold(key) == "auth" && (is_auth(value) || is_login(value)) {
             let right = global.path_of("external-argo-cd.auth");
             report.problem::<()>(
                 &path,
@@ -266,17 +268,36 @@ fn known_name(key: &str) -> &'static str {
     exact.or_else(|| names.into_iter().find(|name| is_misspelt(key, name))).unwrap_or(EXTERNALS[0])
 }
 
-/// Whether it has what only an auth block has, or nothing but its fields.
+/// Whether it has what only an auth block has.
 fn is_auth(value: &Value) -> bool {
     let Some(map) = value.as_object() else { return false };
+    map.iter().any(|(key, value)| match fold(key).as_str() {
+        "tokensecretkeyref" | "passwordsecretkeyref" => true,
+        "type" => value.as_str().is_some_and(|mode| ["token", "password"].contains(&mode)),
+        _ => false,
+    })
+}
+
+/// Whether it is the block that the Runtime's charts have by default, which nobody wrote.
+fn is_chart_default(value: &Value) -> bool {
+    let Some(map) = value.as_object() else { return false };
+    let is_default = |(key, value): (&String, &Value)| match (key.as_str(), value) {
+        ("type", value) => value == "password",
+        ("username", value) => value == "admin",
+        ("passwordSecretKeyRef", value) => {
+            *value == json!({ "name": INITIAL_PASSWORD.name, "key": INITIAL_PASSWORD.key })
+        }
+        (_, Value::String(text)) => text.is_empty(),
+        (_, Value::Object(map)) => map.is_empty(),
+        (_, value) => value.is_null(),
+    };
+    map.contains_key("passwordSecretKeyRef") && map.iter().all(is_default)
+}
+
+/// Whether it has nothing but fields of an auth block. So do logins of others, where others have them.
+fn is_login(value: &Value) -> bool {
     let is_field = |key: &String| FIELDS.iter().any(|name| fold(key) == fold(name));
-    let is_login = map.len() > 1 && map.keys().all(is_field) && map.values().all(Value::is_string);
-    is_login
-        || map.iter().any(|(key, value)| match fold(key).as_str() {
-            "tokensecretkeyref" | "passwordsecretkeyref" => true,
-            "type" => value.as_str().is_some_and(|mode| ["token", "password"].contains(&mode)),
-            _ => false,
-        })
+    value.as_object().is_some_and(|map| map.len() > 1 && map.keys().all(is_field))
 }
 
 /// Whether an auth block stands in it, or in its `server`.
@@ -286,16 +307,20 @@ fn holds_auth(value: &Value) -> bool {
         .any(|(key, value)| (fold(key) == "auth" && is_auth(value)) || (fold(key) == "server" && holds_auth(value)))
 }
 
-/// Whether its `server` says where Argo CD is.
+/// Whether it, or its `server`, says where Argo CD is.
 fn holds_address(value: &Value) -> bool {
-    let server = value.as_object().and_then(|map| map.iter().find(|(key, _)| fold(key) == "server"));
-    let says =
-        |server: &Value| server.as_object().is_some_and(|map| map.keys().any(|key| ADDRESS.contains(&key.as_str())));
-    server.is_some_and(|(_, server)| says(server))
+    let Some(map) = value.as_object() else { return false };
+    map.iter().any(|(key, value)| {
+        let key = fold(key);
+        ADDRESS.contains(&key.as_str()) || key == "server" && holds_address(value)
+    })
 }
 
+/// Whether an `argo-cd` as the Runtime has it stands in it.
 fn holds_argo_cd(value: &Value) -> bool {
-    value.as_object().is_some_and(|map| map.iter().any(|(key, value)| fold(key) == "argocd" && value.is_object()))
+    let is_part = |key: &String| ["server", "auth"].contains(&fold(key).as_str());
+    let is_it = |value: &Value| value.as_object().is_some_and(|map| map.keys().any(is_part));
+    value.as_object().is_some_and(|map| map.iter().any(|(key, value)| fold(key) == "argocd" && is_it(value)))
 }
 
 fn holds_a_spelling(value: &Value) -> bool {

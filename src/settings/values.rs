@@ -171,16 +171,13 @@ fn address(
     address
 }
 
-/// A key of the Runtime's beside a scope's `global`. Where `global` is an umbrella's, shared by all, it
-/// is the one chart that has it.
+/// A key of the Runtime's beside a scope's `global`. Where `global` is an umbrella's, shared by all, it is that
+/// of a chart in it, before an Argo CD that stands beside the Runtime.
 fn beside<'v>(scopes: &[Scope<'v>], scope: usize, key: &str) -> Option<Block<'v>> {
     let mut quiet = Report::new(false);
     let mut of = |scope: &Scope<'v>| scope.block.block(key, &mut quiet);
-    let here = scopes.get(scope).and_then(&mut of);
-    if scope != 0 || here.is_some() {
-        return here;
-    }
-    scopes.iter().skip(1).find_map(of)
+    let inner = if scope == 0 { scopes.iter().skip(1).find_map(&mut of) } else { None };
+    inner.or_else(|| scopes.get(scope).and_then(&mut of))
 }
 
 /// The chart takes this one first where both stand.

@@ -61,14 +61,19 @@ pub(super) fn behind(written: Option<&str>, style: ScalarStyle, after: &str, is_
     let wrong = if written.is_empty() {
         is_key && after.trim_start().starts_with(':')
     } else {
+        let next = after.trim_start();
+        let is_below = after.len() > next.len() && after[..after.len() - next.len()].contains(['\n', '\r']);
         after.strip_prefix(':').is_some_and(|after| after.starts_with(ENDS))
+            || is_key && is_below && next.starts_with(':')
     };
     if wrong { Err(COLON) } else { Ok(()) }
 }
 
 /// Refuses a tag that goes on for go-yaml, or that it finds no end of. `around` is the text that holds it.
 pub(super) fn tag(around: &str) -> Result<(), &'static str> {
-    let Some((_, tag)) = around.split_once('!').filter(|(_, tag)| !tag.starts_with('<')) else { return Ok(()) };
+    let Some((_, tag)) = around.split_once('!') else { return Ok(()) };
+    // Between angle brackets it may have any of them.
+    let tag = if tag.starts_with('<') { tag.split_once('>').map_or(tag, |(_, behind)| behind) } else { tag };
     let name = tag.split(char::is_whitespace).next().unwrap_or_default();
     if name.contains(ENDS) { Err("a tag without a blank after it; write one") } else { Ok(()) }
 }
@@ -120,6 +125,9 @@ mod tests {
             "[!a, b]",
             "{a: !t}",
             "- !a,b x",
+            "[!<!t>, a]",
+            "{a: !<b>}",
+            "{a\n  : b}",
             "[a?b]",
             "\"\\ud83d\\ude00\"",
             "\"\\uDC00\"",

@@ -68,6 +68,17 @@ fn complete_values_of_an_umbrella_and_of_a_classic_chart_are_taken_as_the_progra
         format!("{{global: {{a: 1}}, gitops-runtime: {copies}}}"),
         classic.replace("ENABLED", "false"),
         classic.replace("ENABLED", "true"),
+        // Deeper than any block is read stands the Runtime's chart with its default.
+        format!(
+            "{{global: {global}, platform: {{gitops-runtime: {{global: {{integrations: {{argo-cd: {{server: {{auth: {{type: \
+             password, username: admin, password: '', passwordSecretKeyRef: {{name: argocd-initial-admin-secret, key: \
+             password}}, token: '', tokenSecretKeyRef: {{}}}}}}}}}}}}}}}}}}"
+        ),
+        // An Argo CD beside the Runtime, and what others have.
+        "{global: {external-argo-cd: {server: {svc: ext}, auth: {type: password, username: bob}}, postgresql: {auth: \
+         {username: a, password: b}}, cargoRegistry: {token: t}}, argo-cd: {enabled: true}, rabbitmq: {auth: {username: a, \
+         password: b}}, gitops-runtime: {argo-cd: {enabled: false}, app-proxy: {config: {argoCdUsername: admin}}}}"
+            .to_owned(),
     ] {
         let rendered = Helm::four().render_alone(&yaml).unwrap_or_else(|error| panic!("{yaml}: {error}"));
         let (wanted, kept) = (values(&yaml).unwrap(), values(&program_values(&objects(&rendered))).unwrap());

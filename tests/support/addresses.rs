@@ -60,6 +60,24 @@ pub const ADDRESSES: &[(&str, &str, Option<&str>)] = &[
     // Helm leaves a chart out for `false` alone.
     ("argo-cd: {enabled: 'false'}", "argo-cd-server:80/", Some("argo-cd")),
     ("argo-cd: {enabled: null}", "argo-cd-server:80/", Some("argo-cd")),
+    ("argo-cd: {enabled: ''}\nglobal: {external-argo-cd: {server: {svc: a}}}", "argo-cd-server:80/", Some("argo-cd")),
+    // An Argo CD beside the Runtime in an umbrella isn't the Runtime's.
+    (
+        "argo-cd: {enabled: true}\ncf: {argo-cd: {enabled: false}}\nglobal: {external-argo-cd: {server: {svc: a, port: 8}}}",
+        "a:8/",
+        Some("global.external-argo-cd.server"),
+    ),
+    (
+        "argo-cd: {enabled: false}\ncf: {argo-cd: {fullnameOverride: c}}\nglobal: {external-argo-cd: {server: {svc: a}}}",
+        "a:80/",
+        Some("global.external-argo-cd.server"),
+    ),
+    (
+        "argo-cd: {enabled: false}\ncf: {argo-cd: {enabled: true, fullnameOverride: c}}\nglobal: {external-argo-cd: {server: {svc: a}}}",
+        "c-server:80/",
+        Some("cf.argo-cd"),
+    ),
+    ("zz: {argo-cd: {fullnameOverride: z}}\naa: {argo-cd: {fullnameOverride: a}}", "a-server:80/", Some("aa.argo-cd")),
     (
         "argo-cd: {enabled: false}\nglobal: {external-argo-cd: {server: {svc: a}}, integrations: {argo-cd: {server: {svc: b}}}}",
         "a:80/",
@@ -108,6 +126,11 @@ pub const UNUSABLE: &[(&str, &str)] = &[
     (
         "argo-cd: {enabled: false}\nglobal: {integrations: {argo-cd: {server: {rootpath: '{{ .x }}'}}}}",
         "global.integrations.argo-cd.server.rootpath: is not allowed: it must be a path",
+    ),
+    ("argo-cd: {server: {service: {servicePortHttp: '+80'}}}", "argo-cd.server.service.servicePortHttp: is not a port"),
+    (
+        "argo-cd: {server: {service: {servicePortHttp: '00080'}}}",
+        "argo-cd.server.service.servicePortHttp: is not a port",
     ),
     ("cf: {argo-cd: {fullnameOverride: 'a b'}}", "cf.argo-cd.fullnameOverride: is not allowed"),
 ];

@@ -46,7 +46,7 @@ messages quote a value: people paste credentials into the wrong place.
 {{/* A port, with or without quotes; nothing where it is none. */}}
 {{- define "argocd-auth-webhook.port" -}}
 {{- $text := toString . -}}
-{{- if and (regexMatch "^[0-9]{1,5}$" $text) (ge (int $text) 1) (le (int $text) 65535) }}{{ int $text }}{{ end -}}
+{{- if and (regexMatch "^[1-9][0-9]{0,4}$" $text) (ge (int $text) 1) (le (int $text) 65535) }}{{ int $text }}{{ end -}}
 {{- end -}}
 
 {{/* As the charts cut names. */}}
@@ -144,7 +144,7 @@ The Argo CD that the Runtime brings along: {svc, port, rootpath}, or {url}.
 {{- $beside := include "argocd-auth-webhook.beside" (dict "root" . "scope" $auth.scope "key" "argo-cd") | fromJson -}}
 {{- $argoCd := dict "path" (printf "%sargo-cd" ($beside.scope | default "")) "block" ($beside.value | default dict) "given" (not (not $beside.value)) -}}
 {{- $enabled := "unsaid" -}}
-{{- if include "argocd-auth-webhook.given" $argoCd.block.enabled -}}
+{{- if and (hasKey $argoCd.block "enabled") (not (kindIs "invalid" $argoCd.block.enabled)) -}}
 {{- /* Helm leaves a chart out for no other value than this. */ -}}
 {{- $enabled = ternary "false" "true" (and (kindIs "bool" $argoCd.block.enabled) (not $argoCd.block.enabled)) -}}
 {{- end -}}

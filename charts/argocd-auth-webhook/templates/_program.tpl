@@ -1,11 +1,15 @@
-{{/* A key of the Runtime's beside `global`: the one in the block's own scope, else the one that is there. */}}
+{{/*
+A key of the Runtime's beside `global`. Where `global` is an umbrella's, shared by all, it is that of a chart in
+it, before an Argo CD that stands beside the Runtime.
+*/}}
 {{- define "argocd-auth-webhook.beside" -}}
 {{- $key := .key -}}
 {{- $scope := .scope -}}
 {{- $found := dict -}}
 {{- range (include "argocd-auth-webhook.scopes" .root | fromJson).scopes -}}
 {{- $value := include "argocd-auth-webhook.map" (get .block $key) | fromJson -}}
-{{- if and (not $found.value) $value (or (eq .path $scope) (eq $scope "")) -}}
+{{- $is := or (eq .path $scope) (eq $scope "") -}}
+{{- if and $value $is (or (not $found.value) (eq $found.scope "")) -}}
 {{- $found = dict "value" $value "scope" .path -}}
 {{- end -}}
 {{- end -}}

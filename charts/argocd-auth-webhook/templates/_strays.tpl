@@ -26,12 +26,34 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- end -}}
 {{- end -}}
 
-{{/* "true…" if a value has what only an auth block has, or nothing but its fields. */}}
-{{- define "argocd-auth-webhook.isAuth" -}}
+{{/* "true" for the block that the Runtime's charts have by default, which nobody wrote. */}}
+{{- define "argocd-auth-webhook.isChartDefault" -}}
+{{- if and (kindIs "map" .) -}}
+{{- if hasKey . "passwordSecretKeyRef" -}}
+{{- $expected := dict "type" "password" "username" "admin" "passwordSecretKeyRef" (dict "name" "argocd-initial-admin-secret" "key" "password") -}}
+{{- $default := true -}}
+{{- range $key, $value := . -}}
+{{- if hasKey $expected $key -}}
+{{- if not (deepEqual (get $expected $key) $value) }}{{ $default = false }}{{ end -}}
+{{- else if $value }}{{ $default = false }}{{ end -}}
+{{- end -}}
+{{- if $default }}true{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* "true" if a value has nothing but fields of an auth block. So do logins of others, where others have them. */}}
+{{- define "argocd-auth-webhook.isLogin" -}}
 {{- if kindIs "map" . -}}
 {{- $login := gt (len .) 1 -}}
-{{- range $key, $value := . }}{{ if or (not (kindIs "string" $value)) (not (include "argocd-auth-webhook.field" $key)) }}{{ $login = false }}{{ end }}{{ end -}}
+{{- range $key, $_ := . }}{{ if not (include "argocd-auth-webhook.field" $key) }}{{ $login = false }}{{ end }}{{ end -}}
 {{- if $login }}true{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* "true…" if a value has what only an auth block has. */}}
+{{- define "argocd-auth-webhook.isAuth" -}}
+{{- if kindIs "map" . -}}
 {{- range $key, $value := . -}}
 {{- $folded := include "argocd-auth-webhook.fold" $key -}}
 {{- if or (has $folded (list "tokensecretkeyref" "passwordsecretkeyref")) (and (eq $folded "type") (has $value (list "token" "password"))) }}true{{ end -}}
@@ -50,21 +72,22 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- end -}}
 {{- end -}}
 
-{{/* "true…" if its `server` says where Argo CD is. */}}
+{{/* "true…" if it, or its `server`, says where Argo CD is. */}}
 {{- define "argocd-auth-webhook.holdsAddress" -}}
 {{- if kindIs "map" . -}}
 {{- range $key, $value := . -}}
-{{- if and (eq (include "argocd-auth-webhook.fold" $key) "server") (kindIs "map" $value) -}}
-{{- if or (hasKey $value "svc") (hasKey $value "port") (hasKey $value "rootpath") }}true{{ end -}}
-{{- end -}}
+{{- $folded := include "argocd-auth-webhook.fold" $key -}}
+{{- if has $folded (list "svc" "port" "rootpath") }}true{{ end -}}
+{{- if eq $folded "server" }}{{ include "argocd-auth-webhook.holdsAddress" $value }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
+{{/* "true…" if an `argo-cd` as the Runtime has it stands in it. */}}
 {{- define "argocd-auth-webhook.holdsArgoCd" -}}
 {{- if kindIs "map" . -}}
 {{- range $key, $value := . -}}
-{{- if and (eq (include "argocd-auth-webhook.fold" $key) "argocd") (kindIs "map" $value) }}true{{ end -}}
+{{- if eq (include "argocd-auth-webhook.fold" $key) "argocd" }}{{ include "argocd-auth-webhook.has" (dict "value" $value "names" (list "server" "auth")) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -166,7 +189,7 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- fail (printf "%s: is not read; write it as `integrations:`" $at) -}}
 {{- else if and (eq $folded "argocd") (or (include "argocd-auth-webhook.holdsAuth" $value) (include "argocd-auth-webhook.isAuth" $value) (include "argocd-auth-webhook.holdsAddress" $value)) -}}
 {{- fail (printf "%s: is not read here; write `integrations:` above it, as %sintegrations.argo-cd" $at $path) -}}
-{{- else if and (eq $folded "auth") (include "argocd-auth-webhook.isAuth" $value) -}}
+{{- else if and (eq $folded "auth") (or (include "argocd-auth-webhook.isAuth" $value) (include "argocd-auth-webhook.isLogin" $value)) -}}
 {{- fail (printf "%s: is not read here; write `external-argo-cd:` above it, as %sexternal-argo-cd.auth, or `auth:` at the root" $at $path) -}}
 {{- else if include "argocd-auth-webhook.holdsAuth" $value -}}
 {{- fail (printf "%s: is not read; write it as `external-argo-cd:`" $at) -}}
@@ -259,7 +282,7 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- if regexMatch "^(.*/)?global/" $path -}}
 {{- $below := regexReplaceAll "^([^/]*/)*?global/" $path "" -}}
 {{- if regexMatch "^integrations(/(server|auth)(/.*)?)?$" $below }}true
-{{- else if contains "argo" (include "argocd-auth-webhook.fold" $below) }}true{{ end -}}
+{{- else if regexMatch "(^|/)argo(/|$)|argo?cd" (include "argocd-auth-webhook.fold" $below) }}true{{ end -}}
 {{- end -}}
 {{- end -}}
 
@@ -281,6 +304,7 @@ we are; a copy is passed over. (dict "keys" list "block" dict "global" dict "her
 {{- $same := dict -}}
 {{- if eq $key "global" }}{{ $same = dict "is" $outer }}{{ else if and (kindIs "map" $here) (hasKey $here $key) }}{{ $same = dict "is" (get $here $key) }}{{ end -}}
 {{- $copy := and (hasKey $same "is") (deepEqual $same.is $value) -}}
+{{- if eq $folded "auth" }}{{ $copy = or $copy (include "argocd-auth-webhook.isChartDefault" $value) }}{{ end -}}
 {{- if and (not $copy) (le (len $keys) 10) (include "argocd-auth-webhook.given" $value) (ne $folded "redis") (not (include "argocd-auth-webhook.isRead" $keys)) -}}
 {{- $reference := and (has $folded (list "tokensecretkeyref" "passwordsecretkeyref")) (kindIs "map" $value) -}}
 {{- $mode := and (eq $folded "type") (has $value (list "token" "password")) -}}
