@@ -33,17 +33,23 @@ fn set<T: ToString>(names: impl IntoIterator<Item = T>) -> BTreeSet<String> {
     names.into_iter().map(|name| name.to_string()).collect()
 }
 
-/// The program's own text: every file of `src/`, without tests.
-fn source(folder: &Path, out: &mut String) {
+/// The text of every Rust file below a folder.
+fn code(folder: &Path, out: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            source(&path, out);
+            code(&path, out);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
-            out.push_str(text.split("#[cfg(test)]\nmod tests").next().unwrap());
+            out.push(fs::read_to_string(&path).unwrap());
         }
     }
+}
+
+/// The program's own text: every file of `src/`, without tests.
+fn source() -> String {
+    let mut files = Vec::new();
+    code(&root().join("src"), &mut files);
+    files.iter().map(|text| text.split("#[cfg(test)]\nmod tests").next().unwrap()).collect()
 }
 
 #[test]
@@ -101,8 +107,7 @@ fn every_state_of_the_credential_is_explained_and_no_other() {
 
 #[test]
 fn every_label_and_annotation_is_in_the_table_and_no_other() {
-    let mut text = String::new();
-    source(&root().join("src"), &mut text);
+    let text = source();
     let named = text.split('"').filter(|literal| literal.starts_with("argocd-auth-webhook/"));
     let named = named.filter(|literal| literal.len() > "argocd-auth-webhook/".len() && !literal.contains([' ', '{']));
     assert_eq!(listed(&section(&page("architecture.md"), "## Labels and annotations"), 0), set(named));
@@ -131,23 +136,12 @@ fn every_file_that_the_architecture_names_is_there() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
-/// The text of every Rust file below a folder.
-fn all(folder: &Path, out: &mut String) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            all(&path, out);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            out.push_str(&fs::read_to_string(&path).unwrap());
-        }
-    }
-}
-
 #[test]
 fn every_test_that_the_threat_model_names_is_there() {
-    let mut code = String::new();
-    all(&root().join("src"), &mut code);
-    all(&root().join("tests"), &mut code);
+    let mut files = Vec::new();
+    code(&root().join("src"), &mut files);
+    code(&root().join("tests"), &mut files);
+    let code = files.concat();
     let page = page("threat-model.md");
     let rows = page.lines().filter(|line| line.starts_with("| "));
     let named = rows.flat_map(|row| row.split('`').skip(1).step_by(2));

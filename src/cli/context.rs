@@ -62,7 +62,7 @@ impl AccessArgs {
 
     /// Whether the settings come from standard input.
     pub fn reads_stdin(&self) -> bool {
-        self.values.iter().chain(&self.config).any(|path| path.as_os_str() == "-")
+        self.settings().is_some_and(|settings| settings.reads_stdin())
     }
 
     pub fn settings(&self) -> Option<SettingsArgs> {

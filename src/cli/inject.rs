@@ -39,9 +39,8 @@ pub enum ManifestFormat {
 }
 
 pub fn run(args: &Inject, matches: Option<&ArgMatches>) -> Outcome {
-    let is_stdin = |path: &PathBuf| path.as_os_str() == "-";
-    let SettingsArgs { values, config, .. } = &args.settings;
-    if values.iter().chain(config).any(is_stdin) && (args.files.is_empty() || args.files.iter().any(is_stdin)) {
+    let reads_manifests = args.files.is_empty() || args.files.iter().any(|path| path.as_os_str() == "-");
+    if args.settings.reads_stdin() && reads_manifests {
         let twice = "standard input is named for the settings and for the manifests; give one of them as a file";
         return Err(Failure::usage(anyhow::anyhow!(twice)));
     }

@@ -68,6 +68,13 @@ impl From<OnConflictArg> for OnConflict {
     }
 }
 
+impl SettingsArgs {
+    /// Whether one of the files is standard input.
+    pub fn reads_stdin(&self) -> bool {
+        self.values.iter().chain(&self.config).any(|path| path.as_os_str() == "-")
+    }
+}
+
 /// Whether an argument was typed, not taken from the environment or a default.
 pub fn by_flag(matches: Option<&ArgMatches>, id: &str) -> bool {
     matches.is_some_and(|matches| matches.value_source(id) == Some(ValueSource::CommandLine))

@@ -166,7 +166,7 @@ fn under_global(global: &Block<'_>, report: &mut Report) {
             misspelt(&path, name, report);
         } else if is_misspelt(key, INTEGRATIONS) && holds_argo_cd(value) {
             misspelt(&path, INTEGRATIONS, report);
-        } else if fold(key) == "argocd" && (holds_auth(value) || is_auth(value)) {
+        } else if fold(key) == "argocd" && (holds_auth(value) || is_auth(value) || holds_address(value)) {
             let right = global.path_of("integrations.argo-cd");
             report.problem::<()>(&path, format!("is not read here; write `integrations:` above it, as {right}"));
         } else if fold(key) == "auth" && (is_auth(value) || is_login(value)) {
@@ -175,9 +175,6 @@ fn under_global(global: &Block<'_>, report: &mut Report) {
                 &path,
                 format!("is not read here; write `external-argo-cd:` above it, as {right}, or `auth:` at the root"),
             );
-        } else if fold(key) == "argocd" && holds_address(value) {
-            let right = global.path_of("integrations.argo-cd");
-            report.problem::<()>(&path, format!("is not read here; write `integrations:` above it, as {right}"));
         } else if holds_auth(value) {
             misspelt(&path, EXTERNALS[0], report);
         } else if FIELDS.iter().any(|name| name.ends_with("Ref") && fold(key) == fold(name)) {

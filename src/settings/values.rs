@@ -41,16 +41,13 @@ pub(super) fn read(root: &Value, legacy: Option<bool>, report: &mut Report) -> O
         find(&scopes, &mut Report::new(false))
     };
     let chosen = choose(blocks, report)?;
-    let own_argocd = below.as_ref().unwrap_or(&root).block("argocd", &mut Report::new(false));
+    let ours = below.as_ref().unwrap_or(&root);
+    let own_argocd = ours.block("argocd", &mut Report::new(false));
     let own_address = own_argocd.is_some_and(|block| block.get("url").is_some() || block.get("svc").is_some());
     let (address, from) = address(&scopes, &found, &chosen, own_address, report);
-    let mut settings = config::options(below.as_ref().unwrap_or(&root), address, report);
+    let mut settings = config::options(ours, address, report);
     settings.sources.auth.clone_from(&chosen.path);
-    settings.sources.argocd = if below.as_ref().unwrap_or(&root).get("argocd").is_some() {
-        Some(below.as_ref().unwrap_or(&root).path_of("argocd"))
-    } else {
-        from
-    };
+    settings.sources.argocd = if ours.get("argocd").is_some() { Some(ours.path_of("argocd")) } else { from };
     settings.auth = chosen.auth();
     let needs_name = settings.auth.mode == Mode::Password || legacy.unwrap_or(settings.legacy_app_proxy);
     if needs_name && chosen.of_runtime.is_some() {
