@@ -8,7 +8,7 @@ mod support {
 use argocd_auth_webhook::core::{Auth, Delivery, Mode, OnConflict, SecretKeyRef, Username};
 use argocd_auth_webhook::settings::{Address, ByName, File, Overrides, Rollout, Settings};
 use std::time::Duration;
-use support::addresses::{ADDRESSES, UNUSABLE};
+use support::addresses::{ADDRESSES, MISPLACED, UNUSABLE};
 use support::decision::{config, values, with_auth};
 
 const SPELLINGS: [&str; 3] =
@@ -449,6 +449,70 @@ fn an_address_that_can_not_be_used_is_refused_and_no_other_is_taken() {
 }
 
 #[test]
+fn an_address_where_nobody_reads_it_is_refused_beside_our_own_block_too() {
+    for (yaml, says) in MISPLACED {
+        let said = error(values(&format!("auth: {{type: token, token: t}}\n{yaml}")));
+        assert!(said.contains(says), "{yaml}: {said}");
+    }
+    // The credential isn't looked for there, whatever it looks like.
+    for yaml in [
+        "global: {external-argo-cd: {type: token, token: t}}",
+        "external-argo-cd: {auth: {type: token}}",
+        "globals: {external-argo-cd: {auth: {type: token}, redis: {svc: a}}}",
+    ] {
+        let yaml = format!("auth: {{type: token, token: t}}\n{yaml}");
+        values(&yaml).unwrap_or_else(|error| panic!("{yaml}: {error}"));
+    }
+}
+
+#[test]
+fn two_charts_in_an_umbrella_that_differ_are_refused() {
+    let block = "{type: password, username: bob}";
+    let two = |first: &str, second: &str| {
+        format!(
+            "{{global: {{external-argo-cd: {{auth: {block}}}}}, aa: {{app-proxy: {{config: {{argoCdUsername: {first}}}}}}}, \
+             zz: {{app-proxy: {{config: {{argoCdUsername: {second}}}}}}}}}"
+        )
+    };
+    let says =
+        "zz.app-proxy.config.argoCdUsername: differs from aa.app-proxy.config.argoCdUsername, and both are given";
+    assert!(error(values(&two("ann", "eve"))).contains(says));
+    assert_eq!(values(&two("ann", "ann")).unwrap().auth.username, Username::Plain("ann".to_owned()));
+    assert_eq!(values(&two("''", "eve")).unwrap().auth.username, Username::Plain("eve".to_owned()));
+    // Blocks that say the same, each with a server of its own.
+    let servers = |first: &str, second: &str| {
+        format!(
+            "{{argo-cd: {{enabled: false}}, global: {{external-argo-cd: {{auth: {block}, server: {first}}}, integrations: \
+             {{argo-cd: {{server: {{auth: {block}, {second}}}}}}}}}}}"
+        )
+    };
+    let says = "global.integrations.argo-cd.server: differs from global.external-argo-cd.server, and both are given";
+    assert!(error(values(&servers("{svc: a}", "svc: b"))).contains(says));
+    assert_eq!(shown(values(&servers("{svc: a}", "svc: a")).unwrap().argocd.address), "a:80/");
+    // One that only says the default names nothing else.
+    assert_eq!(shown(values(&servers("{svc: a}", "svc: argo-cd-server")).unwrap().argocd.address), "a:80/");
+}
+
+#[test]
+fn ours_at_the_root_beside_our_charts_own_key_is_refused() {
+    for (yaml, says) in [
+        (
+            "argocd: {svc: a}",
+            "argocd: is not read here; write `argocd-auth-webhook:` above it, as argocd-auth-webhook.argocd",
+        ),
+        ("delivery: volume", "delivery: is not read here; write `argocd-auth-webhook:` above it"),
+        ("legacyAppProxy: true", "legacyAppProxy: is not read here"),
+    ] {
+        let yaml = format!("argocd-auth-webhook: {{auth: {{type: password}}}}\n{yaml}");
+        let said = error(values(&yaml));
+        assert!(said.contains(says), "{yaml}: {said}");
+    }
+    // An Argo CD of somebody else's under that name.
+    values("argocd-auth-webhook: {auth: {type: password}}\nargocd: {server: {replicas: 2}, tls: {}}").unwrap();
+    values("argocd-auth-webhook: {auth: {type: password}}\nrollout: {steps: []}\nservices: {a: 1}").unwrap();
+}
+
+#[test]
 fn in_an_umbrella_the_address_is_of_the_chart_that_has_the_block() {
     let block = "global: {external-argo-cd: {auth: {type: token, token: t}}}";
     let yaml = format!("argo-cd: {{fullnameOverride: other}}\ncf: {{{block}, argo-cd: {{fullnameOverride: own}}}}");
@@ -695,8 +759,12 @@ fn an_argo_cd_beside_the_runtime_in_an_umbrella_is_not_the_runtimes() {
 #[test]
 fn the_order_of_keys_means_nothing() {
     let (one, two) = ("aa: {argo-cd: {fullnameOverride: a-cd}}", "zz: {argo-cd: {fullnameOverride: z-cd}}");
-    let address = |yaml: String| argocd(&yaml);
-    assert_eq!(address(format!("{one}\n{two}")), address(format!("{two}\n{one}")));
+    let said =
+        |first: &str, second: &str| error(values(&format!("auth: {{type: token, token: t}}\n{first}\n{second}")));
+    assert_eq!(said(one, two), said(two, one));
+    // Of two that say the same it is the first by name.
+    let (one, two) = ("aa: {argo-cd: {fullnameOverride: x}}", "zz: {argo-cd: {fullnameOverride: x}}");
+    assert_eq!(argocd(&format!("{two}\n{one}")), ("x-server:80/".to_owned(), Some("aa.argo-cd".to_owned())));
 }
 
 #[test]

@@ -56,6 +56,8 @@ pub(super) const SERVICE: &str = "argo-cd-server";
 /// The classic chart's default of `external-argo-cd.server.svc`.
 pub(super) const CLASSIC_SERVICE: &str = "argocd-server";
 const DEFAULT_PORT: u16 = 80;
+/// What `argocd` of our own may hold.
+pub(super) const FIELDS: [&str; 6] = ["url", "svc", "port", "rootpath", "namespace", "tls"];
 
 impl Default for Address {
     fn default() -> Self {
@@ -84,7 +86,7 @@ pub(super) fn is_default(address: &Address, service: &str) -> bool {
 
 /// Reads `argocd` of our own configuration; what it doesn't say is as the Runtime's values have it.
 pub(super) fn from_config(block: &Block<'_>, runtime: Address, report: &mut Report) -> ArgoCd {
-    block.only(&["url", "svc", "port", "rootpath", "namespace", "tls"], report);
+    block.only(&FIELDS, report);
     let beside = ["svc", "port", "rootpath"].into_iter().find(|key| block.get(key).is_some());
     let address = match (block.get("url"), beside) {
         (Some(_), Some(key)) => {

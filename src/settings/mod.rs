@@ -4,6 +4,7 @@
 //! Runtime's values, where everything that isn't ours is somebody else's. A plain token or password
 //! in either is noticed and dropped: it becomes the name of the Secret that a chart makes from it.
 
+mod address;
 mod argocd;
 mod auth;
 mod block;

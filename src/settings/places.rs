@@ -53,20 +53,23 @@ pub(super) struct Scope<'v> {
 
 /// The document and each mapping at its root.
 pub(super) fn scopes<'v>(root: &Block<'v>, report: &mut Report) -> Vec<Scope<'v>> {
-    let mut scopes = vec![Scope { block: root.clone(), global: root.block("global", report) }];
     // What isn't a mapping under another's key is that other's.
     let mut quiet = Report::new(false);
+    let inner = charts_in(root).into_iter().map(|block| {
+        let global = block.block("global", &mut quiet);
+        Scope { block, global }
+    });
+    let outer = Scope { block: root.clone(), global: root.block("global", report) };
+    std::iter::once(outer).chain(inner).collect()
+}
+
+/// Each mapping beside `global`, as the charts in a chart have theirs.
+pub(super) fn charts_in<'v>(block: &Block<'v>) -> Vec<Block<'v>> {
     // In the order of their names, as for Helm: that of the file means nothing.
-    let mut keys: Vec<_> = root.map.iter().collect();
+    let mut keys: Vec<_> = block.map.iter().filter(|(key, _)| *key != "global").collect();
     keys.sort_unstable_by_key(|(key, _)| *key);
-    for (key, value) in keys {
-        if let (Value::Object(map), false) = (value, key == "global") {
-            let block = Block { map, path: key.clone() };
-            let global = block.block("global", &mut quiet);
-            scopes.push(Scope { block, global });
-        }
-    }
-    scopes
+    let chart = |(key, value): (&String, &'v Value)| Some(Block { map: value.as_object()?, path: block.path_of(key) });
+    keys.into_iter().filter_map(chart).collect()
 }
 
 /// What one spelling says in one scope.

@@ -4,12 +4,13 @@
 //! each is a problem that says what to write. Keys of others are left alone: what is refused here is
 //! near to a key of ours, or holds fields that only an auth block has.
 
+use super::argocd;
 use super::auth::{AUTH, FIELDS};
 use super::block::{Block, Report};
 use super::nearest::{fold, is_misspelt};
-use super::places::{CHART, Scope, descend};
+use super::places::{CHART, Scope, descend, scopes};
 use crate::core::INITIAL_PASSWORD;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 const EXTERNALS: [&str; 2] = ["external-argo-cd", "external-arg-cd"];
 const INTEGRATIONS: &str = "integrations";
@@ -33,6 +34,26 @@ pub(super) fn refuse(scopes: &[Scope<'_>], report: &mut Report) {
     if let Some(root) = scopes.first() {
         elsewhere(&root.block, &[], Copies::default(), report);
     }
+}
+
+/// Looks for where Argo CD is alone: the credential stands in a block of our own.
+pub(super) fn refuse_addresses(root: &Block<'_>, report: &mut Report) {
+    let map = addresses(root.map);
+    let root = Block { map: &map, path: String::new() };
+    refuse(&scopes(&root, &mut Report::new(false)), report);
+}
+
+/// What says where Argo CD's server is, and what stands around it.
+fn addresses(map: &Map<String, Value>) -> Map<String, Value> {
+    let kept = |(key, value): (&String, &Value)| match (fold(key).as_str(), value) {
+        ("redis" | "reposerver", _) => None,
+        (_, Value::Object(inner)) => {
+            let inner = addresses(inner);
+            (!inner.is_empty()).then(|| (key.clone(), Value::Object(inner)))
+        }
+        (key_folded, _) => ADDRESS.contains(&key_folded).then(|| (key.clone(), value.clone())),
+    };
+    map.iter().filter_map(kept).collect()
 }
 
 /// Where a block is read, as the keys to it.
@@ -121,7 +142,8 @@ fn without_global(root: &Block<'_>, at_root: bool, report: &mut Report) {
         } else if is_misspelt(key, "global") && holds_a_spelling(value) {
             misspelt(&path, "global", report);
         } else if key == "auth" && !at_root && is_auth(value) {
-            let text = "is not read here; write it as `auth:` at the root, or under global.external-argo-cd";
+            let text = "is not read here; write it as `auth:` at the root (in an umbrella's values under \
+                        `argocd-auth-webhook:`), or under global.external-argo-cd";
             report.problem::<()>(&path, text);
         }
     }
@@ -142,8 +164,7 @@ pub(super) fn misspelt_own(root: &Block<'_>, report: &mut Report) {
         if is_misspelt(key, AUTH) && (is_auth(value) || is_same || nothing_else) {
             misspelt(&root.path_of(key), AUTH, report);
         }
-        if is_misspelt(key, "argocd") && key != ARGO_CD && has(&["url", "svc", "port", "rootpath", "namespace", "tls"])
-        {
+        if is_misspelt(key, "argocd") && key != ARGO_CD && has(&argocd::FIELDS) {
             misspelt(&root.path_of(key), "argocd", report);
         }
     }

@@ -4,7 +4,7 @@
 use super::block::{Block, Report, did_you_mean, kind};
 use super::nearest::nearest;
 use super::places::{CHART, Found, Scope, Spelling, descend, find, scopes};
-use super::{Address, Settings, argocd, auth, bundled, config, names, strays};
+use super::{Settings, address, argocd, auth, bundled, config, names, strays};
 use crate::core::{Auth, DEFAULT_USERNAME, Mode, Username};
 use serde_json::Value;
 
@@ -27,9 +27,15 @@ pub(super) fn read(root: &Value, legacy: Option<bool>, report: &mut Report) -> O
     // Where an umbrella chart holds ours, our keys stand under its name.
     let below = Block::new(root.map.get(CHART).unwrap_or(&Value::Null), CHART.to_owned(), &mut Report::new(false));
     misspelt_options(&root, below.as_ref(), report);
+    if below.is_some() {
+        outside(&root, report);
+    }
     for holder in [Some(&root), below.as_ref()].into_iter().flatten() {
         strays::misspelt_own(holder, report);
     }
+    let ours = below.as_ref().unwrap_or(&root);
+    let own_argocd = ours.block("argocd", &mut Report::new(false));
+    let own_address = own_argocd.is_some_and(|block| block.get("url").is_some() || block.get("svc").is_some());
     let scopes = scopes(&root, report);
     let mut blocks = own_auth(&root, below.as_ref(), report);
     let found = if report.problems.is_empty() && blocks.is_empty() {
@@ -38,20 +44,21 @@ pub(super) fn read(root: &Value, legacy: Option<bool>, report: &mut Report) -> O
         blocks = of_runtime(&found, report);
         found
     } else {
+        if report.problems.is_empty() && !own_address {
+            strays::refuse_addresses(&root, report);
+        }
         find(&scopes, &mut Report::new(false))
     };
-    let chosen = choose(blocks, report)?;
-    let ours = below.as_ref().unwrap_or(&root);
-    let own_argocd = ours.block("argocd", &mut Report::new(false));
-    let own_address = own_argocd.is_some_and(|block| block.get("url").is_some() || block.get("svc").is_some());
-    let (address, from) = address(&scopes, &found, &chosen, own_address, report);
+    let (chosen, counted) = choose(blocks, report)?;
+    let scope = chosen.of_runtime.map_or(0, |(scope, _)| scope);
+    let (address, from) = address::of_runtime(&scopes, &found, scope, &counted, own_address, report);
     let mut settings = config::options(ours, address, report);
     settings.sources.auth.clone_from(&chosen.path);
     settings.sources.argocd = if ours.get("argocd").is_some() { Some(ours.path_of("argocd")) } else { from };
     settings.auth = chosen.auth();
     let needs_name = settings.auth.mode == Mode::Password || legacy.unwrap_or(settings.legacy_app_proxy);
     if needs_name && chosen.of_runtime.is_some() {
-        deprecated_username(&scopes, &chosen, &mut settings.auth, report);
+        deprecated_username(&scopes, scope, &mut settings.auth, report);
     }
     if chosen.read.is_plain() {
         who_makes_it(&chosen, &settings.auth, report);
@@ -96,8 +103,9 @@ fn of_runtime<'v>(found: &[Found<'v>], report: &mut Report) -> Vec<Chosen<'v>> {
     blocks.collect()
 }
 
-/// The one that counts. Merged values carry a chart's defaults beside what a person wrote.
-fn choose<'v>(mut blocks: Vec<Chosen<'v>>, report: &mut Report) -> Option<Chosen<'v>> {
+/// The one that counts, and the spellings that say it, its own first. Merged values carry a chart's defaults
+/// beside what a person wrote.
+fn choose<'v>(mut blocks: Vec<Chosen<'v>>, report: &mut Report) -> Option<(Chosen<'v>, Vec<&'static Spelling>)> {
     if !report.problems.is_empty() {
         return None;
     }
@@ -117,84 +125,27 @@ fn choose<'v>(mut blocks: Vec<Chosen<'v>>, report: &mut Report) -> Option<Chosen
     if place >= blocks.len() {
         return report.problem(auth::AUTH, config::MISSING.trim_end());
     }
-    Some(blocks.swap_remove(place))
-}
-
-/// Added to what is wrong with an address of the Runtime's.
-const SAY_WHERE: &str = "; or say where Argo CD is with argocd.url or argocd.svc";
-
-/// Where Argo CD is as far as the Runtime's values say, and what says so. What can't be used (a Helm
-/// template, say) is refused, unless our own block has the whole address.
-fn address(
-    scopes: &[Scope<'_>],
-    found: &[Found<'_>],
-    chosen: &Chosen<'_>,
-    own_address: bool,
-    report: &mut Report,
-) -> (Address, Option<String>) {
-    let mut quiet = Report::new(false);
-    let scope = chosen.of_runtime.map_or(0, |(scope, _)| scope);
-    let argo_cd = beside(scopes, scope, "argo-cd");
-    let enabled = argo_cd.as_ref().and_then(bundled::enabled);
-    let spelling = chosen.of_runtime.map(|(_, spelling)| spelling);
-    // The block's own `server` before one of another spelling.
-    let own_first = found.iter().filter(|found| Some(found.spelling.parent) == spelling.map(|own| own.parent));
-    let mut servers = own_first.chain(found).filter_map(|found| {
-        let server = found.server.as_ref()?;
-        let address = argocd::from_values(server, found.spelling.service, &mut quiet)?;
-        let default = argocd::is_default(&address, found.spelling.service);
-        Some((address, server.path.clone(), default))
-    });
-    let taken = match enabled {
-        Some(true) => None,
-        Some(false) => servers.next(),
-        // Nothing says that there is none; but another one that is named is the one that is meant.
-        None => servers.find(|(_, _, default)| !default),
-    };
-    let taken = taken.map(|(address, path, _)| (address, Some(path)));
-    let address = taken.unwrap_or_else(|| match (enabled, argo_cd) {
-        (Some(false), _) => (spelling.map(|own| Address::of_service(own.service)).unwrap_or_default(), None),
-        (_, Some(argo_cd)) => (bundled::address(&argo_cd, &mut quiet), Some(argo_cd.path)),
-        (_, None) => (Address::default(), None),
-    });
-    // What can't be used is no reason to look somewhere else, unless our own block says where.
-    quiet.problems.append(&mut quiet.warnings);
-    quiet.problems.dedup();
-    if !own_address {
-        for problem in quiet.problems {
-            report.problem::<()>(&problem.path, format!("{}{SAY_WHERE}", problem.text));
-        }
-    }
-    address
-}
-
-/// A key of the Runtime's beside a scope's `global`. Where `global` is an umbrella's, shared by all, it is that
-/// of a chart in it, before an Argo CD that stands beside the Runtime.
-fn beside<'v>(scopes: &[Scope<'v>], scope: usize, key: &str) -> Option<Block<'v>> {
-    let mut quiet = Report::new(false);
-    let mut of = |scope: &Scope<'v>| scope.block.block(key, &mut quiet);
-    let inner = if scope == 0 { scopes.iter().skip(1).find_map(&mut of) } else { None };
-    inner.or_else(|| scopes.get(scope).and_then(&mut of))
+    blocks.swap(0, place);
+    let counted = blocks.iter().filter_map(|block| Some(block.of_runtime?.1)).collect();
+    Some((blocks.swap_remove(0), counted))
 }
 
 /// The chart takes this one first where both stand.
-fn deprecated_username(scopes: &[Scope<'_>], chosen: &Chosen<'_>, auth: &mut Auth, report: &mut Report) {
-    let scope = chosen.of_runtime.map_or(0, |(scope, _)| scope);
-    // The app-proxy's values are its own; anything odd in their shape is not for us to refuse.
-    let app_proxy = beside(scopes, scope, "app-proxy");
-    let Some(config) = app_proxy.and_then(|block| descend(&block, &["config"], &mut Report::new(false))) else {
-        return;
-    };
-    let Some(name) = auth::checked(&config, "argoCdUsername", names::username, report) else { return };
-    let left_out = beside(scopes, scope, "argo-cd").as_ref().and_then(bundled::enabled) == Some(false);
-    if name == DEFAULT_USERNAME && left_out {
+fn deprecated_username(scopes: &[Scope<'_>], scope: usize, auth: &mut Auth, report: &mut Report) {
+    let enabled = address::beside(scopes, scope, "argo-cd").first().and_then(bundled::enabled);
+    let given = address::beside(scopes, scope, "app-proxy").into_iter().filter_map(|app_proxy| {
+        // The app-proxy's values are its own; anything odd in their shape is not for us to refuse.
+        let config = descend(&app_proxy, &["config"], &mut Report::new(false))?;
+        let name = auth::checked(&config, "argoCdUsername", names::username, report)?;
         // The classic charts' default, which they read for the Argo CD that they bring along alone.
-        return;
-    }
+        (name != DEFAULT_USERNAME || enabled != Some(false)).then(|| (name, config.path_of("argoCdUsername")))
+    });
+    let given = given.collect();
+    let Some((name, path)) = address::agreed(given, report) else { return };
     if let Username::Plain(given) = &auth.username {
         // The charts' own values say it twice.
         if *given != name {
-            report.warn(&config.path_of("argoCdUsername"), "is deprecated and wins over auth.username; move it there");
+            report.warn(&path, "is deprecated and wins over auth.username; move it there");
         }
         auth.username = Username::Plain(name);
         auth.chart_has_username = true;
@@ -221,6 +172,19 @@ fn misspelt_options(root: &Block<'_>, below: Option<&Block<'_>>, report: &mut Re
     near(root, &["delivery", "onConflict", "legacyAppProxy", "rollout"], report);
     if let Some(below) = below {
         near(below, &config::OPTIONS, report);
+    }
+}
+
+/// Ours at the root of a file in which our chart has a key of its own. Others have an `argocd` too, with other
+/// things in it.
+fn outside(root: &Block<'_>, report: &mut Report) {
+    let is_field = |key: &String| argocd::FIELDS.contains(&key.as_str());
+    let is_argocd = |value: &Value| value.as_object().is_some_and(|map| map.keys().all(is_field));
+    for key in ["argocd", "delivery", "onConflict", "legacyAppProxy"] {
+        if root.get(key).is_some_and(|value| key != "argocd" || is_argocd(value)) {
+            let right = format!("{CHART}.{key}");
+            report.problem::<()>(key, format!("is not read here; write `{CHART}:` above it, as {right}"));
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::server::{ArgoCd, secret_value};
 use serde_json::{Value, json};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A key as Argo CD lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,8 +59,14 @@ impl ArgoCd {
         self.call("GET", "/api/v1/applications", Some(key), None).status == 200
     }
 
-    /// Changes the administrator's password as a person does, through the API.
+    /// Changes the administrator's password as a person does, through the API. That ends what was made in an
+    /// earlier second (Argo CD's times are whole ones), so it waits for the next.
     pub fn change_password(&self, session: &str, before: &str, after: &str) {
+        let second = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let made = second();
+        while second() == made {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let body = json!({ "name": "admin", "currentPassword": before, "newPassword": after });
         let answer = self.call("PUT", "/api/v1/account/password", Some(session), Some(&body));
         assert_eq!(answer.status, 200, "{answer:?}");

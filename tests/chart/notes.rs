@@ -1,7 +1,7 @@
 //! What a person reads after the installation.
 
 use super::helm::{Helm, chart, objects, program_values, values_file};
-use crate::support::addresses::{ADDRESSES, UNUSABLE};
+use crate::support::addresses::{ADDRESSES, MISPLACED, UNUSABLE};
 use crate::support::decision::values;
 
 /// The notes, with values given as text.
@@ -54,6 +54,35 @@ fn an_address_that_can_not_be_used_is_refused_in_the_programs_words() {
         let yaml = format!("auth: {{type: token, tokenSecretKeyRef: {{name: a, key: b}}}}\n{yaml}");
         let said = Helm::four().render_alone(&yaml).expect_err(&yaml);
         assert!(said.contains(says) && said.contains("argocd.url or argocd.svc"), "{yaml}: {said}");
+    }
+}
+
+#[test]
+fn an_address_where_nobody_reads_it_is_refused_in_the_programs_words() {
+    for (yaml, says) in MISPLACED {
+        let yaml = format!("auth: {{type: token, tokenSecretKeyRef: {{name: a, key: b}}}}\n{yaml}");
+        let said = Helm::four().render_alone(&yaml).expect_err(&yaml);
+        assert!(said.contains(says) && !said.contains("eyJa"), "{yaml}: {said}");
+    }
+}
+
+#[test]
+fn two_charts_that_differ_are_refused_in_the_programs_words() {
+    let block = "{type: password, username: bob}";
+    for yaml in [
+        format!(
+            "{{global: {{external-argo-cd: {{auth: {block}}}}}, aa: {{app-proxy: {{config: {{argoCdUsername: ann}}}}}}, zz: \
+             {{app-proxy: {{config: {{argoCdUsername: eve}}}}}}}}"
+        ),
+        format!(
+            "{{argo-cd: {{enabled: false}}, global: {{external-argo-cd: {{auth: {block}, server: {{svc: a}}}}, integrations: \
+             {{argo-cd: {{server: {{auth: {block}, svc: b}}}}}}}}}}"
+        ),
+    ] {
+        let wanted = values(&yaml).unwrap_err().to_string();
+        let wanted = wanted.strip_prefix("values.yaml: ").unwrap();
+        let said = Helm::four().render_alone(&yaml).expect_err(&yaml);
+        assert!(said.contains(wanted.trim()), "{yaml}: {wanted}: {said}");
     }
 }
 

@@ -30,7 +30,7 @@ const MORE: [&str; 31] = [
     "global: {external-arg-cd: {auth: {type: password, passwordSecretKeyRef: []}}, external-argo-cd: {auth: null}, integrations: ''}",
     "global: {external-arg-cd: {auth: {type: password, username: robot}}, app: {x: 1}}\napp-proxy: {config: {argoCdUsername: robot-2}}",
     "auth: {type: password}\nglobal: {integrations: {argo-cd: {server: {svc: a.b, port: 443, rootpath: x/y, other: z}}}}",
-    "auth: {type: password}\nglobal: {external-argo-cd: {server: {svc: first}}, integrations: {argo-cd: {server: {svc: second}}}}",
+    "auth: {type: password}\nglobal: {external-argo-cd: {server: {svc: first}}, integrations: {argo-cd: {server: {svc: first}}}}",
     "global: {external-argo-cd: {server: {rootpath: /argocd}, auth: {type: password}}}",
     "global: {external-argo-cd: {auth: {type: password, username: robot}}, integrations: {argo-cd: {server: {auth: {type: password}}}}}",
     "auth: {type: password}\nglobal: {integrations: {argo-cd: {server: {port: 8080}}}}\nargocd: {rootpath: x}",

@@ -77,18 +77,51 @@ pub const ADDRESSES: &[(&str, &str, Option<&str>)] = &[
         "c-server:80/",
         Some("cf.argo-cd"),
     ),
-    ("zz: {argo-cd: {fullnameOverride: z}}\naa: {argo-cd: {fullnameOverride: a}}", "a-server:80/", Some("aa.argo-cd")),
+    // Two that say the same.
+    ("zz: {argo-cd: {fullnameOverride: a}}\naa: {argo-cd: {fullnameOverride: a}}", "a-server:80/", Some("aa.argo-cd")),
     (
-        "argo-cd: {enabled: false}\nglobal: {external-argo-cd: {server: {svc: a}}, integrations: {argo-cd: {server: {svc: b}}}}",
+        "zz: {argo-cd: {enabled: false}}\naa: {argo-cd: {enabled: false, fullnameOverride: a}}",
+        "argo-cd-server:80/",
+        None,
+    ),
+    (
+        "global: {external-argo-cd: {server: {svc: a}}}\ncf: {global: {external-argo-cd: {server: {svc: a}}}}",
         "a:80/",
         Some("global.external-argo-cd.server"),
+    ),
+    // A chart in a chart.
+    (
+        "platform: {runtime: {argo-cd: {enabled: false}}}\nglobal: {external-argo-cd: {server: {svc: argocd-server}}}",
+        "argocd-server:80/",
+        Some("global.external-argo-cd.server"),
+    ),
+    (
+        "argo-cd: {enabled: true}\nplatform: {runtime: {argo-cd: {fullnameOverride: r}}}",
+        "r-server:80/",
+        Some("platform.runtime.argo-cd"),
+    ),
+    // Not in what Argo CD's own chart has of that name.
+    ("argo-cd: {x: {argo-cd: {fullnameOverride: r}}}", "argo-cd-server:80/", Some("argo-cd")),
+    // Of the nearest charts that have one.
+    (
+        "a: {b: {argo-cd: {fullnameOverride: deep}}}\nz: {argo-cd: {fullnameOverride: near}}",
+        "near-server:80/",
+        Some("z.argo-cd"),
     ),
     (
         "argo-cd: {enabled: true}\nglobal: {external-argo-cd: {server: {svc: a}}}\nargocd: {port: 8080, rootpath: x}",
         "argo-cd-server:8080/x",
         Some("argocd"),
     ),
-    // Our own block says where, whatever else can't be used.
+    // Our own block says where, whatever else can't be used, differs or stands where nobody reads it.
+    (
+        "aa: {argo-cd: {fullnameOverride: a}}\nzz: {argo-cd: {fullnameOverride: z}}\nargocd: {svc: b}",
+        "b:80/",
+        Some("argocd"),
+    ),
+    ("global: {external-argo-cd: {svc: a}}\nargocd: {url: 'http://b'}", "http://b", Some("argocd")),
+    // Another's.
+    ("global: {external-argo-cd: {redis: {svc: r, port: 6379}}}\nredis: {port: 6379}", "argo-cd-server:80/", None),
     ("argo-cd: {fullnameOverride: ''}\nargocd: {svc: a}", "a:80/", Some("argocd")),
     (
         "global: {external-argo-cd: {server: {svc: 'a b', port: 0}}}\nargocd: {url: 'http://b'}",
@@ -133,4 +166,46 @@ pub const UNUSABLE: &[(&str, &str)] = &[
         "argo-cd.server.service.servicePortHttp: is not a port",
     ),
     ("cf: {argo-cd: {fullnameOverride: 'a b'}}", "cf.argo-cd.fullnameOverride: is not allowed"),
+    // Two that differ.
+    (
+        "aa: {argo-cd: {fullnameOverride: a}}\nzz: {argo-cd: {fullnameOverride: z}}",
+        "zz.argo-cd: differs from aa.argo-cd, and both are given; keep one of them",
+    ),
+    ("aa: {argo-cd: {enabled: false}}\nzz: {argo-cd: {a: 1}}", "zz.argo-cd: differs from aa.argo-cd"),
+    (
+        "argo-cd: {enabled: false}\nglobal: {external-argo-cd: {server: {svc: a}}, integrations: {argo-cd: {server: {svc: b}}}}",
+        "global.integrations.argo-cd.server: differs from global.external-argo-cd.server, and both are given",
+    ),
+    (
+        "global: {external-argo-cd: {server: {svc: a}}}\ncf: {global: {external-argo-cd: {server: {svc: b}}}}",
+        "cf.global.external-argo-cd.server: differs from global.external-argo-cd.server",
+    ),
+];
+
+/// Values beside an `auth` of our own that say where Argo CD is where nobody reads it, and what is said of it.
+pub const MISPLACED: &[(&str, &str)] = &[
+    (
+        "global: {external-argo-cd: {svc: a}}",
+        "global.external-argo-cd.svc: is not read here; write `server:` above it, as global.external-argo-cd.server.svc",
+    ),
+    (
+        "global: {argo-cd: {server: {svc: a}}}",
+        "global.argo-cd: is not read here; write `integrations:` above it, as global.integrations.argo-cd",
+    ),
+    (
+        "external-argo-cd: {server: {svc: a}}",
+        "external-argo-cd: is not read here; write `global:` above it, as global.external-argo-cd",
+    ),
+    (
+        "global: {external-argocd: {server: {svc: a}}}",
+        "global.external-argocd: is not read; write it as `external-argo-cd:`",
+    ),
+    (
+        "cf: {global: {integrations: {argo-cd: {rootPath: /a}}}}",
+        "cf.global.integrations.argo-cd.rootPath: is not read here; write `server:` above it",
+    ),
+    (
+        "globals: {external-argo-cd: {auth: {type: token, token: eyJa}, server: {port: 81}}}",
+        "globals: is not read; write it as `global:`",
+    ),
 ];

@@ -138,38 +138,77 @@ The Argo CD that the Runtime brings along: {svc, port, rootpath}, or {url}.
 {{- end -}}
 {{- end -}}
 
+{{/*
+The `argo-cd` of the Runtime's charts, of which two must say the same: {path, block, given, enabled}, where
+`enabled` is "true", "false" or "unsaid". (dict "strict" … "root" . "scope" "a.")
+*/}}
+{{- define "argocd-auth-webhook.oneArgoCd" -}}
+{{- $strict := .strict -}}
+{{- $found := (include "argocd-auth-webhook.beside" (dict "root" .root "scope" .scope "key" "argo-cd") | fromJson).found -}}
+{{- $one := dict "path" "" "block" dict "given" false "enabled" "unsaid" -}}
+{{- $said := "" -}}
+{{- range $place, $candidate := $found -}}
+{{- $path := printf "%sargo-cd" .scope -}}
+{{- $enabled := "unsaid" -}}
+{{- if and (hasKey .value "enabled") (not (kindIs "invalid" .value.enabled)) -}}
+{{- /* Helm leaves a chart out for no other value than this. */ -}}
+{{- $enabled = ternary "false" "true" (and (kindIs "bool" .value.enabled) (not .value.enabled)) -}}
+{{- end -}}
+{{- $says := "left out" -}}
+{{- if and (gt (len $found) 1) (ne $enabled "false") -}}
+{{- $says = include "argocd-auth-webhook.bundled" (dict "strict" $strict "path" $path "block" .value) -}}
+{{- end -}}
+{{- if eq $place 0 -}}
+{{- $one = dict "path" $path "block" .value "given" true "enabled" $enabled -}}
+{{- $said = $says -}}
+{{- else if ne $says $said -}}
+{{- include "argocd-auth-webhook.unusable" (dict "strict" $strict "at" $path "says" (printf "differs from %s, and both are given; keep one of them" $one.path)) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $one -}}
+{{- end -}}
+
 {{/* Where Argo CD is: {path, svc, port, rootpath} or {path, url}; `path` is empty where nothing says so. */}}
 {{- define "argocd-auth-webhook.argocd" -}}
 {{- $auth := include "argocd-auth-webhook.auth" . | fromJson -}}
-{{- $beside := include "argocd-auth-webhook.beside" (dict "root" . "scope" $auth.scope "key" "argo-cd") | fromJson -}}
-{{- $argoCd := dict "path" (printf "%sargo-cd" ($beside.scope | default "")) "block" ($beside.value | default dict) "given" (not (not $beside.value)) -}}
-{{- $enabled := "unsaid" -}}
-{{- if and (hasKey $argoCd.block "enabled") (not (kindIs "invalid" $argoCd.block.enabled)) -}}
-{{- /* Helm leaves a chart out for no other value than this. */ -}}
-{{- $enabled = ternary "false" "true" (and (kindIs "bool" $argoCd.block.enabled) (not $argoCd.block.enabled)) -}}
-{{- end -}}
 {{- $own := .Values.argocd | default dict -}}
 {{- $own = ternary $own (dict) (kindIs "map" $own) -}}
 {{- $strict := not (or $own.url $own.svc) -}}
+{{- $argoCd := include "argocd-auth-webhook.oneArgoCd" (dict "strict" $strict "root" . "scope" $auth.scope) | fromJson -}}
+{{- $enabled := $argoCd.enabled -}}
 {{- $services := dict "external-arg-cd" "argocd-server" "external-argo-cd" "argocd-server" "integrations" "argo-cd-server" -}}
-{{- $servers := list -}}
+{{- $server := dict -}}
 {{- range $first := list true false -}}
+{{- if and (not $server) (ne $enabled "true") -}}
+{{- $given := list -}}
+{{- $byDefault := dict -}}
 {{- range (include "argocd-auth-webhook.found" $ | fromJson).found -}}
 {{- $says := or (include "argocd-auth-webhook.given" .server.svc) (include "argocd-auth-webhook.given" .server.port) (include "argocd-auth-webhook.given" .server.rootpath) -}}
-{{- if and $says (not $servers) (ne $enabled "true") (eq $first (eq .spelling $auth.spelling)) -}}
+{{- if and $says (eq $first (has .spelling $auth.spellings)) -}}
 {{- $default := get $services .spelling -}}
 {{- $path := ternary (trimSuffix ".auth" .path) (printf "%s.server" (trimSuffix ".auth" .path)) (eq .spelling "integrations") -}}
 {{- $address := include "argocd-auth-webhook.service" (dict "strict" $strict "path" $path "block" .server "otherwise" (dict "svc" $default "port" 80 "rootpath" "")) | fromJson -}}
-{{- $_ := set $address "path" $path -}}
-{{- if or (eq $enabled "false") (ne $address.svc $default) (ne (int $address.port) 80) $address.rootpath -}}
-{{- $servers = append $servers $address -}}
+{{- if or (ne $address.svc $default) (ne (int $address.port) 80) $address.rootpath -}}
+{{- if and $given (not (deepEqual $address (omit (first $given) "path"))) -}}
+{{- include "argocd-auth-webhook.unusable" (dict "strict" $strict "at" $path "says" (printf "differs from %s, and both are given; keep one of them" (first $given).path)) -}}
 {{- end -}}
+{{- $_ := set $address "path" $path -}}
+{{- $given = append $given $address -}}
+{{- else if not $byDefault -}}
+{{- $byDefault = merge (dict "path" $path) $address -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if $given -}}
+{{- $server = first $given -}}
+{{- else if eq $enabled "false" -}}
+{{- $server = $byDefault -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- $address := dict "svc" (get $services $auth.spelling | default "argo-cd-server") "port" 80 "rootpath" "" "path" "" -}}
-{{- if and $servers (ne $enabled "true") -}}
-{{- $address = first $servers -}}
+{{- if $server -}}
+{{- $address = $server -}}
 {{- else if and $argoCd.given (ne $enabled "false") -}}
 {{- $address = include "argocd-auth-webhook.bundled" (merge (dict "strict" $strict) $argoCd) | fromJson -}}
 {{- $_ := set $address "path" $argoCd.path -}}

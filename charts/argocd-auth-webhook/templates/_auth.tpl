@@ -194,6 +194,10 @@ those since 0.26 read a spelling whichever chart it is: `integrations`.
 {{- $blocks := list -}}
 {{- if $own -}}
 {{- $blocks = list (dict "path" "auth" "scope" "" "spelling" "" "auth" $own) -}}
+{{- $argocd := include "argocd-auth-webhook.map" .Values.argocd | fromJson -}}
+{{- if not (or $argocd.url $argocd.svc) -}}
+{{- include "argocd-auth-webhook.strays" (dict "Values" (include "argocd-auth-webhook.addresses" .Values | fromJson)) -}}
+{{- end -}}
 {{- else -}}
 {{- include "argocd-auth-webhook.strays" . -}}
 {{- range (include "argocd-auth-webhook.found" . | fromJson).found -}}
@@ -227,7 +231,9 @@ Runtime makes the Secret of a plain credential: surely where it reads the block 
 {{- $compared := include "argocd-auth-webhook.compared" $effective -}}
 {{- $known := false -}}
 {{- $read := false -}}
+{{- $spellings := list -}}
 {{- range $blocks -}}
+{{- $spellings = append $spellings .spelling -}}
 {{- if ne (include "argocd-auth-webhook.compared" .) $compared -}}
 {{- fail (printf "%s: differs from %s, and both are given; keep one of them" .path $first) -}}
 {{- end -}}
@@ -239,6 +245,7 @@ Runtime makes the Secret of a plain credential: surely where it reads the block 
 {{- end -}}
 {{- $_ := set $effective "readByRuntime" $read -}}
 {{- $_ := set $effective "knownToRuntime" $known -}}
+{{- $_ := set $effective "spellings" $spellings -}}
 {{- $create := toString .Values.credentials.createSecret -}}
 {{- $makes := and $effective.plain (or (eq $create "true") (and (eq $create "auto") (not $read))) -}}
 {{- $_ := set $effective "makesSecret" (ternary true false (not (not $makes))) -}}

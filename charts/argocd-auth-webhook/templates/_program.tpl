@@ -1,36 +1,68 @@
 {{/*
-A key of the Runtime's beside `global`. Where `global` is an umbrella's, shared by all, it is that of a chart in
-it, before an Argo CD that stands beside the Runtime.
+The mappings of one name beside a scope's `global`: {found: [{scope, value}]}. The scope's own, or of the nearest
+charts in it that have one. Where `global` is at the root it may be an umbrella's, shared by all: then what a
+chart in it has comes before what stands beside the Runtime. (dict "root" . "scope" "a." "key" "…")
 */}}
 {{- define "argocd-auth-webhook.beside" -}}
 {{- $key := .key -}}
-{{- $scope := .scope -}}
-{{- $found := dict -}}
-{{- range (include "argocd-auth-webhook.scopes" .root | fromJson).scopes -}}
+{{- $around := .root.Values -}}
+{{- if .scope }}{{ $around = get .root.Values (trimSuffix "." .scope) }}{{ end -}}
+{{- $own := include "argocd-auth-webhook.map" (get ($around | default dict) $key) | fromJson -}}
+{{- $found := list -}}
+{{- if and .scope $own -}}
+{{- $found = list (dict "scope" .scope "value" $own) -}}
+{{- else -}}
+{{- $level := list (dict "path" (.scope | default "") "block" ($around | default dict)) -}}
+{{- range until 2 -}}
+{{- $charts := list -}}
+{{- range $one := $level -}}
+{{- range $name, $value := $one.block -}}
+{{- if and (kindIs "map" $value) (ne $name "global") (ne $name $key) -}}
+{{- $charts = append $charts (dict "path" (printf "%s%s." $one.path $name) "block" $value) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $level = ternary list $charts (gt (len $found) 0) -}}
+{{- range $level -}}
 {{- $value := include "argocd-auth-webhook.map" (get .block $key) | fromJson -}}
-{{- $is := or (eq .path $scope) (eq $scope "") -}}
-{{- if and $value $is (or (not $found.value) (eq $found.scope "")) -}}
-{{- $found = dict "value" $value "scope" .path -}}
+{{- if $value }}{{ $found = append $found (dict "scope" .path "value" $value) }}{{ end -}}
 {{- end -}}
 {{- end -}}
-{{- toJson $found -}}
+{{- if and $own (not $found) }}{{ $found = list (dict "scope" (.scope | default "") "value" $own) }}{{ end -}}
+{{- end -}}
+{{- toJson (dict "found" $found) -}}
+{{- end -}}
+
+{{/* The first of those, or an empty one. */}}
+{{- define "argocd-auth-webhook.firstBeside" -}}
+{{- $found := (include "argocd-auth-webhook.beside" . | fromJson).found -}}
+{{- if $found }}{{ toJson (first $found) }}{{ else }}{}{{ end -}}
 {{- end -}}
 
 {{/* The app-proxy's own, older key: ours, or where this chart is installed by itself the Runtime's. */}}
 {{- define "argocd-auth-webhook.argoCdUsername" -}}
 {{- $auth := include "argocd-auth-webhook.auth" . | fromJson -}}
 {{- if $auth.spelling -}}
-{{- $appProxy := include "argocd-auth-webhook.beside" (dict "root" . "scope" $auth.scope "key" "app-proxy") | fromJson -}}
-{{- $path := printf "%sapp-proxy.config.argoCdUsername" ($appProxy.scope | default "") -}}
-{{- $config := include "argocd-auth-webhook.map" ($appProxy.value | default dict).config | fromJson -}}
-{{- $theirs := ternary $config.argoCdUsername "" (kindIs "string" $config.argoCdUsername) -}}
 {{- $ours := .Values.argoCdUsername | default "" -}}
-{{- if and $config.argoCdUsername (or (eq $auth.mode "password") .Values.legacyAppProxy) (not (regexMatch "^[-._A-Za-z0-9]{1,32}$" $theirs)) -}}
-{{- fail (printf "%s: is not allowed: it must be a user name, a string of letters, digits, '-', '_' and '.', at most 32" $path) -}}
+{{- $mode := $auth.mode -}}
+{{- $argoCd := (include "argocd-auth-webhook.firstBeside" (dict "root" . "scope" $auth.scope "key" "argo-cd") | fromJson).value | default dict -}}
+{{- $theirs := "" -}}
+{{- $path := "" -}}
+{{- range (include "argocd-auth-webhook.beside" (dict "root" . "scope" $auth.scope "key" "app-proxy") | fromJson).found -}}
+{{- $at := printf "%sapp-proxy.config.argoCdUsername" .scope -}}
+{{- $config := include "argocd-auth-webhook.map" .value.config | fromJson -}}
+{{- $name := ternary $config.argoCdUsername "" (kindIs "string" $config.argoCdUsername) -}}
+{{- $needed := or (eq $mode "password") $.Values.legacyAppProxy -}}
+{{- if and $config.argoCdUsername $needed (not (regexMatch "^[-._A-Za-z0-9]{1,32}$" $name)) -}}
+{{- fail (printf "%s: is not allowed: it must be a user name, a string of letters, digits, '-', '_' and '.', at most 32" $at) -}}
 {{- end -}}
-{{- $argoCd := (include "argocd-auth-webhook.beside" (dict "root" . "scope" $auth.scope "key" "argo-cd") | fromJson).value | default dict -}}
 {{- /* The classic charts' default, which they read for the Argo CD that they bring along alone. */ -}}
-{{- if and (eq $theirs "admin") (kindIs "bool" $argoCd.enabled) (not $argoCd.enabled) }}{{ $theirs = "" }}{{ end -}}
+{{- if and (eq $name "admin") (kindIs "bool" $argoCd.enabled) (not $argoCd.enabled) }}{{ $name = "" }}{{ end -}}
+{{- if and $name $theirs $needed (ne $name $theirs) -}}
+{{- fail (printf "%s: differs from %s, and both are given; keep one of them" $at $path) -}}
+{{- end -}}
+{{- if and $name (not $theirs) }}{{ $theirs = $name }}{{ $path = $at }}{{ end -}}
+{{- end -}}
 {{- if and $ours $theirs (ne $ours $theirs) -}}
 {{- fail (printf "argoCdUsername: differs from %s, and both are given; keep one of them" $path) -}}
 {{- end -}}
@@ -41,7 +73,7 @@ it, before an Argo CD that stands beside the Runtime.
 {{/* Puts a value at a path of keys that ends in a dot or is empty. (dict "into" dict "scope" "a." "value" dict) */}}
 {{- define "argocd-auth-webhook.put" -}}
 {{- $value := .value -}}
-{{- if .scope }}{{ $value = dict (trimSuffix "." .scope) .value }}{{ end -}}
+{{- if .scope }}{{ range reverse (splitList "." (trimSuffix "." .scope)) }}{{ $value = dict . $value }}{{ end }}{{ end -}}
 {{- $_ := mustMergeOverwrite .into $value -}}
 {{- end -}}
 
@@ -76,7 +108,7 @@ text in place of a plain credential; where Argo CD is; and our own keys.
 {{- include "argocd-auth-webhook.put" (dict "into" $values "scope" .scope "value" (dict "global" (dict .spelling $parent))) -}}
 {{- end -}}
 {{- end -}}
-{{- $argoCd := include "argocd-auth-webhook.beside" (dict "root" . "scope" $auth.scope "key" "argo-cd") | fromJson -}}
+{{- $argoCd := include "argocd-auth-webhook.firstBeside" (dict "root" . "scope" $auth.scope "key" "argo-cd") | fromJson -}}
 {{- if $argoCd.value -}}
 {{- $server := include "argocd-auth-webhook.map" $argoCd.value.server | fromJson -}}
 {{- $service := include "argocd-auth-webhook.map" $server.service | fromJson -}}

@@ -217,6 +217,22 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- include "argocd-auth-webhook.inParent" (dict "path" (printf "%s.server" $at) "block" $server "auth" "auth") -}}
 {{- end -}}
 
+{{/* What says where Argo CD's server is, and what stands around it: all that is looked at beside an `auth` of our own. */}}
+{{- define "argocd-auth-webhook.addresses" -}}
+{{- $kept := dict -}}
+{{- range $key, $value := . -}}
+{{- $folded := include "argocd-auth-webhook.fold" $key -}}
+{{- if kindIs "map" $value -}}
+{{- $inner := dict -}}
+{{- if not (has $folded (list "redis" "reposerver")) }}{{ $inner = include "argocd-auth-webhook.addresses" $value | fromJson }}{{ end -}}
+{{- if $inner }}{{ $_ := set $kept $key $inner }}{{ end -}}
+{{- else if has $folded (list "svc" "port" "rootpath") -}}
+{{- $_ := set $kept $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $kept -}}
+{{- end -}}
+
 {{- define "argocd-auth-webhook.strays" -}}
 {{- range $scope := (include "argocd-auth-webhook.scopes" . | fromJson).scopes -}}
 {{- range $key, $value := $scope.block -}}
@@ -229,7 +245,7 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- else if and (include "argocd-auth-webhook.misspelt" (dict "key" $key "name" "global")) (include "argocd-auth-webhook.holdsASpelling" $value) -}}
 {{- fail (printf "%s: is not read; write it as `global:`" $at) -}}
 {{- else if and $scope.path (eq $key "auth") (include "argocd-auth-webhook.isAuth" $value) -}}
-{{- fail (printf "%s: is not read here; write it as `auth:` at the root, or under global.external-argo-cd" $at) -}}
+{{- fail (printf "%s: is not read here; write it as `auth:` at the root (in an umbrella's values under `argocd-auth-webhook:`), or under global.external-argo-cd" $at) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
