@@ -102,6 +102,8 @@ pub enum TlsFailure {
     WrongName(String),
     /// The certificate has expired, or isn't valid yet.
     OutOfTime(String),
+    /// It serves with the certificate of a CA, which isn't itself among those that are trusted.
+    CaAsLeaf,
     /// The other side speaks no TLS.
     NoTls,
     /// Anything else.
@@ -222,6 +224,10 @@ impl TlsFailure {
             }
             Self::WrongName(_) => "use one of the certificate's names as the address",
             Self::OutOfTime(_) => "renew Argo CD's certificate, or set the clocks right",
+            Self::CaAsLeaf => {
+                "give that certificate itself in argocd.tls.caSecretKeyRef or caConfigMapKeyRef, or let Argo CD serve \
+                 with one that is no CA's"
+            }
             Self::NoTls => "use an http address: Argo CD runs with --insecure",
             Self::Other(_) => {
                 "use an http address if Argo CD runs with --insecure; else look at its certificate and at its log"
@@ -270,6 +276,9 @@ impl fmt::Display for TlsFailure {
         match self {
             Self::UnknownIssuer => f.write_str("nobody who is trusted has signed its certificate"),
             Self::WrongName(reason) | Self::OutOfTime(reason) | Self::Other(reason) => f.write_str(reason),
+            Self::CaAsLeaf => {
+                f.write_str("it serves with the certificate of a CA, which isn't itself one that is trusted")
+            }
             Self::NoTls => f.write_str("the other side speaks no TLS"),
         }
     }

@@ -1,11 +1,10 @@
 //! Whose certificate is believed.
 
 use super::error::{Cause, TlsFailure};
-use crate::pki::unchecked;
-use rustls::crypto::ring::default_provider;
+use crate::pki::{Doubt, GivenRoots, provider, unchecked};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{CertificateError, ClientConfig, Error, RootCertStore};
+use rustls::{CertificateError, ClientConfig, Error, OtherError, RootCertStore};
 use std::sync::Arc;
 
 /// Whose certificate is believed.
@@ -22,16 +21,15 @@ pub enum TlsTrust {
 
 impl TlsTrust {
     pub(super) fn config(&self) -> Result<Arc<ClientConfig>, Cause> {
-        let roots = match self {
-            Self::Insecure => return unchecked().map_err(|error| Cause::Setup(format!("setting up TLS: {error}"))),
-            Self::SystemRoots => system_roots()?,
-            Self::Ca(pem) => roots(pem)?,
-        };
-        let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        let config = ClientConfig::builder_with_provider(Arc::new(provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|error| Cause::Setup(format!("setting up TLS: {error}")))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .map_err(|error| Cause::Setup(format!("setting up TLS: {error}")))?;
+        let config = match self {
+            Self::Insecure => return unchecked().map_err(|error| Cause::Setup(format!("setting up TLS: {error}"))),
+            Self::SystemRoots => config.with_root_certificates(system_roots()?),
+            Self::Ca(pem) => config.dangerous().with_custom_certificate_verifier(Arc::new(given(pem)?)),
+        };
+        let mut config = config.with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
@@ -49,16 +47,15 @@ fn system_roots() -> Result<RootCertStore, Cause> {
     Ok(store)
 }
 
-fn roots(pem: &[u8]) -> Result<RootCertStore, Cause> {
-    let mut store = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|_| Cause::Setup("the CA is no PEM certificate".to_owned()))?;
-        store.add(certificate).map_err(|_| Cause::Setup("the CA is a certificate that can't be read".to_owned()))?;
-    }
-    if store.is_empty() {
+fn given(pem: &[u8]) -> Result<GivenRoots, Cause> {
+    let read = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    let read = read.map_err(|_| Cause::Setup("the CA is no PEM certificate".to_owned()))?;
+    let roots = GivenRoots::new(read.iter().map(AsRef::as_ref));
+    let roots = roots.ok_or_else(|| Cause::Setup("the CA is a certificate that can't be read".to_owned()))?;
+    if roots.is_empty() {
         return Err(Cause::Setup("the CA holds no PEM certificate".to_owned()));
     }
-    Ok(store)
+    Ok(roots)
 }
 
 /// What a handshake failed for.
@@ -75,6 +72,10 @@ pub(super) fn failure(error: &std::io::Error) -> TlsFailure {
             | CertificateError::ExpiredContext { .. }
             | CertificateError::NotValidYet
             | CertificateError::NotValidYetContext { .. } => TlsFailure::OutOfTime(reason.to_string()),
+            CertificateError::Other(OtherError(other)) => match other.downcast_ref::<Doubt>() {
+                Some(Doubt::CaAsLeaf) => TlsFailure::CaAsLeaf,
+                _ => TlsFailure::Other(other.to_string()),
+            },
             other => TlsFailure::Other(other.to_string()),
         },
         Some(Error::InvalidMessage(_)) => TlsFailure::NoTls,

@@ -18,6 +18,7 @@ mod status;
 mod token;
 
 use argocd_auth_webhook::commands::terminal::{has_colour, printable};
+use argocd_auth_webhook::pki;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::{Outcome, USAGE, say};
@@ -50,6 +51,7 @@ pub enum Command {
 
 /// Reads the arguments, runs the command, and says how it ended.
 pub fn run() -> ExitCode {
+    pki::install();
     let matches = command().try_get_matches().unwrap_or_else(|error| misused(&error));
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let mut chosen = matches.subcommand().map(|(_, matches)| matches);

@@ -64,7 +64,9 @@ pub async fn client(choice: &Choice) -> Result<(Client, Reach), ClusterError> {
     let reach = Reach { server, context, proxy: proxy.as_ref().map(ToString::to_string) };
     let login = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone()).unwrap_or_default();
     let client = match proxy {
-        None => Client::try_from(config),
+        // In the cluster the file with its CA is read again as it changes.
+        None if reach.context.is_none() => Client::try_from(config),
+        None => proxy::direct(&config, CONNECT_TIMEOUT),
         Some(proxy) => proxy.client(&config, CONNECT_TIMEOUT),
     };
     let client = client.map_err(|error| match words(&error, &login) {

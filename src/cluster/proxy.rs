@@ -4,20 +4,24 @@
 //! kube's own way there holds `NO_PROXY` against the proxy's name and verifies an https proxy by the
 //! cluster's CA, so the connection is made here; the rest of the client is kube's.
 
+use crate::pki::GivenRoots;
 use hyper::Uri;
 use hyper::header::HeaderValue;
 use hyper::rt::{Read, Write};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::client::legacy::connect::{Connection, HttpConnector};
 use hyper_util::client::proxy::matcher::{Builder, Matcher};
 use hyper_util::rt::TokioExecutor;
-use kube::client::{Body, ConfigExt};
+use kube::client::{Body, ConfigExt, RustlsTlsError};
 use kube::{Client, Config};
+use rustls::pki_types::ServerName;
 use secrecy::{ExposeSecret, SecretString};
 use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tower::{BoxError, Service, ServiceBuilder};
 
@@ -103,6 +107,14 @@ fn is_here(server: &Uri) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// A client that goes there itself.
+pub(super) fn direct(config: &Config, connect_timeout: Duration) -> kube::Result<Client> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_connect_timeout(Some(connect_timeout));
+    client(config, tcp)
+}
+
 impl Proxy {
     /// A client whose connections go through the proxy.
     pub(super) fn client(self, config: &Config, connect_timeout: Duration) -> kube::Result<Client> {
@@ -139,7 +151,7 @@ where
     C::Future: Send + 'static,
     C::Error: Error + Send + Sync + 'static,
 {
-    let https = config.rustls_https_connector_with_connector(connector)?;
+    let https = over_tls(config, connector)?;
     let http: HttpClient<_, Body> = HttpClient::builder(TokioExecutor::new()).build(https);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
@@ -148,6 +160,24 @@ where
         .map_err(BoxError::from)
         .service(http);
     Ok(Client::new(service, config.default_namespace.clone()))
+}
+
+/// The connector over TLS. A certificate that the kubeconfig names is believed as kubectl believes it.
+fn over_tls<C>(config: &Config, connector: C) -> kube::Result<HttpsConnector<C>> {
+    let mut tls = config.rustls_client_config()?;
+    let given = config.root_cert.as_ref().filter(|_| !config.accept_invalid_certs);
+    if let Some(roots) = given.and_then(|roots| GivenRoots::new(roots.iter().map(Vec::as_slice))) {
+        tls.dangerous().set_certificate_verifier(Arc::new(roots));
+    }
+    let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+    let name = config.tls_server_name.clone().map(ServerName::try_from).transpose();
+    let name = name.map_err(|error| kube::Error::RustlsTls(RustlsTlsError::InvalidServerName(error)))?;
+    Ok(match name {
+        Some(name) => builder.with_server_name_resolver(FixedServerNameResolver::new(name)),
+        None => builder,
+    }
+    .enable_http1()
+    .wrap_connector(connector))
 }
 
 #[cfg(test)]

@@ -7,8 +7,27 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use std::fmt;
+use std::ops::RangeInclusive;
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
+use x509_parser::public_key::PublicKey;
+use x509_parser::x509::{SubjectPublicKeyInfo, X509Version};
+
+/// What ring verifies with.
+const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
+/// `id-Ed25519`.
+const ED25519: &str = "1.3.101.112";
+/// P-256, P-384 and P-521.
+const CURVES: [&str; 3] = ["1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35"];
+
+fn is_odd(key: &SubjectPublicKeyInfo<'_>) -> bool {
+    let curve = key.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
+    match key.parsed() {
+        Ok(PublicKey::RSA(key)) => !RSA_BITS.contains(&key.key_size()),
+        Ok(PublicKey::EC(_)) => !curve.is_some_and(|curve| CURVES.contains(&curve.to_id_string().as_str())),
+        _ => key.algorithm.algorithm.to_id_string() != ED25519,
+    }
+}
 
 /// What tells certificates apart: the SHA-256 of the whole certificate.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +116,19 @@ impl fmt::Display for Flaw {
     }
 }
 
+/// What a certificate may do in a chain, and whether that can be looked into.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// Whether it may sign others: a CA whose key isn't for something else. Before version 3 nothing says so.
+    pub may_sign: bool,
+    /// How many CAs may stand between it and a leaf, where it says so.
+    pub most_below: Option<u32>,
+    /// Whether it may serve, or sign what serves: it isn't kept for something else.
+    pub for_servers: bool,
+    /// Whether its key is of a kind or size with which nothing can be verified here.
+    pub odd_key: bool,
+}
+
 /// A certificate that could be read.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
@@ -106,8 +138,10 @@ pub struct Certificate {
     pub id: Id,
     /// When it holds.
     pub validity: Validity,
-    /// Whether it may sign others.
+    /// Whether it says that it is a CA.
     pub is_ca: bool,
+    /// What it may do in a chain.
+    pub(super) limits: Limits,
     /// Its DNS names.
     pub names: Vec<String>,
 }
@@ -132,11 +166,21 @@ impl Certificate {
             });
             names.collect()
         });
+        let usage = parsed.key_usage().ok().flatten();
+        let constraints = parsed.basic_constraints().ok().flatten();
+        let purposes = parsed.extended_key_usage().ok().flatten();
         Some(Self {
             der: CertificateDer::from(der.to_vec()),
             id: Id::of(der),
             validity,
             is_ca: parsed.is_ca(),
+            limits: Limits {
+                may_sign: (parsed.is_ca() || parsed.version() != X509Version::V3)
+                    && usage.is_none_or(|usage| usage.value.key_cert_sign()),
+                most_below: constraints.and_then(|constraints| constraints.value.path_len_constraint),
+                odd_key: is_odd(parsed.public_key()),
+                for_servers: purposes.is_none_or(|purposes| purposes.value.any || purposes.value.server_auth),
+            },
             names: names.unwrap_or_default(),
         })
     }

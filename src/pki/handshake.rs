@@ -1,7 +1,7 @@
 //! Looking at the certificate that somebody serves.
 
+use super::provider;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::ring::default_provider;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
@@ -65,7 +65,7 @@ pub fn chain(stream: &TlsStream<TcpStream>) -> Vec<CertificateDer<'static>> {
 
 /// A client's side of TLS that takes any certificate, for HTTP/1.1.
 pub(crate) fn unchecked() -> Result<Arc<ClientConfig>, Error> {
-    let provider = Arc::new(default_provider());
+    let provider = Arc::new(provider());
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?
         .dangerous()

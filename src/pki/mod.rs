@@ -2,13 +2,16 @@
 //!
 //! Knows no Kubernetes. Whoever needs a certificate or has to judge one comes here.
 
+mod algorithms;
 mod authority;
 mod certificate;
 mod handshake;
 mod verify;
 
+pub use algorithms::{install, provider};
 pub use authority::{Authority, AuthorityError, BACKDATED, Pair};
 pub use certificate::{Certificate, Flaw, Id, Validity, key_fits};
 pub(crate) use handshake::unchecked;
 pub use handshake::{HandshakeError, chain, connect, peer_chain};
-pub use verify::verifies;
+pub(crate) use verify::GivenRoots;
+pub use verify::{Doubt, Refusal, Verdict, judge, verifies};

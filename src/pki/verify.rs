@@ -1,68 +1,280 @@
-//! Whether a CA vouches for a certificate.
+//! Whether a client trusts a certificate, as an API server judges it: its verifier is Go's crypto/x509.
+//!
+//! Paths are built and signatures verified by webpki. Where that is stricter, or looser, than crypto/x509,
+//! this goes by crypto/x509; a test compares the two.
 
-use super::Certificate;
+use super::{Certificate, provider};
 use crate::time::Seconds;
-use rustls::RootCertStore;
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::ServerCertVerifier;
-use rustls::crypto::ring::default_provider;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, VerifiedPath, anchor_from_trusted_cert};
 
-/// Whether a client that trusts this CA alone takes this chain, leaf first, for `name` at `now`. As
-/// with an API server, the CA itself has to be valid then.
+/// What a client that trusts some certificates makes of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on.
+    Trusted,
+    /// It ends the connection.
+    Refused(Refusal),
+    /// It can't be told here.
+    Unknown(Doubt),
+}
+
+/// Why a chain is refused, the least telling first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// Nothing was shown.
+    Nothing,
+    /// None of those that are trusted signed it.
+    UnknownIssuer,
+    /// One above it may not sign that: it is no CA, or one for other names or fewer below it.
+    BeyondItsCa,
+    /// It isn't for servers.
+    NotForServers,
+    /// It is for other names.
+    WrongName,
+    /// It hasn't begun.
+    NotYetValid,
+    /// It is over.
+    Expired,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "none was shown",
+            Self::UnknownIssuer => "nothing there signed it",
+            Self::BeyondItsCa => "a certificate above it may not sign it",
+            Self::NotForServers => "it is not for servers",
+            Self::WrongName => "it is for other names",
+            Self::NotYetValid => "it is not valid yet, or what signed it isn't",
+            Self::Expired => "it has expired, or what signed it has",
+        })
+    }
+}
+
+/// What is beyond this program's libraries, and perhaps not beyond an API server's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Doubt {
+    /// A CA's certificate that serves, and isn't itself trusted.
+    #[error("it is the certificate of a CA")]
+    CaAsLeaf,
+    /// A kind of key or signature.
+    #[error("its signature, or one above it, is of a kind that can't be verified here")]
+    Algorithm,
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// What a client makes of this chain, leaf first, that trusts `roots` and asks for `name` at `now`.
+#[must_use]
+pub fn judge(chain: &[CertificateDer<'_>], roots: &[Certificate], name: &str, now: Seconds) -> Verdict {
+    let Some((leaf, above)) = chain.split_first() else { return Verdict::Refused(Refusal::Nothing) };
+    let Ok(name) = ServerName::try_from(name) else { return Verdict::Refused(Refusal::WrongName) };
+    check(leaf, above, roots, &name, now)
+}
+
+/// Whether a client that trusts this one alone takes the chain.
 #[must_use]
 pub fn verifies(chain: &[CertificateDer<'_>], ca: &Certificate, name: &str, now: Seconds) -> bool {
-    let Some((leaf, intermediates)) = chain.split_first() else { return false };
-    let Ok(name) = ServerName::try_from(name) else { return false };
-    let mut roots = RootCertStore::empty();
-    if !ca.validity.holds(now) || !ca.is_ca || roots.add(ca.der.clone()).is_err() {
-        return false;
-    }
-    let provider = Arc::new(default_provider());
-    let Ok(verifier) = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build() else {
-        return false;
+    judge(chain, std::slice::from_ref(ca), name, now) == Verdict::Trusted
+}
+
+fn check(
+    leaf: &CertificateDer<'_>,
+    above: &[CertificateDer<'_>],
+    roots: &[Certificate],
+    name: &ServerName<'_>,
+    now: Seconds,
+) -> Verdict {
+    let unreadable = |error: webpki::Error| Verdict::Unknown(Doubt::Other(format!("it can't be read: {error:?}")));
+    let Some(read) = Certificate::from_der(leaf) else { return unreadable(webpki::Error::BadDer) };
+    let parsed = match EndEntityCert::try_from(leaf) {
+        Ok(parsed) => parsed,
+        Err(error) => return unreadable(error),
     };
+    // Of these no root makes anything better.
+    let refused = if parsed.verify_is_valid_for_subject_name(name).is_err() {
+        Some(Refusal::WrongName)
+    } else {
+        holds(&read, now)
+    };
+    if let Some(refused) = refused {
+        return Verdict::Refused(refused);
+    }
+    // What is itself trusted needs nobody's signature, CA or not.
+    if roots.iter().any(|root| root.der == *leaf) {
+        return Verdict::Trusted;
+    }
+    let mut worst = Refusal::UnknownIssuer;
+    let mut doubt = None;
+    // One at a time: the library's word for several is about any of them.
+    for root in roots {
+        match by(&parsed, above, root, now) {
+            Verdict::Trusted => return Verdict::Trusted,
+            Verdict::Refused(refusal) => worst = worst.max(refusal),
+            Verdict::Unknown(why) => doubt = Some(why),
+        }
+    }
+    doubt.map_or(Verdict::Refused(worst), Verdict::Unknown)
+}
+
+/// What keeps a certificate out of any path.
+fn holds(certificate: &Certificate, now: Seconds) -> Option<Refusal> {
+    if now > certificate.validity.to {
+        Some(Refusal::Expired)
+    } else if now < certificate.validity.from {
+        Some(Refusal::NotYetValid)
+    } else if certificate.limits.for_servers {
+        None
+    } else {
+        Some(Refusal::NotForServers)
+    }
+}
+
+/// Whether this root vouches for the leaf.
+fn by(leaf: &EndEntityCert<'_>, above: &[CertificateDer<'_>], root: &Certificate, now: Seconds) -> Verdict {
+    let Ok(anchor) = anchor_from_trusted_cert(&root.der) else { return Verdict::Refused(Refusal::UnknownIssuer) };
+    let anchors = [anchor];
+    let algorithms = provider().signature_verification_algorithms.all;
     let at = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now).unwrap_or(0)));
-    verifier.verify_server_cert(leaf, intermediates, &name, &[], at).is_ok()
+    // The library asks nothing of roots, nor of what the keys on the way are for.
+    let allowed = |path: &VerifiedPath<'_>| {
+        let mut below = 0;
+        for on_the_way in path.intermediate_certificates() {
+            let read = Certificate::from_der(&on_the_way.der()).ok_or(webpki::Error::BadDer)?;
+            if !read.limits.may_sign || !read.limits.for_servers {
+                return Err(webpki::Error::EndEntityUsedAsCa);
+            }
+            below += 1;
+        }
+        let fits = root.limits.most_below.is_none_or(|most| below <= most);
+        if fits { Ok(()) } else { Err(webpki::Error::PathLenConstraintViolated) }
+    };
+    let allowed: Allowed<'_> = &allowed;
+    match leaf.verify_for_usage(algorithms, &anchors, above, at, AnyUse, None, Some(allowed)) {
+        Ok(_) if !root.limits.may_sign => Verdict::Refused(Refusal::BeyondItsCa),
+        Ok(_) => holds(root, now).map_or(Verdict::Trusted, Verdict::Refused),
+        Err(error) => of_error(&error, root, above),
+    }
+}
+
+type Allowed<'a> = &'a dyn Fn(&VerifiedPath<'_>) -> Result<(), webpki::Error>;
+
+/// What certificates are for is looked at here, where `any` is one of them.
+struct AnyUse;
+
+impl ExtendedKeyUsageValidator for AnyUse {
+    fn validate(&self, _: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
+        Ok(())
+    }
+}
+
+fn of_error(error: &webpki::Error, root: &Certificate, above: &[CertificateDer<'_>]) -> Verdict {
+    use webpki::Error as E;
+    Verdict::Refused(match error {
+        // The library's word is about one of the paths, and another may need that key.
+        _ if is_odd(root, above) => return Verdict::Unknown(Doubt::Algorithm),
+        E::UnsupportedSignatureAlgorithmContext(_) => return Verdict::Unknown(Doubt::Algorithm),
+        // The last: a key of another kind than the signature is, so that another one made it.
+        E::UnknownIssuer | E::InvalidSignatureForPublicKey | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+            Refusal::UnknownIssuer
+        }
+        E::CertExpired { .. } => Refusal::Expired,
+        E::CertNotValidYet { .. } => Refusal::NotYetValid,
+        E::EndEntityUsedAsCa | E::PathLenConstraintViolated | E::NameConstraintViolation => Refusal::BeyondItsCa,
+        E::CaUsedAsEndEntity => return Verdict::Unknown(Doubt::CaAsLeaf),
+        other => return Verdict::Unknown(Doubt::Other(format!("{other:?}"))),
+    })
+}
+
+fn is_odd(root: &Certificate, above: &[CertificateDer<'_>]) -> bool {
+    root.limits.odd_key || above.iter().filter_map(|der| Certificate::from_der(der)).any(|read| read.limits.odd_key)
+}
+
+/// Verifies a server by certificates that somebody named, as kubectl and Argo CD's own command line do.
+#[derive(Debug)]
+pub(crate) struct GivenRoots {
+    roots: Vec<Certificate>,
+    provider: CryptoProvider,
+}
+
+impl GivenRoots {
+    /// `None`: one of them can't be read.
+    pub(crate) fn new<'d>(roots: impl IntoIterator<Item = &'d [u8]>) -> Option<Self> {
+        let roots = roots.into_iter().map(Certificate::from_der).collect::<Option<_>>()?;
+        Some(Self { roots, provider: provider() })
+    }
+
+    /// Whether there is none.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.roots.is_empty()
+    }
+}
+
+impl ServerCertVerifier for GivenRoots {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        above: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        _: &[u8],
+        time: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let now = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        let read = || Certificate::from_der(leaf);
+        let since = |at: Seconds| UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(at).unwrap_or(0)));
+        let reason = match check(leaf, above, &self.roots, name, now) {
+            Verdict::Trusted => return Ok(ServerCertVerified::assertion()),
+            Verdict::Refused(Refusal::WrongName) => CertificateError::NotValidForNameContext {
+                expected: name.to_owned(),
+                presented: read().map_or_else(Vec::new, |read| read.names),
+            },
+            Verdict::Refused(Refusal::Expired) => match read().filter(|read| now > read.validity.to) {
+                Some(read) => CertificateError::ExpiredContext { time, not_after: since(read.validity.to) },
+                None => CertificateError::Expired,
+            },
+            Verdict::Refused(Refusal::NotYetValid) => match read().filter(|read| now < read.validity.from) {
+                Some(read) => CertificateError::NotValidYetContext { time, not_before: since(read.validity.from) },
+                None => CertificateError::NotValidYet,
+            },
+            Verdict::Refused(Refusal::UnknownIssuer | Refusal::Nothing) => CertificateError::UnknownIssuer,
+            Verdict::Refused(refusal) => {
+                CertificateError::Other(OtherError(Arc::new(Doubt::Other(refusal.to_string()))))
+            }
+            Verdict::Unknown(doubt) => CertificateError::Other(OtherError(Arc::new(doubt))),
+        };
+        Err(Error::InvalidCertificate(reason))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{Authority, BACKDATED, Flaw, key_fits};
-    use super::*;
-
-    const NOW: Seconds = 1_800_000_000;
-
-    #[test]
-    fn a_leaf_is_taken_for_its_names_while_it_holds_and_only_with_its_ca() {
-        let ca = Authority::make("release/codefresh", 1000, NOW).unwrap();
-        let other = Authority::make("release/codefresh", 1000, NOW).unwrap();
-        let names = ["webhook".to_owned(), "webhook.codefresh.svc".to_owned()];
-        let leaf = Authority::from_pem(&ca.cert, &ca.key).unwrap().sign(&names, NOW, NOW + 500).unwrap();
-        let read = |pem: &str| Certificate::first_from_pem(pem.as_bytes()).unwrap();
-        let (ca_cert, other_cert, leaf_cert) = (read(&ca.cert), read(&other.cert), read(&leaf.cert));
-        let chain = [leaf_cert.der.clone()];
-        let name = "webhook.codefresh.svc";
-        assert!(verifies(&chain, &ca_cert, name, NOW));
-        assert!(verifies(&chain, &ca_cert, name, NOW - BACKDATED));
-        assert!(!verifies(&chain, &ca_cert, name, NOW - BACKDATED - 1));
-        assert!(!verifies(&chain, &ca_cert, name, NOW + 501));
-        assert!(!verifies(&chain, &ca_cert, "elsewhere.codefresh.svc", NOW));
-        assert!(!verifies(&chain, &other_cert, name, NOW), "same subject, another key");
-        assert!(!verifies(&chain, &leaf_cert, name, NOW), "no CA");
-        assert!(!verifies(&[], &ca_cert, name, NOW));
-        assert_eq!(leaf_cert.names, names);
-        assert!(ca_cert.is_ca && !leaf_cert.is_ca);
-        assert_eq!(leaf_cert.pem().trim(), leaf.cert.trim());
-
-        assert_eq!(key_fits(&leaf_cert, leaf.key.as_bytes()), Ok(()));
-        assert_eq!(key_fits(&leaf_cert, ca.key.as_bytes()), Err(Flaw::WrongKey));
-        assert_eq!(
-            key_fits(&leaf_cert, b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
-            Err(Flaw::NoKey)
-        );
-        assert!(!format!("{leaf:?}").contains("PRIVATE"));
-    }
-}
+mod tests;

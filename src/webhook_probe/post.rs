@@ -1,7 +1,7 @@
 //! Posting a review, as an API server does.
 
 use super::{Trust, review};
-use crate::pki::{chain, connect};
+use crate::pki::{Verdict, chain, connect};
 use crate::time::now;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -38,8 +38,9 @@ pub enum CallError {
 pub async fn post(address: SocketAddr, trust: &Trust, uid: &str, pod: &Value) -> Result<Value, CallError> {
     let stream = connect(address, &trust.server, CONNECT).await;
     let stream = stream.map_err(|error| CallError::Away(error.to_string()))?;
-    if !trust.takes(&chain(&stream), now()) {
-        let why = format!("API servers refuse its certificate: caBundle of {} doesn't verify it", trust.name);
+    // Where that can't be told, the API server shows it with the first pod.
+    if let Verdict::Refused(reason) = trust.judge(&chain(&stream), now()) {
+        let why = format!("API servers refuse its certificate by caBundle of {}: {reason}", trust.name);
         return Err(CallError::Wrong(why));
     }
     ask(stream, trust, uid, pod).await.map_err(CallError::Wrong)

@@ -1,6 +1,6 @@
 //! What an API server trusts.
 
-use crate::pki::{Certificate, verifies};
+use crate::pki::{Certificate, Verdict, judge};
 use crate::time::Seconds;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhook;
 use rustls::pki_types::CertificateDer;
@@ -31,9 +31,9 @@ impl Trust {
         }
     }
 
-    /// Whether it would take this chain, leaf first.
+    /// What it makes of this chain, leaf first.
     #[must_use]
-    pub fn takes(&self, chain: &[CertificateDer<'_>], now: Seconds) -> bool {
-        self.cas.iter().any(|ca| verifies(chain, ca, &self.server, now))
+    pub fn judge(&self, chain: &[CertificateDer<'_>], now: Seconds) -> Verdict {
+        judge(chain, &self.cas, &self.server, now)
     }
 }

@@ -1,6 +1,6 @@
-//! What Kubernetes reads: a small Go program around kubectl's own decoder (`kubernetes/`), built by
-//! `go build` once for each state of its sources.
+//! What Kubernetes reads: a small Go program around kubectl's own decoder (`kubernetes/`).
 
+use crate::support::go;
 use serde::Deserialize;
 use serde_json::Value;
 use std::io::Write;
@@ -19,42 +19,8 @@ pub enum Read {
 /// The program that reads; `None`, and said, where there is no Go to build it with.
 pub fn reader() -> Option<&'static Path> {
     static READER: OnceLock<Option<PathBuf>> = OnceLock::new();
-    READER
-        .get_or_init(|| {
-            let built = build();
-            if built.is_none() {
-                println!("NOT RUN: what Kubernetes reads of manifests isn't compared: `go` is not installed");
-            }
-            built
-        })
-        .as_deref()
-}
-
-fn build() -> Option<PathBuf> {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inject/kubernetes");
-    let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
-    for name in ["go.mod", "go.sum", "main.go"] {
-        digest.update(&std::fs::read(sources.join(name)).expect(name));
-    }
-    let digest = digest.finish().as_ref().iter().take(8).fold(0_u64, |all, byte| all << 8 | u64::from(*byte));
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("kubernetes-yaml-{digest:016x}"));
-    if program.exists() {
-        return Some(program);
-    }
-    Command::new("go").arg("version").stdout(Stdio::null()).status().ok()?;
-    let own = program.with_extension(std::process::id().to_string());
-    let built = Command::new("go")
-        .args(["build", "-trimpath", "-buildvcs=false", "-o"])
-        .arg(&own)
-        .arg(".")
-        .current_dir(&sources)
-        .env("CGO_ENABLED", "0")
-        .status()
-        .expect("go runs");
-    assert!(built.success(), "go build in {}: {built}", sources.display());
-    // Whoever else builds it at the same time puts the same there.
-    std::fs::rename(&own, &program).expect("the program can be put in its place");
-    Some(program)
+    let lost = "what Kubernetes reads of manifests isn't compared";
+    READER.get_or_init(|| go::program("inject/kubernetes", lost)).as_deref()
 }
 
 /// Reads streams, each into its documents; those that are empty or null are left out.

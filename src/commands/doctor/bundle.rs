@@ -1,9 +1,10 @@
 //! Whether what API servers trust vouches for what each endpoint serves.
 
 use super::{Asked, Report, Scene, Verdict, failed};
-use crate::pki::{Certificate, HandshakeError};
+use crate::pki::{self, Certificate, HandshakeError};
 use crate::time::now;
 use crate::webhook_probe::Trust;
+use rustls::pki_types::CertificateDer;
 
 const PROBE: &str = "caBundle";
 
@@ -44,21 +45,34 @@ pub(super) fn probe(scene: &Scene, report: &mut Report) {
                 Verdict::Problem(error.to_string(), "look at the pod's /readyz and its log".to_owned())
             }
             Ok(chain) => {
-                let bad: Vec<&str> = entries
-                    .iter()
-                    .filter(|entry| !entry.takes(chain, now()))
-                    .map(|entry| entry.name.as_str())
-                    .collect();
                 let leaf = chain.first().and_then(|der| Certificate::from_der(der));
                 let leaf = leaf.map_or_else(|| "nothing that can be read".to_owned(), |leaf| leaf.id.to_string());
-                if bad.is_empty() {
-                    Verdict::Ok(format!("{leaf} is trusted by all {} entries", entries.len()))
-                } else {
-                    let text = format!("API servers refuse {leaf}: caBundle of {} doesn't verify it", bad.join(", "));
-                    Verdict::Problem(text, "look at the controller's log: it writes caBundle".to_owned())
-                }
+                judged(&entries, chain, &leaf)
             }
         };
         report.add(PROBE, endpoint.name(), verdict);
+    }
+}
+
+/// What API servers make of a chain, for each entry that they call by.
+fn judged(entries: &[Trust], chain: &[CertificateDer<'_>], leaf: &str) -> Verdict {
+    let (mut refused, mut unknown) = (Vec::new(), None);
+    for entry in entries {
+        match entry.judge(chain, now()) {
+            pki::Verdict::Trusted => {}
+            pki::Verdict::Refused(reason) => refused.push(format!("{} ({reason})", entry.name)),
+            pki::Verdict::Unknown(why) => unknown = Some(why),
+        }
+    }
+    if !refused.is_empty() {
+        let text = format!("API servers refuse {leaf} by caBundle of {}", refused.join(", "));
+        let advice = "look at the controller's log: it writes caBundle, or says who has to";
+        Verdict::Problem(text, advice.to_owned())
+    } else if let Some(why) = unknown {
+        Verdict::NotChecked(format!(
+            "whether API servers trust {leaf} can't be told here ({why}); what they do with it is seen at `admission`"
+        ))
+    } else {
+        Verdict::Ok(format!("{leaf} is trusted by all {} entries", entries.len()))
     }
 }

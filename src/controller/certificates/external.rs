@@ -7,7 +7,7 @@ use super::reconcile::{BACKOFF, run};
 use crate::controller::Context;
 use crate::controller::driver::{Delays, ReconcileError, Reconciler, Requeue};
 use crate::controller::metrics::CertificateKind;
-use crate::pki::Certificate;
+use crate::pki::{Certificate, Refusal, Verdict};
 use crate::time::{Seconds, now};
 use crate::webhook_probe::Trust;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
@@ -79,11 +79,11 @@ impl ExternalReconciler {
 
     /// Says that API servers won't take what is served: nobody else would before a pod is refused.
     fn doubt(&self, configuration: Option<&MutatingWebhookConfiguration>, serving: Option<&Secret>) {
-        if let Some(name) = configuration.and_then(|configuration| refused(configuration, serving, now())) {
+        if let Some((name, reason)) = configuration.and_then(|configuration| refused(configuration, serving, now())) {
             tracing::warn!(
                 secret = self.context.options.serving_secret,
-                "caBundle doesn't verify tls.crt for {name}, so that matching pods can't be created; to do: \
-                 have the certificate made for that name, and put its CA into ca.crt or certificates.caBundle"
+                "API servers refuse tls.crt for {name} by caBundle ({reason}), so that matching pods can't be created; \
+                 to do: have the certificate made for that name, and put its CA into ca.crt or certificates.caBundle"
             );
         }
     }
@@ -100,12 +100,19 @@ impl Reconciler for ExternalReconciler {
     fn stand_by(&mut self) {}
 }
 
-/// The name for which API servers would refuse the certificate in the Secret, if there is one.
-fn refused(configuration: &MutatingWebhookConfiguration, serving: Option<&Secret>, now: Seconds) -> Option<String> {
+/// The name for which API servers refuse the certificate in the Secret, if there is one, and why.
+fn refused(
+    configuration: &MutatingWebhookConfiguration,
+    serving: Option<&Secret>,
+    now: Seconds,
+) -> Option<(String, Refusal)> {
     let chain = Certificate::all_from_pem(value(serving, "tls.crt")?).0;
     let chain: Vec<_> = chain.into_iter().map(|certificate| certificate.der).collect();
     let mut entries = configuration.webhooks.iter().flatten().map(Trust::of);
-    entries.find(|entry| !entry.takes(&chain, now)).map(|entry| entry.server)
+    entries.find_map(|entry| match entry.judge(&chain, now) {
+        Verdict::Refused(reason) => Some((entry.server, reason)),
+        Verdict::Trusted | Verdict::Unknown(_) => None,
+    })
 }
 
 #[cfg(test)]
@@ -134,13 +141,13 @@ mod tests {
             .unwrap()
         };
         let right = leaf("hook.codefresh.svc");
-        let name = Some("hook.codefresh.svc".to_owned());
+        let for_reason = |reason| Some(("hook.codefresh.svc".to_owned(), reason));
         assert_eq!(refused(&trusting(&ca.cert), Some(&right), NOW), None);
         assert_eq!(refused(&trusting(&format!("{}{}", other.cert, ca.cert)), Some(&right), NOW), None);
         assert_eq!(refused(&trusting(&ca.cert), None, NOW), None, "readiness says that there is none");
-        assert_eq!(refused(&trusting(&other.cert), Some(&right), NOW), name);
-        assert_eq!(refused(&trusting(""), Some(&right), NOW), name);
-        assert_eq!(refused(&trusting(&ca.cert), Some(&leaf("hook")), NOW), name);
-        assert_eq!(refused(&trusting(&ca.cert), Some(&right), NOW + 501), name, "expired");
+        assert_eq!(refused(&trusting(&other.cert), Some(&right), NOW), for_reason(Refusal::UnknownIssuer));
+        assert_eq!(refused(&trusting(""), Some(&right), NOW), for_reason(Refusal::UnknownIssuer));
+        assert_eq!(refused(&trusting(&ca.cert), Some(&leaf("hook")), NOW), for_reason(Refusal::WrongName));
+        assert_eq!(refused(&trusting(&ca.cert), Some(&right), NOW + 501), for_reason(Refusal::Expired));
     }
 }

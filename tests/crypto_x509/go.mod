@@ -1,0 +1,3 @@
+module crypto-x509
+
+go 1.23

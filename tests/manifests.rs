@@ -1,0 +1,6 @@
+//! Manifests, through the command `inject`.
+
+mod inject;
+mod support {
+    pub mod go;
+}
