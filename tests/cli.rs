@@ -331,6 +331,26 @@ fn what_is_needed_and_not_given_is_said() {
 }
 
 #[test]
+fn a_name_that_kubernetes_does_not_allow_is_wrong_usage_and_an_empty_one_is_none() {
+    for arguments in [
+        &["status", "-n", "A b"][..],
+        &["status", "--release", "a/b"],
+        &["doctor", "-n", "a.b"],
+        &["doctor", "--service", "A"],
+        &["account", "verify", "--argocd-namespace", "a/b"],
+        &["controller", "--namespace", "", "--config", "x"],
+    ] {
+        let (code, _, said) = without_cluster(arguments, "");
+        assert_eq!(code, 2, "{arguments:?}: {said}");
+        assert!(said.contains("no name that Kubernetes allows"), "{arguments:?}: {said}");
+    }
+    for arguments in [&["status", "-n", ""][..], &["status", "--release", ""], &["doctor", "-n", ""]] {
+        let (code, _, said) = without_cluster(arguments, "");
+        assert!(code == 1 && said.contains("there is no kubeconfig"), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
 fn without_a_cluster_there_is_a_problem_and_no_wrong_usage() {
     for command in [&["status"][..], &["doctor"], &["account", "enable"]] {
         let (code, out, said) = without_cluster(command, "");

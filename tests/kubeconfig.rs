@@ -27,8 +27,13 @@ impl ApiServer {
     /// Answers every request with this status and reason.
     async fn start(code: u16, reason: &'static str) -> Self {
         let made = development_certificate(&[SERVER.to_owned(), "127.0.0.1".to_owned()]).unwrap();
-        let certificates = CertificateDer::pem_slice_iter(made.cert_pem.as_bytes()).map(Result::unwrap).collect();
-        let key = PrivateKeyDer::from_pem_slice(made.key_pem.as_bytes()).unwrap();
+        Self::serving(code, reason, &made.cert_pem, &made.key_pem, made.ca_pem).await
+    }
+
+    /// The same with this certificate and key; `ca` is what its kubeconfig names.
+    async fn serving(code: u16, reason: &'static str, certificate: &str, key: &str, ca: String) -> Self {
+        let certificates = CertificateDer::pem_slice_iter(certificate.as_bytes()).map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let config = config.with_no_client_auth().with_single_cert(certificates, key).unwrap();
@@ -63,7 +68,7 @@ impl ApiServer {
                 });
             }
         });
-        Self { address, ca: STANDARD.encode(made.ca_pem) }
+        Self { address, ca: STANDARD.encode(ca) }
     }
 
     fn kubeconfig(&self, server: &str, cluster: &str, user: &str) -> String {
@@ -139,6 +144,11 @@ async fn by_socks(stream: &mut TcpStream) -> String {
 
 /// Runs `status` and returns its exit code and what it said.
 async fn status(arguments: &[&str], environment: &[(&str, &str)], home: &Path) -> (i32, String) {
+    run(&[&["status"], arguments].concat(), environment, home).await
+}
+
+/// Runs a command and returns its exit code and what it said.
+async fn run(arguments: &[&str], environment: &[(&str, &str)], home: &Path) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_argocd-auth-webhook"));
     for name in
         ["KUBECONFIG", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "NO_PROXY", "no_proxy"]
@@ -146,7 +156,7 @@ async fn status(arguments: &[&str], environment: &[(&str, &str)], home: &Path) -
         command.env_remove(name);
     }
     command.env_remove("KUBERNETES_SERVICE_HOST").env("HOME", home).env("NO_COLOR", "1");
-    command.arg("status").args(arguments).envs(environment.iter().copied());
+    command.args(arguments).envs(environment.iter().copied());
     let output = command.output().await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), format!("{}{}", text(output.stdout), text(output.stderr)))
@@ -253,6 +263,26 @@ async fn what_comes_back_is_told_apart_and_names_server_and_context() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_the_kubeconfig_names_itself_is_believed_ca_or_not_and_no_other_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, another) = (rcgen::KeyPair::generate().unwrap(), rcgen::KeyPair::generate().unwrap());
+    for is_ca in [rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained), rcgen::IsCa::NoCa] {
+        let mut made = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        made.is_ca = is_ca;
+        let (mine, other) = (made.self_signed(&key).unwrap().pem(), made.self_signed(&another).unwrap().pem());
+        let server = ApiServer::serving(404, "NotFound", &mine, &key.serialize_pem(), mine.clone()).await;
+        let address = format!("https://{}", server.address);
+        let file = write(&folder, "pinned", &server.kubeconfig(&address, "", "{token: t}"));
+        let (code, said) = status(&["--kubeconfig", &file], &[], folder.path()).await;
+        assert!(code == 1 && said.contains("there is no ConfigMap"), "{said}");
+        let server = ApiServer { ca: STANDARD.encode(other), ..server };
+        let file = write(&folder, "other", &server.kubeconfig(&address, "", "{token: t}"));
+        let (code, said) = status(&["--kubeconfig", &file], &[], folder.path()).await;
+        assert!(code == 1 && said.contains("no answer from the API server"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_login_command_that_fails_is_named_with_its_own_words() {
     let server = ApiServer::start(404, "NotFound").await;
     let folder = tempfile::tempdir().unwrap();
@@ -264,6 +294,12 @@ async fn a_login_command_that_fails_is_named_with_its_own_words() {
     assert!(code != 0 && said.contains("the session is over"), "{said}");
     assert!(said.contains("the kubeconfig's command \"sh\": exit status: 3"), "{said}");
     assert!(!said.contains("Output {") && !said.contains("echo"), "{said}");
+    // Nothing is taken for the settings that couldn't be asked for.
+    for command in [&["account", "verify"][..], &["token", "verify"]] {
+        let (code, said) = run(command, &[("KUBECONFIG", &file)], folder.path()).await;
+        assert!(code == 1 && said.contains("the session is over"), "{said}");
+        assert!(!said.contains("argo-cd-server") && !said.contains("default"), "{said}");
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod support {
     pub mod cluster;
     pub mod credentials;
     pub mod fixtures;
+    pub mod go;
     pub mod helm;
     pub mod machine;
     pub mod process;

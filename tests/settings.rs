@@ -257,8 +257,9 @@ fn our_own_block_comes_first_and_the_runtimes_are_not_looked_at() {
     let settings = values(umbrella).unwrap();
     assert_eq!(settings.auth.credential.name, "ours");
     assert_eq!(settings.sources.auth, "argocd-auth-webhook.auth");
+    // Helm gives our chart nothing of an umbrella's root.
     let twice = "{auth: {type: password}, argocd-auth-webhook: {auth: {type: token, token: t}}}";
-    assert_eq!(auth(twice).mode, Mode::Token);
+    assert!(error(values(twice)).contains("auth: is not read here; write `argocd-auth-webhook:` above it"));
     // Strict, as in a file of our own.
     assert!(error(values("{auth: {type: password, descripton: a}}")).contains("auth.descripton: unknown key"));
 }
@@ -454,6 +455,16 @@ fn an_address_where_nobody_reads_it_is_refused_beside_our_own_block_too() {
         let said = error(values(&format!("auth: {{type: token, token: t}}\n{yaml}")));
         assert!(said.contains(says), "{yaml}: {said}");
     }
+    // What is no mapping says nothing; it is refused where anybody looks.
+    for (yaml, path) in [
+        ("global: {external-argo-cd: mine}", "global.external-argo-cd"),
+        ("cf: {global: {integrations: {argo-cd: {server: mine}}}}", "cf.global.integrations.argo-cd.server"),
+        ("global: {external-argo-cd: {server: [{svc: a}]}}", "global.external-argo-cd.server"),
+    ] {
+        let own = format!("auth: {{type: token, token: t}}\n{yaml}");
+        assert!(error(values(&own)).contains(&format!("{path}: must be a mapping")), "{yaml}");
+        values(&format!("{own}\nargocd: {{svc: a}}")).unwrap();
+    }
     // The credential isn't looked for there, whatever it looks like.
     for yaml in [
         "global: {external-argo-cd: {type: token, token: t}}",
@@ -479,6 +490,22 @@ fn two_charts_in_an_umbrella_that_differ_are_refused() {
     assert!(error(values(&two("ann", "eve"))).contains(says));
     assert_eq!(values(&two("ann", "ann")).unwrap().auth.username, Username::Plain("ann".to_owned()));
     assert_eq!(values(&two("''", "eve")).unwrap().auth.username, Username::Plain("eve".to_owned()));
+    // An app-proxy of somebody else's that says nothing of it hides none.
+    let other = format!(
+        "{{global: {{external-argo-cd: {{auth: {block}}}}}, other: {{app-proxy: {{replicas: 1}}}}, app-proxy: {{config: \
+         {{argoCdUsername: eve}}}}}}"
+    );
+    assert_eq!(values(&other).unwrap().auth.username, Username::Plain("eve".to_owned()));
+    // Our chart's own key says it too, at the root or under our chart's name.
+    for ours in ["argoCdUsername: eve", "argocd-auth-webhook: {argoCdUsername: eve}"] {
+        let yaml = format!("{{global: {{external-argo-cd: {{auth: {block}}}}}, {ours}}}");
+        assert_eq!(values(&yaml).unwrap().auth.username, Username::Plain("eve".to_owned()), "{yaml}");
+        let yaml = yaml.replacen('{', "{app-proxy: {config: {argoCdUsername: ann}}, ", 1);
+        assert!(
+            error(values(&yaml)).contains("argoCdUsername: differs from app-proxy.config.argoCdUsername"),
+            "{yaml}"
+        );
+    }
     // Blocks that say the same, each with a server of its own.
     let servers = |first: &str, second: &str| {
         format!(
@@ -502,12 +529,22 @@ fn ours_at_the_root_beside_our_charts_own_key_is_refused() {
         ),
         ("delivery: volume", "delivery: is not read here; write `argocd-auth-webhook:` above it"),
         ("legacyAppProxy: true", "legacyAppProxy: is not read here"),
+        ("auth: {type: token, token: eyJ}", "auth: is not read here"),
+        ("credentials: {mirrorToken: true}", "credentials: is not read here"),
+        ("rollout: {mode: report}", "rollout: is not read here"),
+        ("services: [{name: a, reads: reference}]", "services: is not read here"),
+        ("argoCdUsername: bob", "argoCdUsername: is not read here; write `argocd-auth-webhook:` above it"),
     ] {
         let yaml = format!("argocd-auth-webhook: {{auth: {{type: password}}}}\n{yaml}");
         let said = error(values(&yaml));
-        assert!(said.contains(says), "{yaml}: {said}");
+        assert!(said.contains(says) && !said.contains("eyJ"), "{yaml}: {said}");
     }
-    // An Argo CD of somebody else's under that name.
+    // Of somebody else under these names.
+    for theirs in
+        ["delivery: {replicas: 2}", "onConflict: fail", "auth: {ldap: a}", "argocd: {namespace: cd}", "services: {}"]
+    {
+        values(&format!("argocd-auth-webhook: {{auth: {{type: password}}}}\n{theirs}")).unwrap();
+    }
     values("argocd-auth-webhook: {auth: {type: password}}\nargocd: {server: {replicas: 2}, tls: {}}").unwrap();
     values("argocd-auth-webhook: {auth: {type: password}}\nrollout: {steps: []}\nservices: {a: 1}").unwrap();
 }
@@ -771,7 +808,7 @@ fn the_order_of_keys_means_nothing() {
 fn our_options_under_names_that_are_nearly_right_are_noticed() {
     for (yaml, path) in [
         ("{auth: {type: password}, onConflct: deny}", "onConflct"),
-        ("{auth: {type: password}, argocd-auth-webhook: {delivry: volume}}", "argocd-auth-webhook.delivry"),
+        ("{argocd-auth-webhook: {auth: {type: password}, delivry: volume}}", "argocd-auth-webhook.delivry"),
     ] {
         let warnings = values(yaml).unwrap().warnings;
         assert_eq!(warnings.iter().map(|warning| warning.path.as_str()).collect::<Vec<_>>(), [path], "{yaml}");

@@ -1,6 +1,7 @@
 //! The flags that say which cluster is asked, as kubectl has them.
 
 use super::output::Failure;
+use super::parse::Maybe;
 use argocd_auth_webhook::cluster::{Cause, Choice, ClusterError};
 use argocd_auth_webhook::commands::context::ContextError;
 use clap::Args;
@@ -10,8 +11,8 @@ use std::path::PathBuf;
 #[command(next_help_heading = "Which cluster")]
 pub struct ClusterArgs {
     /// The Runtime's namespace; by default the context's
-    #[arg(short, long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_NAMESPACE")]
-    pub namespace: Option<String>,
+    #[arg(short, long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_NAMESPACE", value_parser = Maybe::namespace)]
+    namespace: Option<Maybe>,
     /// Context of the kubeconfig; by default its current one
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
@@ -21,6 +22,11 @@ pub struct ClusterArgs {
 }
 
 impl ClusterArgs {
+    /// The namespace that a person named.
+    pub fn namespace(&self) -> Option<String> {
+        Maybe::given(self.namespace.as_ref())
+    }
+
     pub fn choice(&self) -> Choice {
         Choice { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
     }

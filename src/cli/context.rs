@@ -2,7 +2,7 @@
 
 use super::cluster::ClusterArgs;
 use super::output::{Failure, asked, say};
-use super::parse::{account, password_secret};
+use super::parse::{Maybe, account, namespace, password_secret};
 use super::settings::{SettingsArgs, settings};
 use anyhow::Context;
 use argocd_auth_webhook::argocd::Base;
@@ -25,13 +25,13 @@ pub struct AccessArgs {
     #[command(flatten)]
     pub cluster: ClusterArgs,
     /// The release whose settings count; by default the one that is there
-    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_RELEASE")]
-    pub release: Option<String>,
+    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_RELEASE", value_parser = Maybe::object)]
+    pub release: Option<Maybe>,
     /// Argo CD's account; by default the settings'
     #[arg(long, value_name = "NAME", value_parser = account)]
     pub account: Option<String>,
     /// Argo CD's namespace; by default the settings', or the Runtime's
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = namespace)]
     pub argocd_namespace: Option<String>,
     /// Argo CD's address; by default the settings'. A Service that can't be reached from here is
     /// port-forwarded to
@@ -56,8 +56,8 @@ pub struct ConsentArgs {
 
 impl AccessArgs {
     /// Whether nothing is said of a cluster.
-    pub const fn names_no_cluster(&self) -> bool {
-        !self.cluster.is_named() && self.cluster.namespace.is_none() && self.release.is_none()
+    pub fn names_no_cluster(&self) -> bool {
+        !self.cluster.is_named() && self.cluster.namespace().is_none() && Maybe::given(self.release.as_ref()).is_none()
     }
 
     /// Whether the settings come from standard input.
@@ -95,11 +95,11 @@ pub async fn open(args: &AccessArgs, offline: bool, matches: Option<&ArgMatches>
         say(&format!("warning: {warning}"));
     }
     let options = Options {
-        namespace: args.cluster.namespace.clone(),
+        namespace: args.cluster.namespace(),
         context: args.cluster.context.clone(),
         kubeconfig: args.cluster.kubeconfig.clone(),
         offline,
-        release: args.release.clone(),
+        release: Maybe::given(args.release.as_ref()),
         settings,
         argocd_url: args.argocd_url.clone(),
         argocd_namespace: args.argocd_namespace.clone(),

@@ -2,6 +2,7 @@
 
 use super::logs::{LogArgs, start_logs};
 use super::output::{Failure, Outcome, runtime};
+use super::parse::{namespace, object};
 use super::place::PlaceArgs;
 use super::settings::{SettingsArgs, logged_settings};
 use anyhow::Context;
@@ -35,12 +36,12 @@ pub struct Controller {
     #[command(flatten)]
     pub settings: SettingsArgs,
     /// Namespace of the release
-    #[arg(short, long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_NAMESPACE")]
+    #[arg(short, long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_NAMESPACE", value_parser = namespace)]
     pub namespace: String,
     #[command(flatten)]
     pub place: PlaceArgs,
     /// ServiceAccount that owns what is made, so that uninstalling takes it along
-    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_SERVICE_ACCOUNT")]
+    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_SERVICE_ACCOUNT", value_parser = object)]
     pub service_account: Option<String>,
     #[command(flatten)]
     pub certificates: KeptCertificatesArgs,
@@ -91,7 +92,7 @@ pub fn run(args: Controller, matches: Option<&ArgMatches>) -> Outcome {
     let _logs = start_logs(&args.logs)?;
     let settings = logged_settings(&args.settings, matches)?;
     let place = args.place;
-    let names = Names::of(place.release.as_deref());
+    let names = Names::of(place.release().as_deref());
     let options = controller::Options {
         serving_secret: place.serving_secret.unwrap_or(names.serving_secret),
         service: place.service.unwrap_or_else(|| names.release.clone()),

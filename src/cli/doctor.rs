@@ -2,6 +2,7 @@
 
 use super::cluster::ClusterArgs;
 use super::output::{Failure, Outcome, ReportFormat, asked, reported, runtime};
+use super::parse::object;
 use super::place::PlaceArgs;
 use super::settings::{SettingsArgs, settings};
 use argocd_auth_webhook::cluster;
@@ -28,7 +29,7 @@ pub struct Doctor {
     #[command(flatten)]
     pub place: PlaceArgs,
     /// ConfigMap with the settings, where no file is given; by default RELEASE-config
-    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_CONFIG_MAP")]
+    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_CONFIG_MAP", value_parser = object)]
     pub config_map: Option<String>,
     /// Format of the output
     #[arg(short, long, value_enum, default_value = "text")]
@@ -43,8 +44,8 @@ pub fn run(args: Doctor, matches: Option<&ArgMatches>) -> Outcome {
         let (client, reach) =
             cluster::client(&args.cluster.choice()).await.map_err(|error| args.cluster.failure(error))?;
         asked(&reach);
-        let namespace = args.cluster.namespace.unwrap_or_else(|| client.default_namespace().to_owned());
-        let names = Names::find(&client, &namespace, place.release.as_deref()).await;
+        let namespace = args.cluster.namespace().unwrap_or_else(|| client.default_namespace().to_owned());
+        let names = Names::find(&client, &namespace, place.release().as_deref()).await;
         let options = doctor::Options {
             serving_secret: place.serving_secret.unwrap_or(names.serving_secret),
             service: place.service,

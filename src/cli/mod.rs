@@ -93,7 +93,7 @@ fn dispatch(command: Command, matches: Option<&ArgMatches>) -> Outcome {
         Command::Controller(args) => controller::run(*args, matches),
         Command::Inject(args) => inject::run(&args, matches),
         Command::Doctor(args) => doctor::run(args, matches),
-        Command::Status(args) => status::run(args),
+        Command::Status(args) => status::run(&args),
         Command::Account(args) => account::run(*args, matches),
         Command::Token(args) => token::run(*args, matches),
         Command::Demo(args) => demo::run(&args),

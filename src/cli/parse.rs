@@ -1,7 +1,7 @@
 //! Values of flags: what is read, and what is refused.
 
 use argocd_auth_webhook::commands::context::{SecretKey, is_account};
-use argocd_auth_webhook::settings::duration;
+use argocd_auth_webhook::settings::{duration, is_namespace_name, is_object_name};
 use std::time::Duration;
 
 /// A time above zero.
@@ -25,6 +25,37 @@ pub fn count(text: &str) -> Result<usize, String> {
     const MOST: usize = 1 << 20;
     let wrong = || format!("{text:?} is no number from 1 to {MOST}");
     text.parse().ok().filter(|count| (1..=MOST).contains(count)).ok_or_else(wrong)
+}
+
+/// A namespace.
+pub fn namespace(text: &str) -> Result<String, String> {
+    if is_namespace_name(text) { Ok(text.to_owned()) } else { Err(format!("no {NAMES}, at most 63")) }
+}
+
+/// An object.
+pub fn object(text: &str) -> Result<String, String> {
+    if is_object_name(text) { Ok(text.to_owned()) } else { Err(format!("no {NAMES}, and '.', at most 253")) }
+}
+
+const NAMES: &str = "name that Kubernetes allows: lower case letters, digits and '-'";
+
+/// What a person may leave out. Empty, as an unset variable makes it, is left out too.
+#[derive(Clone, Debug)]
+pub struct Maybe(Option<String>);
+
+impl Maybe {
+    pub fn namespace(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Ok(Self(None)) } else { namespace(text).map(|name| Self(Some(name))) }
+    }
+
+    pub fn object(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Ok(Self(None)) } else { object(text).map(|name| Self(Some(name))) }
+    }
+
+    /// What is given of a flag.
+    pub fn given(flag: Option<&Self>) -> Option<String> {
+        flag.and_then(|Self(name)| name.clone())
+    }
 }
 
 pub fn account(text: &str) -> Result<String, String> {
@@ -62,6 +93,13 @@ mod tests {
             assert!(size(bad).is_err(), "{bad}");
         }
         assert!(count("0").is_err() && count("5") == Ok(5) && count("9223372036854775807").is_err());
+        assert!(namespace("a-1").is_ok() && namespace("").is_err() && object("").is_err());
+        assert_eq!(Maybe::given(Maybe::namespace("").ok().as_ref()), None);
+        assert_eq!(Maybe::given(Maybe::object("a.b").ok().as_ref()).as_deref(), Some("a.b"));
+        for bad in ["A", "a b", "a.b", "-a", "a/b"] {
+            assert!(namespace(bad).is_err(), "{bad}");
+        }
+        assert!(object("a.b").is_ok() && object("a/b").is_err() && object("A b").is_err());
         assert!(bound("0s").is_err() && bound("1ms").is_ok());
     }
 }

@@ -2,6 +2,7 @@
 
 use super::cluster::ClusterArgs;
 use super::output::{Outcome, ReportFormat, asked, code, print, runtime, say, shown};
+use super::parse::Maybe;
 use argocd_auth_webhook::commands::context::{CommandContext, Options};
 use argocd_auth_webhook::commands::status;
 use argocd_auth_webhook::commands::terminal::{has_colour, printable, printable_json};
@@ -24,8 +25,8 @@ pub struct Status {
     #[command(flatten)]
     pub cluster: ClusterArgs,
     /// First part of the ConfigMap's name, RELEASE-status; by default the release that is there
-    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_RELEASE")]
-    pub release: Option<String>,
+    #[arg(long, value_name = "NAME", env = "ARGOCD_AUTH_WEBHOOK_RELEASE", value_parser = Maybe::object)]
+    pub release: Option<Maybe>,
     /// Go on, and show each change
     #[arg(short, long)]
     pub watch: bool,
@@ -34,11 +35,18 @@ pub struct Status {
     pub output: ReportFormat,
 }
 
-pub fn run(args: Status) -> Outcome {
+pub fn run(args: &Status) -> Outcome {
     let colour = has_colour(&std::io::stdout());
-    let ClusterArgs { namespace, context, kubeconfig } = args.cluster.clone();
-    let options =
-        Options { namespace, context, kubeconfig, release: args.release, on_reach: Some(asked), ..Options::default() };
+    let namespace = args.cluster.namespace();
+    let ClusterArgs { context, kubeconfig, .. } = args.cluster.clone();
+    let options = Options {
+        namespace,
+        context,
+        kubeconfig,
+        release: Maybe::given(args.release.as_ref()),
+        on_reach: Some(asked),
+        ..Options::default()
+    };
     runtime()?.block_on(async {
         let access = CommandContext::in_cluster(options).await.map_err(|error| args.cluster.failure(error))?;
         if !args.watch {

@@ -14,6 +14,8 @@ pub enum Owner {
         /// The object's name.
         name: String,
     },
+    /// A controller that is only known by the name under which it writes, as operators have it.
+    Controller(String),
     /// Another object that owns it.
     Object {
         /// Its kind.
@@ -43,6 +45,11 @@ const MAX_NAME: usize = 253;
 /// Who manages the fields of objects that nobody looks after.
 const PEOPLE: [&str; 7] =
     ["kubectl", "unknown", "argocd-server", "argocd-auth-webhook", "kubectl-", "before-first-apply", "k9s"];
+
+/// Whether operators write under this name: `manager` is what their framework calls every one.
+fn is_operator(manager: &str) -> bool {
+    manager == "manager" || manager.contains("operator")
+}
 
 impl Owner {
     /// Whoever the object's owner references, labels, annotations and field managers name. An object
@@ -86,6 +93,9 @@ impl Owner {
         if let Some(application) = label("app.kubernetes.io/instance") {
             return Some(Self::ArgoCd { application: Some(application) });
         }
+        if let Some(operator) = managers().find(|manager| is_operator(manager)) {
+            return Some(Self::Controller(shown(operator, MAX_NAME)));
+        }
         managers()
             .find(|manager| {
                 !PEOPLE.iter().any(|known| manager == known || known.ends_with('-') && manager.starts_with(known))
@@ -104,7 +114,7 @@ impl Owner {
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
-            Self::Operator { .. } => "operator",
+            Self::Operator { .. } | Self::Controller(_) => "operator",
             Self::Object { .. } => "owner",
             Self::Helm { .. } => "Helm",
             Self::ArgoCd { .. } => "Argo CD",
@@ -118,6 +128,7 @@ impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Operator { name } => write!(f, "an operator (ArgoCD {name})"),
+            Self::Controller(manager) => write!(f, "an operator (it writes as {manager:?})"),
             Self::Object { kind, name } => write!(f, "its owner ({kind} {name})"),
             Self::Helm { release: Some(release) } => write!(f, "Helm (release {release})"),
             Self::Helm { release: None } => f.write_str("Helm"),
@@ -172,6 +183,8 @@ mod tests {
             (label("kustomize.toolkit.fluxcd.io/name", "x"), Some("Flux")),
             (managed("helm-controller"), Some("Flux")),
             (managed("terraform"), Some("\"terraform\"")),
+            (managed("argocd-operator"), Some("an operator (it writes as \"argocd-operator\")")),
+            (managed("manager"), Some("an operator (it writes as \"manager\")")),
             (
                 json!({"managedFields": [
                     {"manager": "kubectl-edit", "time": "2026-01-03T00:00:00Z"},

@@ -18,7 +18,7 @@ pub(super) fn of_runtime(
     report: &mut Report,
 ) -> (Address, Option<String>) {
     let mut quiet = Report::new(false);
-    let argo_cd = one_argo_cd(beside(scopes, scope, "argo-cd"), &mut quiet);
+    let argo_cd = one_argo_cd(argo_cds(scopes, scope), &mut quiet);
     let enabled = argo_cd.as_ref().and_then(bundled::enabled);
     let taken = if enabled == Some(true) { None } else { server(found, counted, enabled, &mut quiet) };
     let address = match (taken, enabled, argo_cd) {
@@ -68,13 +68,18 @@ fn server(
     None
 }
 
+/// The Argo CDs that the Runtime's charts may bring along.
+pub(super) fn argo_cds<'v>(scopes: &[Scope<'v>], scope: usize) -> Vec<Block<'v>> {
+    beside(scopes, scope, "argo-cd", |block| bundled::SAYS.iter().any(|key| block.map.contains_key(*key)))
+}
+
 /// The Argo CD of the Runtime's charts: two must say the same.
 fn one_argo_cd<'v>(mut blocks: Vec<Block<'v>>, report: &mut Report) -> Option<Block<'v>> {
     if blocks.len() > 1 {
         let said = blocks.iter().map(|block| {
             let enabled = bundled::enabled(block);
             let address = (enabled != Some(false)).then(|| bundled::address(block, report));
-            ((enabled.unwrap_or(true), address), block.path.clone())
+            (address, block.path.clone())
         });
         let said = said.collect();
         agreed(said, report);
@@ -94,26 +99,40 @@ pub(super) fn agreed<T: PartialEq>(mut said: Vec<(T, String)>, report: &mut Repo
 
 /// How deep charts stand in charts.
 const DEEPEST: usize = 2;
+/// What the Runtime's values have at their root, and nobody else's.
+const OF_RUNTIME: [&str; 5] = ["app-proxy", "event-reporters", "gitops-operator", "internal-router", "tunnel-client"];
 
-/// The blocks of this name beside a scope's `global`: the scope's own, or of the nearest charts in it that
-/// have one. Where `global` is at the root it may be an umbrella's, shared by all: then what a chart in it has
-/// comes before what stands beside the Runtime.
-pub(super) fn beside<'v>(scopes: &[Scope<'v>], scope: usize, name: &str) -> Vec<Block<'v>> {
+/// The blocks of this name beside a scope's `global`: the scope's own. Where `global` is at the root it may be
+/// an umbrella's, shared by all: then there are also those of the nearest charts in it that have one, as far as
+/// they say anything (`says`); and where what stands around some is the Runtime's, it is one of these.
+pub(super) fn beside<'v>(
+    scopes: &[Scope<'v>],
+    scope: usize,
+    name: &str,
+    says: fn(&Block<'_>) -> bool,
+) -> Vec<Block<'v>> {
     let mut quiet = Report::new(false);
     let Some(around) = scopes.get(scope).map(|scope| &scope.block) else { return Vec::new() };
-    let own = around.block(name, &mut quiet);
-    if let (true, Some(own)) = (scope > 0, &own) {
-        return vec![own.clone()];
+    let own = around.block(name, &mut quiet).map(|own| (around.clone(), own));
+    let mut found: Vec<_> = own.into_iter().collect();
+    if scope > 0 && !found.is_empty() {
+        return found.into_iter().map(|(_, own)| own).collect();
     }
     let mut level = vec![around.clone()];
     for _ in 0..DEEPEST {
         level = level.iter().flat_map(|around| but_for(name, around)).collect();
-        let found: Vec<_> = level.iter().filter_map(|chart| chart.block(name, &mut quiet)).collect();
-        if !found.is_empty() {
-            return found;
+        let nested = level.iter().filter_map(|chart| Some((chart.clone(), chart.block(name, &mut quiet)?)));
+        let nested: Vec<_> = nested.filter(|(_, block)| says(block)).collect();
+        if !nested.is_empty() {
+            found.extend(nested);
+            break;
         }
     }
-    own.into_iter().collect()
+    let is_runtime = |around: &Block<'_>| OF_RUNTIME.iter().any(|key| *key != name && around.get(key).is_some());
+    if found.iter().any(|(around, _)| is_runtime(around)) {
+        found.retain(|(around, _)| is_runtime(around));
+    }
+    found.into_iter().map(|(_, block)| block).collect()
 }
 
 /// The charts in one, without what has this name.

@@ -12,6 +12,9 @@ const SERVER: &str = "server";
 /// Kubernetes' longest name of a Service.
 const LONGEST: usize = 63;
 
+/// What is looked at.
+pub(super) const SAYS: [&str; 5] = ["enabled", "fullnameOverride", "nameOverride", "server", "configs"];
+
 /// Whether the values say so. The chart's default is that it does, and Helm leaves a chart out for no other
 /// value than `false` without quotes.
 pub(super) fn enabled(argo_cd: &Block<'_>) -> Option<bool> {

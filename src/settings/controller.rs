@@ -61,12 +61,17 @@ impl Default for Credentials {
 
 const A_DAY: Duration = Duration::from_hours(24);
 
+/// What `credentials` may hold.
+pub(super) const CREDENTIALS: [&str; 6] =
+    ["createSecret", "keepFormerSecret", "followAfter", "checkInterval", "loginWait", "mirrorToken"];
+/// What `rollout` may hold, where it is a mapping.
+pub(super) const ROLLOUT: [&str; 3] = ["mode", "byName", "requireVerified"];
+
 /// Reads `credentials`. What the chart alone reads stands there too.
 pub(super) fn credentials(root: &Block<'_>, report: &mut Report) -> Credentials {
     let defaults = Credentials::default();
     let Some(block) = root.block("credentials", report) else { return defaults };
-    let known = ["createSecret", "keepFormerSecret", "followAfter", "checkInterval", "loginWait", "mirrorToken"];
-    block.only(&known, report);
+    block.only(&CREDENTIALS, report);
     let mirror_token = block.boolean("mirrorToken", report).unwrap_or(defaults.mirror_token);
     let mut time = |key: &str, least: Duration, default: Duration| {
         let Some(text) = block.string(key, report) else { return default };
@@ -110,7 +115,7 @@ pub(super) fn rollout(root: &Block<'_>, report: &mut Report) -> RolloutSettings 
     match root.get("rollout") {
         Some(value) if value.is_object() => {
             let Some(block) = root.block("rollout", report) else { return defaults };
-            block.only(&["mode", "byName", "requireVerified"], report);
+            block.only(&ROLLOUT, report);
             RolloutSettings {
                 mode: mode(&block, "mode", report),
                 by_name: block.one_of("byName", &BY_NAME, report).unwrap_or(defaults.by_name),

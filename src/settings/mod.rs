@@ -13,7 +13,7 @@ mod config;
 mod controller;
 mod duration;
 mod merge;
-pub(crate) mod names;
+mod names;
 mod nearest;
 mod places;
 mod services;
@@ -25,6 +25,7 @@ pub use argocd::{Address, ArgoCd, CertificateAuthority, Tls};
 pub use block::Problem;
 pub use controller::{ByName, Credentials, Rollout, freshness};
 pub use duration::duration;
+pub use names::{is_namespace_name, is_object_name};
 pub use source::{Sources, Taken};
 
 use crate::core::{Auth, Delivery, Engine, Injection, Injector, OnConflict, Service, built_in_services};

@@ -27,6 +27,18 @@ pub(super) fn label(text: &str) -> Rule {
     }
 }
 
+/// Whether it can be the name of a namespace.
+#[must_use]
+pub fn is_namespace_name(text: &str) -> bool {
+    label(text).is_ok()
+}
+
+/// Whether it can be the name of an object.
+#[must_use]
+pub fn is_object_name(text: &str) -> bool {
+    object(text).is_ok()
+}
+
 /// A DNS subdomain: the name of a Secret or `ConfigMap`.
 pub(super) fn object(text: &str) -> Rule {
     let part =
@@ -38,11 +50,6 @@ pub(super) fn object(text: &str) -> Rule {
             "must be a Kubernetes name: lower case letters, digits, '-' and '.', at most 253, with a letter or digit at both ends",
         )
     }
-}
-
-/// Whether it can be the name of an object.
-pub(crate) fn is_object(text: &str) -> bool {
-    object(text).is_ok()
 }
 
 /// A key of a Secret or `ConfigMap`.

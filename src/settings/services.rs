@@ -7,6 +7,9 @@ use super::nearest::nearest;
 use crate::core::{Delivery, LabelSelector, Operator, Reads, Requirement, Service, built_in_services};
 use serde_json::Value;
 
+/// What an entry of `services` may hold.
+pub(super) const FIELDS: [&str; 5] = ["name", "selector", "containers", "reads", "delivery"];
+
 /// What `delivery` may be.
 pub(super) const DELIVERIES: [(&str, Delivery); 2] = [("env", Delivery::Env), ("volume", Delivery::Volume)];
 
@@ -55,7 +58,7 @@ pub(super) fn read(root: &Block<'_>, report: &mut Report) -> Vec<Service> {
 
 /// One entry. What it leaves out stays as built in; a new service must say all of it.
 fn service(block: &Block<'_>, name: &str, known: Option<&Service>, report: &mut Report) -> Option<Service> {
-    block.only(&["name", "selector", "containers", "reads", "delivery"], report);
+    block.only(&FIELDS, report);
     if known.is_none() {
         let built_in = built_in_services();
         let known_names: Vec<&str> = built_in.iter().map(|service| service.name.as_str()).collect();

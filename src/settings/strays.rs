@@ -51,7 +51,7 @@ fn addresses(map: &Map<String, Value>) -> Map<String, Value> {
             let inner = addresses(inner);
             (!inner.is_empty()).then(|| (key.clone(), Value::Object(inner)))
         }
-        (key_folded, _) => ADDRESS.contains(&key_folded).then(|| (key.clone(), value.clone())),
+        (key_folded, _) => (key_folded == "url" || ADDRESS.contains(&key_folded)).then(|| (key.clone(), value.clone())),
     };
     map.iter().filter_map(kept).collect()
 }
@@ -66,6 +66,22 @@ fn is_read(keys: &[&str]) -> bool {
     matches!(keys, [AUTH] | [CHART, AUTH])
         || in_global(keys)
         || keys.split_first().is_some_and(|(_, rest)| in_global(rest))
+}
+
+/// Whether the keys lead to a `server` of the Runtime's, deeper than it is read.
+fn is_server_deeper(keys: &[&str]) -> bool {
+    let Some(global) = keys.iter().rposition(|key| *key == "global") else { return false };
+    let is_server = match keys.get(global + 1..).unwrap_or_default() {
+        [external, "server"] => EXTERNALS.contains(external),
+        [INTEGRATIONS, ARGO_CD, "server"] => true,
+        _ => false,
+    };
+    is_server && global > 1
+}
+
+/// Whether it is what the Runtime's charts have by default.
+fn is_default_address(value: &Value) -> bool {
+    *value == argocd::SERVICE || *value == argocd::CLASSIC_SERVICE || *value == 80 || *value == "80"
 }
 
 /// Whether the keys lead below `global` to something about Argo CD.
@@ -115,7 +131,13 @@ fn elsewhere<'v>(block: &Block<'v>, keys: &[&str], copies: Copies<'v>, report: &
         let at_global = around.last() == Some(&"global");
         let is_field = (is_about_argo_cd(around) || at_global) && (is_mode || folded == "token" && value.is_string())
             || is_about_argo_cd(around) && folded == "password" && value.is_string();
-        if is_reference || is_field {
+        let is_address = ADDRESS.contains(&key.as_str()) && is_server_deeper(around) && !is_default_address(value);
+        if is_address {
+            report.problem::<()>(
+                &path,
+                "is not read here; write it under global.external-argo-cd.server, or under `argocd:` at the root",
+            );
+        } else if is_reference || is_field {
             report.problem::<()>(
                 &path,
                 "is not read here; write it under global.external-argo-cd.auth, or under `auth:` at the root",
@@ -141,6 +163,9 @@ fn without_global(root: &Block<'_>, at_root: bool, report: &mut Report) {
             report.problem::<()>(&path, format!("is not read here; write `global:` above it, as {right}"));
         } else if is_misspelt(key, "global") && holds_a_spelling(value) {
             misspelt(&path, "global", report);
+        } else if key == ARGO_CD && value.pointer("/server/svc").is_some_and(Value::is_string) {
+            let right = root.path_of("global.external-argo-cd.server.svc");
+            report.problem::<()>(&format!("{path}.server.svc"), format!("is not read here; write it as {right}"));
         } else if key == "auth" && !at_root && is_auth(value) {
             let text = "is not read here; write it as `auth:` at the root (in an umbrella's values under \
                         `argocd-auth-webhook:`), or under global.external-argo-cd";
@@ -190,6 +215,10 @@ fn under_global(global: &Block<'_>, report: &mut Report) {
         } else if fold(key) == "argocd" && (holds_auth(value) || is_auth(value) || holds_address(value)) {
             let right = global.path_of("integrations.argo-cd");
             report.problem::<()>(&path, format!("is not read here; write `integrations:` above it, as {right}"));
+        } else if fold(key) == "server" && value.get("svc").is_some_and(Value::is_string) {
+            let right = global.path_of("external-argo-cd.server");
+            let text = format!("is not read here; write `external-argo-cd:` above it, as {right}");
+            report.problem::<()>(&path, text);
         } else if fold(key) == "auth" && (is_auth(value) || is_login(value)) {
             let right = global.path_of("external-argo-cd.auth");
             report.problem::<()>(
@@ -216,6 +245,9 @@ fn in_external_server(parent: &Block<'_>, report: &mut Report) {
             misspelt(&server.path_of(key), name, report);
             continue;
         }
+        if fold(key) == "url" {
+            no_url(&server.path_of(key), report);
+        }
         let right = if fold(key) == "auth" {
             "auth".to_owned()
         } else if let Some(name) = FIELDS.into_iter().find(|name| fold(key) == fold(name)) {
@@ -230,8 +262,13 @@ fn in_external_server(parent: &Block<'_>, report: &mut Report) {
 
 fn in_integrations(integrations: &Block<'_>, report: &mut Report) {
     for key in integrations.map.keys().filter(|key| *key != ARGO_CD && integrations.get(key).is_some()) {
+        let value = integrations.get(key).unwrap_or(&Value::Null);
         if is_misspelt(key, ARGO_CD) {
             misspelt(&integrations.path_of(key), ARGO_CD, report);
+        } else if fold(key) == "server" && holds_address(value) {
+            let right = integrations.path_of("argo-cd.server");
+            let text = format!("is not read here; write `argo-cd:` above it, as {right}");
+            report.problem::<()>(&integrations.path_of(key), text);
         }
     }
     let Some(parent) = descend(integrations, &[ARGO_CD], &mut Report::new(false)) else { return };
@@ -242,6 +279,9 @@ fn in_integrations(integrations: &Block<'_>, report: &mut Report) {
     }
     if let Some(server) = parent.block("server", &mut Report::new(false)) {
         in_parent(&server, "auth", report);
+        if server.get("url").is_some() {
+            no_url(&server.path_of("url"), report);
+        }
     }
 }
 
@@ -272,6 +312,10 @@ fn in_parent(parent: &Block<'_>, auth: &str, report: &mut Report) {
     }
 }
 
+fn no_url(path: &str, report: &mut Report) {
+    report.problem::<()>(path, "is not read here, where svc, port and rootpath are; write it as argocd.url");
+}
+
 fn misspelt(path: &str, name: &str, report: &mut Report) {
     report.problem::<()>(path, format!("is not read; write it as `{name}:`"));
 }
@@ -287,7 +331,7 @@ fn known_name(key: &str) -> &'static str {
 }
 
 /// Whether it has what only an auth block has.
-fn is_auth(value: &Value) -> bool {
+pub(super) fn is_auth(value: &Value) -> bool {
     let Some(map) = value.as_object() else { return false };
     map.iter().any(|(key, value)| match fold(key).as_str() {
         "tokensecretkeyref" | "passwordsecretkeyref" => true,
@@ -330,13 +374,16 @@ fn holds_address(value: &Value) -> bool {
     let Some(map) = value.as_object() else { return false };
     map.iter().any(|(key, value)| {
         let key = fold(key);
-        ADDRESS.contains(&key.as_str()) || key == "server" && holds_address(value)
+        !value.is_null() && ADDRESS.contains(&key.as_str()) || key == "server" && holds_address(value)
     })
 }
 
 /// Whether an `argo-cd` as the Runtime has it stands in it.
 fn holds_argo_cd(value: &Value) -> bool {
-    let is_part = |key: &String| ["server", "auth"].contains(&fold(key).as_str());
+    let is_part = |key: &String| {
+        let key = fold(key);
+        key == "server" || key == AUTH || ADDRESS.contains(&key.as_str())
+    };
     let is_it = |value: &Value| value.as_object().is_some_and(|map| map.keys().any(is_part));
     value.as_object().is_some_and(|map| map.iter().any(|(key, value)| fold(key) == "argocd" && is_it(value)))
 }

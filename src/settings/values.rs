@@ -4,7 +4,7 @@
 use super::block::{Block, Report, did_you_mean, kind};
 use super::nearest::nearest;
 use super::places::{CHART, Found, Scope, Spelling, descend, find, scopes};
-use super::{Settings, address, argocd, auth, bundled, config, names, strays};
+use super::{Settings, address, argocd, auth, bundled, config, controller, names, services, strays};
 use crate::core::{Auth, DEFAULT_USERNAME, Mode, Username};
 use serde_json::Value;
 
@@ -34,10 +34,11 @@ pub(super) fn read(root: &Value, legacy: Option<bool>, report: &mut Report) -> O
         strays::misspelt_own(holder, report);
     }
     let ours = below.as_ref().unwrap_or(&root);
+    let mut quiet = Report::new(false);
     let own_argocd = ours.block("argocd", &mut Report::new(false));
     let own_address = own_argocd.is_some_and(|block| block.get("url").is_some() || block.get("svc").is_some());
     let scopes = scopes(&root, report);
-    let mut blocks = own_auth(&root, below.as_ref(), report);
+    let mut blocks: Vec<_> = own_auth(ours, report).into_iter().collect();
     let found = if report.problems.is_empty() && blocks.is_empty() {
         strays::refuse(&scopes, report);
         let found = find(&scopes, report);
@@ -47,7 +48,8 @@ pub(super) fn read(root: &Value, legacy: Option<bool>, report: &mut Report) -> O
         if report.problems.is_empty() && !own_address {
             strays::refuse_addresses(&root, report);
         }
-        find(&scopes, &mut Report::new(false))
+        // Where our own block has the whole address, nothing else is looked at.
+        find(&scopes, if own_address { &mut quiet } else { report })
     };
     let (chosen, counted) = choose(blocks, report)?;
     let scope = chosen.of_runtime.map_or(0, |(scope, _)| scope);
@@ -58,7 +60,7 @@ pub(super) fn read(root: &Value, legacy: Option<bool>, report: &mut Report) -> O
     settings.auth = chosen.auth();
     let needs_name = settings.auth.mode == Mode::Password || legacy.unwrap_or(settings.legacy_app_proxy);
     if needs_name && chosen.of_runtime.is_some() {
-        deprecated_username(&scopes, scope, &mut settings.auth, report);
+        deprecated_username(&scopes, scope, ours, &mut settings.auth, report);
     }
     if chosen.read.is_plain() {
         who_makes_it(&chosen, &settings.auth, report);
@@ -80,18 +82,13 @@ impl Chosen<'_> {
     }
 }
 
-/// `auth` at the root, or under our chart's name.
-fn own_auth<'v>(root: &Block<'v>, below: Option<&Block<'v>>, report: &mut Report) -> Vec<Chosen<'v>> {
-    let blocks = [Some(root), below].into_iter().flatten();
-    let blocks: Vec<Block<'v>> = blocks.filter_map(|holder| holder.block(auth::AUTH, report)).collect();
-    let read = |block: Block<'v>| {
-        // Our own block is strict in whatever file it stands.
-        let mut strict = Report::new(true);
-        let read = auth::read(&block, &mut strict);
-        report.problems.append(&mut strict.problems);
-        read.map(|read| Chosen { path: block.path, of_runtime: None, read })
-    };
-    blocks.into_iter().filter_map(read).collect()
+/// `auth` of ours. It is strict in whatever file it stands.
+fn own_auth<'v>(ours: &Block<'v>, report: &mut Report) -> Option<Chosen<'v>> {
+    let block = ours.block(auth::AUTH, report)?;
+    let mut strict = Report::new(true);
+    let read = auth::read(&block, &mut strict);
+    report.problems.append(&mut strict.problems);
+    read.map(|read| Chosen { path: block.path, of_runtime: None, read })
 }
 
 fn of_runtime<'v>(found: &[Found<'v>], report: &mut Report) -> Vec<Chosen<'v>> {
@@ -131,16 +128,20 @@ fn choose<'v>(mut blocks: Vec<Chosen<'v>>, report: &mut Report) -> Option<(Chose
 }
 
 /// The chart takes this one first where both stand.
-fn deprecated_username(scopes: &[Scope<'_>], scope: usize, auth: &mut Auth, report: &mut Report) {
-    let enabled = address::beside(scopes, scope, "argo-cd").first().and_then(bundled::enabled);
-    let given = address::beside(scopes, scope, "app-proxy").into_iter().filter_map(|app_proxy| {
+fn deprecated_username(scopes: &[Scope<'_>], scope: usize, ours: &Block<'_>, auth: &mut Auth, report: &mut Report) {
+    const KEY: &str = "argoCdUsername";
+    let enabled = address::argo_cds(scopes, scope).first().and_then(bundled::enabled);
+    let config = |app_proxy: &Block<'_>| app_proxy.map.get("config").is_some_and(|config| config.get(KEY).is_some());
+    let given = address::beside(scopes, scope, "app-proxy", config).into_iter().filter_map(|app_proxy| {
         // The app-proxy's values are its own; anything odd in their shape is not for us to refuse.
         let config = descend(&app_proxy, &["config"], &mut Report::new(false))?;
-        let name = auth::checked(&config, "argoCdUsername", names::username, report)?;
+        let name = auth::checked(&config, KEY, names::username, report)?;
         // The classic charts' default, which they read for the Argo CD that they bring along alone.
-        (name != DEFAULT_USERNAME || enabled != Some(false)).then(|| (name, config.path_of("argoCdUsername")))
+        (name != DEFAULT_USERNAME || enabled != Some(false)).then(|| (name, config.path_of(KEY)))
     });
-    let given = given.collect();
+    let mut given: Vec<_> = given.collect();
+    // Our chart's own, where an umbrella's Runtime has the other.
+    given.extend(auth::checked(ours, KEY, names::username, report).map(|name| (name, ours.path_of(KEY))));
     let Some((name, path)) = address::agreed(given, report) else { return };
     if let Username::Plain(given) = &auth.username {
         // The charts' own values say it twice.
@@ -175,16 +176,28 @@ fn misspelt_options(root: &Block<'_>, below: Option<&Block<'_>>, report: &mut Re
     }
 }
 
-/// Ours at the root of a file in which our chart has a key of its own. Others have an `argocd` too, with other
-/// things in it.
+/// Ours at the root of a file in which our chart has a key of its own: Helm gives it nothing else. Others have
+/// keys of these names too, with other things in them.
 fn outside(root: &Block<'_>, report: &mut Report) {
-    let is_field = |key: &String| argocd::FIELDS.contains(&key.as_str());
-    let is_argocd = |value: &Value| value.as_object().is_some_and(|map| map.keys().all(is_field));
-    for key in ["argocd", "delivery", "onConflict", "legacyAppProxy"] {
-        if root.get(key).is_some_and(|value| key != "argocd" || is_argocd(value)) {
-            let right = format!("{CHART}.{key}");
-            report.problem::<()>(key, format!("is not read here; write `{CHART}:` above it, as {right}"));
-        }
+    let only = |value: &Value, names: &[&str]| {
+        value.as_object().is_some_and(|map| map.keys().all(|key| names.contains(&key.as_str())))
+    };
+    let is_one = |value: &Value, names: &[&str]| value.as_str().is_some_and(|text| names.contains(&text));
+    let is_ours = |key: &str, value: &Value| match key {
+        "auth" => only(value, &auth::FIELDS) || strays::is_auth(value),
+        "argocd" => only(value, &argocd::FIELDS) && !only(value, &["namespace", "tls"]),
+        "delivery" => is_one(value, &["env", "volume"]),
+        "onConflict" => is_one(value, &["keep", "replace", "deny"]),
+        "legacyAppProxy" => value.is_boolean(),
+        "argoCdUsername" => value.is_string(),
+        "rollout" => is_one(value, &["automatic", "report"]) || only(value, &controller::ROLLOUT),
+        "credentials" => only(value, &controller::CREDENTIALS),
+        "services" => value.as_array().is_some_and(|all| all.iter().all(|one| only(one, &services::FIELDS))),
+        _ => false,
+    };
+    for key in root.map.keys().filter(|key| root.get(key).is_some_and(|value| is_ours(key, value))) {
+        let right = format!("{CHART}.{key}");
+        report.problem::<()>(key, format!("is not read here; write `{CHART}:` above it, as {right}"));
     }
 }
 

@@ -5,8 +5,7 @@ use crate::support::decision;
 use serde_json::{Value, json};
 
 /// Values that the schema refuses, and what its message must hold.
-const BY_SCHEMA: [(&str, &[&str]); 29] = [
-    ("global: {external-arg-cd: {server: argocd}}", &["/global/external-arg-cd/server"]),
+const BY_SCHEMA: [(&str, &[&str]); 28] = [
     ("global: {external-arg-cd: {auth: {type: tokn}}}", &["/global/external-arg-cd/auth/type", "'token', 'password'"]),
     ("global: {external-argo-cd: {auth: {type: Token}}}", &["/global/external-argo-cd/auth/type"]),
     (
@@ -41,7 +40,9 @@ const BY_SCHEMA: [(&str, &[&str]); 29] = [
 ];
 
 /// Values that the templates refuse: the path and the fix.
-const BY_TEMPLATE: [(&str, &str); 48] = [
+const BY_TEMPLATE: [(&str, &str); 50] = [
+    ("global: {external-arg-cd: {server: argocd}}", "global.external-arg-cd.server: must be a mapping"),
+    ("auth: {type: password}\nglobal: {external-argo-cd: mine}", "global.external-argo-cd: must be a mapping"),
     ("global: {external-arg-cd: {auth: token}}", "global.external-arg-cd.auth: must be a mapping"),
     (
         "global: {external-arg-cd: {auth: {type: token, tokenSecretKeyRef: x}}}",

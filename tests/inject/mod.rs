@@ -372,6 +372,11 @@ fn what_cannot_be_read_and_cannot_be_ours_passes_with_a_warning() {
             "an alias whose anchor isn't there; it is left as it is",
         ),
         ("{{ if .x }}\n", "; it is left as it is"),
+        // Operators call their container so; one of the Runtime's has its label too.
+        (
+            "spec: {containers: [{name: manager}], x: *nowhere}\n",
+            "an alias whose anchor isn't there; it is left as it is",
+        ),
         ("{\"a\": 1} \"b\"", "document 2: left alone\n  warning: line 1, column 10: a string, not a Kubernetes object"),
     ] {
         let done = inject(text);

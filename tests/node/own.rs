@@ -1,11 +1,16 @@
 //! A certificate of one's own, in a Secret of any name.
 
 use crate::support::authority::{Authority, Pair};
-use crate::support::cluster::eventually;
+use crate::support::cluster::{eventually, say};
+use crate::support::go;
 use crate::support::helm::Helm;
 use crate::support::release::{Release, token_values};
 use crate::support::scene::Scene;
-use serde_json::{Value, json};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::process::Command;
 
 fn secret(authority: &str, pair: &Pair) -> Value {
     json!({
@@ -88,4 +93,43 @@ async fn a_ca_in_the_values_is_what_stands_there_whatever_the_secret_says() {
     .await;
     assert_eq!(bundles(&release).await, before);
     release.injects().await;
+}
+
+/// Certificate, key and what to trust: shapes that people have, made by Go's crypto/x509.
+fn shapes(host: &str) -> Option<BTreeMap<String, Map<String, Value>>> {
+    let program = go::program("crypto_x509", "certificates in the shapes that people have")?;
+    let output = Command::new(program).args(["shapes", host]).output().unwrap();
+    Some(serde_json::from_slice(&output.stdout).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_certificate_the_api_server_takes_doctor_and_controller_take() {
+    let scene = Scene::new("shapes").await;
+    let host = format!("auth-argocd-auth-webhook.{}.svc", scene.namespace());
+    let Some(shapes) = shapes(&host) else { return };
+    assert_eq!(shapes.len(), 5);
+    let release = scene.install(Helm::Four, "auth", &token_values("certificates: {source: secret, secretName: mine}"));
+    let path = format!("/api/v1/namespaces/{}/secrets", release.namespace());
+    let first = Authority::new("first");
+    release.cluster().create(&path, &secret(&first.pem(), &first.issue(&host))).await.unwrap();
+    release.injects().await;
+    release.stands().await;
+    for (what, shape) in &shapes {
+        let data = json!({ "ca.crt": shape["bundle"], "tls.crt": shape["certificate"], "tls.key": shape["key"] });
+        release.cluster().merge(&release.secret("mine"), &json!({ "stringData": data })).await.unwrap();
+        let wanted = STANDARD.encode(shape["bundle"].as_str().unwrap());
+        eventually(what, async || {
+            let now = bundles(&release).await;
+            if now.iter().all(|bundle| *bundle == wanted) { Ok(()) } else { Err("another caBundle".to_owned()) }
+        })
+        .await;
+        let after = release.injects().await;
+        let said = release.run("test", &["--logs"]).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert!(said.contains("is trusted by all"), "{what}: {said}");
+        say(&format!("{what}: the API server calls it after {after:?}, and doctor says that it is trusted"));
+    }
+    let selector = format!("app.kubernetes.io/instance={},app.kubernetes.io/component=controller", release.name);
+    let logs = ["logs", "--namespace", release.namespace(), "--selector", &selector, "--tail=-1"];
+    let printed = release.cluster().kubectl(&logs, None).stdout;
+    assert!(printed.contains("as caBundle") && !printed.contains("API servers refuse"), "{printed}");
 }

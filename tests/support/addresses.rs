@@ -61,22 +61,25 @@ pub const ADDRESSES: &[(&str, &str, Option<&str>)] = &[
     ("argo-cd: {enabled: 'false'}", "argo-cd-server:80/", Some("argo-cd")),
     ("argo-cd: {enabled: null}", "argo-cd-server:80/", Some("argo-cd")),
     ("argo-cd: {enabled: ''}\nglobal: {external-argo-cd: {server: {svc: a}}}", "argo-cd-server:80/", Some("argo-cd")),
-    // An Argo CD beside the Runtime in an umbrella isn't the Runtime's.
+    // An Argo CD beside the Runtime in an umbrella isn't the Runtime's: what stands around tells.
     (
-        "argo-cd: {enabled: true}\ncf: {argo-cd: {enabled: false}}\nglobal: {external-argo-cd: {server: {svc: a, port: 8}}}",
+        "argo-cd: {enabled: true}\ncf: {app-proxy: {a: 1}, argo-cd: {enabled: false}}\nglobal: {external-argo-cd: {server: {svc: a, port: 8}}}",
         "a:8/",
         Some("global.external-argo-cd.server"),
     ),
     (
-        "argo-cd: {enabled: false}\ncf: {argo-cd: {fullnameOverride: c}}\nglobal: {external-argo-cd: {server: {svc: a}}}",
-        "a:80/",
-        Some("global.external-argo-cd.server"),
-    ),
-    (
-        "argo-cd: {enabled: false}\ncf: {argo-cd: {enabled: true, fullnameOverride: c}}\nglobal: {external-argo-cd: {server: {svc: a}}}",
+        "argo-cd: {enabled: false}\ncf: {gitops-operator: {a: 1}, argo-cd: {enabled: true, fullnameOverride: c}}\nglobal: {external-argo-cd: {server: {svc: a}}}",
         "c-server:80/",
         Some("cf.argo-cd"),
     ),
+    (
+        "argo-cd: {fullnameOverride: own}\napp-proxy: {a: 1}\ningress: {argo-cd: {enabled: false}}",
+        "own-server:80/",
+        Some("argo-cd"),
+    ),
+    // What others have of that name, and says nothing.
+    ("argo-cd: {fullnameOverride: own}\nextra: {configs: {argo-cd: {url: x}}}", "own-server:80/", Some("argo-cd")),
+    ("my.runtime: {argo-cd: {fullnameOverride: x}}", "x-server:80/", Some("my.runtime.argo-cd")),
     // Two that say the same.
     ("zz: {argo-cd: {fullnameOverride: a}}\naa: {argo-cd: {fullnameOverride: a}}", "a-server:80/", Some("aa.argo-cd")),
     (
@@ -96,7 +99,7 @@ pub const ADDRESSES: &[(&str, &str, Option<&str>)] = &[
         Some("global.external-argo-cd.server"),
     ),
     (
-        "argo-cd: {enabled: true}\nplatform: {runtime: {argo-cd: {fullnameOverride: r}}}",
+        "argo-cd: {enabled: true}\nplatform: {runtime: {tunnel-client: {a: 1}, argo-cd: {fullnameOverride: r}}}",
         "r-server:80/",
         Some("platform.runtime.argo-cd"),
     ),
@@ -171,7 +174,11 @@ pub const UNUSABLE: &[(&str, &str)] = &[
         "aa: {argo-cd: {fullnameOverride: a}}\nzz: {argo-cd: {fullnameOverride: z}}",
         "zz.argo-cd: differs from aa.argo-cd, and both are given; keep one of them",
     ),
-    ("aa: {argo-cd: {enabled: false}}\nzz: {argo-cd: {a: 1}}", "zz.argo-cd: differs from aa.argo-cd"),
+    ("aa: {argo-cd: {enabled: false}}\nzz: {argo-cd: {fullnameOverride: z}}", "zz.argo-cd: differs from aa.argo-cd"),
+    (
+        "argo-cd: {enabled: true}\ncf: {argo-cd: {enabled: false}}",
+        "cf.argo-cd: differs from argo-cd, and both are given",
+    ),
     (
         "argo-cd: {enabled: false}\nglobal: {external-argo-cd: {server: {svc: a}}, integrations: {argo-cd: {server: {svc: b}}}}",
         "global.integrations.argo-cd.server: differs from global.external-argo-cd.server, and both are given",
@@ -207,5 +214,30 @@ pub const MISPLACED: &[(&str, &str)] = &[
     (
         "globals: {external-argo-cd: {auth: {type: token, token: eyJa}, server: {port: 81}}}",
         "globals: is not read; write it as `global:`",
+    ),
+    (
+        "global: {integrations: {server: {svc: a}}}",
+        "global.integrations.server: is not read here; write `argo-cd:` above it, as global.integrations.argo-cd.server",
+    ),
+    (
+        "integrations: {argo-cd: {svc: a}}",
+        "integrations: is not read here; write `global:` above it, as global.integrations",
+    ),
+    ("global: {Integrations: {argo-cd: {svc: a}}}", "global.Integrations: is not read; write it as `integrations:`"),
+    (
+        "global: {server: {svc: a}}",
+        "global.server: is not read here; write `external-argo-cd:` above it, as global.external-argo-cd.server",
+    ),
+    (
+        "argo-cd: {server: {svc: a}}",
+        "argo-cd.server.svc: is not read here; write it as global.external-argo-cd.server.svc",
+    ),
+    (
+        "global: {external-argo-cd: {server: {url: 'https://x'}}}",
+        "global.external-argo-cd.server.url: is not read here, where svc, port and rootpath are; write it as argocd.url",
+    ),
+    (
+        "platform: {runtime: {global: {external-argo-cd: {server: {svc: a}}}}}",
+        "platform.runtime.global.external-argo-cd.server.svc: is not read here; write it under global.external-argo-cd.server",
     ),
 ];

@@ -140,11 +140,11 @@ The Argo CD that the Runtime brings along: {svc, port, rootpath}, or {url}.
 
 {{/*
 The `argo-cd` of the Runtime's charts, of which two must say the same: {path, block, given, enabled}, where
-`enabled` is "true", "false" or "unsaid". (dict "strict" … "root" . "scope" "a.")
+`enabled` is "true", "false" or "unsaid". (dict "strict" … "root" . "keys" list)
 */}}
 {{- define "argocd-auth-webhook.oneArgoCd" -}}
 {{- $strict := .strict -}}
-{{- $found := (include "argocd-auth-webhook.beside" (dict "root" .root "scope" .scope "key" "argo-cd") | fromJson).found -}}
+{{- $found := (include "argocd-auth-webhook.beside" (dict "root" .root "keys" .keys "key" "argo-cd") | fromJson).found -}}
 {{- $one := dict "path" "" "block" dict "given" false "enabled" "unsaid" -}}
 {{- $said := "" -}}
 {{- range $place, $candidate := $found -}}
@@ -174,7 +174,7 @@ The `argo-cd` of the Runtime's charts, of which two must say the same: {path, bl
 {{- $own := .Values.argocd | default dict -}}
 {{- $own = ternary $own (dict) (kindIs "map" $own) -}}
 {{- $strict := not (or $own.url $own.svc) -}}
-{{- $argoCd := include "argocd-auth-webhook.oneArgoCd" (dict "strict" $strict "root" . "scope" $auth.scope) | fromJson -}}
+{{- $argoCd := include "argocd-auth-webhook.oneArgoCd" (dict "strict" $strict "root" . "keys" $auth.keys) | fromJson -}}
 {{- $enabled := $argoCd.enabled -}}
 {{- $services := dict "external-arg-cd" "argocd-server" "external-argo-cd" "argocd-server" "integrations" "argo-cd-server" -}}
 {{- $server := dict -}}

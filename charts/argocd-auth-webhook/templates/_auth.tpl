@@ -10,6 +10,12 @@ nobody reads it, `_program.tpl` what the program gets.
 {{- if and (kindIs "map" .) . }}{{ toJson . }}{{ else }}{}{{ end -}}
 {{- end -}}
 
+{{/* A mapping, which it must be where it is given and anybody looks. (dict "loud" … "path" "…" "value" …) */}}
+{{- define "argocd-auth-webhook.mapping" -}}
+{{- if and .loud (include "argocd-auth-webhook.given" .value) (not (kindIs "map" .value)) }}{{ fail (printf "%s: must be a mapping" .path) }}{{ end -}}
+{{- include "argocd-auth-webhook.map" .value -}}
+{{- end -}}
+
 {{/* Whether a value is given: "true" unless it is null or empty. */}}
 {{- define "argocd-auth-webhook.given" -}}
 {{- if or . (kindIs "bool" .) (kindIs "float64" .) (kindIs "int64" .) (kindIs "int" .) }}true{{ end -}}
@@ -141,44 +147,45 @@ Nothing that is rendered may take `plain` but the Secret. (dict "path" "global.�
 {{- end -}}
 
 {{/*
-The document and each mapping at its root: [{path, block}]. In the values of the Runtime `global` is
+The document and each mapping at its root: [{path, keys, block}]. In the values of the Runtime `global` is
 at the root, in an umbrella chart's under one key of any name.
 */}}
 {{- define "argocd-auth-webhook.scopes" -}}
-{{- $scopes := list (dict "path" "" "block" .Values) -}}
+{{- $scopes := list (dict "path" "" "keys" list "block" .Values) -}}
 {{- range $key, $value := .Values -}}
 {{- if and (kindIs "map" $value) (ne $key "global") -}}
-{{- $scopes = append $scopes (dict "path" (printf "%s." $key) "block" $value) -}}
+{{- $scopes = append $scopes (dict "path" (printf "%s." $key) "keys" (list $key) "block" $value) -}}
 {{- end -}}
 {{- end -}}
 {{- toJson (dict "scopes" $scopes) -}}
 {{- end -}}
 
 {{/*
-The Runtime's blocks, the outermost first: [{path, scope, spelling, auth, server}]. Of the charts only
+The Runtime's blocks, the outermost first: [{path, keys, spelling, auth, server}]. Of the charts only
 those since 0.26 read a spelling whichever chart it is: `integrations`.
 */}}
 {{- define "argocd-auth-webhook.found" -}}
 {{- $found := list -}}
+{{- $argocd := include "argocd-auth-webhook.map" .Values.argocd | fromJson -}}
+{{- /* Where our own blocks say all, nothing else is looked at. */ -}}
+{{- $loud := not (and .Values.auth (or $argocd.url $argocd.svc)) -}}
 {{- range $scope := (include "argocd-auth-webhook.scopes" . | fromJson).scopes -}}
 {{- $global := include "argocd-auth-webhook.map" $scope.block.global | fromJson -}}
 {{- range $name := list "external-arg-cd" "external-argo-cd" "integrations" -}}
-{{- $parent := include "argocd-auth-webhook.map" (get $global $name) | fromJson -}}
 {{- $path := printf "%sglobal.%s" $scope.path $name -}}
+{{- $parent := include "argocd-auth-webhook.mapping" (dict "loud" $loud "path" $path "value" (get $global $name)) | fromJson -}}
 {{- if eq $name "integrations" -}}
-{{- $parent = include "argocd-auth-webhook.map" (get $parent "argo-cd") | fromJson -}}
 {{- $path = printf "%s.argo-cd" $path -}}
+{{- $parent = include "argocd-auth-webhook.mapping" (dict "loud" $loud "path" $path "value" (get $parent "argo-cd")) | fromJson -}}
 {{- end -}}
-{{- $server := include "argocd-auth-webhook.map" $parent.server | fromJson -}}
+{{- $server := include "argocd-auth-webhook.mapping" (dict "loud" $loud "path" (printf "%s.server" $path) "value" $parent.server) | fromJson -}}
 {{- $auth := $parent.auth -}}
 {{- if eq $name "integrations" -}}
 {{- $auth = $server.auth -}}
 {{- $path = printf "%s.server" $path -}}
 {{- end -}}
-{{- if and (include "argocd-auth-webhook.given" $auth) (not (kindIs "map" $auth)) -}}
-{{- fail (printf "%s.auth: must be a mapping" $path) -}}
-{{- end -}}
-{{- $found = append $found (dict "path" (printf "%s.auth" $path) "scope" $scope.path "spelling" $name "auth" (include "argocd-auth-webhook.map" $auth | fromJson) "server" $server) -}}
+{{- $auth = include "argocd-auth-webhook.mapping" (dict "loud" $loud "path" (printf "%s.auth" $path) "value" $auth) | fromJson -}}
+{{- $found = append $found (dict "path" (printf "%s.auth" $path) "keys" $scope.keys "spelling" $name "auth" $auth "server" $server) -}}
 {{- end -}}
 {{- end -}}
 {{- toJson (dict "found" $found) -}}
@@ -193,7 +200,7 @@ those since 0.26 read a spelling whichever chart it is: `integrations`.
 {{- end -}}
 {{- $blocks := list -}}
 {{- if $own -}}
-{{- $blocks = list (dict "path" "auth" "scope" "" "spelling" "" "auth" $own) -}}
+{{- $blocks = list (dict "path" "auth" "keys" list "spelling" "" "auth" $own) -}}
 {{- $argocd := include "argocd-auth-webhook.map" .Values.argocd | fromJson -}}
 {{- if not (or $argocd.url $argocd.svc) -}}
 {{- include "argocd-auth-webhook.strays" (dict "Values" (include "argocd-auth-webhook.addresses" .Values | fromJson)) -}}
@@ -208,7 +215,7 @@ those since 0.26 read a spelling whichever chart it is: `integrations`.
 {{- end -}}
 
 {{/*
-What holds: a block's fields, where it stands (`path`, `scope`, `spelling`), and whether a chart of the
+What holds: a block's fields, where it stands (`path`, `keys`, `spelling`; `counted` are all places that say it), and whether a chart of the
 Runtime makes the Secret of a plain credential: surely where it reads the block whichever chart it is
 (`readByRuntime`), and perhaps (`knownToRuntime`).
 */}}
@@ -218,7 +225,7 @@ Runtime makes the Secret of a plain credential: surely where it reads the block 
 {{- $defaults := list -}}
 {{- range (include "argocd-auth-webhook.blocks" . | fromJson).blocks -}}
 {{- $block := include "argocd-auth-webhook.block" (dict "path" .path "block" .auth) -}}
-{{- $one := merge ($block | fromJson) (pick . "path" "scope" "spelling") -}}
+{{- $one := merge ($block | fromJson) (pick . "path" "keys" "spelling") -}}
 {{- if eq $block $default }}{{ $defaults = append $defaults $one }}{{ else }}{{ $given = append $given $one }}{{ end -}}
 {{- end -}}
 {{- /* Merged values carry a chart's defaults beside what a person wrote. */ -}}
@@ -232,8 +239,10 @@ Runtime makes the Secret of a plain credential: surely where it reads the block 
 {{- $known := false -}}
 {{- $read := false -}}
 {{- $spellings := list -}}
+{{- $counted := list -}}
 {{- range $blocks -}}
 {{- $spellings = append $spellings .spelling -}}
+{{- $counted = append $counted (pick . "keys" "spelling") -}}
 {{- if ne (include "argocd-auth-webhook.compared" .) $compared -}}
 {{- fail (printf "%s: differs from %s, and both are given; keep one of them" .path $first) -}}
 {{- end -}}
@@ -246,6 +255,7 @@ Runtime makes the Secret of a plain credential: surely where it reads the block 
 {{- $_ := set $effective "readByRuntime" $read -}}
 {{- $_ := set $effective "knownToRuntime" $known -}}
 {{- $_ := set $effective "spellings" $spellings -}}
+{{- $_ := set $effective "counted" $counted -}}
 {{- $create := toString .Values.credentials.createSecret -}}
 {{- $makes := and $effective.plain (or (eq $create "true") (and (eq $create "auto") (not $read))) -}}
 {{- $_ := set $effective "makesSecret" (ternary true false (not (not $makes))) -}}

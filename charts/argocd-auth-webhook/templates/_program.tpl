@@ -1,36 +1,55 @@
 {{/*
-The mappings of one name beside a scope's `global`: {found: [{scope, value}]}. The scope's own, or of the nearest
-charts in it that have one. Where `global` is at the root it may be an umbrella's, shared by all: then what a
-chart in it has comes before what stands beside the Runtime. (dict "root" . "scope" "a." "key" "…")
+The mappings of one name beside a scope's `global`: {found: [{keys, scope, value}]}. The scope's own. Where `global`
+is at the root it may be an umbrella's, shared by all: then also those of the nearest charts in it that have one, as
+far as they say anything; and where what stands around some is the Runtime's, it is one of these.
+(dict "root" . "keys" list "key" "argo-cd" or "app-proxy")
 */}}
 {{- define "argocd-auth-webhook.beside" -}}
 {{- $key := .key -}}
 {{- $around := .root.Values -}}
-{{- if .scope }}{{ $around = get .root.Values (trimSuffix "." .scope) }}{{ end -}}
+{{- range .keys }}{{ $around = get $around . }}{{ end -}}
 {{- $own := include "argocd-auth-webhook.map" (get ($around | default dict) $key) | fromJson -}}
 {{- $found := list -}}
-{{- if and .scope $own -}}
-{{- $found = list (dict "scope" .scope "value" $own) -}}
-{{- else -}}
-{{- $level := list (dict "path" (.scope | default "") "block" ($around | default dict)) -}}
+{{- if $own }}{{ $found = list (dict "keys" .keys "value" $own "around" $around) }}{{ end -}}
+{{- if not (and .keys $own) -}}
+{{- $level := list (dict "keys" .keys "block" ($around | default dict)) -}}
+{{- $nested := list -}}
 {{- range until 2 -}}
 {{- $charts := list -}}
 {{- range $one := $level -}}
 {{- range $name, $value := $one.block -}}
 {{- if and (kindIs "map" $value) (ne $name "global") (ne $name $key) -}}
-{{- $charts = append $charts (dict "path" (printf "%s%s." $one.path $name) "block" $value) -}}
+{{- $charts = append $charts (dict "keys" (append $one.keys $name) "block" $value) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- $level = ternary list $charts (gt (len $found) 0) -}}
+{{- $level = ternary list $charts (gt (len $nested) 0) -}}
 {{- range $level -}}
 {{- $value := include "argocd-auth-webhook.map" (get .block $key) | fromJson -}}
-{{- if $value }}{{ $found = append $found (dict "scope" .path "value" $value) }}{{ end -}}
+{{- $config := include "argocd-auth-webhook.map" $value.config | fromJson -}}
+{{- $says := hasKey $config "argoCdUsername" -}}
+{{- if eq $key "argo-cd" -}}
+{{- $says = or (hasKey $value "enabled") (hasKey $value "fullnameOverride") (hasKey $value "nameOverride") (hasKey $value "server") (hasKey $value "configs") -}}
+{{- end -}}
+{{- if and $value $says }}{{ $nested = append $nested (dict "keys" .keys "value" $value "around" .block) }}{{ end -}}
 {{- end -}}
 {{- end -}}
-{{- if and $own (not $found) }}{{ $found = list (dict "scope" (.scope | default "") "value" $own) }}{{ end -}}
+{{- $found = concat $found $nested -}}
 {{- end -}}
-{{- toJson (dict "found" $found) -}}
+{{- $ofRuntime := list -}}
+{{- $all := list -}}
+{{- range $one := $found -}}
+{{- $scope := "" -}}
+{{- range .keys }}{{ $scope = printf "%s%s." $scope . }}{{ end -}}
+{{- $kept := dict "keys" .keys "scope" $scope "value" .value -}}
+{{- $all = append $all $kept -}}
+{{- $is := false -}}
+{{- range list "app-proxy" "event-reporters" "gitops-operator" "internal-router" "tunnel-client" -}}
+{{- if and (ne . $key) (include "argocd-auth-webhook.given" (get $one.around .)) }}{{ $is = true }}{{ end -}}
+{{- end -}}
+{{- if $is }}{{ $ofRuntime = append $ofRuntime $kept }}{{ end -}}
+{{- end -}}
+{{- toJson (dict "found" (ternary $ofRuntime $all (gt (len $ofRuntime) 0))) -}}
 {{- end -}}
 
 {{/* The first of those, or an empty one. */}}
@@ -45,16 +64,16 @@ chart in it has comes before what stands beside the Runtime. (dict "root" . "sco
 {{- if $auth.spelling -}}
 {{- $ours := .Values.argoCdUsername | default "" -}}
 {{- $mode := $auth.mode -}}
-{{- $argoCd := (include "argocd-auth-webhook.firstBeside" (dict "root" . "scope" $auth.scope "key" "argo-cd") | fromJson).value | default dict -}}
+{{- $argoCd := (include "argocd-auth-webhook.firstBeside" (dict "root" . "keys" $auth.keys "key" "argo-cd") | fromJson).value | default dict -}}
 {{- $theirs := "" -}}
 {{- $path := "" -}}
-{{- range (include "argocd-auth-webhook.beside" (dict "root" . "scope" $auth.scope "key" "app-proxy") | fromJson).found -}}
+{{- range (include "argocd-auth-webhook.beside" (dict "root" . "keys" $auth.keys "key" "app-proxy") | fromJson).found -}}
 {{- $at := printf "%sapp-proxy.config.argoCdUsername" .scope -}}
 {{- $config := include "argocd-auth-webhook.map" .value.config | fromJson -}}
 {{- $name := ternary $config.argoCdUsername "" (kindIs "string" $config.argoCdUsername) -}}
 {{- $needed := or (eq $mode "password") $.Values.legacyAppProxy -}}
-{{- if and $config.argoCdUsername $needed (not (regexMatch "^[-._A-Za-z0-9]{1,32}$" $name)) -}}
-{{- fail (printf "%s: is not allowed: it must be a user name, a string of letters, digits, '-', '_' and '.', at most 32" $at) -}}
+{{- if and (include "argocd-auth-webhook.given" $config.argoCdUsername) $needed (not (regexMatch "^[-._A-Za-z0-9]{1,32}$" $name)) -}}
+{{- fail (printf "%s: is not allowed: it must be a user name: letters, digits, '-', '_' and '.', at most 32" $at) -}}
 {{- end -}}
 {{- /* The classic charts' default, which they read for the Argo CD that they bring along alone. */ -}}
 {{- if and (eq $name "admin") (kindIs "bool" $argoCd.enabled) (not $argoCd.enabled) }}{{ $name = "" }}{{ end -}}
@@ -70,10 +89,10 @@ chart in it has comes before what stands beside the Runtime. (dict "root" . "sco
 {{- end -}}
 {{- end -}}
 
-{{/* Puts a value at a path of keys that ends in a dot or is empty. (dict "into" dict "scope" "a." "value" dict) */}}
+{{/* Puts a value at a path of keys. (dict "into" dict "keys" list "value" dict) */}}
 {{- define "argocd-auth-webhook.put" -}}
 {{- $value := .value -}}
-{{- if .scope }}{{ range reverse (splitList "." (trimSuffix "." .scope)) }}{{ $value = dict . $value }}{{ end }}{{ end -}}
+{{- range reverse .keys }}{{ $value = dict . $value }}{{ end -}}
 {{- $_ := mustMergeOverwrite .into $value -}}
 {{- end -}}
 
@@ -95,20 +114,23 @@ text in place of a plain credential; where Argo CD is; and our own keys.
 {{- with $auth.username.configMap }}{{ $_ := set $block "usernameConfigMapKeyRef" . }}{{ end -}}
 {{- if not $auth.spelling -}}
 {{- $_ := set $values "auth" $block -}}
-{{- else if eq $auth.spelling "integrations" -}}
-{{- include "argocd-auth-webhook.put" (dict "into" $values "scope" $auth.scope "value" (dict "global" (dict "integrations" (dict "argo-cd" (dict "server" (dict "auth" $block)))))) -}}
 {{- else -}}
-{{- include "argocd-auth-webhook.put" (dict "into" $values "scope" $auth.scope "value" (dict "global" (dict $auth.spelling (dict "auth" $block)))) -}}
+{{- /* At every place that says it: which of them count decides which `server` does. */ -}}
+{{- range $auth.counted -}}
+{{- $under := dict .spelling (dict "auth" $block) -}}
+{{- if eq .spelling "integrations" }}{{ $under = dict "integrations" (dict "argo-cd" (dict "server" (dict "auth" $block))) }}{{ end -}}
+{{- include "argocd-auth-webhook.put" (dict "into" $values "keys" .keys "value" (dict "global" (deepCopy $under))) -}}
+{{- end -}}
 {{- end -}}
 {{- range (include "argocd-auth-webhook.found" . | fromJson).found -}}
 {{- $server := pick .server "svc" "port" "rootpath" -}}
 {{- if $server -}}
 {{- $parent := dict "server" $server -}}
 {{- if eq .spelling "integrations" }}{{ $parent = dict "argo-cd" $parent }}{{ end -}}
-{{- include "argocd-auth-webhook.put" (dict "into" $values "scope" .scope "value" (dict "global" (dict .spelling $parent))) -}}
+{{- include "argocd-auth-webhook.put" (dict "into" $values "keys" .keys "value" (dict "global" (dict .spelling $parent))) -}}
 {{- end -}}
 {{- end -}}
-{{- $argoCd := include "argocd-auth-webhook.firstBeside" (dict "root" . "scope" $auth.scope "key" "argo-cd") | fromJson -}}
+{{- $argoCd := include "argocd-auth-webhook.firstBeside" (dict "root" . "keys" $auth.keys "key" "argo-cd") | fromJson -}}
 {{- if $argoCd.value -}}
 {{- $server := include "argocd-auth-webhook.map" $argoCd.value.server | fromJson -}}
 {{- $service := include "argocd-auth-webhook.map" $server.service | fromJson -}}
@@ -119,10 +141,10 @@ text in place of a plain credential; where Argo CD is; and our own keys.
 {{- with pick $service "servicePortHttp" "servicePortHttps" }}{{ $_ := set $server "service" . }}{{ end -}}
 {{- if $server }}{{ $_ := set $picked "server" $server }}{{ end -}}
 {{- if $params }}{{ $_ := set $picked "configs" (dict "params" $params) }}{{ end -}}
-{{- if $picked }}{{ include "argocd-auth-webhook.put" (dict "into" $values "scope" $argoCd.scope "value" (dict "argo-cd" $picked)) }}{{ end -}}
+{{- if $picked }}{{ include "argocd-auth-webhook.put" (dict "into" $values "keys" $argoCd.keys "value" (dict "argo-cd" $picked)) }}{{ end -}}
 {{- end -}}
 {{- with include "argocd-auth-webhook.argoCdUsername" . -}}
-{{- include "argocd-auth-webhook.put" (dict "into" $values "scope" $auth.scope "value" (dict "app-proxy" (dict "config" (dict "argoCdUsername" .)))) -}}
+{{- include "argocd-auth-webhook.put" (dict "into" $values "keys" $auth.keys "value" (dict "app-proxy" (dict "config" (dict "argoCdUsername" .)))) -}}
 {{- end -}}
 {{- $root := .Values -}}
 {{- range $key := list "argocd" "delivery" "onConflict" "legacyAppProxy" "services" "rollout" -}}

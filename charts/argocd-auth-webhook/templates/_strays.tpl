@@ -77,7 +77,7 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- if kindIs "map" . -}}
 {{- range $key, $value := . -}}
 {{- $folded := include "argocd-auth-webhook.fold" $key -}}
-{{- if has $folded (list "svc" "port" "rootpath") }}true{{ end -}}
+{{- if and (has $folded (list "svc" "port" "rootpath")) (not (kindIs "invalid" $value)) }}true{{ end -}}
 {{- if eq $folded "server" }}{{ include "argocd-auth-webhook.holdsAddress" $value }}{{ end -}}
 {{- end -}}
 {{- end -}}
@@ -87,7 +87,7 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- define "argocd-auth-webhook.holdsArgoCd" -}}
 {{- if kindIs "map" . -}}
 {{- range $key, $value := . -}}
-{{- if eq (include "argocd-auth-webhook.fold" $key) "argocd" }}{{ include "argocd-auth-webhook.has" (dict "value" $value "names" (list "server" "auth")) }}{{ end -}}
+{{- if eq (include "argocd-auth-webhook.fold" $key) "argocd" }}{{ include "argocd-auth-webhook.has" (dict "value" $value "names" (list "server" "auth" "svc" "port" "rootpath")) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -158,6 +158,16 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- end -}}
 {{- end -}}
 
+{{/* "true" if a mapping has a `server` with a `svc`. */}}
+{{- define "argocd-auth-webhook.svcOfServer" -}}
+{{- $server := (include "argocd-auth-webhook.map" . | fromJson).server -}}
+{{- if kindIs "map" $server }}{{ if and (kindIs "string" $server.svc) $server.svc }}true{{ end }}{{ end -}}
+{{- end -}}
+
+{{- define "argocd-auth-webhook.noUrl" -}}
+{{- if include "argocd-auth-webhook.given" .value }}{{ fail (printf "%s: is not read here, where svc, port and rootpath are; write it as argocd.url" .path) }}{{ end -}}
+{{- end -}}
+
 {{/* (dict "path" "global." "global" dict) */}}
 {{- define "argocd-auth-webhook.underGlobal" -}}
 {{- $path := .path -}}
@@ -172,6 +182,7 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- range $inner, $given := (include "argocd-auth-webhook.map" $value.server | fromJson) -}}
 {{- if include "argocd-auth-webhook.given" $given -}}
 {{- include "argocd-auth-webhook.address" (dict "path" (printf "%s.server" $at) "key" $inner) -}}
+{{- if eq (include "argocd-auth-webhook.fold" $inner) "url" }}{{ include "argocd-auth-webhook.noUrl" (dict "path" (printf "%s.server.%s" $at $inner) "value" $given) }}{{ end -}}
 {{- $right := include "argocd-auth-webhook.field" $inner -}}
 {{- if $right }}{{ $right = printf "auth.%s" $right }}{{ end -}}
 {{- if eq (include "argocd-auth-webhook.fold" $inner) "auth" }}{{ $right = "auth" }}{{ end -}}
@@ -189,6 +200,8 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- fail (printf "%s: is not read; write it as `integrations:`" $at) -}}
 {{- else if and (eq $folded "argocd") (or (include "argocd-auth-webhook.holdsAuth" $value) (include "argocd-auth-webhook.isAuth" $value) (include "argocd-auth-webhook.holdsAddress" $value)) -}}
 {{- fail (printf "%s: is not read here; write `integrations:` above it, as %sintegrations.argo-cd" $at $path) -}}
+{{- else if and (eq $folded "server") (kindIs "map" $value) (kindIs "string" $value.svc) $value.svc -}}
+{{- fail (printf "%s: is not read here; write `external-argo-cd:` above it, as %sexternal-argo-cd.server" $at $path) -}}
 {{- else if and (eq $folded "auth") (or (include "argocd-auth-webhook.isAuth" $value) (include "argocd-auth-webhook.isLogin" $value)) -}}
 {{- fail (printf "%s: is not read here; write `external-argo-cd:` above it, as %sexternal-argo-cd.auth, or `auth:` at the root" $at $path) -}}
 {{- else if include "argocd-auth-webhook.holdsAuth" $value -}}
@@ -206,6 +219,9 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- if and (include "argocd-auth-webhook.given" $value) (include "argocd-auth-webhook.misspelt" (dict "key" $key "name" "argo-cd")) -}}
 {{- fail (printf "%s.%s: is not read; write it as `argo-cd:`" $path $key) -}}
 {{- end -}}
+{{- if and (eq (include "argocd-auth-webhook.fold" $key) "server") (include "argocd-auth-webhook.holdsAddress" $value) -}}
+{{- fail (printf "%s.%s: is not read here; write `argo-cd:` above it, as %s.argo-cd.server" $path $key $path) -}}
+{{- end -}}
 {{- end -}}
 {{- $at := printf "%s.argo-cd" $path -}}
 {{- $parent := include "argocd-auth-webhook.map" (get .block "argo-cd") | fromJson -}}
@@ -215,6 +231,7 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- end -}}
 {{- $server := include "argocd-auth-webhook.map" $parent.server | fromJson -}}
 {{- include "argocd-auth-webhook.inParent" (dict "path" (printf "%s.server" $at) "block" $server "auth" "auth") -}}
+{{- include "argocd-auth-webhook.noUrl" (dict "path" (printf "%s.server.url" $at) "value" $server.url) -}}
 {{- end -}}
 
 {{/* What says where Argo CD's server is, and what stands around it: all that is looked at beside an `auth` of our own. */}}
@@ -226,7 +243,7 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- $inner := dict -}}
 {{- if not (has $folded (list "redis" "reposerver")) }}{{ $inner = include "argocd-auth-webhook.addresses" $value | fromJson }}{{ end -}}
 {{- if $inner }}{{ $_ := set $kept $key $inner }}{{ end -}}
-{{- else if has $folded (list "svc" "port" "rootpath") -}}
+{{- else if has $folded (list "svc" "port" "rootpath" "url") -}}
 {{- $_ := set $kept $key $value -}}
 {{- end -}}
 {{- end -}}
@@ -244,6 +261,8 @@ What looks like an auth block and stands where nobody reads it, in the program's
 {{- fail (printf "%s: is not read here; write `global:` above it, as %sglobal.%s" $at $scope.path $meant) -}}
 {{- else if and (include "argocd-auth-webhook.misspelt" (dict "key" $key "name" "global")) (include "argocd-auth-webhook.holdsASpelling" $value) -}}
 {{- fail (printf "%s: is not read; write it as `global:`" $at) -}}
+{{- else if and (eq $key "argo-cd") (include "argocd-auth-webhook.svcOfServer" $value) -}}
+{{- fail (printf "%s.server.svc: is not read here; write it as %sglobal.external-argo-cd.server.svc" $at $scope.path) -}}
 {{- else if and $scope.path (eq $key "auth") (include "argocd-auth-webhook.isAuth" $value) -}}
 {{- fail (printf "%s: is not read here; write it as `auth:` at the root (in an umbrella's values under `argocd-auth-webhook:`), or under global.external-argo-cd" $at) -}}
 {{- end -}}
@@ -322,6 +341,9 @@ we are; a copy is passed over. (dict "keys" list "block" dict "global" dict "her
 {{- $copy := and (hasKey $same "is") (deepEqual $same.is $value) -}}
 {{- if eq $folded "auth" }}{{ $copy = or $copy (include "argocd-auth-webhook.isChartDefault" $value) }}{{ end -}}
 {{- if and (not $copy) (le (len $keys) 10) (include "argocd-auth-webhook.given" $value) (ne $folded "redis") (not (include "argocd-auth-webhook.isRead" $keys)) -}}
+{{- if and (has $key (list "svc" "port" "rootpath")) (regexMatch "^[^/]+/.+/global/(external-argo?-cd|integrations/argo-cd)/server$" (join "/" $around)) (not (has (toString $value) (list "argocd-server" "argo-cd-server" "80"))) -}}
+{{- fail (printf "%s: is not read here; write it under global.external-argo-cd.server, or under `argocd:` at the root" (join "." $keys)) -}}
+{{- end -}}
 {{- $reference := and (has $folded (list "tokensecretkeyref" "passwordsecretkeyref")) (kindIs "map" $value) -}}
 {{- $mode := and (eq $folded "type") (has $value (list "token" "password")) -}}
 {{- $token := and (eq $folded "token") (kindIs "string" $value) -}}

@@ -124,7 +124,7 @@ impl Enabled {
         if !extra.is_empty() {
             spec.insert("extraConfig".to_owned(), extra.into());
         }
-        writeln!(f, "It is managed by {owner}, which undoes a change in place at once. Set in that object:\n")?;
+        writeln!(f, "It is managed by {owner}, which undoes a change in place at once. Set in its ArgoCD object:\n")?;
         writeln!(f, "  spec:")?;
         for (key, value) in &spec {
             match value {
@@ -141,8 +141,11 @@ impl Enabled {
     }
 
     fn advise(&self, f: &mut fmt::Formatter<'_>, owner: &Owner) -> fmt::Result {
-        if let Owner::Operator { name } = owner {
-            return self.advise_operator(f, owner, name);
+        match owner {
+            Owner::Operator { name } => return self.advise_operator(f, owner, name),
+            // Argo CD's own has one such object in the namespace; another operator's fields aren't known.
+            Owner::Controller(_) => return self.advise_operator(f, owner, "NAME"),
+            _ => {}
         }
         if let Owner::Helm { .. } = owner {
             self.advise_helm(f, owner)?;

@@ -111,11 +111,10 @@ pub struct CommandContext {
 }
 
 impl CommandContext {
-    /// Finds the cluster and the settings. That there is no cluster is no failure yet: with a URL and
-    /// a file a command needs none.
+    /// Finds the cluster and the settings. That there is no cluster is no failure yet where a URL is given.
     ///
     /// # Errors
-    /// The settings are there and wrong, or can't be read though the cluster answers.
+    /// There is no cluster to ask for what the flags leave open, or its settings are wrong or can't be read.
     pub async fn open(mut options: Options) -> Result<Self, ContextError> {
         let (client, reach) = if options.offline {
             let what = "finding the cluster".to_owned();
@@ -139,6 +138,8 @@ impl CommandContext {
                 names = Names::find(client, &namespace, options.release.as_deref()).await;
                 settings::find(client, &namespace, &names.config_map, &mut notes).await?
             }
+            // Nothing is taken for settings that couldn't be asked for, unless flags say where to go.
+            (None, Err(error)) if options.argocd_url.is_none() => return Err(error.clone().into()),
             (None, Err(_)) => (Settings::of_the_charts(), Origin::Charts),
         };
         Ok(Self { client, reach, options, settings, origin, namespace, names, notes })

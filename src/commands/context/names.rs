@@ -1,7 +1,7 @@
 //! The names of a release's objects, as far as the chart chooses them.
 
 use crate::cluster::call_patiently;
-use crate::settings::names::is_object;
+use crate::settings::is_object_name;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client};
 
@@ -36,7 +36,7 @@ impl Names {
             call_patiently(&format!("reading ConfigMap {namespace}/{INSTALLED}"), || maps.get_opt(INSTALLED)).await;
         let said = read.ok().flatten().and_then(|map| map.data).unwrap_or_default();
         // Whoever may write it could name any path.
-        let name = |key: &str| said.get(key).map(String::as_str).filter(|name| is_object(name));
+        let name = |key: &str| said.get(key).map(String::as_str).filter(|name| is_object_name(name));
         let installed = name("release");
         let names = Self::of(meant.or(installed));
         match name("servingSecret") {

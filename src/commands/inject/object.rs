@@ -4,8 +4,23 @@ use super::error::Unread;
 use super::report::{Line, Place, Treatment, describe};
 use super::workload::{is_workload_name, pod_pointer};
 use super::{InjectError, Input};
-use crate::core::{Decision, Injector, Pod};
+use crate::core::{Decision, Injector, Pod, Service};
 use serde_json::Value;
+
+/// Whether a pod of this service may stand in a text that can't be read: it names one of its containers, and
+/// what its labels have to say.
+fn may_hold(text: &str, service: &Service) -> bool {
+    let is_end = |c: Option<char>| c.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '-');
+    let is_word = |name: &str| {
+        let mut found = text.match_indices(name);
+        found.any(|(at, _)| is_end(text[..at].chars().next_back()) && is_end(text[at + name.len()..].chars().next()))
+    };
+    // A name of one word is in texts by chance: there the pod's containers must be, too.
+    let has_containers = text.contains("containers");
+    let mut names = service.containers.iter().chain(&service.or_containers);
+    names.any(|name| (has_containers || name.contains('-')) && is_word(name))
+        && service.selector.match_labels.iter().all(|(_, value)| is_word(value))
+}
 
 /// Core's warnings begin with it, for whoever reads them among others' warnings; here nobody else
 /// speaks.
@@ -32,19 +47,7 @@ impl<'i> Treater<'i> {
     /// Notes a document that can't be read. It passes, because Kubernetes can't read it either; only
     /// one that may be a pod of ours must not go out without its credential.
     pub fn unread(&mut self, input: &Input, document: usize, text: &str, why: Unread) -> Result<(), InjectError> {
-        let services = self.injector.services();
-        let mut names = services.flat_map(|service| service.containers.iter().chain(&service.or_containers));
-        // A name of one word is in texts by chance: there the pod's containers must be, too.
-        let has_containers = text.contains("containers");
-        let is_end = |c: Option<char>| c.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '-');
-        let is_word = |name: &str| {
-            let mut found = text.match_indices(name);
-            found
-                .any(|(at, _)| is_end(text[..at].chars().next_back()) && is_end(text[at + name.len()..].chars().next()))
-        };
-        if matches!(why, Unread::Broken { .. })
-            && names.any(|name| (has_containers || name.contains('-')) && is_word(name))
-        {
+        if matches!(why, Unread::Broken { .. }) && self.injector.services().any(|service| may_hold(text, service)) {
             return Err(why.into_error(input.shown_name(), document));
         }
         let place = Place { input: input.shown_name(), document, items: Vec::new() };

@@ -53,6 +53,9 @@ fn judge(metadata: &ObjectMeta) -> Verdict {
             "an operator writes it (ArgoCD {name}), which leaves keys alone; of accounts in its spec.localUsers it \
              keeps its own only"
         )),
+        Some(owner @ Owner::Controller(_)) => {
+            Verdict::Ok(format!("{owner}; argocd-operator leaves keys alone but for accounts in its spec.localUsers"))
+        }
         Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux)) => Verdict::Ok(format!(
             "{owner} applies it as well; that leaves keys alone unless it replaces the Secret or its manifest holds \
              accounts.<account>.tokens"
