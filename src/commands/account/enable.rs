@@ -257,6 +257,7 @@ mod tests {
                 true,
             ),
             enabled(Some(Owner::Object { kind: "Thing".to_owned(), name: "mine".to_owned() }), &disabled, false, false),
+            enabled(Some(Owner::Controller("manager".to_owned())), &disabled, false, false),
             enabled(Some(Owner::Other("terraform".to_owned())), &[], true, false),
             enabled(
                 None,
