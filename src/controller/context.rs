@@ -41,6 +41,8 @@ pub struct Context {
     pub instance: String,
     /// What stood in the state Secret when this process read or wrote it last.
     pub remembered: Arc<Mutex<Option<Remembered>>>,
+    /// What this process has published of the status, by key.
+    pub published: Arc<Mutex<BTreeMap<String, String>>>,
     /// What the parts tell each other.
     pub consumers: Arc<watch::Sender<Consumers>>,
     /// What the credential's part saw at its last look.

@@ -8,6 +8,7 @@ mod consumers;
 mod context;
 mod credential;
 mod driver;
+mod guard;
 mod health;
 mod metrics;
 mod options;

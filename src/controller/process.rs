@@ -6,7 +6,7 @@ use super::consumers::Consumers;
 use super::context::Context;
 use super::metrics::ControllerMetrics;
 use super::options::{Certificates, Options};
-use super::{credential, rollout};
+use super::{credential, guard, rollout};
 use crate::cluster::find_owner;
 use crate::cluster::leader_election::LeaderElector;
 use crate::server::{AdminServer, BindError, Loops, Shutdown};
@@ -83,6 +83,7 @@ impl Controller {
             leadership,
             instance: identity,
             remembered: Arc::default(),
+            published: Arc::default(),
             consumers: Arc::new(watch::Sender::new(Consumers::Unknown)),
             health: Arc::default(),
             login_wanted: Arc::default(),
@@ -90,6 +91,7 @@ impl Controller {
         };
         let credential = Box::pin(credential::run(context.clone()));
         let pods = Box::pin(rollout::run(context.clone()));
+        let guard = Box::pin(guard::run(context.clone()));
         let work = async move {
             match certificates {
                 Certificates::SelfManaged(terms) => CertificateReconciler::new(context, terms).run().await,
@@ -103,6 +105,7 @@ impl Controller {
             () = work => Err(ControllerError::Ended("keeping of certificates")),
             () = credential => Err(ControllerError::Ended("keeping of the credential")),
             () = pods => Err(ControllerError::Ended("keeping of pods in step")),
+            () = guard => Err(ControllerError::Ended("keeping of objects")),
             () = keeper.keep() => Err(ControllerError::Ended("keeping of the Lease")),
             _ = &mut admin => Err(ControllerError::Ended("admin listener")),
         };

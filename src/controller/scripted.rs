@@ -55,6 +55,7 @@ pub fn context_of(server: &ApiServer, config: &str) -> (Context, Lease) {
         leadership,
         instance: "test".to_owned(),
         remembered: Arc::default(),
+        published: Arc::default(),
         consumers: Arc::new(watch::Sender::new(Consumers::Unknown)),
         health: Arc::default(),
         login_wanted: Arc::default(),

@@ -33,7 +33,7 @@ impl State {
     /// # Errors
     /// A call failed, or this process may not write where it would have to.
     pub(super) async fn open(context: &Context) -> Result<Self, ClusterError> {
-        let name = format!("{}-state", context.options.release);
+        let name = name(context);
         let place = format!("Secret {}/{name}", context.options.namespace);
         let found = context.find::<Secret>(&name).await?;
         let empty = found.as_ref().is_none_or(is_empty);
@@ -135,7 +135,7 @@ impl State {
         name: &str,
         value: Option<&T>,
     ) -> Result<(), ClusterError> {
-        let secret = format!("{}-state", context.options.release);
+        let secret = self::name(context);
         let what = format!("remembering {name} in Secret {}/{secret}", context.options.namespace);
         let bytes = value.map(serde_json::to_vec).transpose();
         let bytes = bytes.map_err(|_| ClusterError { what: what.clone(), cause: Cause::Unreadable })?;
@@ -150,6 +150,16 @@ impl State {
         *last(context) = Some(self.entries.clone());
         Ok(())
     }
+}
+
+/// Its name.
+pub(super) fn name(context: &Context) -> String {
+    format!("{}-state", context.options.release)
+}
+
+/// Whether this process knows what stood in it.
+pub(super) fn is_remembered(context: &Context) -> bool {
+    last(context).is_some()
 }
 
 /// What stood in it when this process saw it last.

@@ -6,28 +6,68 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::{MutexGuard, PoisonError};
 
 /// Writes a part, if it says something else than before. No secret value may be in it.
 ///
 /// # Errors
 /// A call failed, or this process may not write.
 pub(super) async fn publish(context: &Context, part: &str, value: &Value) -> Result<(), ClusterError> {
-    let name = format!("{}-status", context.options.release);
-    let place = format!("ConfigMap {}/{name}", context.options.namespace);
-    let maps: Api<ConfigMap> = Api::namespaced(context.client.clone(), &context.options.namespace);
-    let key = format!("{part}.json");
-    let text = value.to_string();
-    let found: Option<ConfigMap> = context.find(&name).await?;
-    let written = found.as_ref().and_then(|map| map.data.as_ref()).and_then(|data| data.get(&key));
-    if written == Some(&text) {
+    let (key, text) = (format!("{part}.json"), value.to_string());
+    write(context, [(key.clone(), text.clone())].into()).await?;
+    last(context).insert(key, text);
+    Ok(())
+}
+
+/// Writes again what this process has published and isn't there any more.
+///
+/// # Errors
+/// As [`publish`].
+pub(super) async fn restore(context: &Context) -> Result<(), ClusterError> {
+    let published = last(context).clone();
+    if published.is_empty() {
         return Ok(());
     }
-    let what = format!("writing {place}");
-    let empty = found.as_ref().and_then(|map| map.data.as_ref()).is_none_or(BTreeMap::is_empty);
+    let found: Option<ConfigMap> = context.find(&name(context)).await?;
+    let there = |key: &String| found.as_ref().and_then(|map| map.data.as_ref()?.get(key)).is_some();
+    let lost: BTreeMap<String, String> = published.into_iter().filter(|(key, _)| !there(key)).collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    write(context, lost).await?;
+    tracing::warn!("ConfigMap {}/{} was lost, and is written again", context.options.namespace, name(context));
+    Ok(())
+}
+
+/// Somebody else publishes: what this process did is out of date.
+pub(super) fn forget(context: &Context) {
+    last(context).clear();
+}
+
+/// Its name.
+pub(super) fn name(context: &Context) -> String {
+    format!("{}-status", context.options.release)
+}
+
+/// What this process has published.
+fn last(context: &Context) -> MutexGuard<'_, BTreeMap<String, String>> {
+    context.published.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn write(context: &Context, parts: BTreeMap<String, String>) -> Result<(), ClusterError> {
+    let name = name(context);
+    let what = format!("writing ConfigMap {}/{name}", context.options.namespace);
+    let maps: Api<ConfigMap> = Api::namespaced(context.client.clone(), &context.options.namespace);
+    let found: Option<ConfigMap> = context.find(&name).await?;
+    let data = found.as_ref().and_then(|map| map.data.as_ref());
+    if parts.iter().all(|(key, text)| data.and_then(|data| data.get(key)) == Some(text)) {
+        return Ok(());
+    }
+    let empty = data.is_none_or(BTreeMap::is_empty);
     context.claim::<ConfigMap>(&what, &name, found, empty, json!({})).await?;
     context.may_write(&what)?;
     // The parts have one key each, so that no version need hold.
-    merge_if::<ConfigMap>(&maps, &what, &name, None, json!({ "data": { key: text } })).await.map(drop)
+    merge_if::<ConfigMap>(&maps, &what, &name, None, json!({ "data": parts })).await.map(drop)
 }
 
 #[cfg(test)]

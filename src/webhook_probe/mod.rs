@@ -11,5 +11,5 @@ mod trust;
 
 pub use answer::{patched, review, shows};
 pub use post::{CallError, post};
-pub use registered::entry_for;
+pub use registered::{NotCalled, entry_for};
 pub use trust::Trust;

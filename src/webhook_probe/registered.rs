@@ -8,6 +8,17 @@ use std::collections::BTreeMap;
 /// The label that every namespace has, with its name.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
+/// Why no entry is known by which the webhook is called.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotCalled {
+    /// There is none.
+    #[error("{0}")]
+    Never(String),
+    /// It can't be told here.
+    #[error("{0}")]
+    Unknown(String),
+}
+
 /// The entry by which the webhook is called when a pod with these labels is created in the
 /// namespace.
 ///
@@ -17,26 +28,29 @@ pub fn entry_for<'c>(
     configuration: &'c MutatingWebhookConfiguration,
     namespace: &str,
     labels: &BTreeMap<String, String>,
-) -> Result<&'c MutatingWebhook, String> {
+) -> Result<&'c MutatingWebhook, NotCalled> {
     let name = configuration.metadata.name.as_deref().unwrap_or_default();
-    let mut why = format!("no entry of MutatingWebhookConfiguration {name} selects it");
+    let mut why = NotCalled::Never(format!("no entry of MutatingWebhookConfiguration {name} selects them"));
     for entry in configuration.webhooks.iter().flatten() {
         let creations = entry.rules.iter().flatten().any(is_of_pod_creations);
         if !creations || !selects(entry.object_selector.as_ref(), labels).unwrap_or(false) {
             continue;
         }
         if entry.match_conditions.as_ref().is_some_and(|conditions| !conditions.is_empty()) {
-            why = format!("entry {} has matchConditions, which aren't evaluated here", entry.name);
+            why = NotCalled::Unknown(format!("entry {} has matchConditions, which aren't evaluated here", entry.name));
             continue;
         }
         let known = BTreeMap::from([(NAMESPACE_NAME.to_owned(), namespace.to_owned())]);
         match selects(entry.namespace_selector.as_ref(), &known) {
             Some(true) => return Ok(entry),
             Some(false) if asks_only_for_the_name(entry) => {
-                why = format!("the namespaceSelector of entry {} leaves out namespace {namespace}", entry.name);
+                let text = format!("the namespaceSelector of entry {} leaves out namespace {namespace}", entry.name);
+                why = NotCalled::Never(text);
             }
             _ => {
-                why = format!("the namespaceSelector of entry {} asks for labels that aren't known here", entry.name);
+                let text =
+                    format!("the namespaceSelector of entry {} asks for labels that aren't known here", entry.name);
+                why = NotCalled::Unknown(text);
             }
         }
     }
@@ -87,7 +101,9 @@ mod tests {
     fn the_webhook_is_called_only_where_everything_matches() {
         let found = |change: &dyn Fn(&mut Value), labels: &[(&str, &str)]| {
             let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-            entry_for(&configuration(change), "codefresh", &labels).map(|entry| entry.name.clone())
+            entry_for(&configuration(change), "codefresh", &labels)
+                .map(|entry| entry.name.clone())
+                .map_err(|why| why.to_string())
         };
         let pod = [("app", "cap-app-proxy")];
         assert_eq!(found(&|_| {}, &pod).unwrap(), "app-proxy");

@@ -2,6 +2,7 @@
 
 use crate::core::{LabelSelector, Operator, Service};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// A label that no service selects.
 pub(crate) const FOREIGN: &str = "argocd-auth-webhook-doctor";
@@ -36,6 +37,14 @@ fn pod(name: &str, labels: &Value, container: &str) -> Value {
 pub fn of(service: &Service) -> Value {
     let container = service.containers.first().map_or("main", String::as_str);
     pod(&service.name, &labels(&service.selector), container)
+}
+
+/// Its labels.
+#[must_use]
+pub fn labels_of(service: &Service) -> BTreeMap<String, String> {
+    let labels = labels(&service.selector);
+    let labels = labels.as_object().into_iter().flatten();
+    labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
 
 /// A pod of nobody that we know.

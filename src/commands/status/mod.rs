@@ -53,5 +53,6 @@ async fn of(access: &CommandContext, map: Option<&ConfigMap>) -> Status {
         Ok(client) => leader::leader(client, access.namespace(), now()).await,
         Err(error) => leader::Leader::Unknown(error.to_string()),
     };
-    Status::new(place, map.is_some(), part("credential.json"), part("pods.json"), events, now()).led_by(leader)
+    let parts = ["credential.json", "pods.json", "webhook.json"].map(part);
+    Status::new(place, map.is_some(), parts, events, now()).led_by(leader)
 }

@@ -43,6 +43,7 @@ pub struct Status {
     there: bool,
     credential: Option<Map<String, Value>>,
     pods: Option<Map<String, Value>>,
+    webhook: Option<Map<String, Value>>,
     events: Result<Vec<Line>, String>,
     leader: Leader,
     now: i64,
@@ -53,8 +54,7 @@ impl Status {
     pub(super) fn new(
         place: String,
         there: bool,
-        credential: Option<&str>,
-        pods: Option<&str>,
+        parts: [Option<&str>; 3],
         events: Result<Vec<Line>, String>,
         now: i64,
     ) -> Self {
@@ -62,9 +62,9 @@ impl Status {
             Ok(Value::Object(object)) => Some(object),
             _ => None,
         };
-        let (credential, pods) = (credential.and_then(object), pods.and_then(object));
+        let [credential, pods, webhook] = parts.map(|part| part.and_then(object));
         let leader = Leader::Unknown("nobody has looked".to_owned());
-        Self { place, there, credential, pods, events, leader, now, colour: false }
+        Self { place, there, credential, pods, webhook, events, leader, now, colour: false }
     }
 
     /// With what the Lease tells of the controller.
@@ -83,7 +83,7 @@ impl Status {
     #[must_use]
     pub fn is_good(&self) -> bool {
         let is_led = !matches!(self.leader, Leader::Gone(_) | Leader::Never);
-        self.state() == Some("valid") && !self.is_stale() && self.pods_are_good() && is_led
+        self.state() == Some("valid") && !self.is_stale() && self.pods_are_good() && self.is_registered() && is_led
     }
 
     /// Whether the last good look is too old to be believed.
@@ -104,6 +104,11 @@ impl Status {
             ["missed", "outdated", "stale", "not_ready"].iter().any(|name| count(name).is_some_and(|count| count > 0));
         let waits = part.get("waiting").and_then(Value::as_object).is_some_and(|waiting| !waiting.is_empty());
         !out && !waits
+    }
+
+    /// Whether pods are shown to the webhook, as far as the controller says.
+    fn is_registered(&self) -> bool {
+        self.webhook.as_ref().is_none_or(|part| part.get("registered") != Some(&Value::Bool(false)))
     }
 
     fn state(&self) -> Option<&str> {
@@ -130,6 +135,7 @@ impl Status {
             },
             "credential": self.credential,
             "pods": self.pods,
+            "webhook": self.webhook,
             "events": events.unwrap_or_default(),
         })
     }
@@ -268,6 +274,11 @@ impl fmt::Display for Status {
         }
         if let Some(part) = &self.pods {
             Self::pods(f, &cleaned_fields(part))?;
+        }
+        if let Some(part) = self.webhook.as_ref().filter(|_| !self.is_registered()).map(cleaned_fields) {
+            let text = |name: &str| part.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            writeln!(f, "Webhook: {}: {}", self.painted("not registered", "31"), text("message"))?;
+            writeln!(f, "  {:<9} {}", "to do", text("advice"))?;
         }
         let advice = "look at the pods of its Deployment (kubectl get pods -l app.kubernetes.io/component=controller)";
         match &self.leader {

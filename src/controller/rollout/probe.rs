@@ -113,9 +113,8 @@ async fn one(
 ) -> Result<(), String> {
     let options = &context.options;
     let mut pod = sample::of(service);
-    let labels = pod.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
-    let labels = labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect();
-    let trust = Trust::of(entry_for(configuration, &options.namespace, &labels)?);
+    let entry = entry_for(configuration, &options.namespace, &sample::labels_of(service));
+    let trust = Trust::of(entry.map_err(|why| why.to_string())?);
     if let Some(metadata) = pod.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("namespace".to_owned(), options.namespace.clone().into());
     }

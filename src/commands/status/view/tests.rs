@@ -16,7 +16,8 @@ fn status(credential: Option<&Value>, pods: Option<&Value>) -> Status {
     };
     let place = "codefresh/argocd-auth-webhook-status".to_owned();
     let there = credential.is_some() || pods.is_some();
-    let status = Status::new(place, there, credential.as_deref(), pods.as_deref(), Ok(vec![event]), NOW);
+    let parts = [credential.as_deref(), pods.as_deref(), None];
+    let status = Status::new(place, there, parts, Ok(vec![event]), NOW);
     status.led_by(Leader::There("hook-controller-0".to_owned()))
 }
 
@@ -48,6 +49,23 @@ fn all_of_it_is_one_screen() {
     insta::assert_snapshot!("nothing", status(None, None).to_string());
     assert!(Status { colour: true, ..refused }.to_string().contains("\x1b[31mrefused\x1b[0m"));
     assert_eq!(whole.json()["credential"], credential);
+}
+
+#[test]
+fn a_webhook_that_is_not_registered_needs_a_person() {
+    let credential = json!({ "state": "valid", "seenAt": crate::time::rfc3339(NOW - 9), "freshFor": 300 });
+    let part = |registered: bool| {
+        let part =
+            json!({ "registered": registered, "message": "gone\x1b[2J", "advice": "bring it back\nController: there" });
+        part.as_object().cloned()
+    };
+    for (webhook, good) in [(None, true), (part(true), true), (part(false), false)] {
+        let status = Status { webhook, ..status(Some(&credential), None) };
+        let text = status.to_string();
+        assert_eq!(status.is_good(), good, "{text}");
+        assert_eq!(text.contains("\nWebhook: not registered: gone"), !good, "{text}");
+        assert!(!text.contains('\u{1b}') && !text.contains("\nController: there"), "{text:?}");
+    }
 }
 
 #[test]

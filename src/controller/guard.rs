@@ -1,0 +1,195 @@
+//! What somebody deletes of ours comes back, or people are told how: the state, the status, and the webhook's
+//! registration, which is the chart's to write. Certificates and Lease are kept by whoever uses them.
+
+use super::Context;
+use super::driver::{Delays, ReconcileError, Reconciler, Requeue, drive};
+use super::state::{self, State};
+use super::status;
+use crate::cluster::{ClusterError, Event, Seen, call, object_reference, watch_named};
+use crate::core::{Engine, Injector, Service};
+use crate::webhook_probe::{NotCalled, entry_for, sample};
+use futures_util::{Stream, StreamExt};
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::{Api, Resource};
+use serde_json::{Value, json};
+use std::future::ready;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// The longest time without a look, should a watch have missed something.
+const RESYNC: Duration = Duration::from_mins(1);
+
+/// Reconciles while this process may write; never ends.
+pub(super) async fn run(context: Context) {
+    let wake = Notify::new();
+    let mut guard = Guard::new(&context);
+    tokio::select! {
+        () = drive(&context, &mut guard, &wake) => {}
+        () = watch(&context, &wake) => {}
+    }
+}
+
+/// Whether pods of the services are shown to the webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Registration {
+    Whole,
+    /// There is no configuration.
+    Missing,
+    /// For these services no entry calls it, with the reason of the first.
+    Partial(Vec<String>, String),
+}
+
+struct Guard<'c> {
+    context: &'c Context,
+    injector: Injector,
+    /// What people know of the registration.
+    told: Option<Registration>,
+}
+
+impl<'c> Guard<'c> {
+    fn new(context: &'c Context) -> Self {
+        Self { context, injector: context.settings.injector(Engine::Webhook), told: None }
+    }
+
+    async fn pass(&mut self) -> Result<(), ClusterError> {
+        let context = self.context;
+        if state::is_remembered(context) && context.find::<Secret>(&state::name(context)).await?.is_none() {
+            State::open(context).await?;
+        }
+        status::restore(context).await?;
+        let name = &context.options.webhook_configuration;
+        let configurations: Api<MutatingWebhookConfiguration> = Api::all(context.client.clone());
+        let found = call(&format!("reading MutatingWebhookConfiguration {name}"), configurations.get_opt(name)).await?;
+        let registration = self.judge(found.as_ref());
+        status::publish(context, "webhook", &self.document(&registration)).await?;
+        self.tell(registration).await;
+        Ok(())
+    }
+
+    fn judge(&self, found: Option<&MutatingWebhookConfiguration>) -> Registration {
+        let Some(found) = found else { return Registration::Missing };
+        let not_called = |service: &Service| {
+            let labels = sample::labels_of(service);
+            match entry_for(found, &self.context.options.namespace, &labels) {
+                Err(NotCalled::Never(why)) => Some((service.name.clone(), why)),
+                // What can't be told from here is no reason to say anything.
+                Ok(_) | Err(NotCalled::Unknown(_)) => None,
+            }
+        };
+        let mut left_out: Vec<_> = self.injector.services().filter_map(not_called).collect();
+        if left_out.is_empty() {
+            return Registration::Whole;
+        }
+        let (_, why) = left_out[0].clone();
+        Registration::Partial(left_out.drain(..).map(|(name, _)| name).collect(), why)
+    }
+
+    fn message(&self, registration: &Registration) -> String {
+        let name = &self.context.options.webhook_configuration;
+        match registration {
+            Registration::Whole => format!("MutatingWebhookConfiguration {name} calls the webhook for every service"),
+            Registration::Missing => {
+                format!("there is no MutatingWebhookConfiguration {name}: pods are created without a credential")
+            }
+            Registration::Partial(services, why) => {
+                format!("pods of {} are created without a credential: {why}", services.join(", "))
+            }
+        }
+    }
+
+    fn advice(&self) -> String {
+        let options = &self.context.options;
+        format!(
+            "helm upgrade with the chart and values as they are, or: helm get manifest {} --namespace {} | kubectl apply \
+             --filename -",
+            options.release, options.namespace
+        )
+    }
+
+    fn document(&self, registration: &Registration) -> Value {
+        let good = *registration == Registration::Whole;
+        let advice = if good { Value::Null } else { self.advice().into() };
+        json!({ "registered": good, "message": self.message(registration), "advice": advice })
+    }
+
+    /// Tells people, if it is new.
+    async fn tell(&mut self, registration: Registration) {
+        let first_and_good = self.told.is_none() && registration == Registration::Whole;
+        if self.told.as_ref() != Some(&registration) && !first_and_good {
+            let good = registration == Registration::Whole;
+            let mut note = self.message(&registration);
+            if !good {
+                note = format!("{note}; to do: {}", self.advice());
+            }
+            let reason = if good { "WebhookRegistered" } else { "WebhookNotRegistered" };
+            let options = &self.context.options;
+            let about = object_reference(("v1", "Service"), &options.namespace, &options.service, None);
+            self.context.tell(about, Event { reason, action: "Check", note, warning: !good }).await;
+        }
+        self.told = Some(registration);
+    }
+}
+
+impl Reconciler for Guard<'_> {
+    const NAME: &'static str = "objects";
+    const BACKOFF: Delays = Delays { first: Duration::from_millis(500), longest: Duration::from_secs(15) };
+
+    async fn reconcile(&mut self) -> Result<Requeue, ReconcileError> {
+        self.pass().await?;
+        Ok(Requeue::After(RESYNC))
+    }
+
+    fn stand_by(&mut self) {
+        self.told = None;
+        status::forget(self.context);
+    }
+}
+
+/// Wakes whenever one of them comes or goes, and when the registration changes; never ends.
+async fn watch(context: &Context, wake: &Notify) {
+    let options = &context.options;
+    let (state, status) = (state::name(context), status::name(context));
+    let maps: Api<ConfigMap> = Api::namespaced(context.client.clone(), &options.namespace);
+    let configurations: Api<MutatingWebhookConfiguration> = Api::all(context.client.clone());
+    let mut state = pin!(presence(watch_named(context.secrets(), &state)));
+    let mut status = pin!(presence(watch_named(maps, &status)));
+    let mut configuration = pin!(watch_named(configurations, &options.webhook_configuration));
+    loop {
+        let failed = tokio::select! {
+            Some(failed) = state.next() => failed,
+            Some(failed) = status.next() => failed,
+            Some(seen) = configuration.next() => seen.err(),
+            else => return,
+        };
+        match failed {
+            // A pass reads by itself, so that nothing is missed for long.
+            Some(error) => {
+                context.metrics.failed(Some(&error.cause));
+                tracing::debug!(%error, "a watch broke; trying on");
+            }
+            None => wake.notify_one(),
+        }
+    }
+}
+
+/// Nothing for an object that came or went, or why the watch broke. It is written often, which is no news.
+fn presence<K: Resource>(
+    seen: impl Stream<Item = Result<Seen<K>, ClusterError>>,
+) -> impl Stream<Item = Option<ClusterError>> {
+    let mut there = None;
+    seen.filter_map(move |seen| {
+        let news = match seen {
+            Err(error) => Some(Some(error)),
+            Ok(seen) => {
+                let now = matches!(seen, Seen::There(_));
+                (there.replace(now) != Some(now)).then_some(None)
+            }
+        };
+        ready(news)
+    })
+}
+
+#[cfg(test)]
+mod tests;
