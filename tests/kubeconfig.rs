@@ -214,6 +214,45 @@ async fn proxies_are_used_as_kubectl_uses_them() {
 }
 
 #[tokio::test]
+async fn a_proxy_gets_whole_requests_for_a_server_in_plain_http() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = listener.local_addr().unwrap();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut stream = BufReader::new(stream);
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).await.unwrap() > 0 {}
+            noted.lock().unwrap().push(head);
+            let body = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"no","reason":"Unauthorized","code":401}"#;
+            let answer = format!(
+                "HTTP/1.1 401 X\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            stream.get_mut().write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!(
+        "{{apiVersion: v1, kind: Config, current-context: mine, contexts: [{{name: mine, context: {{cluster: c, user: u, \
+         namespace: n}}}}], clusters: [{{name: c, cluster: {{server: \"http://{SERVER}:8080\", proxy-url: \
+         \"http://me:secret-word@{proxy}\"}}}}], users: [{{name: u, user: {{token: t}}}}]}}"
+    );
+    let file = write(&folder, "plain", &config);
+    let (code, said) = status(&["--kubeconfig", &file], &[], folder.path()).await;
+    assert!(code == 1 && said.contains("no valid login (401)"), "{said}");
+    assert!(!said.contains("secret-word"), "{said}");
+    let login = format!("proxy-authorization: Basic {}", STANDARD.encode("me:secret-word")).to_lowercase();
+    let asked = asked.lock().unwrap();
+    assert!(!asked.is_empty());
+    for head in asked.iter() {
+        assert!(head.starts_with(&format!("GET http://{SERVER}:8080/api")), "{head}");
+        assert!(head.to_lowercase().contains(&login), "{head}");
+    }
+}
+
+#[tokio::test]
 async fn kubeconfigs_are_merged_and_contexts_chosen_as_kubectl_does() {
     let server = ApiServer::start(404, "NotFound").await;
     let folder = tempfile::tempdir().unwrap();
@@ -294,6 +333,13 @@ async fn a_login_command_that_fails_is_named_with_its_own_words() {
     assert!(code != 0 && said.contains("the session is over"), "{said}");
     assert!(said.contains("the kubeconfig's command \"sh\": exit status: 3"), "{said}");
     assert!(!said.contains("Output {") && !said.contains("echo"), "{said}");
+    // One that isn't there: the kubeconfig says where to get it.
+    let missing = "{exec: {apiVersion: client.authentication.k8s.io/v1, command: no-such-login, interactiveMode: Never, \
+                   installHint: \"get it at example.test\\e[2J\"}}";
+    let other = write(&folder, "missing", &server.kubeconfig(&format!("https://{}", server.address), "", missing));
+    let (code, said) = status(&["--kubeconfig", &other], &[], folder.path()).await;
+    assert!(code == 1 && said.contains("it can't be started") && said.contains("; get it at example.test"), "{said}");
+    assert!(!said.contains('\u{1b}'), "{said:?}");
     // Nothing is taken for the settings that couldn't be asked for.
     for command in [&["account", "verify"][..], &["token", "verify"]] {
         let (code, said) = run(command, &[("KUBECONFIG", &file)], folder.path()).await;

@@ -3,6 +3,8 @@
 use super::error::{Cause, ClusterError};
 use super::login::login_words;
 use super::proxy;
+use crate::core::text;
+use kube::client::AuthError;
 use kube::config::{Cluster, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use std::fmt;
@@ -12,6 +14,9 @@ use std::time::Duration;
 
 /// For a connection. The API server is in the same network, or it isn't there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Characters of the kubeconfig's hint that are shown.
+const MAX_HINT: usize = 500;
 
 /// What a person says of the way; by default what kubectl would take.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,14 +67,16 @@ pub async fn client(choice: &Choice) -> Result<(Client, Reach), ClusterError> {
     config.proxy_url = None;
     let proxy = if context.is_some() { proxy::chosen(&config.cluster_url, given).map_err(failed)? } else { None };
     let reach = Reach { server, context, proxy: proxy.as_ref().map(ToString::to_string) };
-    let login = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone()).unwrap_or_default();
+    let exec = config.auth_info.exec.clone();
+    let login = exec.as_ref().and_then(|exec| exec.command.clone()).unwrap_or_default();
+    let hint = exec.and_then(|exec| exec.install_hint).unwrap_or_default();
     let client = match proxy {
         // In the cluster the file with its CA is read again as it changes.
         None if reach.context.is_none() => Client::try_from(config),
         None => proxy::direct(&config, CONNECT_TIMEOUT),
         Some(proxy) => proxy.client(&config, CONNECT_TIMEOUT),
     };
-    let client = client.map_err(|error| match words(&error, &login) {
+    let client = client.map_err(|error| match words(&error, &login, &hint) {
         // That is nothing that whoever named the cluster did wrong.
         Some(why) => ClusterError { what: format!("logging in to {reach}"), cause: Cause::Login(why) },
         None => ClusterError { what: format!("getting ready for {reach}"), cause: Cause::Setup(error.to_string()) },
@@ -165,15 +172,18 @@ fn in_cluster(choice: &Choice) -> Result<Config, String> {
     })
 }
 
-/// Why the kubeconfig's login failed, if it is that. `login` is the program by which it logs in.
-fn words(error: &kube::Error, login: &str) -> Option<String> {
+/// Why the kubeconfig's login failed, if it is that. `login` is the program by which it logs in, and `hint` what
+/// the kubeconfig says of where to get it.
+fn words(error: &kube::Error, login: &str, hint: &str) -> Option<String> {
     let kube::Error::Auth(error) = error else { return None };
     let by = if login.is_empty() {
         "the kubeconfig's user".to_owned()
     } else {
         format!("the kubeconfig's command {login:?}")
     };
-    Some(format!("by {by}: {}", login_words(error)))
+    let missing = matches!(error, AuthError::AuthExecStart(_)) && !hint.trim().is_empty();
+    let hint = if missing { format!("; {}", text::words(hint, MAX_HINT, &[])) } else { String::new() };
+    Some(format!("by {by}: {}{hint}", login_words(error)))
 }
 
 #[cfg(test)]

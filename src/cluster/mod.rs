@@ -8,6 +8,7 @@ mod endpoints;
 mod error;
 mod event;
 mod eviction;
+mod forward_proxy;
 pub mod leader_election;
 mod login;
 mod objects;

@@ -4,10 +4,11 @@
 //! kube's own way there holds `NO_PROXY` against the proxy's name and verifies an https proxy by the
 //! cluster's CA, so the connection is made here; the rest of the client is kube's.
 
+use super::forward_proxy::ForwardProxy;
 use crate::pki::GivenRoots;
-use hyper::Uri;
-use hyper::header::HeaderValue;
+use hyper::header::{HeaderValue, PROXY_AUTHORIZATION};
 use hyper::rt::{Read, Write};
+use hyper::{Request, Uri};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
@@ -18,7 +19,6 @@ use kube::client::{Body, ConfigExt, RustlsTlsError};
 use kube::{Client, Config};
 use rustls::pki_types::ServerName;
 use secrecy::{ExposeSecret, SecretString};
-use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -112,7 +112,7 @@ pub(super) fn direct(config: &Config, connect_timeout: Duration) -> kube::Result
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_connect_timeout(Some(connect_timeout));
-    client(config, tcp)
+    client(config, tcp, None)
 }
 
 impl Proxy {
@@ -128,28 +128,40 @@ impl Proxy {
                     Some((user, password)) => socks.with_auth(user, password.expose_secret().to_owned()),
                     None => socks,
                 };
-                client(config, socks)
+                client(config, socks, None)
             }
             Some("https") => {
                 // Its certificate is for the system's roots to verify, not for the cluster's CA.
                 let tls = Config::new(self.uri.clone()).rustls_https_connector_with_connector(tcp)?;
-                let tunnel = Tunnel::new(self.uri, tls);
-                client(config, if let Some(basic) = self.basic { tunnel.with_auth(basic) } else { tunnel })
+                self.through(config, tls)
             }
-            _ => {
-                let tunnel = Tunnel::new(self.uri, tcp);
-                client(config, if let Some(basic) = self.basic { tunnel.with_auth(basic) } else { tunnel })
-            }
+            _ => self.through(config, tcp),
         }
+    }
+
+    /// Whole requests for a server in plain HTTP, and a tunnel to one over TLS.
+    fn through<C>(self, config: &Config, connector: C) -> kube::Result<Client>
+    where
+        C: Service<Uri> + Clone + Send + Sync + 'static,
+        C::Response: Connection + Read + Write + Send + Unpin + 'static,
+        C::Future: Send + 'static,
+        C::Error: Into<BoxError>,
+    {
+        if config.cluster_url.scheme_str() == Some("http") {
+            return client(config, ForwardProxy { proxy: self.uri, connector }, self.basic);
+        }
+        let tunnel = Tunnel::new(self.uri, connector);
+        client(config, if let Some(basic) = self.basic { tunnel.with_auth(basic) } else { tunnel }, None)
     }
 }
 
-fn client<C>(config: &Config, connector: C) -> kube::Result<Client>
+/// A client by this connector. `login` is the proxy's, where each request is to carry it.
+fn client<C>(config: &Config, connector: C, login: Option<HeaderValue>) -> kube::Result<Client>
 where
     C: Service<Uri> + Clone + Send + Sync + 'static,
     C::Response: Connection + Read + Write + Send + Unpin + 'static,
     C::Future: Send + 'static,
-    C::Error: Error + Send + Sync + 'static,
+    C::Error: Into<BoxError>,
 {
     let https = over_tls(config, connector)?;
     let http: HttpClient<_, Body> = HttpClient::builder(TokioExecutor::new()).build(https);
@@ -157,6 +169,12 @@ where
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
+        .map_request(move |mut request: Request<Body>| {
+            if let Some(login) = &login {
+                request.headers_mut().insert(PROXY_AUTHORIZATION, login.clone());
+            }
+            request
+        })
         .map_err(BoxError::from)
         .service(http);
     Ok(Client::new(service, config.default_namespace.clone()))
