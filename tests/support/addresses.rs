@@ -169,6 +169,19 @@ pub const UNUSABLE: &[(&str, &str)] = &[
         "argo-cd.server.service.servicePortHttp: is not a port",
     ),
     ("cf: {argo-cd: {fullnameOverride: 'a b'}}", "cf.argo-cd.fullnameOverride: is not allowed"),
+    (
+        "global: {external-argo-cd: {server: {svc: 5}}}",
+        "global.external-argo-cd.server.svc: must be a string, but it is a number; put it in quotes",
+    ),
+    (
+        "argo-cd: {fullnameOverride: y}",
+        "argo-cd.fullnameOverride: must be a string, but it is a boolean; put it in quotes",
+    ),
+    ("argo-cd: {server: {name: [a]}}", "argo-cd.server.name: must be a string, but it is a list"),
+    (
+        "global: {external-argo-cd: {server: {rootpath: {a: b}}}}",
+        "global.external-argo-cd.server.rootpath: must be a string, but it is a mapping",
+    ),
     // Two that differ.
     (
         "aa: {argo-cd: {fullnameOverride: a}}\nzz: {argo-cd: {fullnameOverride: z}}",

@@ -59,13 +59,22 @@ messages quote a value: people paste credentials into the wrong place.
 {{- if .strict }}{{ fail (printf "%s: %s; or say where Argo CD is with argocd.url or argocd.svc" .at .says) }}{{ end -}}
 {{- end -}}
 
+{{/* What is said of a value that is no text. */}}
+{{- define "argocd-auth-webhook.noText" -}}
+{{- if kindIs "bool" . }}must be a string, but it is a boolean; put it in quotes
+{{- else if kindIs "map" . }}must be a string, but it is a mapping
+{{- else if kindIs "slice" . }}must be a string, but it is a list
+{{- else if not (kindIs "string" .) }}must be a string, but it is a number; put it in quotes
+{{- end -}}
+{{- end -}}
+
 {{/* A name that a block gives; nothing where it gives none. (dict "strict" … "path" "…" "block" … "key" "…") */}}
 {{- define "argocd-auth-webhook.givenName" -}}
 {{- $value := get .block .key -}}
 {{- $says := .says | default "it must be a Kubernetes name: lower case letters, digits, '-' and '.', at most 253, with a letter or digit at both ends" -}}
 {{- if include "argocd-auth-webhook.isObject" $value }}{{ $value }}
 {{- else if include "argocd-auth-webhook.given" $value -}}
-{{- include "argocd-auth-webhook.unusable" (dict "strict" .strict "at" (printf "%s.%s" .path .key) "says" (printf "is not allowed: %s" $says)) -}}
+{{- include "argocd-auth-webhook.unusable" (dict "strict" .strict "at" (printf "%s.%s" .path .key) "says" (include "argocd-auth-webhook.noText" $value | default (printf "is not allowed: %s" $says))) -}}
 {{- end -}}
 {{- end -}}
 
@@ -84,7 +93,7 @@ messages quote a value: people paste credentials into the wrong place.
 {{- $value := get .block .key -}}
 {{- if include "argocd-auth-webhook.given" $value -}}
 {{- if and (kindIs "string" $value) (regexMatch "^[-._~/A-Za-z0-9]*$" (toString $value)) }}{{ trimAll "/" $value }}
-{{- else }}{{ include "argocd-auth-webhook.unusable" (dict "strict" .strict "at" (printf "%s.%s" .path .key) "says" "is not allowed: it must be a path: letters, digits, '-', '_', '.', '~' and '/'") }}
+{{- else }}{{ include "argocd-auth-webhook.unusable" (dict "strict" .strict "at" (printf "%s.%s" .path .key) "says" (include "argocd-auth-webhook.noText" $value | default "is not allowed: it must be a path: letters, digits, '-', '_', '.', '~' and '/'")) }}
 {{- end -}}
 {{- end -}}
 {{- end -}}
