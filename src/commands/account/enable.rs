@@ -144,7 +144,14 @@ impl Enabled {
         match owner {
             Owner::Operator { name } => return self.advise_operator(f, owner, name),
             // Argo CD's own has one such object in the namespace; another operator's fields aren't known.
-            Owner::Controller(_) => return self.advise_operator(f, owner, "NAME"),
+            Owner::Controller(_) => {
+                self.advise_operator(f, owner, "NAME")?;
+                return writeln!(
+                    f,
+                    "\nWhere there is no such object, in place, until it writes again:\n\n  {}",
+                    self.kubectl()
+                );
+            }
             _ => {}
         }
         if let Owner::Helm { .. } = owner {
