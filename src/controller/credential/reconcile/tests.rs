@@ -113,3 +113,17 @@ async fn without_the_namespaces_uid_no_key_is_made_and_the_reason_is_said() {
     cluster.rests().await;
     assert!(cluster.held().contains("-89abcdef-"));
 }
+
+#[tokio::test]
+async fn of_wrong_passwords_in_turn_three_are_tried_and_the_rest_is_waited_for() {
+    let argocd = ArgoCd::start(&[]).await;
+    let mut cluster = Cluster::new(&argocd, NAMESPACE_UID);
+    for word in ["one", "two", "one", "three", "four", "two", "five"] {
+        cluster.server.put(&secret("argocd-initial-admin-secret"), data("password", word));
+        cluster.rests().await;
+    }
+    let logins = argocd.calls().iter().filter(|call| *call == "POST /api/v1/session").count();
+    assert_eq!(logins, 3);
+    let said = format!("{:?}", *cluster.context.health.borrow());
+    assert!(said.contains("held back"), "{said}");
+}

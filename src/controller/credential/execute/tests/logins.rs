@@ -71,3 +71,20 @@ async fn a_login_counts_whoever_answered_it_and_with_what() {
     assert!(matches!(scene.execute(Action::Login).await, Err(ExecuteError::ArgoCd(_))));
     assert_eq!(scene.remembered(LOGIN)["tries"][0]["end"], "unheard");
 }
+
+#[tokio::test]
+async fn a_login_that_the_record_forbids_is_not_sent_whatever_is_planned() {
+    let mut scene = Scene::new(&[]).await;
+    let sent = |scene: &Scene| scene.argocd.calls().iter().filter(|call| *call == "POST /api/v1/session").count();
+    let password = |scene: &Scene, word: &str| {
+        scene.server.put(&secret("argocd-initial-admin-secret"), data("password", word));
+    };
+    for (word, logins) in [("one", 1), ("one", 0), ("two", 1), ("three", 1), ("four", 0), (PASSWORD, 0)] {
+        password(&scene, word);
+        let before = scene.remembered(LOGIN);
+        scene.execute(Action::Login).await.unwrap();
+        assert_eq!(sent(&scene), logins, "{word}");
+        assert_eq!(scene.remembered(LOGIN) == before, logins == 0, "{word}");
+    }
+    assert!(scene.memory.session.is_none(), "no, not with the right one either");
+}
