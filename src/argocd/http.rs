@@ -22,14 +22,14 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Mutex;
 
 /// Bytes of an answer. An account's list of tokens stands in a Secret, which holds less.
-const MOST: usize = 1 << 20;
+const MAX_ANSWER_BYTES: usize = 1 << 20;
 /// So many secrets that were sent are remembered: another answer may quote them.
-const REMEMBERED: usize = 16;
+const MAX_REMEMBERED: usize = 16;
 /// A connection that idled longer is not used again: the other side may be about to close it, and
 /// then nobody could say whether a write was done.
-const IDLE: Duration = Duration::from_secs(10);
+const MAX_IDLE: Duration = Duration::from_secs(10);
 /// A header's value that is shown is cut here.
-const SHOWN: usize = 120;
+const MAX_SHOWN: usize = 120;
 
 /// What is asked.
 pub(super) struct Call<'a> {
@@ -90,12 +90,13 @@ impl Http {
             sent.retain(|known| known.expose_secret() != secret.expose_secret());
             sent.push_front(secret.clone());
         }
-        sent.truncate(REMEMBERED);
+        sent.truncate(MAX_REMEMBERED);
     }
 
     async fn exchange<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, Cause> {
         let request = self.request(call)?;
-        let kept = self.idle.lock().await.take().filter(|(sender, since)| since.elapsed() < IDLE && sender.is_ready());
+        let kept =
+            self.idle.lock().await.take().filter(|(sender, since)| since.elapsed() < MAX_IDLE && sender.is_ready());
         let mut sender = match kept {
             Some((sender, _)) => sender,
             None => self.connector.connect().await?,
@@ -112,7 +113,7 @@ impl Http {
             },
         };
         let (head, body) = response.into_parts();
-        let body = match Limited::new(body, MOST).collect().await {
+        let body = match Limited::new(body, MAX_ANSWER_BYTES).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => return Err(Cause::Unreadable("it is too long")),
             Err(_) if head.status.is_success() => return Err(Cause::Unreadable("it ends early")),
@@ -150,7 +151,8 @@ impl Http {
     fn read<T: DeserializeOwned>(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<T, Cause> {
         let content_type = header(headers, &CONTENT_TYPE);
         let is_json = content_type.split(';').next().is_some_and(|kind| kind.trim() == "application/json");
-        let not_argocd = || Cause::NotArgoCd { status: status.as_u16(), content_type: self.line(content_type, SHOWN) };
+        let not_argocd =
+            || Cause::NotArgoCd { status: status.as_u16(), content_type: self.line(content_type, MAX_SHOWN) };
         if status.is_success() {
             if !is_json {
                 return Err(not_argocd());
@@ -195,7 +197,7 @@ impl Http {
             Ok(_) | Err(_) => RedirectKind::Path,
         };
         let to = if to.is_empty() { "an address that it doesn't name" } else { to };
-        Cause::Redirect { to: self.line(to, SHOWN), kind }
+        Cause::Redirect { to: self.line(to, MAX_SHOWN), kind }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::core::text::words;
 use std::fmt;
 
 /// A message is cut here.
-const MOST: usize = 300;
+const MAX_MESSAGE: usize = 300;
 /// A message of Argo CD for people. On one line, without anything that was sent as a secret, in whatever
 /// disguise, and without anything that looks like one. Only to be shown: its words change by version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Message {
     /// Takes over a text. One that quotes a secret is hidden whole.
     #[must_use]
     pub fn new(text: &str, secrets: &[&str]) -> Self {
-        Self { text: words(text, MOST, secrets), known: Known::of(text) }
+        Self { text: words(text, MAX_MESSAGE, secrets), known: Known::of(text) }
     }
 
     /// The text.
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(clean("got eyJhbGciOiJIUzI1NiJ9.e30.c2ln"), "got [hidden]");
         assert_eq!(clean(&format!("key {}", "a1".repeat(20))), "key [hidden]");
         assert_eq!(clean("a\u{1b}[31mb\n"), "a [31mb");
-        assert_eq!(clean(&"no ".repeat(1000)).chars().count(), MOST + 1);
+        assert_eq!(clean(&"no ".repeat(1000)).chars().count(), MAX_MESSAGE + 1);
         assert_eq!(format!("no{}", Message::default()), "no");
         let hidden = Message::new("account does not have apiKey capability", &["capability"]);
         assert_eq!((hidden.as_str(), hidden.known()), (QUOTES, Some(Known::NoApiKeys)), "understood all the same");

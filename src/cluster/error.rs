@@ -12,11 +12,11 @@ const MAX_MESSAGE: usize = 1000;
 
 /// For one call, a watch apart. Less than the Lease's reserve: a write that was begun in time ends
 /// before somebody else may begin one.
-pub(super) const LIMIT: Duration = Duration::from_secs(4);
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How long a person's command waits for an API server that has just started, and how often it looks.
-const PATIENCE: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(500);
+const MAX_PATIENCE: Duration = Duration::from_secs(10);
+const RETRY_DELAY: Duration = Duration::from_millis(500);
 
 /// Why a call failed. Never quotes what an object holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,7 +198,7 @@ fn innermost(error: &dyn std::error::Error) -> String {
 /// # Errors
 /// It failed, or took too long.
 pub async fn call<T>(what: &str, calling: impl Future<Output = kube::Result<T>>) -> Result<T, ClusterError> {
-    call_within(LIMIT, what, calling).await
+    call_within(CALL_TIMEOUT, what, calling).await
 }
 
 /// Makes a call that reads, for a person's command. An API server that has just started and doesn't know its
@@ -213,8 +213,8 @@ where
     let begun = Instant::now();
     loop {
         match call(what, calling()).await {
-            Err(error) if error.cause.is_of_a_beginner() && begun.elapsed() < PATIENCE => {
-                tokio::time::sleep(PAUSE).await;
+            Err(error) if error.cause.is_of_a_beginner() && begun.elapsed() < MAX_PATIENCE => {
+                tokio::time::sleep(RETRY_DELAY).await;
             }
             result => return result,
         }

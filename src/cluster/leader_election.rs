@@ -6,7 +6,7 @@
 //! No library: those at hand (`kubert`, `kube-lease-manager`) compare the Lease's times with their own
 //! clock, and say that they lead, not until when a write may begin.
 
-use super::error::{Cause, ClusterError, LIMIT, call};
+use super::error::{CALL_TIMEOUT, Cause, ClusterError, call};
 use super::write::{FIELD_MANAGER, ensure, merge_if};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::jiff::Timestamp;
@@ -17,22 +17,28 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// How long others wait after the last renewal.
-const DURATION: Duration = Duration::from_secs(15);
+const LEASE_DURATION: Duration = Duration::from_secs(15);
 /// How often it is renewed.
-const RENEWAL: Duration = Duration::from_secs(5);
+const RENEW_INTERVAL: Duration = Duration::from_secs(5);
 /// How soon a failed renewal is tried again.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// After the last renewal no write begins from here on; what was begun ends within the rest.
-const RESERVE: Duration = Duration::from_secs(10);
+const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 /// The longest duration that is believed of a holder. What holds our Lease is this program, which writes
-/// [`DURATION`]; four times that leaves room for another version of it, and an absurd one, which whoever
+/// [`LEASE_DURATION`]; four times that leaves room for another version of it, and an absurd one, which whoever
 /// may patch the Lease can write, stops us for a minute and not for ever.
 const MAX_DURATION: Duration = Duration::from_mins(1);
 /// What carries this label, with [`FIELD_MANAGER`], is a release's of ours. Nothing else is adopted.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
-const _: () = assert!(RENEWAL.as_secs() + LIMIT.as_secs() < RESERVE.as_secs(), "a renewal ends while writes may begin");
-const _: () = assert!(RESERVE.as_secs() + LIMIT.as_secs() < DURATION.as_secs(), "a write ends before the Lease does");
+const _: () = assert!(
+    RENEW_INTERVAL.as_secs() + CALL_TIMEOUT.as_secs() < RENEW_DEADLINE.as_secs(),
+    "a renewal ends while writes may begin"
+);
+const _: () = assert!(
+    RENEW_DEADLINE.as_secs() + CALL_TIMEOUT.as_secs() < LEASE_DURATION.as_secs(),
+    "a write ends before the Lease does"
+);
 
 /// Whether this process may write.
 #[derive(Clone, Debug)]
@@ -116,7 +122,7 @@ impl LeaderElector {
             let delay = match self.round().await {
                 Ok(()) => {
                     failing = false;
-                    if self.held { RENEWAL } else { RETRY * 2 }
+                    if self.held { RENEW_INTERVAL } else { RETRY_DELAY * 2 }
                 }
                 Err(error) => {
                     // Nothing new is begun until a renewal succeeds, though nobody else may begin yet.
@@ -125,7 +131,7 @@ impl LeaderElector {
                         tracing::warn!(%error, lease = self.name, "can't renew the Lease; nothing is written meanwhile");
                     }
                     failing = true;
-                    RETRY
+                    RETRY_DELAY
                 }
             };
             if before != self.held {
@@ -185,7 +191,8 @@ impl LeaderElector {
         let holder = spec.holder_identity.unwrap_or_default();
         let lasts = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
         // Not less than a holder of ours counts on, whatever somebody wrote there.
-        let lasts = lasts.map_or(DURATION, |lasts| Duration::from_secs(lasts).clamp(DURATION, MAX_DURATION));
+        let lasts =
+            lasts.map_or(LEASE_DURATION, |lasts| Duration::from_secs(lasts).clamp(LEASE_DURATION, MAX_DURATION));
         let over = since.elapsed() >= lasts;
         if holder.is_empty() || holder == self.identity || over {
             match self.write(&version, holder != self.identity).await {
@@ -212,7 +219,7 @@ impl LeaderElector {
         let now = format!("{:.6}", Timestamp::now());
         let mut patch = json!({ "spec": {
             "holderIdentity": self.identity,
-            "leaseDurationSeconds": DURATION.as_secs(),
+            "leaseDurationSeconds": LEASE_DURATION.as_secs(),
             "renewTime": now,
         } });
         if taking {
@@ -224,12 +231,12 @@ impl LeaderElector {
             Ok(lease) => {
                 self.seen = Some((lease.metadata.resource_version.unwrap_or_default(), begun));
                 self.held = true;
-                self.until.send_replace(begun.checked_add(RESERVE));
+                self.until.send_replace(begun.checked_add(RENEW_DEADLINE));
                 Ok(())
             }
             Err(error) => {
                 // Past its duration it may be anybody's.
-                if self.held && self.seen.as_ref().is_none_or(|(_, since)| since.elapsed() >= DURATION) {
+                if self.held && self.seen.as_ref().is_none_or(|(_, since)| since.elapsed() >= LEASE_DURATION) {
                     self.lose();
                 }
                 Err(error)

@@ -1,6 +1,6 @@
 //! What the calls to the cluster promise, at a scripted API server.
 
-use super::error::LIMIT;
+use super::error::CALL_TIMEOUT;
 use super::scripted::{Answer, ApiServer, NAMESPACE, secret};
 use super::*;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
@@ -94,7 +94,7 @@ async fn every_call_ends_in_time() {
     let begun = Instant::now();
     let error = evict(&server.client(), NAMESPACE, "app-0", "old").await.unwrap_err();
     assert!(matches!(error.cause, Cause::Unavailable(_)));
-    assert_eq!(begun.elapsed(), LIMIT);
+    assert_eq!(begun.elapsed(), CALL_TIMEOUT);
     let error = merge_if::<Secret>(&secrets(&server), "writing", "a", Some("1"), json!({})).await.unwrap_err();
     assert!(matches!(error.cause, Cause::Unavailable(_)));
     let limit = Duration::from_secs(30);

@@ -15,14 +15,14 @@ use tokio::time::Instant;
 
 /// How long one watch lasts. A connection can die without a word; then this is how long a change can
 /// go unnoticed. Beginning anew costs one request.
-const LASTS: u32 = 60;
+const WATCH_SECONDS: u32 = 60;
 /// The same for a watch of many. A watch that ends in time goes on from where it was.
-const SELECTED_LASTS: u32 = 240;
+const SELECTED_WATCH_SECONDS: u32 = 240;
 const FIRST_DELAY: Duration = Duration::from_millis(200);
 /// API servers are restarted in seconds, and few processes wait with us.
 const LONGEST_DELAY: Duration = Duration::from_secs(2);
 /// What worked for this long begins with the first delay again.
-const WORKED: Duration = Duration::from_secs(10);
+const MIN_UPTIME: Duration = Duration::from_secs(10);
 
 /// What was seen of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let what = format!("watching {name}");
-    let config = watcher::Config::default().fields(&format!("metadata.name={name}")).timeout(LASTS);
+    let config = watcher::Config::default().fields(&format!("metadata.name={name}")).timeout(WATCH_SECONDS);
     let events = watcher::watcher(api, config).backoff(Delays::default());
     let mut found = false;
     events.filter_map(move |event| {
@@ -86,7 +86,7 @@ where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let what = format!("watching what has {selector}");
-    let config = watcher::Config::default().labels_from(selector).timeout(SELECTED_LASTS);
+    let config = watcher::Config::default().labels_from(selector).timeout(SELECTED_WATCH_SECONDS);
     let events = watcher::watcher(api, config).backoff(Delays::default());
     events.map(move |event| match event {
         Ok(Event::Init) => Ok(Change::Anew),
@@ -118,7 +118,7 @@ impl Iterator for Delays {
 
     fn next(&mut self) -> Option<Duration> {
         let now = Instant::now();
-        let again = self.last.filter(|(then, _)| now.duration_since(*then) < WORKED);
+        let again = self.last.filter(|(then, _)| now.duration_since(*then) < MIN_UPTIME);
         let delay = again.map_or(FIRST_DELAY, |(_, delay)| (delay * 2).min(LONGEST_DELAY));
         self.last = Some((now, delay));
         Some(delay)
@@ -150,7 +150,7 @@ mod tests {
             advance(Duration::from_millis(u64::try_from(delay).unwrap())).await;
         }
         assert_eq!(seen, [200, 400, 800, 1600, 2000, 2000]);
-        advance(WORKED).await;
+        advance(MIN_UPTIME).await;
         assert_eq!(next(), 200);
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::fmt;
 
 /// Characters of a text that are shown: objects of a cluster may hold more.
-const MOST: usize = 2000;
+const MAX_TEXT: usize = 2000;
 
 /// How a check ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,10 +102,10 @@ impl Report {
         let mut out = String::new();
         for Check { probe, subject, verdict } in &self.checks {
             let (text, advice) = verdict.parts();
-            let (subject, text) = (line(subject, MOST, &[]), line(text, MOST, &[]));
+            let (subject, text) = (line(subject, MAX_TEXT, &[]), line(text, MAX_TEXT, &[]));
             let word = format!("{:<11}", verdict.word());
             let word = if colour { format!("\x1b[{}m{word}\x1b[0m", verdict.colour()) } else { word };
-            let advice = advice.map(|advice| format!("; to do: {}", line(advice, MOST, &[]))).unwrap_or_default();
+            let advice = advice.map(|advice| format!("; to do: {}", line(advice, MAX_TEXT, &[]))).unwrap_or_default();
             out.extend([word.as_str(), "  ", probe, ": ", &subject, ": ", &text, &advice, "\n"]);
         }
         out

@@ -19,7 +19,7 @@ const MAX_CHANGES: u32 = 30;
 const MIN_REST: Duration = Duration::from_millis(250);
 /// How long a pass may take. Each call to the API server and to Argo CD has a limit of its own, which
 /// ends the pass: servers that are away make none as long as this.
-const PASS: Duration = Duration::from_mins(15);
+const MAX_PASS: Duration = Duration::from_mins(15);
 
 /// When to reconcile again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub(super) trait Reconciler {
 
 /// Reconciles while this process may write; never ends. `wake` cuts a rest short.
 pub(super) async fn drive<R: Reconciler>(context: &Context, reconciler: &mut R, wake: &Notify) {
-    let progress = context.loops.register(R::NAME, PASS);
+    let progress = context.loops.register(R::NAME, MAX_PASS);
     run(context.leadership.clone(), &context.metrics, &progress, reconciler, wake).await;
 }
 
@@ -216,7 +216,7 @@ mod tests {
                 Scripted { answers: answers.to_vec(), asked, stood_by: standing, begun: Instant::now() };
             let bell = std::sync::Arc::clone(&wake);
             let (metrics, loops) = (ControllerMetrics::default(), Loops::default());
-            let progress = loops.register("scripted", PASS);
+            let progress = loops.register("scripted", MAX_PASS);
             tokio::task::spawn_local(async move { run(leadership, &metrics, &progress, &mut reconciler, &bell).await });
             Self { grant, asked: seen, stood_by, wake, loops }
         }
@@ -305,8 +305,9 @@ mod tests {
         let (grant, leadership) = Leadership::scripted();
         grant.send_replace(Some(Instant::now() + Duration::from_hours(2)));
         let (metrics, loops, wake) = (ControllerMetrics::default(), Loops::default(), Notify::new());
-        let progress = loops.register(Stuck::NAME, PASS);
-        let _ = timeout(PASS + Duration::from_secs(1), run(leadership, &metrics, &progress, &mut Stuck, &wake)).await;
+        let progress = loops.register(Stuck::NAME, MAX_PASS);
+        let _ =
+            timeout(MAX_PASS + Duration::from_secs(1), run(leadership, &metrics, &progress, &mut Stuck, &wake)).await;
         assert_eq!(loops.stalled().len(), 1);
     }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// The longest time without a look, should a watch have missed something.
-const RESYNC: Duration = Duration::from_mins(1);
+const RESYNC_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Reconciles while this process may write; never ends.
 pub(super) async fn run(context: Context) {
@@ -138,7 +138,7 @@ impl Reconciler for Guard<'_> {
 
     async fn reconcile(&mut self) -> Result<Requeue, ReconcileError> {
         self.pass().await?;
-        Ok(Requeue::After(RESYNC))
+        Ok(Requeue::After(RESYNC_INTERVAL))
     }
 
     fn stand_by(&mut self) {

@@ -326,7 +326,7 @@ fn drop_stale_volume(spec: &Spec<'_>, targets: &[Target<'_>], volume: VolumeStat
 }
 
 /// Kubernetes allows no longer one.
-const MOST_OF_A_NAME: usize = 63;
+const MAX_NAME: usize = 63;
 
 /// Says what was looked for and what there is.
 fn not_found(spec: &Spec<'_>, service: &Service, unreadable: bool) -> String {
@@ -341,7 +341,7 @@ fn not_found(spec: &Spec<'_>, service: &Service, unreadable: bool) -> String {
         .into_iter()
         .flat_map(|(_, list)| list.iter())
         .filter_map(|(_, container)| container.name.get())
-        .map(|name| shown(name, MOST_OF_A_NAME))
+        .map(|name| shown(name, MAX_NAME))
         .collect();
     let more = names.len().saturating_sub(4);
     names.truncate(4);
@@ -365,9 +365,9 @@ fn refusal(service: &Service, conflicts: &[Conflict<'_>]) -> String {
 
 /// The API server cuts warnings at 256 characters where there are many.
 fn shorten(mut text: String) -> String {
-    const MOST: usize = 250;
-    if text.chars().count() > MOST {
-        text = text.chars().take(MOST - 1).collect();
+    const MAX_WARNING: usize = 250;
+    if text.chars().count() > MAX_WARNING {
+        text = text.chars().take(MAX_WARNING - 1).collect();
         text.push('…');
     }
     text

@@ -42,17 +42,17 @@ macro_rules! otherwise {
 /// of its lists the containers are kept, and of the others what bears one of our names. A bound for
 /// each list would be none, because lists stand in lists: a body made of tiny elements would take many
 /// times its own size in memory.
-const MOST: usize = 1024;
+const MAX_ITEMS: usize = 1024;
 /// How many entries of a map are kept. Maps stand in no list, so there are two of them in a pod.
-const MOST_ENTRIES: usize = 4096;
+const MAX_ENTRIES: usize = 4096;
 /// How many bytes of strings are copied, which is done where they have escapes in them. Kubernetes
 /// allows an object's annotations 256 KiB together.
-const MOST_COPIED: usize = 1 << 20;
+const MAX_COPIED_BYTES: usize = 1 << 20;
 
 thread_local! {
     /// What is left of them. Deserializers take no arguments on their way down, and a reading is done
     /// by one thread from its begin to its end.
-    static LEFT: Cell<Left> = const { Cell::new(Left { elements: MOST, copied: MOST_COPIED }) };
+    static LEFT: Cell<Left> = const { Cell::new(Left { elements: MAX_ITEMS, copied: MAX_COPIED_BYTES }) };
 }
 
 #[derive(Clone, Copy)]
@@ -63,7 +63,7 @@ struct Left {
 
 /// Reads with the whole of the budget. Nothing that is read may begin another reading.
 pub(crate) fn bounded<T>(read: impl FnOnce() -> T) -> T {
-    LEFT.set(Left { elements: MOST, copied: MOST_COPIED });
+    LEFT.set(Left { elements: MAX_ITEMS, copied: MAX_COPIED_BYTES });
     read()
 }
 
@@ -302,7 +302,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for StrMap<'a> {
                 let mut entries = Vec::new();
                 while let Some((Str(key), Str(value))) = map.next_entry()? {
                     if let (Some(key), Some(value)) = (key, value)
-                        && entries.len() < MOST_ENTRIES
+                        && entries.len() < MAX_ENTRIES
                     {
                         entries.push((key, value));
                     }
@@ -340,7 +340,7 @@ mod tests {
         let volumes = &read.spec.value.volumes;
         let sources = volumes.iter().flat_map(|(_, volume)| volume.projected.value.sources.iter());
         let kept: usize = sources.map(|(_, source)| 1 + source.secret.value.items.kept.len()).sum();
-        assert!((MOST / 2..=MOST).contains(&(kept + volumes.kept.len())), "{kept}");
+        assert!((MAX_ITEMS / 2..=MAX_ITEMS).contains(&(kept + volumes.kept.len())), "{kept}");
         assert_eq!(volumes.len, 2, "what isn't kept is counted");
     }
 
@@ -348,7 +348,7 @@ mod tests {
     fn what_is_dropped_again_takes_nothing_from_what_follows() {
         let foreign = format!(
             "{{\"name\":\"x\",\"projected\":{{\"sources\":[{{\"secret\":{{\"items\":[{}]}}}}]}}}}",
-            repeated("{}", MOST)
+            repeated("{}", MAX_ITEMS)
         );
         let ours = "{\"name\":\"argocd-auth\"}";
         let text =
@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn copies_of_strings_are_bounded_together_and_each_reading_begins_anew() {
-        let long = "\\n".repeat(MOST_COPIED / 2);
+        let long = "\\n".repeat(MAX_COPIED_BYTES / 2);
         let labels = format!("{{\"metadata\":{{\"labels\":{{\"a\":\"{long}\",\"b\":\"{long}\",\"c\":\"{long}\"}}}}}}");
         for _ in 0..2 {
             let read = Pod::from_json(&labels).unwrap();

@@ -30,19 +30,19 @@ pub enum Unanswerable {
     #[error("the AdmissionReview has no request.uid, so no answer can name it")]
     NoUid,
     /// The uid is longer than any that is made.
-    #[error("the AdmissionReview's request.uid has {0} bytes, and at most {MOST_UID} are answered")]
+    #[error("the AdmissionReview's request.uid has {0} bytes, and at most {MAX_UID_BYTES} are answered")]
     LongUid(usize),
     /// A string is longer than any that Kubernetes takes.
-    #[error("the body has a string with escapes of over {MOST_STRING} bytes, which no pod can have")]
+    #[error("the body has a string with escapes of over {MAX_STRING_BYTES} bytes, which no pod can have")]
     LongString,
 }
 
 /// How long a uid may be, in bytes. Those of the API server have 36; an answer repeats it.
-const MOST_UID: usize = 256;
+const MAX_UID_BYTES: usize = 256;
 /// How long a string with escapes may be, in bytes: it is copied as it is read. Linux starts no
 /// program with an argument or variable of over 128 KiB, and annotations may have 256 KiB together;
 /// escapes make that six times as long at most.
-const MOST_STRING: usize = 2 << 20;
+const MAX_STRING_BYTES: usize = 2 << 20;
 
 /// Text from a request, cut and quoted, so that it can stand in an answer or a log line.
 #[derive(Debug)]
@@ -50,14 +50,14 @@ pub struct Shown(String);
 
 impl Shown {
     /// The longest name that Kubernetes has.
-    const MOST: usize = 253;
+    const MAX_NAME: usize = 253;
 
     /// Cuts and quotes a text.
     #[must_use]
     pub fn new(text: Option<&str>) -> Self {
         Self(match text {
             None => "missing".to_owned(),
-            Some(text) => format!("{:?}", text.chars().take(Self::MOST).collect::<String>()),
+            Some(text) => format!("{:?}", text.chars().take(Self::MAX_NAME).collect::<String>()),
         })
     }
 }
@@ -122,7 +122,7 @@ impl<'a> Review<'a> {
     /// # Errors
     /// The body can't be answered by a review: see [`Unanswerable`].
     pub fn parse(body: &'a [u8]) -> Result<Self, Unanswerable> {
-        if body.len() > MOST_STRING && has_long_escaped_string(body) {
+        if body.len() > MAX_STRING_BYTES && has_long_escaped_string(body) {
             return Err(Unanswerable::LongString);
         }
         let Envelope { api_version, kind, request } =
@@ -135,7 +135,7 @@ impl<'a> Review<'a> {
         }
         match request.value.uid.get().map_or(0, str::len) {
             0 => return Err(Unanswerable::NoUid),
-            length if length > MOST_UID => return Err(Unanswerable::LongUid(length)),
+            length if length > MAX_UID_BYTES => return Err(Unanswerable::LongUid(length)),
             _ => {}
         }
         Ok(Self { request: request.value })
@@ -174,7 +174,7 @@ impl<'a> Review<'a> {
     }
 }
 
-/// Whether a string with escapes in it is longer than [`MOST_STRING`]. Text that isn't JSON gets an
+/// Whether a string with escapes in it is longer than [`MAX_STRING_BYTES`]. Text that isn't JSON gets an
 /// answer of no meaning.
 fn has_long_escaped_string(text: &[u8]) -> bool {
     let mut bytes = text.iter().enumerate();
@@ -190,7 +190,7 @@ fn has_long_escaped_string(text: &[u8]) -> bool {
             }
             _ => {}
         }
-        if escaped && begin.is_some_and(|begin| place - begin > MOST_STRING) {
+        if escaped && begin.is_some_and(|begin| place - begin > MAX_STRING_BYTES) {
             return true;
         }
     }
@@ -280,14 +280,14 @@ mod tests {
 
     #[test]
     fn a_uid_is_answered_up_to_its_bound() {
-        assert!(Review::parse(review(&"u".repeat(MOST_UID), "").as_bytes()).is_ok());
-        let long = review(&"u".repeat(MOST_UID + 1), "");
+        assert!(Review::parse(review(&"u".repeat(MAX_UID_BYTES), "").as_bytes()).is_ok());
+        let long = review(&"u".repeat(MAX_UID_BYTES + 1), "");
         assert!(matches!(Review::parse(long.as_bytes()), Err(Unanswerable::LongUid(257))));
     }
 
     #[test]
     fn a_long_string_is_refused_where_it_would_be_copied() {
-        let long = "x".repeat(MOST_STRING + 1);
+        let long = "x".repeat(MAX_STRING_BYTES + 1);
         assert!(Review::parse(review("u", &format!(",\"name\":\"{long}\"")).as_bytes()).is_ok());
         for text in [format!("\\n{long}"), format!("{long}\\\""), format!("{long}\\\\")] {
             let escaped = review("u", &format!(",\"name\":\"{text}\""));

@@ -12,9 +12,9 @@ use std::fmt;
 /// Who issues Argo CD's own tokens.
 pub const ISSUER: &str = "argocd";
 /// What clocks may differ by before a token counts as made in the future.
-const SKEW: i64 = 60;
+const MAX_SKEW: i64 = 60;
 /// A claim that is shown is cut here.
-const SHOWN: usize = 100;
+const MAX_SHOWN: usize = 100;
 
 /// Whose token it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,7 +200,7 @@ impl Claims {
         }
         match (self.expires_at, self.not_before) {
             (Some(at), _) if at <= now => Some(Flaw::Expired { at }),
-            (_, Some(from)) if from > now.saturating_add(SKEW) => Some(Flaw::NotYetValid { from }),
+            (_, Some(from)) if from > now.saturating_add(MAX_SKEW) => Some(Flaw::NotYetValid { from }),
             (Some(at), _) => Some(Flaw::Expiring { at }),
             (None, _) => None,
         }
@@ -297,7 +297,7 @@ impl fmt::Display for Flaw {
 
 /// A claim, for people: somebody else wrote it.
 fn shown(text: &str) -> String {
-    let cut: String = text.chars().take(SHOWN).collect();
+    let cut: String = text.chars().take(MAX_SHOWN).collect();
     format!("{cut:?}")
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// How many values of a key are remembered. A container that took up an earlier one counts as one
 /// that took up the first of these.
-const MOST: usize = 20;
+const MAX_VALUES: usize = 20;
 
 /// One value of a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ impl History {
         let since = before.map_or(Seconds::MIN, |value| value.since);
         let since = written.filter(|written| *written > since && *written <= now).unwrap_or(now);
         line.values.push(Value { hash, since });
-        let over = line.values.len().saturating_sub(MOST);
+        let over = line.values.len().saturating_sub(MAX_VALUES);
         line.values.drain(..over);
         true
     }

@@ -4,7 +4,7 @@ use crate::time::Seconds;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
 
 /// Where a kubelet's text is cut.
-const MOST: usize = 200;
+const MAX_REASON: usize = 200;
 
 /// Whether a pod serves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,7 +89,7 @@ fn words(reason: Option<&str>, message: Option<&str>) -> Option<String> {
         return None;
     }
     let text = parts.join(": ").replace(|c: char| c.is_control(), " ");
-    let mut cut: String = text.chars().take(MOST).collect();
+    let mut cut: String = text.chars().take(MAX_REASON).collect();
     if cut.len() < text.len() {
         cut.push('…');
     }

@@ -96,8 +96,8 @@ impl SignatureVerificationAlgorithm for Ecdsa {
             Curve::P384 => verify!(p384, key, digest.as_ref(), signature),
             Curve::P521 => {
                 // As a number it is the same; the library wants at least half of the field's length.
-                let mut padded = [0; P521_FIELD];
-                let from = P521_FIELD - digest.as_ref().len();
+                let mut padded = [0; P521_FIELD_BYTES];
+                let from = P521_FIELD_BYTES - digest.as_ref().len();
                 padded[from..].copy_from_slice(digest.as_ref());
                 verify!(p521, key, &padded, signature)
             }
@@ -122,4 +122,4 @@ impl SignatureVerificationAlgorithm for Ecdsa {
 }
 
 /// Bytes of a number on the curve.
-const P521_FIELD: usize = 66;
+const P521_FIELD_BYTES: usize = 66;

@@ -14,7 +14,7 @@ use std::time::{Duration, UNIX_EPOCH};
 pub const BACKDATED: Seconds = 300;
 
 /// The longest common name that X.520 allows.
-const COMMON_NAME: usize = 64;
+const MAX_COMMON_NAME: usize = 64;
 
 /// A certificate with its private key, both PEM.
 #[derive(Clone)]
@@ -85,7 +85,7 @@ impl Authority {
     /// # Errors
     /// A name is no DNS name, or the key can't sign.
     pub fn sign(&self, names: &[String], now: Seconds, until: Seconds) -> Result<Pair, AuthorityError> {
-        let common_name = names.iter().max_by_key(|name| name.len() * usize::from(name.len() <= COMMON_NAME));
+        let common_name = names.iter().max_by_key(|name| name.len() * usize::from(name.len() <= MAX_COMMON_NAME));
         let common_name = common_name.map_or("argocd-auth-webhook", String::as_str);
         let mut leaf = parameters(names.to_vec(), common_name, now, until)?;
         leaf.use_authority_key_identifier_extension = true;
@@ -105,7 +105,7 @@ fn parameters(
     let mut parameters = CertificateParams::new(names)?;
     let mut subject = DistinguishedName::new();
     subject.push(DnType::OrganizationName, "argocd-auth-webhook");
-    subject.push(DnType::CommonName, common_name.chars().take(COMMON_NAME).collect::<String>());
+    subject.push(DnType::CommonName, common_name.chars().take(MAX_COMMON_NAME).collect::<String>());
     parameters.distinguished_name = subject;
     parameters.serial_number = Some(serial()?);
     #[expect(clippy::arithmetic_side_effects, reason = "a SystemTime holds any i64 of seconds")]

@@ -2,7 +2,7 @@
 
 use super::bounds::Bounds;
 use super::health::Health;
-use super::listener::{self, ACCEPTS_WITHIN, BindError, Listener};
+use super::listener::{self, BindError, Listener, MAX_ACCEPT_SILENCE};
 use super::progress::Loops;
 use crate::telemetry::metrics::{CONTENT_TYPE as OPEN_METRICS, ConnectionMetrics};
 use axum::Router;
@@ -39,7 +39,7 @@ impl AdminServer {
         let listener = Listener {
             socket,
             tls: None,
-            progress: loops.register("admin listener", ACCEPTS_WITHIN),
+            progress: loops.register("admin listener", MAX_ACCEPT_SILENCE),
             router: router(Arc::clone(&health), metrics, loops),
             bounds: Arc::new(Bounds::admin()),
             health,

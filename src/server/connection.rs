@@ -26,10 +26,10 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 /// What hyper may hold of a connection's bytes, headers included. The API server's take less than
 /// one KiB.
-const BUFFER: usize = 16 << 10;
+const MAX_BUFFER_BYTES: usize = 16 << 10;
 /// How long a client is listened to after the last answer. Closing a socket with unread bytes in it
 /// resets the connection, and the client would lose the answer that says what it did wrong.
-const LINGER: Duration = Duration::from_secs(1);
+const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Stands in a response's extensions where the connection proved to be of use: by it a client is known
 /// that is worth keeping when places are short.
@@ -54,7 +54,7 @@ pub(crate) async fn serve<S>(
     let service = Noticed { router: TowerToHyperService::new(router), phase: Arc::clone(&phase), health };
     let mut http = http1::Builder::new();
     // The phase knows better; see there.
-    http.header_read_timeout(None).max_buf_size(BUFFER).keep_alive(!bounds.idle_timeout.is_zero());
+    http.header_read_timeout(None).max_buf_size(MAX_BUFFER_BYTES).keep_alive(!bounds.idle_timeout.is_zero());
     let mut connection = http.serve_connection(io, service);
     {
         let mut alarm = pin!(sleep_until(phase.deadline()));
@@ -82,7 +82,7 @@ pub(crate) async fn serve<S>(
     }
     phase.lingering();
     let stream = connection.into_parts().io.into_inner().into_inner();
-    let _ = timeout(LINGER, linger(stream)).await;
+    let _ = timeout(LINGER_TIMEOUT, linger(stream)).await;
 }
 
 /// What can't be read as a request hyper answers by itself, and nobody else sees it.

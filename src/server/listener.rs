@@ -21,15 +21,15 @@ use tokio_rustls::TlsAcceptor;
 
 /// How long to wait after a failed accept. It fails where the process or the host is out of files:
 /// trying on at once would burn the processor that is needed to free some.
-const BACK_OFF: Duration = Duration::from_millis(100);
+const ACCEPT_DELAY: Duration = Duration::from_millis(100);
 /// How long it may fail before the process is taken for one that stalls. Files that are short come
 /// back with the connections that hold them, each of which ends within its bounds.
-pub(crate) const ACCEPTS_WITHIN: Duration = Duration::from_mins(1);
+pub(crate) const MAX_ACCEPT_SILENCE: Duration = Duration::from_mins(1);
 /// What the kernel keeps of a connection in either direction, which counts as the container's memory.
 /// It would grow to megabytes for each; this much is a review, and ample where packets take less
 /// than a millisecond.
-const KERNEL_RECEIVES: u32 = 32 << 10;
-const KERNEL_SENDS: u32 = 16 << 10;
+const RECEIVE_BUFFER_BYTES: u32 = 32 << 10;
+const SEND_BUFFER_BYTES: u32 = 16 << 10;
 const BACKLOG: u32 = 1024;
 
 /// An address can't be bound.
@@ -71,8 +71,8 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
     socket.set_reuseaddr(true)?;
     // The connections inherit them.
-    socket.set_recv_buffer_size(KERNEL_RECEIVES)?;
-    socket.set_send_buffer_size(KERNEL_SENDS)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
@@ -105,7 +105,7 @@ impl Listener {
         let mut end = closing.clone();
         let slots = Slots::new(self.bounds.max_connections, self.bounds.max_handshakes);
         let mut connections = JoinSet::new();
-        let mut beats = interval(ACCEPTS_WITHIN / 4);
+        let mut beats = interval(MAX_ACCEPT_SILENCE / 4);
         let failing = AtomicBool::new(false);
         // Accepted, and waiting for a place.
         let mut waiting: Option<(TcpStream, SocketAddr)> = None;
@@ -200,7 +200,7 @@ async fn persistent<T, F: Future<Output = io::Result<T>>>(mut accept: impl FnMut
             Err(error) => {
                 failing.store(true, Ordering::Relaxed);
                 tracing::error!(%error, "can't accept connections; trying again");
-                sleep(BACK_OFF).await;
+                sleep(ACCEPT_DELAY).await;
             }
         }
     }
@@ -245,7 +245,7 @@ mod tests {
         results.extend((0..3).map(|_| Err(io::Error::from_raw_os_error(EMFILE))));
         let accepted = persistent(|| std::future::ready(results.pop().unwrap()), &failing).await;
         assert_eq!((accepted, failing.into_inner()), (7, false));
-        assert_eq!(begun.elapsed(), BACK_OFF * 3, "an aborted connection is nobody's shortage");
+        assert_eq!(begun.elapsed(), ACCEPT_DELAY * 3, "an aborted connection is nobody's shortage");
     }
 
     #[test]

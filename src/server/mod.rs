@@ -18,6 +18,6 @@ pub use bounds::Bounds;
 pub(crate) use connection::Useful;
 pub(crate) use health::Health;
 pub use listener::BindError;
-pub(crate) use listener::{ACCEPTS_WITHIN, Listener, bind};
+pub(crate) use listener::{Listener, MAX_ACCEPT_SILENCE, bind};
 pub use progress::{Loops, Progress};
 pub use shutdown::{Shutdown, Trigger};

@@ -30,9 +30,9 @@ const CUT: u8 = 7;
 
 /// A request is on its way for milliseconds. One that took this long has a client that stalls, or a
 /// network that lost the same packet twice.
-const STALLED: Duration = Duration::from_millis(500);
+const STALL_TIMEOUT: Duration = Duration::from_millis(500);
 /// A handshake takes milliseconds too, and so does what follows it.
-const YOUNG: Duration = Duration::from_millis(50);
+const MIN_AGE: Duration = Duration::from_millis(50);
 
 /// A connection's phase. One task changes it, but for the end, which whoever needs its place may
 /// bring on.
@@ -80,7 +80,7 @@ impl Standing {
 
     /// Whether its first request can't be expected yet.
     pub(crate) fn is_young(self) -> bool {
-        matches!(self, Self::Handshake(since) | Self::Useless(FRESH, since) if since < YOUNG)
+        matches!(self, Self::Handshake(since) | Self::Useless(FRESH, since) if since < MIN_AGE)
     }
 }
 
@@ -166,7 +166,7 @@ impl Phase {
             HANDSHAKE => Standing::Handshake(since),
             IDLE if self.reviewed.load(Ordering::Relaxed) => Standing::Idle(since),
             FRESH | IDLE | LINGERING => Standing::Useless(state, since),
-            _ if since > STALLED => Standing::Stalled(state, since),
+            _ if since > STALL_TIMEOUT => Standing::Stalled(state, since),
             _ => Standing::Busy,
         }
     }

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 /// How often to look again whom to take a place from, where nobody leaves by himself.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const RECHECK_DELAY: Duration = Duration::from_millis(20);
 
 /// The places of one listener.
 pub(crate) struct Slots {
@@ -51,7 +51,7 @@ impl Slots {
     /// somebody.
     pub(crate) async fn room(&self, by: IpAddr) {
         while !self.make_room(by.to_canonical()) {
-            let _ = timeout(LOOK_AGAIN, self.freed.notified()).await;
+            let _ = timeout(RECHECK_DELAY, self.freed.notified()).await;
         }
     }
 

@@ -98,7 +98,7 @@ pub(super) fn agreed<T: PartialEq>(mut said: Vec<(T, String)>, report: &mut Repo
 }
 
 /// How deep charts stand in charts.
-const DEEPEST: usize = 2;
+const MAX_DEPTH: usize = 2;
 /// What the Runtime's values have at their root, and nobody else's.
 const OF_RUNTIME: [&str; 5] = ["app-proxy", "event-reporters", "gitops-operator", "internal-router", "tunnel-client"];
 
@@ -119,7 +119,7 @@ pub(super) fn beside<'v>(
         return found.into_iter().map(|(_, own)| own).collect();
     }
     let mut level = vec![around.clone()];
-    for _ in 0..DEEPEST {
+    for _ in 0..MAX_DEPTH {
         level = level.iter().flat_map(|around| but_for(name, around)).collect();
         let nested = level.iter().filter_map(|chart| Some((chart.clone(), chart.block(name, &mut quiet)?)));
         let nested: Vec<_> = nested.filter(|(_, block)| says(block)).collect();

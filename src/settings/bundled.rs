@@ -10,7 +10,7 @@ const FULL_NAME: &str = "argo-cd";
 /// Argo CD's chart: the default of `server.name`.
 const SERVER: &str = "server";
 /// Kubernetes' longest name of a Service.
-const LONGEST: usize = 63;
+const MAX_NAME: usize = 63;
 
 /// What is looked at.
 pub(super) const SAYS: [&str; 5] = ["enabled", "fullnameOverride", "nameOverride", "server", "configs"];
@@ -59,7 +59,7 @@ pub(super) fn address(argo_cd: &Block<'_>, report: &mut Report) -> Address {
 
 /// As the chart's templates cut names.
 fn cut(name: &str) -> String {
-    let cut: String = name.chars().take(LONGEST).collect();
+    let cut: String = name.chars().take(MAX_NAME).collect();
     cut.strip_suffix('-').unwrap_or(&cut).to_owned()
 }
 

@@ -26,9 +26,9 @@ pub enum ByName {
 /// stops nothing. The one answer for the whole program.
 #[must_use]
 pub const fn freshness(check_interval: Duration) -> Duration {
-    const LEAST: Duration = Duration::from_mins(5);
+    const MIN_FRESHNESS: Duration = Duration::from_mins(5);
     let three = check_interval.saturating_mul(3);
-    if three.as_secs() < LEAST.as_secs() { LEAST } else { three }
+    if three.as_secs() < MIN_FRESHNESS.as_secs() { MIN_FRESHNESS } else { three }
 }
 
 /// How the credential is kept.
@@ -59,7 +59,7 @@ impl Default for Credentials {
     }
 }
 
-const A_DAY: Duration = Duration::from_hours(24);
+const MAX_INTERVAL: Duration = Duration::from_hours(24);
 
 /// What `credentials` may hold.
 pub(super) const CREDENTIALS: [&str; 6] =
@@ -76,7 +76,7 @@ pub(super) fn credentials(root: &Block<'_>, report: &mut Report) -> Credentials 
     let mut time = |key: &str, least: Duration, default: Duration| {
         let Some(text) = block.string(key, report) else { return default };
         match duration(text) {
-            Ok(time) if (least..=A_DAY).contains(&time) => time,
+            Ok(time) if (least..=MAX_INTERVAL).contains(&time) => time,
             Ok(_) => {
                 let text = format!("{text:?} is out of bounds; allowed: {least:?} to 24h");
                 report.problem::<()>(&block.path_of(key), text);

@@ -20,7 +20,7 @@ const ADDRESS: [&str; 3] = ["svc", "port", "rootpath"];
 const REFERENCES: [&str; 2] = ["tokensecretkeyref", "passwordsecretkeyref"];
 const MODES: [&str; 2] = ["token", "password"];
 /// Values nest less deep.
-const DEEPEST: usize = 10;
+const MAX_DEPTH: usize = 10;
 
 /// Looks at the whole document.
 pub(super) fn refuse(scopes: &[Scope<'_>], report: &mut Report) {
@@ -122,7 +122,7 @@ fn elsewhere<'v>(block: &Block<'v>, keys: &[&str], copies: Copies<'v>, report: &
         if copies.here == Some(value) || folded == AUTH && is_chart_default(value) {
             continue;
         }
-        if keys.len() > DEEPEST || block.get(key).is_none() || is_read(&keys) || folded == "redis" || was_said() {
+        if keys.len() > MAX_DEPTH || block.get(key).is_none() || is_read(&keys) || folded == "redis" || was_said() {
             continue;
         }
         let is_reference = REFERENCES.contains(&folded.as_str()) && value.is_object();

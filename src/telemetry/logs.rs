@@ -166,15 +166,15 @@ impl Throttle {
 }
 
 /// The longest name that Kubernetes has.
-const MOST: usize = 253;
+const MAX_NAME: usize = 253;
 
 /// Text from a request as a log line may hold it: cut, and without control characters, which JSON
 /// lets through in part and a terminal would obey, and others that can't be seen or turn text round. Nothing is copied where nothing is wrong.
 #[must_use]
 pub fn shown(text: &str) -> Cow<'_, str> {
-    let cut = text.char_indices().nth(MOST).and_then(|(end, _)| text.get(..end)).unwrap_or(text);
+    let cut = text.char_indices().nth(MAX_NAME).and_then(|(end, _)| text.get(..end)).unwrap_or(text);
     if cut.chars().any(|character| !character.is_ascii_graphic() && !character.escape_debug().eq([character])) {
-        Cow::Owned(cut.escape_debug().take(MOST).collect())
+        Cow::Owned(cut.escape_debug().take(MAX_NAME).collect())
     } else {
         Cow::Borrowed(cut)
     }

@@ -12,14 +12,14 @@ use tokio::time::{Instant, timeout};
 
 /// What every connection has to itself, beside the budget: most reviews are smaller, and so they get
 /// through whatever others send.
-const OWN: usize = 32 << 10;
+const OWN_BYTES: usize = 32 << 10;
 /// Bodies up to this size have a part of the budget that larger ones can't take.
-pub(crate) const SMALL: usize = 256 << 10;
+pub(crate) const MAX_SMALL_BODY: usize = 256 << 10;
 /// A body is on its way for milliseconds. One that took this long gives its memory up to one that
 /// needs it.
-const STALLED: Duration = Duration::from_millis(500);
+const STALL_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long it takes at most to give it up.
-const GIVES_UP: Duration = Duration::from_millis(100);
+const MAX_GIVE_UP: Duration = Duration::from_millis(100);
 
 /// The memory that bodies and answers may take over all connections.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Budget {
     fn cut_stalled(&self, large: bool) -> bool {
         let left = self.lock();
         let of_use = |body: &&Arc<Receiving>| {
-            body.since.elapsed() > STALLED
+            body.since.elapsed() > STALL_TIMEOUT
                 && !body.cut.load(Ordering::Relaxed)
                 && (!large || body.large.load(Ordering::Relaxed))
         };
@@ -95,15 +95,15 @@ impl Share {
         let mut left = self.budget.lock();
         let (small, large) = (left.small + self.small, left.large + self.large);
         let (mine, theirs) = match bytes {
-            0..=OWN => (0, 0),
-            _ if bytes <= SMALL && bytes <= small => (bytes, 0),
+            0..=OWN_BYTES => (0, 0),
+            _ if bytes <= MAX_SMALL_BODY && bytes <= small => (bytes, 0),
             _ if bytes <= large => (0, bytes),
             _ => return false,
         };
         (left.small, left.large) = (small - mine, large - theirs);
         if let Some(receiving) = &self.receiving {
             receiving.large.store(theirs > 0, Ordering::Relaxed);
-            if bytes > OWN && self.small + self.large == 0 {
+            if bytes > OWN_BYTES && self.small + self.large == 0 {
                 left.receiving.push(Arc::clone(receiving));
             }
         }
@@ -121,7 +121,7 @@ impl Share {
             if self.resize(bytes) {
                 return Ok(());
             }
-            if !budget.cut_stalled(bytes > SMALL) || timeout(GIVES_UP, freed).await.is_err() {
+            if !budget.cut_stalled(bytes > MAX_SMALL_BODY) || timeout(MAX_GIVE_UP, freed).await.is_err() {
                 return Err(Refusal::Busy);
             }
         }
@@ -237,7 +237,7 @@ pub(crate) async fn receive(mut body: Body, limit: usize, budget: &Arc<Budget>) 
         if length > joined.capacity() {
             // Charged as bytes come, not as they are announced: a client that announces much and sends
             // nothing takes nothing from others. What is charged is what is reserved.
-            let capacity = (length * 2).clamp(length.max(most.min(OWN)), most.max(length));
+            let capacity = (length * 2).clamp(length.max(most.min(OWN_BYTES)), most.max(length));
             share.grow_to(capacity).await?;
             joined.reserve_exact(capacity - joined.len());
         }

@@ -61,7 +61,7 @@ async fn mutate(State(webhook): State<Arc<Webhook>>, request: Request) -> Result
     let body = tokio::time::timeout(bounds.answer_timeout, receiving).await.map_err(late)??;
     metrics.request_bytes.inc_by(body.len() as u64);
 
-    let _alone = if body.len() > body::SMALL { large.acquire().await.ok() } else { None };
+    let _alone = if body.len() > body::MAX_SMALL_BODY { large.acquire().await.ok() } else { None };
     // Decided here and now: it takes microseconds, less than handing it to another thread.
     let review = Review::parse(&body)?;
     let decision = review.decide(injector);

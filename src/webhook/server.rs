@@ -3,7 +3,7 @@
 use super::certificate::{CertificateFiles, CertificateSecret, CertificateStore, FilesError, ServingCertificate};
 use super::router::router;
 use crate::core::Injector;
-use crate::server::{ACCEPTS_WITHIN, BindError, Bounds, Health, Listener, Loops, Shutdown, admin_router, bind};
+use crate::server::{BindError, Bounds, Health, Listener, Loops, MAX_ACCEPT_SILENCE, Shutdown, admin_router, bind};
 use crate::telemetry::metrics::{ConnectionMetrics, Metrics};
 use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
@@ -85,7 +85,7 @@ const ADMIN: &str = "admin listener";
 const FOLLOW: &str = "reading of the serving certificate";
 /// How long a reading of the certificate may take: a file system that hangs under it may come back,
 /// and what is served meanwhile is valid for longer.
-const FOLLOWS_WITHIN: Duration = Duration::from_mins(5);
+const MAX_READING: Duration = Duration::from_mins(5);
 
 impl Server {
     /// Loads the certificate and binds both listeners. Connections wait in the kernel until
@@ -98,7 +98,7 @@ impl Server {
         let metrics = Arc::new(Metrics::new(injector.services().map(|service| service.name.as_str())));
         let certificates = Arc::new(CertificateStore::new(metrics.certificate.clone()));
         let loops = Loops::default();
-        let follows = || loops.register(FOLLOW, FOLLOWS_WITHIN);
+        let follows = || loops.register(FOLLOW, MAX_READING);
         let mut follow: Option<Task> = None;
         match certificate {
             CertificateSource::Files(files) => {
@@ -124,12 +124,12 @@ impl Server {
             health: Arc::clone(&health),
             metrics: metrics.connections.clone(),
             address,
-            progress: loops.register(WEBHOOK, ACCEPTS_WITHIN),
+            progress: loops.register(WEBHOOK, MAX_ACCEPT_SILENCE),
         };
         let admin = Listener {
             socket: admin_socket,
             tls: None,
-            progress: loops.register(ADMIN, ACCEPTS_WITHIN),
+            progress: loops.register(ADMIN, MAX_ACCEPT_SILENCE),
             router: admin_router(Arc::clone(&health), move || metrics.text(), loops),
             bounds: Arc::new(Bounds::admin()),
             health,

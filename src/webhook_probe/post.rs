@@ -16,11 +16,11 @@ use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
 /// For the connection; the webhook is in the same cluster.
-const CONNECT: Duration = Duration::from_secs(3);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// For the answer.
-const ANSWER: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest answer that is read. One is a few hundred bytes.
-const MOST: usize = 1 << 20;
+const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub enum CallError {
 /// # Errors
 /// Nobody there, a certificate that an API server wouldn't take, or no answer.
 pub async fn post(address: SocketAddr, trust: &Trust, uid: &str, pod: &Value) -> Result<Value, CallError> {
-    let stream = connect(address, &trust.server, CONNECT).await;
+    let stream = connect(address, &trust.server, CONNECT_TIMEOUT).await;
     let stream = stream.map_err(|error| CallError::Away(error.to_string()))?;
     // Where that can't be told, the API server shows it with the first pod.
     if let Verdict::Refused(reason) = trust.judge(&chain(&stream), now()) {
@@ -58,7 +58,7 @@ async fn ask(stream: TlsStream<TcpStream>, trust: &Trust, uid: &str, pod: &Value
         let answering = async {
             let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
             let status = response.status();
-            let body = Limited::new(response.into_body(), MOST).collect().await;
+            let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
             let body = body.map_err(|error| error.to_string())?.to_bytes();
             drop(sender);
             if status != 200 {
@@ -70,5 +70,5 @@ async fn ask(stream: TlsStream<TcpStream>, trust: &Trust, uid: &str, pod: &Value
         let (answer, _) = tokio::join!(answering, connection);
         answer
     };
-    timeout(ANSWER, asking).await.unwrap_or_else(|_| Err(format!("no answer within {ANSWER:?}")))
+    timeout(ANSWER_TIMEOUT, asking).await.unwrap_or_else(|_| Err(format!("no answer within {ANSWER_TIMEOUT:?}")))
 }

@@ -76,7 +76,7 @@ async fn the_time_for_writes_counts_from_before_the_renewal_was_sent() {
     advance(Duration::from_secs(5)).await;
     let begun = Instant::now();
     elector.round().await.unwrap();
-    assert_eq!(*leadership.0.borrow(), Some(begun + RESERVE));
+    assert_eq!(*leadership.0.borrow(), Some(begun + RENEW_DEADLINE));
     assert!(*leadership.0.borrow() > until);
 }
 
@@ -96,7 +96,7 @@ async fn two_candidates_never_may_write_at_once_though_one_stands_still() {
         }
         if leads_other.may_write() {
             let gap = second - last.unwrap();
-            assert!(gap > LIMIT.as_secs(), "what was begun has ended: {gap} s");
+            assert!(gap > CALL_TIMEOUT.as_secs(), "what was begun has ended: {gap} s");
             assert_eq!(holder(&server), "other");
             // And the one that comes back finds out, and changes nothing.
             one.round().await.unwrap();
@@ -140,10 +140,10 @@ async fn a_renewal_that_fails_stops_writing_until_one_succeeds() {
     let keeping = tokio::spawn(async move { elector.keep().await });
     timeout(Duration::from_mins(1), leadership.granted()).await.unwrap();
     server.script(|_, _| Some(Answer::Status(500, "etcd")));
-    tokio::time::sleep(RENEWAL + Duration::from_millis(1)).await;
+    tokio::time::sleep(RENEW_INTERVAL + Duration::from_millis(1)).await;
     assert!(!leadership.may_write(), "though the reserve isn't over");
     server.script(|_, _| None);
-    tokio::time::sleep(RETRY).await;
+    tokio::time::sleep(RETRY_DELAY).await;
     assert!(leadership.may_write());
     assert_eq!(holder(&server), "a");
     keeping.abort();
@@ -156,7 +156,7 @@ async fn a_renewal_without_an_answer_ends_before_writes_are_over() {
     let keeping = tokio::spawn(async move { elector.keep().await });
     timeout(Duration::from_mins(1), leadership.granted()).await.unwrap();
     server.script(|_, _| Some(Answer::Never));
-    tokio::time::sleep(RENEWAL + LIMIT + Duration::from_millis(1)).await;
+    tokio::time::sleep(RENEW_INTERVAL + CALL_TIMEOUT + Duration::from_millis(1)).await;
     assert!(!leadership.may_write());
     keeping.abort();
 }

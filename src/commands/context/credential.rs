@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use std::io::Read;
 
 /// A password is shorter than this; so is a token.
-const MOST: u64 = 64 << 10;
+const MAX_BYTES: u64 = 64 << 10;
 
 /// Where a password comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,8 +102,8 @@ async fn ask(account: &str) -> Result<SecretString, ContextError> {
 pub fn read_secret_line(input: &mut impl Read, name: &str) -> Result<SecretString, ContextError> {
     let wrong = |why: &str| ContextError::Said(format!("standard input holds no {name}: {why}"));
     let mut bytes = Vec::new();
-    input.take(MOST + 1).read_to_end(&mut bytes).map_err(|error| wrong(&error.to_string()))?;
-    if bytes.len() as u64 > MOST {
+    input.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| wrong(&error.to_string()))?;
+    if bytes.len() as u64 > MAX_BYTES {
         return Err(wrong("it is too long"));
     }
     let text = String::from_utf8(bytes).map_err(|_| wrong("it is not text"))?;

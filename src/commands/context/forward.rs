@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// To get through the API server and the kubelet to the pod.
-const LIMIT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A listener on this machine's loopback whose connections end in a pod. It ends when it is dropped.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl Way {
     async fn open(&self) -> Result<Opened<impl AsyncRead + AsyncWrite + Unpin + Send + use<>>, ClusterError> {
         let (namespace, pod, port) = (&self.namespace, &self.pod, self.port);
         let what = format!("port-forwarding to {port} of pod {namespace}/{pod}");
-        let forwarded = call_within(LIMIT, &what, self.pods.portforward(pod, &[port])).await;
+        let forwarded = call_within(CONNECT_TIMEOUT, &what, self.pods.portforward(pod, &[port])).await;
         let mut forwarded = forwarded.map_err(|error| match error.cause {
             Cause::Forbidden(message) => {
                 let needed = format!("{message}; needed: get and create on pods/portforward in namespace {namespace}");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::net::lookup_host;
 
 /// A name that nobody knows is told fast, but for resolvers that try every one of their domains.
-const LOOKUP: Duration = Duration::from_secs(3);
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(3);
 /// Every pod has it.
 const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
 
@@ -85,7 +85,9 @@ impl CommandContext {
         }
         let is_service = base.is_inside() || self.options.argocd_url.is_none() && self.names_a_service();
         let host = base.host().to_owned();
-        let Ok(Ok(found)) = tokio::time::timeout(LOOKUP, lookup_host((host, base.port()))).await else { return false };
+        let Ok(Ok(found)) = tokio::time::timeout(LOOKUP_TIMEOUT, lookup_host((host, base.port()))).await else {
+            return false;
+        };
         let found: Vec<_> = found.collect();
         !found.is_empty() && (!is_service || found.iter().all(|address| is_inside(address.ip())))
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const PROBE: &str = "admission";
 /// The API server's own limit for a webhook is at most 30 s.
-const LIMIT: Duration = Duration::from_secs(35);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
 
 pub(super) async fn probe(client: &Client, scene: &Scene, injector: &Injector, report: &mut Report) {
     let namespace = &scene.options.namespace;
@@ -43,7 +43,7 @@ async fn create(api: &Api<DynamicObject>, namespace: &str, pod: Value) -> Result
     let pod: DynamicObject = serde_json::from_value(pod).map_err(unreadable)?;
     let what = format!("creating a pod in {namespace}, as a dry run");
     let dry_run = PostParams { dry_run: true, ..PostParams::default() };
-    let created = call_within(LIMIT, &what, api.create(&dry_run, &pod)).await?;
+    let created = call_within(ANSWER_TIMEOUT, &what, api.create(&dry_run, &pod)).await?;
     serde_json::to_value(created).map_err(unreadable)
 }
 

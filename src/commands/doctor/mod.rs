@@ -23,7 +23,7 @@ use rustls::pki_types::CertificateDer;
 use std::time::Duration;
 
 /// For the handshake with an endpoint.
-const HANDSHAKE: Duration = Duration::from_secs(3);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What to look at.
 #[derive(Clone, Debug)]
@@ -121,7 +121,7 @@ async fn ask(client: &Client, options: &Options, service: &str) -> Result<Vec<As
     let found = endpoints(client, &options.namespace, service, options.service_port).await?;
     let name = format!("{service}.{}.svc", options.namespace);
     let asking = found.into_iter().map(async |endpoint| {
-        let shown = peer_chain(endpoint.address, &name, HANDSHAKE).await;
+        let shown = peer_chain(endpoint.address, &name, HANDSHAKE_TIMEOUT).await;
         Asked { endpoint, shown }
     });
     Ok(join_all(asking).await)

@@ -12,7 +12,7 @@ use kube::{Api, Client};
 
 const PROBE: &str = "pods";
 /// How long a new pod may take to become ready before somebody should look, in seconds.
-const STARTS: Seconds = 60;
+const MAX_START: Seconds = 60;
 
 pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, report: &mut Report) {
     let namespace = &scene.options.namespace;
@@ -85,7 +85,7 @@ fn say(pods: &[(PodFacts, Step)], rollout: Rollout, namespace: &str, now: Second
             Step::InStep => {
                 let text = format!("not_ready: {}", pod.readiness.why());
                 // A new one takes its time.
-                let verdict = if now.saturating_sub(pod.created) < STARTS {
+                let verdict = if now.saturating_sub(pod.created) < MAX_START {
                     Verdict::Ok(text)
                 } else {
                     let advice = format!("see kubectl describe pod {} --namespace {namespace}", pod.name);
@@ -143,7 +143,7 @@ mod tests {
         };
         let judged: Vec<_> = pods.iter().filter_map(read).map(judged).collect();
         let mut report = Report::default();
-        say(&judged, rollout, "codefresh", STARTS, &mut report);
+        say(&judged, rollout, "codefresh", MAX_START, &mut report);
         report
     }
 

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 /// The longest name of an input that is shown.
-const MOST_OF_A_NAME: usize = 4096;
+const MAX_NAME: usize = 4096;
 
 /// One file, or standard input, whole.
 #[derive(Clone)]
@@ -84,6 +84,6 @@ impl Input {
 
     /// The input's name, for people.
     pub(super) fn shown_name(&self) -> String {
-        shown(&self.name, MOST_OF_A_NAME)
+        shown(&self.name, MAX_NAME)
     }
 }

@@ -131,10 +131,10 @@ pub(super) fn describe(kind: &str, object: &Value) -> String {
 }
 
 /// No name in Kubernetes is longer.
-const MOST_OF_A_NAME: usize = 253;
+const MAX_NAME: usize = 253;
 
 fn printable(name: &str) -> String {
-    shown(name, MOST_OF_A_NAME)
+    shown(name, MAX_NAME)
 }
 
 /// What was done with all objects.

@@ -7,7 +7,7 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 
 /// How many are shown.
-const MOST: usize = 5;
+const MAX_EVENTS: usize = 5;
 
 /// An Event, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(super) async fn last(client: &Client, namespace: &str) -> Result<Vec<Line>, 
 fn newest(events: Vec<Event>) -> Vec<Line> {
     let mut lines: Vec<Line> = events.into_iter().map(line).collect();
     lines.sort_by_key(|line| std::cmp::Reverse(line.at));
-    lines.truncate(MOST);
+    lines.truncate(MAX_EVENTS);
     lines
 }
 

@@ -6,10 +6,10 @@ use kube::{Api, Client};
 use std::time::Duration;
 
 /// A Lease that was renewed longer ago is looked at again: the clock here may be wrong.
-const FRESH: i64 = 60;
+const MAX_AGE: i64 = 60;
 /// How long it is watched then, and how often. A controller renews it every 5 s.
-const PATIENCE: Duration = Duration::from_secs(12);
-const PAUSE: Duration = Duration::from_secs(1);
+const MAX_PATIENCE: Duration = Duration::from_secs(12);
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the Lease tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,12 +35,12 @@ async fn observe(client: &Client, namespace: &str, now: i64) -> Result<Leader, C
     let read = || async { call_patiently(&what, || leases.get_opt(FIELD_MANAGER)).await };
     let Some(first) = read().await? else { return Ok(Leader::Never) };
     let renewed = renewed_at(&first);
-    if (now - renewed).abs() < FRESH {
+    if (now - renewed).abs() < MAX_AGE {
         return Ok(Leader::There(holder(&first)));
     }
     let begun = tokio::time::Instant::now();
-    while begun.elapsed() < PATIENCE {
-        tokio::time::sleep(PAUSE).await;
+    while begun.elapsed() < MAX_PATIENCE {
+        tokio::time::sleep(LOOK_INTERVAL).await;
         match read().await? {
             Some(next) if next.metadata.resource_version != first.metadata.resource_version => {
                 return Ok(Leader::There(holder(&next)));

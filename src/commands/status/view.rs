@@ -11,12 +11,12 @@ use std::fmt;
 use std::time::Duration;
 
 /// How many pods that are out of step are named.
-const PODS: usize = 10;
+const MAX_PODS: usize = 10;
 /// How many workloads are named that wait for the same.
-const WORKLOADS: usize = 3;
+const MAX_WORKLOADS: usize = 3;
 /// For how many seconds a good word counts, where the controller doesn't say it, and how old a look may be
 /// before it is told of.
-const FRESH: i64 = freshness(Duration::ZERO).as_secs().cast_signed();
+const MAX_AGE: i64 = freshness(Duration::ZERO).as_secs().cast_signed();
 
 /// Characters of a text that are shown.
 const MAX_TEXT: usize = 1000;
@@ -90,7 +90,7 @@ impl Status {
     fn is_stale(&self) -> bool {
         let Some(part) = &self.credential else { return false };
         let text = |name: &str| part.get(name).and_then(Value::as_str);
-        let fresh_for = part.get("freshFor").and_then(Value::as_i64).unwrap_or(FRESH);
+        let fresh_for = part.get("freshFor").and_then(Value::as_i64).unwrap_or(MAX_AGE);
         let seen = text("seenAt").or_else(|| text("checkedAt"));
         // A time that can't be read is no time at which anything was seen.
         // One in the future is a clock's mistake, or somebody's.
@@ -182,7 +182,7 @@ impl Status {
             row("seen", format!("to work {}", self.since(seen)))?;
         }
         if let Some(checked) = text("checkedAt") {
-            let late = self.seconds_since(checked).is_some_and(|age| age > FRESH);
+            let late = self.seconds_since(checked).is_some_and(|age| age > MAX_AGE);
             let late = if late { ": look whether the controller runs" } else { "" };
             row("checked", format!("{}{late}", self.since(checked)))?;
         }
@@ -211,13 +211,13 @@ impl Status {
         let pods = part.get("pods").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let text = |pod: &Value, name: &str| pod.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let out: Vec<&Value> = pods.iter().filter(|pod| text(pod, "verdict") != "in_step").collect();
-        for pod in out.iter().take(PODS) {
+        for pod in out.iter().take(MAX_PODS) {
             let reason =
                 Some(text(pod, "reason")).filter(|reason| !reason.is_empty()).map(|reason| format!(": {reason}"));
             writeln!(f, "  {}  {}{}", text(pod, "name"), text(pod, "verdict"), reason.unwrap_or_default())?;
         }
-        if out.len() > PODS {
-            writeln!(f, "  and {} more", out.len() - PODS)?;
+        if out.len() > MAX_PODS {
+            writeln!(f, "  and {} more", out.len() - MAX_PODS)?;
         }
         // A reason that many share is said once.
         let mut waiting: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -226,9 +226,9 @@ impl Status {
         }
         for (why, workloads) in waiting {
             let verb = if workloads.len() == 1 { "waits" } else { "wait" };
-            let more = workloads.len().saturating_sub(WORKLOADS);
+            let more = workloads.len().saturating_sub(MAX_WORKLOADS);
             let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-            let named: Vec<&str> = workloads.into_iter().take(WORKLOADS).collect();
+            let named: Vec<&str> = workloads.into_iter().take(MAX_WORKLOADS).collect();
             writeln!(f, "  {}{more} {verb}: {why}", named.join(", "))?;
         }
         Ok(())

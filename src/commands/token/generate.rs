@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 /// them.
 const PREFIX: &str = "argocd-auth-by-hand-";
 /// A fresh key can be unknown to another replica for a moment.
-const SETTLES: Duration = Duration::from_secs(10);
-const AGAIN: Duration = Duration::from_millis(300);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
+const RETRY_DELAY: Duration = Duration::from_millis(300);
 
 /// Where the key goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,10 +133,10 @@ impl Maker<'_> {
             let answers = ask(&self.route.server, token, self.account).await;
             match judge(&read, now(), &answers) {
                 Verdict::Good | Verdict::Flawed(_) => return Ok(read.ok().and_then(|claims| claims.expires_at)),
-                verdict if begun.elapsed() >= SETTLES => {
+                verdict if begun.elapsed() >= SETTLE_TIMEOUT => {
                     return Err(ContextError::Said(format!("Argo CD made a key and does not take it: {verdict}")));
                 }
-                _ => tokio::time::sleep(AGAIN).await,
+                _ => tokio::time::sleep(RETRY_DELAY).await,
             }
         }
     }

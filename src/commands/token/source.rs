@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 /// A token is shorter than this.
-const MOST: u64 = 64 << 10;
+const MAX_BYTES: u64 = 64 << 10;
 
 /// Where a token stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +48,8 @@ fn without_newline(mut bytes: Vec<u8>) -> Vec<u8> {
 
 fn bounded(input: impl Read) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    input.take(MOST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST { Err(std::io::Error::other("it is too long for a token")) } else { Ok(bytes) }
+    input.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES { Err(std::io::Error::other("it is too long for a token")) } else { Ok(bytes) }
 }
 
 impl fmt::Display for Source {

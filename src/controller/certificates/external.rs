@@ -14,7 +14,7 @@ use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use std::time::Duration;
 
-const RESYNC: Duration = Duration::from_mins(1);
+const RESYNC_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Publishes the CA that stands in the serving Secret, as long as it changes.
 pub struct ExternalReconciler {
@@ -44,7 +44,7 @@ impl ExternalReconciler {
         // Without it somebody else writes `caBundle`: cert-manager's injector, or a person.
         let Some(ca) = value(serving.as_ref(), "ca.crt") else {
             self.doubt(configuration.as_ref(), serving.as_ref());
-            return Ok(Requeue::After(RESYNC));
+            return Ok(Requeue::After(RESYNC_INTERVAL));
         };
         let (read, rest) = Certificate::all_from_pem(ca);
         if rest || read.is_empty() {
@@ -52,15 +52,15 @@ impl ExternalReconciler {
                 secret = context.options.serving_secret,
                 "ca.crt is not made of PEM certificates; caBundle stays as it is"
             );
-            return Ok(Requeue::After(RESYNC));
+            return Ok(Requeue::After(RESYNC_INTERVAL));
         }
         let expiry = read.iter().map(|ca| ca.validity.to).min().unwrap_or_default();
         context.metrics.expires(CertificateKind::Ca, expiry);
         if !self.publish {
             self.doubt(configuration.as_ref(), serving.as_ref());
-            return Ok(Requeue::After(RESYNC));
+            return Ok(Requeue::After(RESYNC_INTERVAL));
         }
-        let Some(configuration) = configuration else { return Ok(Requeue::After(RESYNC)) };
+        let Some(configuration) = configuration else { return Ok(Requeue::After(RESYNC_INTERVAL)) };
         let right = configuration
             .webhooks
             .iter()
@@ -74,7 +74,7 @@ impl ExternalReconciler {
             tracing::info!("wrote ca.crt of the serving Secret as caBundle");
             return Ok(Requeue::Now);
         }
-        Ok(Requeue::After(RESYNC))
+        Ok(Requeue::After(RESYNC_INTERVAL))
     }
 
     /// Says that API servers won't take what is served: nobody else would before a pod is refused.

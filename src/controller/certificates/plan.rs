@@ -17,7 +17,7 @@ use crate::time::Seconds;
 
 /// The most CAs that a bundle keeps. There are two in a rotation; more stay only where CA Secrets
 /// are lost again and again while an endpoint can't be reached.
-const MOST_CAS: usize = 8;
+const MAX_CAS: usize = 8;
 
 /// What a snapshot means at one time.
 struct View<'s> {
@@ -62,7 +62,7 @@ impl<'s> View<'s> {
                 wanted.push(id);
             }
         }
-        wanted.truncate(MOST_CAS);
+        wanted.truncate(MAX_CAS);
         Self { seen, terms, now, target, wanted, trusted }
     }
 

@@ -21,11 +21,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// For the handshake with an endpoint: it is in the same cluster.
-const HANDSHAKE: Duration = Duration::from_secs(3);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How often endpoints are looked at while a rotation waits for them.
-const POLL: Seconds = 2;
+const POLL_INTERVAL: Seconds = 2;
 /// The longest time without a look, should a watch have missed something.
-const RESYNC: Seconds = 60;
+const RESYNC_INTERVAL: Seconds = 60;
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(15);
 
@@ -110,7 +110,7 @@ impl CertificateReconciler {
                 if let Some(configuration) = &objects.configuration {
                     give_up(context, configuration).await?;
                 }
-                let longest = if poll { POLL } else { RESYNC };
+                let longest = if poll { POLL_INTERVAL } else { RESYNC_INTERVAL };
                 let seconds = (until.saturating_sub(time::now())).clamp(0, longest);
                 Ok(Requeue::After(Duration::from_secs(u64::try_from(seconds).unwrap_or(0))))
             }
@@ -132,13 +132,14 @@ impl CertificateReconciler {
         let options = &self.context.options;
         let found = endpoints(&self.context.client, &options.namespace, &options.service, options.service_port).await?;
         let name = options.server_name();
-        let looking = found.iter().map(async |endpoint| match peer_chain(endpoint.address, &name, HANDSHAKE).await {
-            Ok(chain) => Some(chain),
-            Err(error) => {
-                tracing::info!(endpoint = endpoint.name(), %error, "a rotation waits for an endpoint");
-                None
-            }
-        });
+        let looking =
+            found.iter().map(async |endpoint| match peer_chain(endpoint.address, &name, HANDSHAKE_TIMEOUT).await {
+                Ok(chain) => Some(chain),
+                Err(error) => {
+                    tracing::info!(endpoint = endpoint.name(), %error, "a rotation waits for an endpoint");
+                    None
+                }
+            });
         Ok(join_all(looking).await)
     }
 

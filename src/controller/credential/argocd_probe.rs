@@ -39,12 +39,12 @@ pub(super) struct LocalState {
 }
 
 /// So many discarded ids are remembered. The rest is retired like what a killed process leaves.
-const MOST_DISCARDED: usize = 256;
+const MAX_DISCARDED: usize = 256;
 
 impl LocalState {
     /// Nobody has this key, and nobody will.
     pub(super) fn discard(&mut self, id: String) {
-        if self.discarded.len() >= MOST_DISCARDED {
+        if self.discarded.len() >= MAX_DISCARDED {
             self.discarded.pop_front();
         }
         self.discarded.push_back(id);

@@ -29,7 +29,7 @@ pub(super) const LOGIN: &str = "login";
 pub(super) const LOGIN_PROOF: &str = "logged-in";
 
 /// How often a write is tried anew that met another one.
-const MOST_TRIES: u32 = 5;
+const MAX_TRIES: u32 = 5;
 
 /// Why an action failed. It is planned again.
 #[derive(Debug)]
@@ -161,7 +161,7 @@ impl Executor<'_> {
         let mut tries = 0;
         loop {
             match self.state.put(self.context, name, value).await {
-                Err(error) if is_conflict(&error) && tries < MOST_TRIES => tries += 1,
+                Err(error) if is_conflict(&error) && tries < MAX_TRIES => tries += 1,
                 result => return result,
             }
             *self.state = State::open(self.context).await?;

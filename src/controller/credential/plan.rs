@@ -18,20 +18,20 @@ use crate::core::Mode;
 use crate::time::Seconds;
 
 /// How many superseded keys of ours are kept.
-const MOST_LEFT: usize = 2;
+const MAX_LEFT: usize = 2;
 /// How old a key is, at least, that is taken for refused at once. A younger one may be unknown to a
 /// replica yet, or be of a clock that is ahead.
-const YOUNG: Seconds = 60;
+const MIN_AGE: Seconds = 60;
 /// How long a young key has to be refused before it counts.
-const PATIENCE: Seconds = 5;
+const MIN_REFUSED: Seconds = 5;
 /// How far Argo CD's clock may be behind the one by which a key was made, for the key to be waited for.
-const MOST_BEHIND: Seconds = 600;
+const MAX_BEHIND: Seconds = 600;
 /// How long a fresh key may take to be accepted.
-const SETTLING: Seconds = 10;
+const SETTLE_DELAY: Seconds = 10;
 /// When a key is looked at again after it was first seen to work, whatever the interval.
 const FIRST_CHECKS: [Seconds; 4] = [1, 5, 15, 30];
 /// The longest time without asking whether a key is accepted again.
-const POLL: Seconds = 30;
+const POLL_INTERVAL: Seconds = 30;
 
 /// What the settings say about time, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +144,7 @@ impl View<'_> {
         let why = self.reason();
         let next = match &fresh.check {
             Check::Works => Decision::Act(Action::Store(why.clone())),
-            Check::NotKnown if self.now < fresh.since.saturating_add(SETTLING) => Decision::Soon,
+            Check::NotKnown if self.now < fresh.since.saturating_add(SETTLE_DELAY) => Decision::Soon,
             Check::NotKnown => Decision::Act(Action::Discard),
             Check::Unknown(trouble) => return (CredentialStatus::Unavailable(trouble.clone()), Decision::Backoff),
         };
@@ -156,7 +156,7 @@ impl View<'_> {
         let why = self.reason();
         let made = self.seen.session.as_ref().and_then(|session| session.made);
         if let Some((from, wait)) = made.and_then(|made| self.not_yet(made)) {
-            let poll = wait.min(self.terms.check).min(POLL);
+            let poll = wait.min(self.terms.check).min(POLL_INTERVAL);
             return (CredentialStatus::NotYet(from), Decision::At(self.now.saturating_add(poll)));
         }
         if self.may_be_a_moments_no() {
@@ -170,7 +170,7 @@ impl View<'_> {
         }
         // With the one that is held: it is superseded as soon as there is another.
         let to_be = self.seen.left.len() + usize::from(self.seen.held_is_ours);
-        let next = if let Some(oldest) = self.oldest().filter(|_| to_be > MOST_LEFT) {
+        let next = if let Some(oldest) = self.oldest().filter(|_| to_be > MAX_LEFT) {
             // Before, so that there never are more.
             Self::retire(oldest, RetireReason::TooMany)
         } else {
@@ -197,7 +197,7 @@ impl View<'_> {
     /// What is waited for before another key is made in place of one that vanished.
     fn waits_after_losses(&self) -> Option<(CredentialStatus, Decision)> {
         let next = self.seen.marks.next_mint(self.now).filter(|_| !self.is_explained())?;
-        let poll = self.now.saturating_add(self.terms.check.min(POLL));
+        let poll = self.now.saturating_add(self.terms.check.min(POLL_INTERVAL));
         let status = self.vanishing(Some(next)).unwrap_or_else(|| CredentialStatus::Replacing(self.reason()));
         Some((status, Decision::At(next.min(poll))))
     }
@@ -219,14 +219,14 @@ impl View<'_> {
     fn not_yet(&self, made: Seconds) -> Option<(Seconds, Seconds)> {
         let Key::Refused { from, .. } = &self.seen.key else { return None };
         let wait = from.saturating_sub(made);
-        (1..=MOST_BEHIND).contains(&wait).then_some((*from, wait))
+        (1..=MAX_BEHIND).contains(&wait).then_some((*from, wait))
     }
 
     /// Whether another replica may know a young key that this one doesn't.
     fn may_be_a_moments_no(&self) -> bool {
         let Key::Refused { issued, since, .. } = &self.seen.key else { return false };
-        let young = self.now.abs_diff(*issued) < YOUNG.unsigned_abs();
-        young && self.now < since.saturating_add(PATIENCE)
+        let young = self.now.abs_diff(*issued) < MIN_AGE.unsigned_abs();
+        young && self.now < since.saturating_add(MIN_REFUSED)
     }
 
     fn log_in(&self) -> (CredentialStatus, Decision) {
@@ -239,7 +239,7 @@ impl View<'_> {
                     CredentialStatus::LoginRefused(*until, said.clone())
                 });
                 // The key may be accepted again before: then no login is needed.
-                let poll = self.now.saturating_add(self.terms.check.min(POLL));
+                let poll = self.now.saturating_add(self.terms.check.min(POLL_INTERVAL));
                 (state, Decision::At((*until).min(poll)))
             }
         }
@@ -270,7 +270,7 @@ impl View<'_> {
             return Decision::Act(Action::Clear);
         }
         let Some(oldest) = self.oldest() else { return Decision::At(check) };
-        if self.seen.left.len() > MOST_LEFT {
+        if self.seen.left.len() > MAX_LEFT {
             return Self::retire(oldest, RetireReason::TooMany);
         }
         if self.seen.consumers != Consumers::InStep {

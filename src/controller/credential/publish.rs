@@ -16,7 +16,7 @@ use serde_json::Value;
 
 /// A status that says nothing new, but for its words and the time of the look, is written again at this
 /// age.
-const STATUS_AGE: Seconds = 60;
+const MAX_STATUS_AGE: Seconds = 60;
 
 /// What is known of the key.
 #[derive(Clone, Copy, Default)]
@@ -94,7 +94,7 @@ impl StatusPublisher {
         let status = report.status();
         let due = self.published.as_ref().is_none_or(|(before, at)| {
             let age = now.saturating_sub(*at);
-            age >= STATUS_AGE || without_words(before) != without_words(&status)
+            age >= MAX_STATUS_AGE || without_words(before) != without_words(&status)
         });
         if due {
             let mut document = status.clone();

@@ -28,9 +28,9 @@ const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// Argo CD a second of work.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 /// The longest time for which a server may ask to be left alone.
-const LONGEST_LEAVE: Seconds = 600;
+const MAX_LEAVE: Seconds = 600;
 /// Between two looks at what is about to change.
-const SOON: Duration = Duration::from_millis(500);
+const SOON_DELAY: Duration = Duration::from_millis(500);
 
 /// Keeps the credential.
 pub(super) struct CredentialReconciler {
@@ -126,7 +126,7 @@ impl CredentialReconciler {
                 self.teller.report(&how, known, sources.key_secret.as_ref()).await;
                 let least = if let CredentialStatus::Unavailable(trouble) = &how { trouble.retry_after } else { None };
                 return Ok(match resting {
-                    Decision::Soon => Requeue::Soon(SOON),
+                    Decision::Soon => Requeue::Soon(SOON_DELAY),
                     Decision::At(then) => until(then),
                     Decision::Backoff | Decision::Act(_) => backoff(least.unwrap_or(0)),
                 });
@@ -190,7 +190,7 @@ impl Reconciler for CredentialReconciler {
             Ok(requeue) => requeue,
             Err(error) if is_conflict(&error) || error.cause == Cause::NotLeading => {
                 tracing::debug!(%error, "observing again");
-                Requeue::Soon(SOON)
+                Requeue::Soon(SOON_DELAY)
             }
             Err(error) if matches!(error.cause, Cause::Unavailable(_)) => {
                 self.context.health.send_replace(CredentialHealth::unknown(error.to_string()));
@@ -219,7 +219,7 @@ impl Reconciler for CredentialReconciler {
 
 /// A backoff of at least so many seconds, as far as a server may ask for it.
 fn backoff(least: Seconds) -> Requeue {
-    Requeue::Backoff(Duration::from_secs(u64::try_from(least.clamp(0, LONGEST_LEAVE)).unwrap_or(0)))
+    Requeue::Backoff(Duration::from_secs(u64::try_from(least.clamp(0, MAX_LEAVE)).unwrap_or(0)))
 }
 
 /// At this time.

@@ -2,7 +2,7 @@
 
 use super::persisted::Persisted;
 use super::record::{EvictionRound, RolloutRecord};
-use super::restart::PATIENCE;
+use super::restart::SETTLE_DELAY;
 use super::snapshot::{Found, PodView, WorkloadId};
 use super::workloads::Workloads;
 use crate::cluster::{Cause, ClusterError};
@@ -18,10 +18,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long what was read of a workload counts.
-const FRESH: Duration = Duration::from_secs(2);
+const MAX_AGE: Duration = Duration::from_secs(2);
 
 /// How long it counts that the workload behind an owner isn't known.
-const UNKNOWN: Duration = Duration::from_secs(30);
+const MAX_UNKNOWN_AGE: Duration = Duration::from_secs(30);
 
 /// What is behind an owner of pods.
 #[derive(Clone)]
@@ -59,7 +59,7 @@ impl Known {
     /// Has a workload read again, because something was done to it.
     pub(super) fn forget_state(&mut self, workload: &WorkloadId) {
         if let Some((at, _, _)) = self.workloads.get_mut(workload) {
-            *at = at.checked_sub(FRESH).unwrap_or(*at);
+            *at = at.checked_sub(MAX_AGE).unwrap_or(*at);
         }
     }
 
@@ -74,7 +74,7 @@ impl Known {
         owner: &Owner,
         injector: &Injector,
     ) -> Result<Owned, ClusterError> {
-        let fresh = |known: &&Owned| known.workload.is_some() || known.at.elapsed() < UNKNOWN;
+        let fresh = |known: &&Owned| known.workload.is_some() || known.at.elapsed() < MAX_UNKNOWN_AGE;
         if let Some(known) = self.owners.get(owner).filter(fresh) {
             return Ok(known.clone());
         }
@@ -120,7 +120,7 @@ impl Known {
 
     async fn workload(&mut self, cluster: Workloads<'_>, id: &WorkloadId) -> Result<Found, ClusterError> {
         if let Some((at, found, _)) = self.workloads.get(id)
-            && at.elapsed() < FRESH
+            && at.elapsed() < MAX_AGE
         {
             return Ok(found.clone());
         }
@@ -163,7 +163,7 @@ impl Known {
         }
         let mut workloads = BTreeMap::new();
         if automatic {
-            let restarted: BTreeSet<&str> = ledger.restarted_within(PATIENCE, now()).collect();
+            let restarted: BTreeSet<&str> = ledger.restarted_within(SETTLE_DELAY, now()).collect();
             let matters = |view: &&PodView| {
                 let restarted = view.workload.as_ref().is_some_and(|id| restarted.contains(id.to_string().as_str()));
                 view.verdict.lack().is_some() || restarted

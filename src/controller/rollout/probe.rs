@@ -14,15 +14,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a proof holds. Short: what it shows can end at any time.
-const HOLDS: Duration = Duration::from_secs(10);
+const MAX_PROOF_AGE: Duration = Duration::from_secs(10);
 /// How long it is before one that failed is tried again; so much longer each time.
-const AGAIN: Duration = Duration::from_secs(2);
+const RETRY_DELAY: Duration = Duration::from_secs(2);
 /// The longest.
-const LONGEST_AGAIN: Duration = Duration::from_secs(16);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(16);
 /// How long the registration has to be known: every API server learns of it by a watch.
-const SETTLES: Duration = Duration::from_secs(2);
+const SETTLE_DELAY: Duration = Duration::from_secs(2);
 /// Where it was written longer ago than this, by the API server's clock, in seconds, it is known.
-const LONG_AGO: Seconds = 30;
+const SETTLED_AGE: Seconds = 30;
 
 /// What was shown, and when.
 #[derive(Default)]
@@ -45,8 +45,8 @@ impl ProbeResults {
     /// What holds now.
     pub(super) fn now(&self) -> BTreeMap<String, Result<(), String>> {
         let holds = |(at, result): &(Instant, Result<(), String>)| {
-            let again = AGAIN.saturating_mul(self.failures).min(LONGEST_AGAIN);
-            at.elapsed() < if result.is_ok() { HOLDS } else { again }
+            let again = RETRY_DELAY.saturating_mul(self.failures).min(MAX_RETRY_DELAY);
+            at.elapsed() < if result.is_ok() { MAX_PROOF_AGE } else { again }
         };
         let held = self.shown.iter().filter(|(_, shown)| holds(shown));
         held.map(|(service, (_, result))| (service.clone(), result.clone())).collect()
@@ -88,9 +88,9 @@ impl ProbeResults {
         };
         let fields = configuration.metadata.managed_fields.iter().flatten();
         let written = fields.filter_map(|entry| entry.time.as_ref()).map(|time| time.0.as_second()).max();
-        let old = written.is_some_and(|written| written.saturating_add(LONG_AGO) < now());
+        let old = written.is_some_and(|written| written.saturating_add(SETTLED_AGE) < now());
         for service in injector.services().filter(|service| services.contains(&service.name)) {
-            let result = if !old && since.elapsed() < SETTLES {
+            let result = if !old && since.elapsed() < SETTLE_DELAY {
                 Err("it was registered just now; every API server has to learn of it".to_owned())
             } else {
                 one(context, injector, service, &configuration, &asked).await

@@ -25,15 +25,15 @@ use std::time::Duration;
 /// Changes come in swarms; this long they are gathered.
 const GATHER: Duration = Duration::from_millis(200);
 /// Between two acts.
-const PACE: Duration = Duration::from_millis(100);
+const ACT_DELAY: Duration = Duration::from_millis(100);
 /// The longest time without a look.
-const RESYNC: Duration = Duration::from_secs(30);
+const RESYNC_INTERVAL: Duration = Duration::from_secs(30);
 /// While something waits that no watch tells of.
-const POLL: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// How long a workload is left alone where something was refused.
-const LEAVE: Seconds = 10;
+const LEAVE_DELAY: Seconds = 10;
 /// How long after that it is still said, if it isn't tried again.
-const FORGET: Seconds = 60;
+const MAX_SAID: Seconds = 60;
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(15);
 
@@ -79,7 +79,7 @@ impl RolloutReconciler<'_> {
     /// One look and at most one act. Says how long to sleep if nothing changes.
     async fn pass(&mut self) -> Result<Requeue, ClusterError> {
         let Some(pods) = self.store.pods(self.subjects.injector.services().len()) else {
-            return Ok(Requeue::After(POLL));
+            return Ok(Requeue::After(POLL_INTERVAL));
         };
         let mut memory = match self.memory.take() {
             Some(memory) => memory,
@@ -92,7 +92,7 @@ impl RolloutReconciler<'_> {
             }
         }
         let automatic = self.context.settings.rollout == Rollout::Automatic;
-        self.held_back.retain(|_, (until, _)| now() < *until + FORGET);
+        self.held_back.retain(|_, (until, _)| now() < *until + MAX_SAID);
         let mut seen = self.look(&memory.held, automatic, pods).await?;
         let planned = if automatic {
             self.plan(&mut seen).await?
@@ -110,10 +110,10 @@ impl RolloutReconciler<'_> {
                 memory.state.put(self.context, LEDGER, Some(&ledger)).await?;
                 memory.held.ledger = ledger;
                 self.act(&action).await?;
-                PACE
+                ACT_DELAY
             }
-            Next::Prove(_) => POLL,
-            Next::Wait(_) if again || !planned.waiting.is_empty() => POLL,
+            Next::Prove(_) => POLL_INTERVAL,
+            Next::Wait(_) if again || !planned.waiting.is_empty() => POLL_INTERVAL,
             Next::Wait(until) => wait(until),
         };
         self.memory = Some(memory);
@@ -183,7 +183,7 @@ impl RolloutReconciler<'_> {
             Executed::Gone => {}
             Executed::Refused(why) => {
                 tracing::info!(%workload, why, "refused; trying again later");
-                self.held_back.insert(workload.clone(), (now() + LEAVE, why));
+                self.held_back.insert(workload.clone(), (now() + LEAVE_DELAY, why));
             }
         }
         Ok(())
@@ -214,7 +214,7 @@ impl Reconciler for RolloutReconciler<'_> {
 
 fn wait(until: Seconds) -> Duration {
     let seconds = u64::try_from(until.saturating_sub(now())).unwrap_or(0);
-    Duration::from_secs(seconds).clamp(Duration::from_millis(250), RESYNC)
+    Duration::from_secs(seconds).clamp(Duration::from_millis(250), RESYNC_INTERVAL)
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 /// How far back acts are counted.
 pub(super) const HOUR: Seconds = 3600;
 /// How long a workload whose restarts somebody undoes is only reported.
-const FOUGHT: Seconds = 24 * HOUR;
+const REPORT_ONLY_FOR: Seconds = 24 * HOUR;
 
 /// How long a wave is remembered.
-const KEPT: Seconds = 30 * 24 * HOUR;
+const MAX_AGE: Seconds = 30 * 24 * HOUR;
 
 /// Enough of a uid to tell the pods of one workload apart.
 fn short(uid: &str) -> String {
@@ -71,7 +71,7 @@ impl Restart {
     /// Whether the workload is only reported because somebody undid its restarts.
     #[must_use]
     pub fn is_fought(&self, now: Seconds) -> bool {
-        self.contested_since.is_some_and(|since| now < since + FOUGHT)
+        self.contested_since.is_some_and(|since| now < since + REPORT_ONLY_FOR)
     }
 }
 
@@ -193,7 +193,7 @@ impl RolloutRecord {
             wave.acts.retain(|(_, at)| now < at + HOUR);
             wave.taken.retain(|at| now < at + HOUR);
         }
-        self.waves.retain(|_, wave| now < wave.last + KEPT);
+        self.waves.retain(|_, wave| now < wave.last + MAX_AGE);
         for roll in self.rolls.values_mut() {
             roll.acts.retain(|at| now < at + HOUR);
         }

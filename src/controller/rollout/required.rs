@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long what was read of an object counts.
-const FRESH: Duration = Duration::from_secs(2);
+const MAX_AGE: Duration = Duration::from_secs(2);
 /// How long it counts that an object may not be read.
-const FORBIDDEN: Duration = Duration::from_mins(5);
+const MAX_FORBIDDEN_AGE: Duration = Duration::from_mins(5);
 
 /// What was found of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Required {
         self.0.retain(|object, _| objects.contains(object));
         for object in objects {
             let counts = |(at, presence): &(Instant, Presence)| {
-                at.elapsed() < if *presence == Presence::Unknown { FORBIDDEN } else { FRESH }
+                at.elapsed() < if *presence == Presence::Unknown { MAX_FORBIDDEN_AGE } else { MAX_AGE }
             };
             if !self.0.get(&object).is_some_and(counts) {
                 let presence = presence(context, object.0, &object.1).await?;

@@ -8,11 +8,11 @@ use crate::time::{Seconds, rfc3339};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often a workload is restarted for one change: once more where the first was undone.
-const TIMES: u32 = 2;
+const MAX_RESTARTS: u32 = 2;
 /// Restarts of a workload within an hour.
-const HOURLY: usize = 6;
+const MAX_HOURLY: usize = 6;
 /// How long a workload is looked at after its restart, in any case.
-pub(super) const PATIENCE: Seconds = 600;
+pub(super) const SETTLE_DELAY: Seconds = 600;
 
 /// What to do about stale pods.
 pub(super) fn step(view: &View<'_>, stale: &[&PodView]) -> Step {
@@ -94,7 +94,7 @@ fn restart(view: &View<'_>, stale: &[&PodView], cause: &str) -> Step {
                 }
             };
         }
-        if roll.times >= TIMES {
+        if roll.times >= MAX_RESTARTS {
             if roll.contested_since.is_none() {
                 let mut ledger = seen.ledger.clone();
                 ledger.contested_since(id, *now);
@@ -123,7 +123,7 @@ fn restart(view: &View<'_>, stale: &[&PodView], cause: &str) -> Step {
     if view.pods.iter().any(|pod| pod.facts.readiness.ready) {
         let recent: Vec<Seconds> =
             roll.iter().flat_map(|roll| &roll.acts).copied().filter(|at| *now < at + HOUR).collect();
-        if let Some(oldest) = recent.len().checked_sub(HOURLY).and_then(|place| recent.get(place)) {
+        if let Some(oldest) = recent.len().checked_sub(MAX_HOURLY).and_then(|place| recent.get(place)) {
             let until = oldest.saturating_add(HOUR);
             let why = format!(
                 "it was restarted {} times within an hour, and not again before {}; kubectl rollout restart does it now",

@@ -14,15 +14,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How many pods the status names.
-const MOST: usize = 500;
+const MAX_PODS: usize = 500;
 /// The shortest time between two writes of the status.
-const PACE: Duration = Duration::from_secs(2);
+const MIN_INTERVAL: Duration = Duration::from_secs(2);
 /// How long a workload waits before somebody is told.
-const WORTH_TELLING: Duration = Duration::from_secs(10);
+const TELL_DELAY: Duration = Duration::from_secs(10);
 /// How long before somebody is told of what usually passes by itself: a pod that doesn't become ready.
-const LONG: Duration = Duration::from_mins(10);
+const PASSING_DELAY: Duration = Duration::from_mins(10);
 /// How long it is before somebody is told the same again.
-const AGAIN: Duration = Duration::from_hours(1);
+const REPEAT_DELAY: Duration = Duration::from_hours(1);
 
 /// What was said last.
 #[derive(Default)]
@@ -69,7 +69,7 @@ impl StatusPublisher {
         if self.status.as_ref() == Some(&said) {
             return Ok(false);
         }
-        if self.published.is_some_and(|at| at.elapsed() < PACE) {
+        if self.published.is_some_and(|at| at.elapsed() < MIN_INTERVAL) {
             return Ok(true);
         }
         let mut value = said.clone();
@@ -125,8 +125,8 @@ impl StatusPublisher {
             if entry.0 != why.reason {
                 *entry = (why.reason, Instant::now(), None);
             }
-            let worth_telling = if why.trouble { WORTH_TELLING } else { LONG };
-            let due = entry.1.elapsed() >= worth_telling && entry.2.is_none_or(|told| told.elapsed() >= AGAIN);
+            let worth_telling = if why.trouble { TELL_DELAY } else { PASSING_DELAY };
+            let due = entry.1.elapsed() >= worth_telling && entry.2.is_none_or(|told| told.elapsed() >= REPEAT_DELAY);
             if due {
                 entry.2 = Some(Instant::now());
                 let note = format!("pods are out of step: {}", why.text);
@@ -166,7 +166,7 @@ pub(super) fn says(seen: &Snapshot, waiting: &BTreeMap<WorkloadId, Waiting>) -> 
     let mut pods: Vec<_> = seen.pods.iter().collect();
     // Those that somebody may look for come first.
     pods.sort_by_key(|pod| (pod.shown() == "in_step", pod.facts.name.clone()));
-    let pods = pods.into_iter().take(MOST).map(|pod| {
+    let pods = pods.into_iter().take(MAX_PODS).map(|pod| {
         let mut entry = json!({ "name": pod.facts.name, "service": pod.facts.service, "verdict": pod.shown() });
         if let Some(workload) = &pod.workload {
             entry["workload"] = workload.to_string().into();

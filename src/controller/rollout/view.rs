@@ -8,10 +8,10 @@ use crate::time::{Seconds, rfc3339};
 use std::collections::BTreeSet;
 
 /// How long to leave a workload whose pod came back out of step; doubled each time.
-const BACK_OFF: Seconds = 60;
-const LONGEST_BACK_OFF: Seconds = HOUR;
+const FIRST_BACKOFF: Seconds = 60;
+const MAX_BACKOFF: Seconds = HOUR;
 /// How long it is nothing unusual that a replaced pod isn't there again.
-const COMES_BACK: Seconds = 60;
+const MAX_ABSENCE: Seconds = 60;
 
 /// A workload with its pods.
 pub(super) struct View<'s> {
@@ -49,7 +49,7 @@ impl View<'_> {
     pub(super) fn incomplete(&self) -> Option<Waiting> {
         let wave = self.seen.ledger.wave(self.id)?;
         let last = if wave.awaited { wave.last } else { wave.lately(self.now)? };
-        let usual = self.now < last + COMES_BACK;
+        let usual = self.now < last + MAX_ABSENCE;
         let (there, desired) = (self.seen.there(self.id), self.workload.desired);
         if there >= desired {
             let why = self.seen.behind(self.id, self.workload, self.now)?;
@@ -80,7 +80,7 @@ impl View<'_> {
             let wave = seen.ledger.wave(id).filter(|wave| wave.settings == seen.settings);
             let missing = || {
                 let there = seen.there(id);
-                let lately = wave.is_some_and(|wave| now < wave.last + COMES_BACK);
+                let lately = wave.is_some_and(|wave| now < wave.last + MAX_ABSENCE);
                 (lately && there < workload.desired).then(|| format!("{there} of {} are there", workload.desired))
             };
             if let Some(why) = wave.and_then(|_| seen.behind(id, workload, now)).or_else(missing) {
@@ -129,7 +129,7 @@ impl View<'_> {
                 None => backoff_level = Some(0),
                 Some(wave) if lacking.iter().all(|pod| wave.knows(&pod.facts.uid)) => {}
                 Some(wave) => {
-                    let delay = BACK_OFF.saturating_mul(1 << wave.backoff_level.min(10)).min(LONGEST_BACK_OFF);
+                    let delay = FIRST_BACKOFF.saturating_mul(1 << wave.backoff_level.min(10)).min(MAX_BACKOFF);
                     let until = wave.last.saturating_add(delay);
                     if now < until {
                         let back = lacking.iter().find(|pod| !wave.knows(&pod.facts.uid));

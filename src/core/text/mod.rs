@@ -25,14 +25,14 @@ pub(crate) fn line(text: &str, most: usize, secrets: &[&str]) -> String {
     let seen: String = reflected::beginning(text).chars().map(|c| if is_unseen(c) { ' ' } else { c }).collect();
     let seen = seen.trim();
     let mut line: String = seen.chars().take(most).collect();
-    if line.len() < seen.len() || seen.len() < text.trim().len() && text.len() > reflected::LOOKED_THROUGH {
+    if line.len() < seen.len() || seen.len() < text.trim().len() && text.len() > reflected::MAX_LOOKED_THROUGH {
         line.push('…');
     }
     line
 }
 
 /// A word of so many characters of base64 could be a credential.
-const LONG: usize = 40;
+const MIN_BASE64: usize = 40;
 
 /// As [`line`], without anything that looks like a credential, whoever's it is.
 pub(crate) fn words(text: &str, most: usize, secrets: &[&str]) -> String {
@@ -49,7 +49,7 @@ pub(crate) fn words(text: &str, most: usize, secrets: &[&str]) -> String {
 /// and names with dots in them are shorter runs.
 fn is_suspect(word: &str) -> bool {
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '_' | '=');
-    word.contains("eyJ") || word.split(|c| !is_base64(c)).any(|run| run.len() >= LONG)
+    word.contains("eyJ") || word.split(|c| !is_base64(c)).any(|run| run.len() >= MIN_BASE64)
 }
 
 /// The characters of a JWT, with the dots between its parts.
@@ -61,7 +61,7 @@ fn is_of_a_token(c: char) -> bool {
 fn without_tokens(text: &str) -> Cow<'_, str> {
     const BEGINS: &str = "eyJ";
     /// The shortest header of a JWT has more.
-    const LEAST: usize = 12;
+    const MIN_HEADER: usize = 12;
     let mut shown = String::new();
     let mut rest = text;
     while let Some(at) = rest.find(BEGINS) {
@@ -69,7 +69,7 @@ fn without_tokens(text: &str) -> Cow<'_, str> {
         let end = token.find(|c| !is_of_a_token(c)).unwrap_or(token.len());
         let is_part_of_a_word = before.ends_with(|c: char| c.is_ascii_alphanumeric());
         shown.push_str(before);
-        shown.push_str(if end < LEAST || is_part_of_a_word { &token[..end] } else { "[hidden]" });
+        shown.push_str(if end < MIN_HEADER || is_part_of_a_word { &token[..end] } else { "[hidden]" });
         rest = &token[end..];
     }
     if shown.is_empty() && rest.len() == text.len() {

@@ -12,15 +12,15 @@ use percent_encoding::percent_decode_str;
 use std::collections::HashSet;
 
 /// So much of a text is looked through. No more of it may be shown.
-pub(super) const LOOKED_THROUGH: usize = 4096;
+pub(super) const MAX_LOOKED_THROUGH: usize = 4096;
 /// So many characters of either end give it away. One that is shorter must stand there whole.
-const END: usize = 6;
+const MIN_END: usize = 6;
 /// One that is shorter than this stands in words by chance, and must be a word of its own.
-const WORD: usize = 4;
+const MIN_WORD: usize = 4;
 /// So many bytes from its middle do.
-const PART: usize = 8;
+const MIN_PART: usize = 8;
 /// Ways are undone one over the other so many times,
-const DEPTH: usize = 3;
+const MAX_DEPTH: usize = 3;
 /// and so many readings of a text are tried at most.
 const MAX_READINGS: usize = 64;
 
@@ -34,24 +34,24 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// Whether the beginning of the text, as far as it is looked through, gives one of them away.
 pub(crate) fn gives_away(text: &str, secrets: &[&str]) -> bool {
     let secrets = secrets.iter().map(|secret| visible(secret)).filter(|secret| !secret.is_empty());
-    let (secrets, words): (Vec<String>, Vec<String>) = secrets.partition(|secret| secret.chars().count() >= WORD);
+    let (secrets, words): (Vec<String>, Vec<String>) = secrets.partition(|secret| secret.chars().count() >= MIN_WORD);
     if secrets.is_empty() && words.is_empty() || text.is_empty() {
         return false;
     }
-    let parts: HashSet<&[u8]> = secrets.iter().flat_map(|secret| secret.as_bytes().windows(PART)).collect();
+    let parts: HashSet<&[u8]> = secrets.iter().flat_map(|secret| secret.as_bytes().windows(MIN_PART)).collect();
     let ends: Vec<&str> = secrets.iter().flat_map(|secret| ends(secret)).collect();
     readings(beginning(text)).iter().any(|reading| {
         let is_word = |word: &str| words.iter().any(|secret| visible(word) == *secret);
         let seen = visible(reading);
         ends.iter().any(|end| seen.contains(end))
-            || seen.as_bytes().windows(PART).any(|window| parts.contains(window))
+            || seen.as_bytes().windows(MIN_PART).any(|window| parts.contains(window))
             || !words.is_empty() && reading.split(|c: char| " \t\n\"'`:,;=<>()[]{}".contains(c)).any(is_word)
     })
 }
 
 /// What may be shown of a text at most.
 pub(super) fn beginning(text: &str) -> &str {
-    let end = (0..=text.len().min(LOOKED_THROUGH)).rev().find(|end| text.is_char_boundary(*end));
+    let end = (0..=text.len().min(MAX_LOOKED_THROUGH)).rev().find(|end| text.is_char_boundary(*end));
     &text[..end.unwrap_or_default()]
 }
 
@@ -62,8 +62,8 @@ fn visible(text: &str) -> String {
 }
 
 fn ends(secret: &str) -> [&str; 2] {
-    let from = secret.char_indices().rev().nth(END - 1).map_or(0, |(place, _)| place);
-    let to = secret.char_indices().nth(END).map_or(secret.len(), |(place, _)| place);
+    let from = secret.char_indices().rev().nth(MIN_END - 1).map_or(0, |(place, _)| place);
+    let to = secret.char_indices().nth(MIN_END).map_or(secret.len(), |(place, _)| place);
     [&secret[..to], &secret[from..]]
 }
 
@@ -71,7 +71,7 @@ fn ends(secret: &str) -> [&str; 2] {
 fn readings(text: &str) -> HashSet<String> {
     let mut level = vec![text.to_owned()];
     let mut met: HashSet<String> = HashSet::from([text.to_owned()]);
-    for _ in 0..DEPTH {
+    for _ in 0..MAX_DEPTH {
         let undone: Vec<String> = level.iter().flat_map(|text| undo(text)).collect();
         level = undone.into_iter().filter(|text| !met.contains(text)).collect();
         level.truncate(MAX_READINGS);
@@ -157,7 +157,7 @@ fn of_json(text: &str) -> String {
 /// What each longer run of base64 stands for. Where a run begins in the middle of one, so may a group.
 fn of_base64(text: &str) -> Vec<String> {
     let is_in = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_');
-    let runs = text.split(|c: char| !is_in(c)).filter(|run| run.len() >= PART);
+    let runs = text.split(|c: char| !is_in(c)).filter(|run| run.len() >= MIN_PART);
     let plain = |run: &str| run.replace('-', "+").replace('_', "/");
     let decoded = runs.flat_map(|run| {
         let run = plain(run);
@@ -171,7 +171,7 @@ fn of_base64(text: &str) -> Vec<String> {
 }
 
 fn of_hex(text: &str) -> Vec<String> {
-    let runs = text.split(|c: char| !c.is_ascii_hexdigit()).filter(|run| run.len() >= 2 * END);
+    let runs = text.split(|c: char| !c.is_ascii_hexdigit()).filter(|run| run.len() >= 2 * MIN_END);
     let decoded = runs.flat_map(|run| {
         (0..2).filter_map(move |from| {
             let pairs = run.as_bytes().get(from..)?.chunks_exact(2);

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::MissedTickBehavior;
 
 /// More than any chain; so that a wrong path can't fill the memory.
-const MOST: u64 = 1 << 20;
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Where the certificate is.
 #[derive(Clone, Debug)]
@@ -116,7 +116,7 @@ impl CertificateFiles {
 
 fn read(path: &Path, hash: &mut Hash) -> Result<Vec<u8>, FilesError> {
     let mut content = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut content));
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE_BYTES).read_to_end(&mut content));
     read.map_err(|error| FilesError::Unreadable { path: path.to_owned(), error })?;
     // The length sets the two files apart: text that moves from one to the other is a change.
     hash.update(&content.len().to_le_bytes());

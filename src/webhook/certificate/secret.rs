@@ -15,9 +15,9 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, interval, sleep_until};
 
 /// How soon a certificate that was refused for its time is tried again.
-const AGAIN: Duration = Duration::from_secs(5);
+const RETRY_DELAY: Duration = Duration::from_secs(5);
 /// How often the loop says that it comes round.
-const BEAT: Duration = Duration::from_secs(30);
+const BEAT_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A Secret of type `kubernetes.io/tls`: `tls.crt`, a PEM chain, and `tls.key`.
 #[derive(Clone)]
@@ -55,7 +55,7 @@ impl CertificateSecret {
         let mut follower = Follower { store, named: secret, served: None, refused: None, failing: false };
         let mut waiting: Option<Pem> = None;
         let mut again = Instant::now();
-        let mut beats = interval(BEAT);
+        let mut beats = interval(BEAT_INTERVAL);
         loop {
             let retry = waiting.is_some();
             tokio::select! {
@@ -75,7 +75,7 @@ impl CertificateSecret {
                     waiting = waiting.and_then(|pem| follower.take(pem));
                 }
             }
-            again = Instant::now() + AGAIN;
+            again = Instant::now() + RETRY_DELAY;
         }
     }
 }
