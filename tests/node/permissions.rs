@@ -53,23 +53,27 @@ const WEBHOOK_MAY_NOT: [Call; 13] = [
     ("patch", REGISTRATION, "mutatingwebhookconfigurations", "auth-NAMESPACE"),
     ("create", "", "serviceaccounts/token", "auth-argocd-auth-webhook-controller"),
 ];
-const CONTROLLER_MAY: [Call; 9] = [
+const CONTROLLER_MAY: [Call; 11] = [
     ("get", "", "namespaces", "NAMESPACE"),
     ("get", "", "secrets", "robot"),
     ("patch", "", "secrets", "auth-ca"),
     // By server-side apply, where the name is known.
     ("create", "", "secrets", "auth-ca"),
     ("patch", "", "secrets", "argocd-token"),
+    // To be told when somebody deletes them.
+    ("watch", "", "secrets", "auth-state"),
+    ("watch", "", "configmaps", "auth-status"),
     ("list", "", "pods", ""),
     ("create", "", "pods/eviction", ""),
     ("patch", "apps", "deployments", "cap-app-proxy"),
     ("patch", REGISTRATION, "mutatingwebhookconfigurations", "auth-NAMESPACE"),
 ];
-const CONTROLLER_MAY_NOT: [Call; 24] = [
+const CONTROLLER_MAY_NOT: [Call; 25] = [
     ("get", "", "namespaces", "kube-system"),
     ("list", "", "namespaces", ""),
     ("get", "", "configmaps", "argocd-cm"),
-    ("list", "", "secrets", "auth-state"),
+    ("delete", "", "secrets", "auth-state"),
+    ("list", "", "configmaps", ""),
     ("update", "coordination.k8s.io", "leases", "argocd-auth-webhook"),
     ("create", "", "events", ""),
     ("watch", "discovery.k8s.io", "endpointslices", ""),
