@@ -135,3 +135,6 @@ async fn one(
     });
     join_all(asking).await.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 
 #![expect(clippy::large_futures, reason = "a test's stack is large enough")]
 
+mod health;
 mod logins;
 
 use super::super::observe::{Observation, Observer};

@@ -6,8 +6,9 @@ use super::*;
 use crate::cluster::Cause;
 use crate::cluster::scripted::{Answer, ApiServer, NAMESPACE, secret};
 use crate::controller::scripted::{Lease, bounded, context};
+use crate::core::{Engine, Pod};
 use crate::webhook_probe::sample;
-use base64::Engine;
+use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
@@ -45,6 +46,11 @@ fn cluster(settings: &str) -> (ApiServer, Context, Lease) {
 
 /// Lists everything and reconciles until something is done or refused, at most so many times.
 async fn passes(context: &Context, times: usize) -> Result<(), ClusterError> {
+    passes_between(context, times, |_| {}).await
+}
+
+/// The same, with what is done before each pass.
+async fn passes_between(context: &Context, times: usize, mut before: impl FnMut(usize)) -> Result<(), ClusterError> {
     let (store, subjects) = (Store::default(), TrackedKeys::new(&context.settings));
     let services = subjects.injector.services().map(|service| service.name.clone());
     let mut reconciler = RolloutReconciler {
@@ -62,7 +68,9 @@ async fn passes(context: &Context, times: usize) -> Result<(), ClusterError> {
         while store.pods(subjects.injector.services().len()).is_none() {
             store.bell.notified().await;
         }
-        for _ in 0..times {
+        for place in 0..times {
+            before(place);
+            store.look_at_secrets();
             reconciler.pass().await?;
         }
         Ok(())
@@ -159,4 +167,64 @@ async fn who_only_reports_changes_no_workload_and_no_pod() {
         call.method != "GET" && !call.path.ends_with("/rel-state") && !call.path.ends_with("/rel-status")
     };
     assert_eq!(server.calls().iter().find(theirs).map(|call| call.path.clone()), None);
+}
+
+/// The pod as it is after an injection, its container running since then.
+fn injected(context: &Context, pod: &Value, started: &str) -> Value {
+    let injector = context.settings.injector(Engine::Webhook);
+    let patch = injector.decide(&Pod::from_json(&pod.to_string()).unwrap()).patch.unwrap();
+    let mut pod = pod.clone();
+    let patch: json_patch::Patch = serde_json::from_str(&patch).unwrap();
+    json_patch::patch(&mut pod, &patch).unwrap();
+    let name = pod["spec"]["containers"][0]["name"].clone();
+    pod["status"]["containerStatuses"] = json!([{
+        "name": name, "ready": true, "restartCount": 0, "image": "a", "imageID": "a",
+        "state": { "running": { "startedAt": started } },
+    }]);
+    pod
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_holds_an_earlier_value_is_told_of_before_its_key_may_go() {
+    let (server, context, _lease) = cluster("rollout: report");
+    let pod = injected(&context, &server.get(POD), "2026-01-01T00:00:00Z");
+    server.put(POD, pod);
+    let consumers = || *context.consumers.borrow();
+    assert_eq!(consumers(), Consumers::Unknown);
+    passes(&context, 1).await.unwrap();
+    assert_eq!(consumers(), Consumers::InStep);
+    // Another password: the container took up the one before.
+    let another = json!({ "data": { "password": STANDARD.encode("another") } });
+    passes_between(&context, 2, |place| {
+        if place == 1 {
+            server.put(&secret("argocd-initial-admin-secret"), another.clone());
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(consumers(), Consumers::Stale(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_stands_by_knows_nothing_of_who_holds_what() {
+    let (server, context, _lease) = cluster("rollout: report");
+    passes(&context, 1).await.unwrap();
+    assert_ne!(*context.consumers.borrow(), Consumers::Unknown);
+    assert!(state::is_remembered(&context));
+    let (store, subjects) = (Store::default(), TrackedKeys::new(&context.settings));
+    let mut reconciler = RolloutReconciler {
+        context: &context,
+        subjects: &subjects,
+        store: &store,
+        memory: None,
+        known: Known::default(),
+        required: Required::default(),
+        proofs: ProbeResults::default(),
+        reporter: StatusPublisher::default(),
+        held_back: BTreeMap::new(),
+    };
+    reconciler.stand_by();
+    assert_eq!(*context.consumers.borrow(), Consumers::Unknown, "nobody retires a key on its word");
+    assert!(!state::is_remembered(&context));
+    drop(server);
 }

@@ -88,3 +88,39 @@ async fn a_login_that_the_record_forbids_is_not_sent_whatever_is_planned() {
     }
     assert!(scene.memory.session.is_none(), "no, not with the right one either");
 }
+
+#[tokio::test]
+async fn before_a_login_it_is_asked_whether_argocd_is_there_at_all() {
+    let mut scene = Scene::new(&[]).await;
+    // Somebody else's server, which knows no version.
+    scene.argocd.script(|_, path, _| (path == "/api/version").then(|| (502, json!("a page"))));
+    assert!(matches!(scene.execute(Action::Login).await, Err(ExecuteError::ArgoCd(_))));
+    assert!(scene.argocd.calls().iter().all(|call| !call.starts_with("POST")));
+    assert_eq!(scene.remembered(LOGIN), Value::Null, "none of the few is used up");
+}
+
+#[tokio::test]
+async fn a_login_that_fails_beside_a_key_that_works_takes_nothing_from_the_key() {
+    let id = ours('a');
+    let mut scene = Scene::new(&[&id]).await;
+    scene.holds(&id);
+    scene.argocd.script(|_, path, _| (path == "/api/v1/session").then(|| refusal(429, "later")));
+    assert!(matches!(scene.execute(Action::Login).await, Err(ExecuteError::Minor(_))));
+    assert_eq!(scene.remembered(LOGIN)["tries"][0]["end"], "unheard", "and counts");
+}
+
+#[tokio::test]
+async fn the_wait_between_logins_is_the_settings() {
+    for (wait, logins) in [("1s", 1), ("310s", 0)] {
+        let mut scene = Scene::new(&[]).await;
+        let settings = format!("argocd: {{ url: '{}' }}\ncredentials: {{ loginWait: {wait} }}", scene.argocd.url());
+        (scene.context, scene.lease) = context(&scene.server, &settings);
+        State::open(&scene.context).await.unwrap();
+        let tried = |credential: &str| json!({ "credential": credential, "at": now() - 5, "end": { "refused": "no" } });
+        let record = json!({ "tries": [tried("a"), tried("b"), tried("c")] }).to_string();
+        scene.server.merge(&secret("rel-state"), &json!({ "data": { "login": STANDARD.encode(record) } }));
+        scene.execute(Action::Login).await.unwrap();
+        let sent = scene.argocd.calls().iter().filter(|call| *call == "POST /api/v1/session").count();
+        assert_eq!(sent, logins, "three, five seconds ago, with a wait of {wait}");
+    }
+}
