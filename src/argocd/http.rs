@@ -1,4 +1,5 @@
-//! One request and its answer.
+//! One request and its answer, over hyper itself: a pooling client follows redirects and picks a connection, while
+//! here a connection is a replica of Argo CD's, and a redirect is to be told of and not followed.
 
 use super::base::Base;
 use super::connect::{Connector, Sender, innermost};

@@ -22,9 +22,9 @@ pub fn size(text: &str) -> Result<usize, String> {
 }
 
 pub fn count(text: &str) -> Result<usize, String> {
-    const MAX: usize = 1 << 20;
-    let wrong = || format!("{text:?} is no number from 1 to {MAX}");
-    text.parse().ok().filter(|count| (1..=MAX).contains(count)).ok_or_else(wrong)
+    const MAX_COUNT: usize = 1 << 20;
+    let wrong = || format!("{text:?} is no number from 1 to {MAX_COUNT}");
+    text.parse().ok().filter(|count| (1..=MAX_COUNT).contains(count)).ok_or_else(wrong)
 }
 
 /// A namespace.
@@ -72,9 +72,9 @@ pub fn password_secret(text: &str) -> Result<SecretKey, String> {
 
 /// Argo CD counts in seconds, and what is far away overflows there.
 pub fn lasting(text: &str) -> Result<Duration, String> {
-    const MAX: Duration = Duration::from_hours(10 * 365 * 24);
+    const MAX_LIFE: Duration = Duration::from_hours(10 * 365 * 24);
     let time = duration(text)?;
-    if (Duration::from_secs(1)..=MAX).contains(&time) {
+    if (Duration::from_secs(1)..=MAX_LIFE).contains(&time) {
         Ok(time)
     } else {
         Err("it must be from 1s to 87600h".to_owned())

@@ -1,4 +1,5 @@
-//! Events: what `kubectl describe` shows.
+//! Events: what `kubectl describe` shows. kube's recorder also patches Events, which the Role doesn't allow, and cuts
+//! no note.
 
 use super::error::{ClusterError, call};
 use super::write::FIELD_MANAGER;

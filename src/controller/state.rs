@@ -18,6 +18,16 @@ use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
 
 const HASH_KEY: &str = "hash-key";
+/// What was seen of the key, and is to be done about others.
+pub(super) const MARKS: &str = "credential";
+/// The logins that were not seen to succeed.
+pub(super) const LOGIN: &str = "login";
+/// The last login that succeeded.
+pub(super) const LOGIN_PROOF: &str = "logged-in";
+/// The hashes of the values that pods take up.
+pub(super) const VALUES: &str = "values";
+/// What was done to workloads.
+pub(super) const LEDGER: &str = "rollouts";
 const HASH_KEY_LENGTH: usize = 32;
 
 /// What was read of it. A write that follows holds only if nobody else wrote meanwhile.

@@ -90,7 +90,7 @@ pub enum Action {
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// This write.
+    /// Write, and observe again.
     Do(Action),
     /// Look at the endpoints and plan again.
     Look,

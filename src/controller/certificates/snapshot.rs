@@ -32,7 +32,7 @@ impl<T> Slot<T> {
 /// A CA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ca {
-    /// Which.
+    /// The SHA-256 of its certificate.
     pub id: Id,
     /// When it holds.
     pub validity: Validity,
@@ -43,7 +43,7 @@ pub struct Ca {
 /// The serving certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leaf {
-    /// Which.
+    /// The SHA-256 of the certificate.
     pub id: Id,
     /// When it holds.
     pub validity: Validity,
@@ -91,7 +91,7 @@ pub enum Request {
     Unknown,
 }
 
-/// All of it.
+/// What a plan depends on: the CAs, the leaf, the bundles and the endpoints, as they were read in one pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// `ca.crt` and `ca.key`.

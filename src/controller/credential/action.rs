@@ -83,7 +83,7 @@ pub enum Action {
     Clear,
     /// Delete this account's key.
     Retire(String, String, RetireReason),
-    /// Remember this.
+    /// Write this record into the state Secret.
     Remember(CredentialRecord),
 }
 

@@ -21,12 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::json;
 
-/// Under which name the marks stand in the state.
-pub(super) const MARKS: &str = "credential";
-/// Under which name the logins stand there that were not seen to succeed.
-pub(super) const LOGIN: &str = "login";
-/// Under which name the last login that succeeded stands there.
-pub(super) const LOGIN_PROOF: &str = "logged-in";
+pub(super) use crate::controller::state::{LOGIN, LOGIN_PROOF, MARKS};
 
 /// How often a write is tried anew that met another one.
 const MAX_TRIES: u32 = 5;

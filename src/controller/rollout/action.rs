@@ -20,22 +20,22 @@ pub enum RemovalMethod {
 pub enum Action {
     /// Takes a pod away; its workload makes another one.
     Replace {
-        /// Whose.
+        /// The workload that makes the next one.
         workload: WorkloadId,
         /// Its name.
         pod: String,
         /// Its uid: another one of this name is left alone.
         uid: String,
-        /// How.
+        /// By an eviction, which a budget may refuse, or by deleting it.
         how: RemovalMethod,
         /// What it lacks; nothing where it only stands in the way of a restart.
         lack: Option<Drift>,
     },
     /// Lets a workload replace its pods.
     Restart {
-        /// Which.
+        /// The workload whose template changes.
         workload: WorkloadId,
-        /// What is put into it.
+        /// The time that is put into its annotation.
         value: String,
     },
     /// Only the ledger is written.

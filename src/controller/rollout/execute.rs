@@ -30,7 +30,7 @@ pub(super) fn workloads(context: &Context) -> Workloads<'_> {
     Workloads { client: &context.client, namespace: &context.options.namespace }
 }
 
-/// Does it.
+/// Evicts, deletes or restarts, if this process may still write.
 pub(super) async fn execute(context: &Context, action: &Action) -> Result<Executed, ClusterError> {
     let result = match action {
         Action::Replace { pod, uid, how, .. } => {

@@ -2,12 +2,10 @@
 
 use super::record::RolloutRecord;
 use super::tracked::VALUES;
+pub(super) use crate::controller::state::LEDGER;
 use crate::controller::state::State;
 use crate::core::Injector;
 use crate::drift::History;
-
-/// The name of the ledger in the state Secret.
-pub(super) const LEDGER: &str = "rollouts";
 
 /// What is remembered in the cluster.
 #[derive(Default)]

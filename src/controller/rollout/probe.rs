@@ -17,7 +17,7 @@ use tokio::time::Instant;
 const MAX_PROOF_AGE: Duration = Duration::from_secs(10);
 /// How long it is before one that failed is tried again; so much longer each time.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
-/// The longest.
+/// The longest of these.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(16);
 /// How long the registration has to be known: every API server learns of it by a watch.
 const SETTLE_DELAY: Duration = Duration::from_secs(2);

@@ -47,7 +47,7 @@ pub struct Workload {
 /// What was found of a workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// It is there.
+    /// As it was read.
     There(Workload),
     /// It couldn't be looked at.
     Unknown(String),
@@ -72,7 +72,7 @@ impl PodView {
     }
 }
 
-/// All of it.
+/// What a plan depends on: pods, workloads, proofs and what was done before, as they were read in one pass.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// The pods of the services.

@@ -3,12 +3,10 @@
 use crate::cluster::{Cause, ClusterError, call};
 use crate::controller::Context;
 use crate::controller::state::State;
+pub(super) use crate::controller::state::VALUES;
 use crate::drift::{History, Key, TrackedKeys};
 use crate::time::{Seconds, now};
 use k8s_openapi::api::core::v1::Secret;
-
-/// The name of the history in the state Secret.
-pub(super) const VALUES: &str = "values";
 
 /// Reads every Secret that matters and takes note of what is new. Says whether anything was.
 ///

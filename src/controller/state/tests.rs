@@ -168,3 +168,13 @@ async fn somebody_elses_secret_of_this_name_is_left_alone_and_an_empty_one_becom
     State::open(&context).await.unwrap();
     assert_eq!(server.get(&path())["metadata"]["labels"][MANAGED_BY], FIELD_MANAGER);
 }
+
+#[test]
+fn every_entry_is_in_the_documents_table_and_no_other() {
+    let page = include_str!("../../../docs/architecture.md");
+    let (_, section) = page.split_once("\n## What stands in Secret `RELEASE-state`\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let listed: Vec<&str> =
+        section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name).collect();
+    assert_eq!(listed, [HASH_KEY, MARKS, LOGIN, LOGIN_PROOF, VALUES, LEDGER]);
+}
