@@ -68,7 +68,7 @@ async fn while_one_endpoint_serves_what_api_servers_refuse_nobody_is_replaced() 
     });
     scene.cluster().create(&slices, &slice).await.unwrap();
     scene.scale_webhook(1).await;
-    scene.waits("Deployment/cap-app-proxy", "doesn't verify it").await;
+    scene.waits("Deployment/cap-app-proxy", "API servers refuse its certificate by caBundle").await;
     eventually("an Event says so", async || {
         let events = scene.events("cap-app-proxy").await;
         if events.iter().any(|reason| reason == "WebhookNotProven") { Ok(()) } else { Err(format!("{events:?}")) }
