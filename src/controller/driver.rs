@@ -85,6 +85,18 @@ pub(super) trait Reconciler {
     fn stand_by(&mut self);
 }
 
+/// Takes what a watch said: a change wakes the loop. Where the watch broke (`failed`) that is only noted: it goes on
+/// by itself, and a pass reads by itself, so that nothing is missed for long.
+pub(super) fn heard(metrics: &ControllerMetrics, failed: Option<ClusterError>, wake: &Notify) {
+    match failed {
+        Some(error) => {
+            metrics.failed(Some(&error.cause));
+            tracing::debug!(%error, "a watch broke; trying on");
+        }
+        None => wake.notify_one(),
+    }
+}
+
 /// Reconciles while this process may write; never ends. `wake` cuts a rest short.
 pub(super) async fn drive<R: Reconciler>(context: &Context, reconciler: &mut R, wake: &Notify) {
     let progress = context.loops.register(R::NAME, MAX_PASS);

@@ -2,7 +2,7 @@
 //! registration, which is the chart's to write. Certificates and Lease are kept by whoever uses them.
 
 use super::Context;
-use super::driver::{Delays, ReconcileError, Reconciler, Requeue, drive};
+use super::driver::{Delays, ReconcileError, Reconciler, Requeue, drive, heard};
 use super::state::{self, State};
 use super::status;
 use crate::cluster::{ClusterError, Event, Seen, call, object_reference, watch_named};
@@ -163,14 +163,7 @@ async fn watch(context: &Context, wake: &Notify) {
             Some(seen) = configuration.next() => seen.err(),
             else => return,
         };
-        match failed {
-            // A pass reads by itself, so that nothing is missed for long.
-            Some(error) => {
-                context.metrics.failed(Some(&error.cause));
-                tracing::debug!(%error, "a watch broke; trying on");
-            }
-            None => wake.notify_one(),
-        }
+        heard(&context.metrics, failed, wake);
     }
 }
 

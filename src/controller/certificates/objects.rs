@@ -2,6 +2,7 @@
 
 use super::observe::Objects;
 use crate::cluster::{Cause, ClusterError, call, disown, has_owner, merge_if, owner_reference, watch_named};
+use crate::controller::driver::heard;
 use crate::controller::{Certificates, Context};
 use futures_util::StreamExt;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
@@ -74,13 +75,6 @@ pub(super) async fn watch(context: &Context, wake: &Notify) {
             Some(seen) = configuration.next() => seen.err(),
             else => return,
         };
-        match failed {
-            // Reconciling reads by itself, so that nothing is missed for long.
-            Some(error) => {
-                context.metrics.failed(Some(&error.cause));
-                tracing::debug!(%error, "a watch broke; trying on");
-            }
-            None => wake.notify_one(),
-        }
+        heard(&context.metrics, failed, wake);
     }
 }

@@ -3,6 +3,7 @@
 use super::care::{Care, care};
 use super::source::key_place;
 use crate::cluster::{ClusterError, Seen, watch_named};
+use crate::controller::driver::heard;
 use crate::controller::{Consumers, Context};
 use crate::core::{GENERATED_TOKEN, Mode, Username};
 use futures_util::stream::{BoxStream, select_all};
@@ -29,14 +30,7 @@ pub(super) async fn watch(context: &Context, bell: &Notify) {
     let mut login_wanted = context.login_wanted.subscribe();
     loop {
         tokio::select! {
-            Some(failed) = changes.next() => match failed {
-                // Passes read by themselves, so that nothing is missed for long.
-                Some(error) => {
-                    context.metrics.failed(Some(&error.cause));
-                    tracing::debug!(%error, "a watch broke; trying on");
-                }
-                None => bell.notify_one(),
-            },
+            Some(failed) = changes.next() => heard(&context.metrics, failed, bell),
             Ok(()) = consumers.changed() => {
                 if *consumers.borrow_and_update() != Consumers::Unknown {
                     bell.notify_one();

@@ -41,20 +41,10 @@ const LONGEST_DELAY: Duration = Duration::from_secs(15);
 pub(in crate::controller) async fn run(context: Context) {
     let store = Store::default();
     let subjects = TrackedKeys::new(&context.settings);
-    let mut keeping = RolloutReconciler {
-        context: &context,
-        subjects: &subjects,
-        store: &store,
-        memory: None,
-        known: Known::default(),
-        required: Required::default(),
-        proofs: ProbeResults::default(),
-        reporter: StatusPublisher::default(),
-        held_back: BTreeMap::new(),
-    };
+    let mut reconciler = RolloutReconciler::new(&context, &subjects, &store);
     tokio::select! {
         () = store.follow(&context, &subjects) => {}
-        () = Box::pin(drive(&context, &mut keeping, &store.bell)) => {}
+        () = Box::pin(drive(&context, &mut reconciler, &store.bell)) => {}
     }
 }
 
@@ -75,7 +65,22 @@ struct RolloutReconciler<'k> {
     held_back: BTreeMap<WorkloadId, (Seconds, String)>,
 }
 
-impl RolloutReconciler<'_> {
+impl<'k> RolloutReconciler<'k> {
+    /// One that knows nothing yet.
+    fn new(context: &'k Context, subjects: &'k TrackedKeys, store: &'k Store) -> Self {
+        Self {
+            context,
+            subjects,
+            store,
+            memory: None,
+            known: Known::default(),
+            required: Required::default(),
+            proofs: ProbeResults::default(),
+            reporter: StatusPublisher::default(),
+            held_back: BTreeMap::new(),
+        }
+    }
+
     /// One look and at most one act. Says how long to sleep if nothing changes.
     async fn pass(&mut self) -> Result<Requeue, ClusterError> {
         let Some(pods) = self.store.pods(self.subjects.injector.services().len()) else {

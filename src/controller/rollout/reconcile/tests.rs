@@ -53,17 +53,8 @@ async fn passes(context: &Context, times: usize) -> Result<(), ClusterError> {
 async fn passes_between(context: &Context, times: usize, mut before: impl FnMut(usize)) -> Result<(), ClusterError> {
     let (store, subjects) = (Store::default(), TrackedKeys::new(&context.settings));
     let services = subjects.injector.services().map(|service| service.name.clone());
-    let mut reconciler = RolloutReconciler {
-        context,
-        subjects: &subjects,
-        store: &store,
-        memory: None,
-        known: Known::default(),
-        required: Required::default(),
-        proofs: ProbeResults::shown(services),
-        reporter: StatusPublisher::default(),
-        held_back: BTreeMap::new(),
-    };
+    let mut reconciler = RolloutReconciler::new(context, &subjects, &store);
+    reconciler.proofs = ProbeResults::shown(services);
     let passes = async {
         while store.pods(subjects.injector.services().len()).is_none() {
             store.bell.notified().await;
@@ -207,24 +198,12 @@ async fn who_holds_an_earlier_value_is_told_of_before_its_key_may_go() {
 
 #[tokio::test(start_paused = true)]
 async fn a_process_that_stands_by_knows_nothing_of_who_holds_what() {
-    let (server, context, _lease) = cluster("rollout: report");
+    let (_server, context, _lease) = cluster("rollout: report");
     passes(&context, 1).await.unwrap();
     assert_ne!(*context.consumers.borrow(), Consumers::Unknown);
     assert!(state::is_remembered(&context));
     let (store, subjects) = (Store::default(), TrackedKeys::new(&context.settings));
-    let mut reconciler = RolloutReconciler {
-        context: &context,
-        subjects: &subjects,
-        store: &store,
-        memory: None,
-        known: Known::default(),
-        required: Required::default(),
-        proofs: ProbeResults::default(),
-        reporter: StatusPublisher::default(),
-        held_back: BTreeMap::new(),
-    };
-    reconciler.stand_by();
+    RolloutReconciler::new(&context, &subjects, &store).stand_by();
     assert_eq!(*context.consumers.borrow(), Consumers::Unknown, "nobody retires a key on its word");
     assert!(!state::is_remembered(&context));
-    drop(server);
 }
