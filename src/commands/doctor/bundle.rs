@@ -76,3 +76,37 @@ fn judged(entries: &[Trust], chain: &[CertificateDer<'_>], leaf: &str) -> Verdic
         Verdict::Ok(format!("{leaf} is trusted by all {} entries", entries.len()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pki::Authority;
+    use k8s_openapi::ByteString;
+    use serde_json::json;
+
+    fn trusting(ca: &str) -> Trust {
+        let service = json!({ "name": "hook", "namespace": "codefresh" });
+        let bundle = serde_json::to_value(ByteString(ca.as_bytes().to_vec())).unwrap();
+        let entry = json!({
+            "name": "a.b.c", "admissionReviewVersions": ["v1"], "sideEffects": "None",
+            "clientConfig": { "service": service, "caBundle": bundle },
+        });
+        Trust::of(&serde_json::from_value(entry).unwrap())
+    }
+
+    #[test]
+    fn what_can_not_be_judged_is_not_called_refused() {
+        let [ca, other] = ["ca", "other"].map(|name| Authority::make(name, 10_000, now()).unwrap());
+        let authority = Authority::from_pem(&ca.cert, &ca.key).unwrap();
+        let leaf = authority.sign(&["hook.codefresh.svc".to_owned()], now(), now() + 5000).unwrap();
+        let chain = [Certificate::first_from_pem(leaf.cert.as_bytes()).unwrap().der];
+        let verdict = |ca: &str, chain: &[CertificateDer<'_>]| judged(&[trusting(ca)], chain, "it");
+        assert!(matches!(verdict(&ca.cert, &chain), Verdict::Ok(text) if text.contains("trusted by all 1")));
+        let Verdict::Problem(text, _) = verdict(&other.cert, &chain) else { panic!("another CA") };
+        assert_eq!(text, "API servers refuse it by caBundle of a.b.c (nothing there signed it)");
+        let Verdict::NotChecked(text) = verdict(&ca.cert, &[CertificateDer::from(vec![1])]) else {
+            panic!("unreadable")
+        };
+        assert!(text.contains("can't be told here"), "{text}");
+    }
+}
