@@ -28,7 +28,7 @@ pub use event::{Event, emit};
 pub use eviction::{Removal, delete, evict};
 pub use objects::{ensure_with_owner, find, find_owner, object_reference};
 pub use owner::{has_owner, owner_reference};
-pub use watch::{Change, Seen, watch_named, watch_selected};
+pub use watch::{watch_named, watch_selected};
 pub use write::{FIELD_MANAGER, apply, disown, ensure, merge_if};
 
 use std::fmt;

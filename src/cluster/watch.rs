@@ -24,21 +24,12 @@ const LONGEST_DELAY: Duration = Duration::from_secs(2);
 /// What worked for this long begins with the first delay again.
 const MIN_UPTIME: Duration = Duration::from_secs(10);
 
-/// What was seen of an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seen<K> {
-    /// It is there, in this state.
-    There(K),
-    /// It isn't there.
-    Absent,
-}
-
 /// Follows the object of this name, for ever. It begins with what is there now, and says again what
-/// is there whenever the watch had to begin anew. Errors are for the log: it goes on by itself,
+/// is there whenever the watch had to begin anew; `None` where there is none. Errors are for the log: it goes on by itself,
 /// through restarts of API servers and versions that are too old.
 ///
 /// Lists and watches with a field selector on the name, so that a Role can allow it for this one.
-pub fn watch_named<K>(api: Api<K>, name: &str) -> impl Stream<Item = Result<Seen<K>, ClusterError>> + Send + use<K>
+pub fn watch_named<K>(api: Api<K>, name: &str) -> impl Stream<Item = Result<Option<K>, ClusterError>> + Send + use<K>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
@@ -54,47 +45,28 @@ where
             }
             Ok(Event::InitApply(object) | Event::Apply(object)) => {
                 found = true;
-                Some(Ok(Seen::There(object)))
+                Some(Ok(Some(object)))
             }
-            Ok(Event::InitDone) => (!found).then_some(Ok(Seen::Absent)),
-            Ok(Event::Delete(_)) => Some(Ok(Seen::Absent)),
+            Ok(Event::InitDone) => (!found).then_some(Ok(None)),
+            Ok(Event::Delete(_)) => Some(Ok(None)),
             Err(error) => Some(Err(ClusterError { what: what.clone(), cause: cause(&error) })),
         };
         ready(seen)
     })
 }
 
-/// What happened to the objects of a selector.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change<K> {
-    /// It is there, in this state.
-    There(K),
-    /// It is gone.
-    Gone(K),
-    /// The list begins anew: what isn't said to be there until [`Change::Complete`] is gone.
-    Anew,
-    /// All that there is has been said.
-    Complete,
-}
-
 /// Follows the objects that a selector takes, for ever, as [`watch_named`] does one.
 pub fn watch_selected<K>(
     api: Api<K>,
     selector: &Selector,
-) -> impl Stream<Item = Result<Change<K>, ClusterError>> + Send + use<K>
+) -> impl Stream<Item = Result<Event<K>, ClusterError>> + Send + use<K>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let what = format!("watching what has {selector}");
     let config = watcher::Config::default().labels_from(selector).timeout(SELECTED_WATCH_SECONDS);
     let events = watcher::watcher(api, config).backoff(Delays::default());
-    events.map(move |event| match event {
-        Ok(Event::Init) => Ok(Change::Anew),
-        Ok(Event::InitApply(object) | Event::Apply(object)) => Ok(Change::There(object)),
-        Ok(Event::InitDone) => Ok(Change::Complete),
-        Ok(Event::Delete(object)) => Ok(Change::Gone(object)),
-        Err(error) => Err(ClusterError { what: what.clone(), cause: cause(&error) }),
-    })
+    events.map(move |event| event.map_err(|error| ClusterError { what: what.clone(), cause: cause(&error) }))
 }
 
 fn cause(error: &watcher::Error) -> Cause {

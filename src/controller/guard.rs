@@ -5,7 +5,7 @@ use super::Context;
 use super::driver::{Delays, ReconcileError, Reconciler, Requeue, drive, heard};
 use super::state::{self, State};
 use super::status;
-use crate::cluster::{ClusterError, Event, Seen, call, object_reference, watch_named};
+use crate::cluster::{ClusterError, Event, call, object_reference, watch_named};
 use crate::core::{Engine, Injector, Service};
 use crate::webhook_probe::{NotCalled, entry_for, sample};
 use futures_util::{Stream, StreamExt};
@@ -169,14 +169,14 @@ async fn watch(context: &Context, wake: &Notify) {
 
 /// Nothing for an object that came or went, or why the watch broke. It is written often, which is no news.
 fn presence<K: Resource>(
-    seen: impl Stream<Item = Result<Seen<K>, ClusterError>>,
+    seen: impl Stream<Item = Result<Option<K>, ClusterError>>,
 ) -> impl Stream<Item = Option<ClusterError>> {
     let mut there = None;
     seen.filter_map(move |seen| {
         let news = match seen {
             Err(error) => Some(Some(error)),
             Ok(seen) => {
-                let now = matches!(seen, Seen::There(_));
+                let now = seen.is_some();
                 (there.replace(now) != Some(now)).then_some(None)
             }
         };

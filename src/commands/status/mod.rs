@@ -7,7 +7,7 @@ mod view;
 
 pub use view::Status;
 
-use crate::cluster::{Seen, call_patiently, watch_named};
+use crate::cluster::{call_patiently, watch_named};
 use crate::commands::context::{CommandContext, ContextError};
 use crate::time::now;
 use futures_util::{Stream, StreamExt};
@@ -36,10 +36,7 @@ pub async fn status(access: &CommandContext) -> Result<Status, ContextError> {
 pub fn follow(access: &CommandContext) -> Result<impl Stream<Item = Result<Status, ContextError>> + '_, ContextError> {
     let maps: Api<ConfigMap> = Api::namespaced(access.client()?.clone(), access.namespace());
     let seen = watch_named(maps, &config_map(access));
-    Ok(seen.then(async |seen| match seen? {
-        Seen::There(map) => Ok(of(access, Some(&map)).await),
-        Seen::Absent => Ok(of(access, None).await),
-    }))
+    Ok(seen.then(async |map| Ok(of(access, map?.as_ref()).await)))
 }
 
 async fn of(access: &CommandContext, map: Option<&ConfigMap>) -> Status {

@@ -2,7 +2,7 @@
 
 use super::care::{Care, care};
 use super::source::key_place;
-use crate::cluster::{ClusterError, Seen, watch_named};
+use crate::cluster::{ClusterError, watch_named};
 use crate::controller::driver::heard;
 use crate::controller::{Consumers, Context};
 use crate::core::{GENERATED_TOKEN, Mode, Username};
@@ -54,10 +54,7 @@ fn changes(context: &Context, name: &str) -> impl Stream<Item = Option<ClusterEr
         let change = match seen {
             Err(error) => Some(Some(error)),
             Ok(seen) => {
-                let version = match seen {
-                    Seen::There(secret) => secret.metadata.resource_version,
-                    Seen::Absent => None,
-                };
+                let version = seen.and_then(|secret| secret.metadata.resource_version);
                 let changed = before.replace(version.clone()) != Some(version);
                 changed.then_some(None)
             }

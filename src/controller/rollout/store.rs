@@ -1,6 +1,6 @@
 //! What the watches say: the pods of every service, as facts, and whether a Secret has changed.
 
-use crate::cluster::{Change, watch_named, watch_selected};
+use crate::cluster::{watch_named, watch_selected};
 use crate::controller::Context;
 use crate::core::{LabelSelector, Operator, Service};
 use crate::drift::{PodFacts, TrackedKeys};
@@ -9,6 +9,7 @@ use futures_util::stream::{BoxStream, select_all};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::core::{Expression, Selector};
+use kube::runtime::watcher::Event;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -39,7 +40,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// One thing that a watch says.
 enum Said {
-    Pod(usize, Box<Change<Pod>>),
+    Pod(usize, Box<Event<Pod>>),
     Secret,
     /// The credential was looked at.
     Credential,
@@ -99,7 +100,7 @@ impl Store {
         for (place, service) in services.iter().enumerate() {
             let selected = watch_selected(pods.clone(), &selector(&service.selector));
             let told = move |said: Result<_, _>| match said {
-                Ok(change) => Said::Pod(place, Box::new(change)),
+                Ok(event) => Said::Pod(place, Box::new(event)),
                 Err(error) => failed(context, &error),
             };
             streams.push(selected.map(told).boxed());
@@ -121,7 +122,7 @@ impl Store {
             };
             match said {
                 Said::Credential => {}
-                Said::Pod(place, change) => self.note(place, *change, subjects),
+                Said::Pod(place, event) => self.note(place, *event, subjects),
                 Said::Secret => self.look_at_secrets(),
                 Said::Nothing => continue,
             }
@@ -129,18 +130,18 @@ impl Store {
         }
     }
 
-    fn note(&self, place: usize, change: Change<Pod>, subjects: &TrackedKeys) {
+    fn note(&self, place: usize, event: Event<Pod>, subjects: &TrackedKeys) {
         let mut watched = lock(&self.watched);
         let service = watched.entry(place).or_default();
-        match change {
-            Change::Anew => service.listed = Some(ByUid::new()),
-            Change::Complete => {
+        match event {
+            Event::Init => service.listed = Some(ByUid::new()),
+            Event::InitDone => {
                 if let Some(listed) = service.listed.take() {
                     service.pods = listed;
                 }
                 service.complete = true;
             }
-            Change::There(pod) => {
+            Event::InitApply(pod) | Event::Apply(pod) => {
                 let uid = pod.metadata.uid.clone().unwrap_or_default();
                 let pods = service.listed.as_mut().unwrap_or(&mut service.pods);
                 // Its labels may have changed.
@@ -149,7 +150,7 @@ impl Store {
                     None => drop(pods.remove(&uid)),
                 }
             }
-            Change::Gone(pod) => {
+            Event::Delete(pod) => {
                 let uid = pod.metadata.uid.unwrap_or_default();
                 service.pods.remove(&uid);
             }

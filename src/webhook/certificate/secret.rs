@@ -2,7 +2,7 @@
 //! up to 90 s, and a replica that starts before the Secret is there would not start at all.
 
 use super::{CertificateError, CertificateStore, ServingCertificate};
-use crate::cluster::{ClusterError, Named, Seen, watch_named};
+use crate::cluster::{ClusterError, Named, watch_named};
 use crate::server::Progress;
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::Secret;
@@ -60,8 +60,8 @@ impl CertificateSecret {
             let retry = waiting.is_some();
             tokio::select! {
                 next = seen.next() => match next {
-                    Some(Ok(Seen::There(secret))) => waiting = follower.there(secret),
-                    Some(Ok(Seen::Absent)) => follower.absent(),
+                    Some(Ok(Some(secret))) => waiting = follower.there(secret),
+                    Some(Ok(None)) => follower.absent(),
                     Some(Err(error)) => follower.failed(&error),
                     None => return,
                 },
