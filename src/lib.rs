@@ -15,6 +15,7 @@ pub mod controller;
 pub mod core;
 pub mod drift;
 pub mod pki;
+pub mod resolve;
 pub mod server;
 pub mod settings;
 pub mod telemetry;

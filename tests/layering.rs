@@ -1,4 +1,5 @@
-//! No circle between the files of `src/`: whoever reads one reads downward only.
+//! No circle between the files of `src/`: whoever reads one reads downward only. And each room of it knows
+//! the rooms that docs/architecture.md lets it know, and no others.
 //!
 //! A file leads to another if a path in it, imported or written out, ends in what the other declares;
 //! re-exports are followed to where that is, and are no step of their own. Two things don't count: tests,
@@ -272,6 +273,76 @@ fn no_file_leads_back_to_itself() {
     assert!(steps > 300, "the paths are read: {steps}");
     let circles: Vec<String> = all.circles().into_iter().collect();
     assert!(circles.is_empty(), "{}", circles.join("\n"));
+}
+
+/// Which rooms of the library each room knows; the binary's (`main.rs`, `cli`) may know all of them.
+const ROOMS: [(&str, &[&str]); 15] = [
+    ("argocd", &["core", "pki", "settings"]),
+    ("cluster", &["core", "pki"]),
+    (
+        "commands",
+        &[
+            "argocd",
+            "cluster",
+            "controller",
+            "core",
+            "drift",
+            "pki",
+            "resolve",
+            "server",
+            "settings",
+            "time",
+            "webhook",
+            "webhook_probe",
+            "yaml",
+        ],
+    ),
+    (
+        "controller",
+        &[
+            "argocd",
+            "cluster",
+            "core",
+            "drift",
+            "pki",
+            "resolve",
+            "server",
+            "settings",
+            "telemetry",
+            "time",
+            "webhook_probe",
+        ],
+    ),
+    ("core", &[]),
+    ("drift", &["core", "settings", "time"]),
+    ("pki", &["time"]),
+    ("resolve", &["argocd", "cluster", "core", "settings"]),
+    ("server", &["telemetry"]),
+    ("settings", &["core", "yaml"]),
+    ("telemetry", &["core"]),
+    ("time", &[]),
+    ("webhook", &["cluster", "core", "server", "telemetry"]),
+    ("webhook_probe", &["core", "pki", "time"]),
+    ("yaml", &[]),
+];
+
+#[test]
+fn a_room_knows_the_rooms_that_it_may() {
+    let mut files = Files::new();
+    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &Module::new(), &mut files);
+    let all = Crate::of(&files);
+    let binary = ["", "cli", "main"];
+    let mut rooms: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for (from, to) in all.steps() {
+        let room = from.first().map_or("", String::as_str);
+        let others = to.into_iter().filter_map(|module| module.into_iter().next()).filter(|other| other != room);
+        if !binary.contains(&room) {
+            rooms.entry(room).or_default().extend(others);
+        }
+    }
+    let allowed: BTreeMap<&str, BTreeSet<String>> =
+        ROOMS.iter().map(|(room, known)| (*room, known.iter().map(|known| (*known).to_owned()).collect())).collect();
+    assert_eq!(rooms, allowed);
 }
 
 /// The circles of made-up files, each given with its module's path.

@@ -1,6 +1,7 @@
 //! Values of flags: what is read, and what is refused.
 
-use argocd_auth_webhook::commands::context::{SecretKey, is_account};
+use argocd_auth_webhook::commands::context::SecretKey;
+use argocd_auth_webhook::resolve::is_account_name;
 use argocd_auth_webhook::settings::{duration, is_namespace_name, is_object_name};
 use std::time::Duration;
 
@@ -59,7 +60,7 @@ impl Maybe {
 }
 
 pub fn account(text: &str) -> Result<String, String> {
-    if is_account(text) {
+    if is_account_name(text) {
         Ok(text.to_owned())
     } else {
         Err("no name of an account: letters, digits, '-', '_' and '.', at most 32".to_owned())

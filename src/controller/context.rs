@@ -8,6 +8,7 @@ use crate::cluster::leader_election::{Leadership, MANAGED_BY};
 use crate::cluster::{
     Cause, ClusterError, Event, FIELD_MANAGER, emit, ensure_with_owner, find, find_owner, object_reference,
 };
+use crate::resolve::Resolver;
 use crate::server::Loops;
 use crate::settings::Settings;
 use k8s_openapi::NamespaceResourceScope;
@@ -57,6 +58,11 @@ impl Context {
     /// The Secrets of the release's namespace.
     pub(super) fn secrets(&self) -> Api<Secret> {
         Api::namespaced(self.client.clone(), &self.options.namespace)
+    }
+
+    /// What the settings refer to in the release's namespace.
+    pub(super) fn resolver(&self) -> Resolver<'_> {
+        Resolver { client: Ok(self.client.clone()), namespace: &self.options.namespace, patient: false }
     }
 
     /// Reads an object of the release's namespace; nothing where there is none.

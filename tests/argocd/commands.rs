@@ -293,7 +293,10 @@ async fn what_could_not_be_looked_at_is_not_called_good_and_wrong_usage_is_told_
     let scene = Runtime::new("unseen").await;
     let person = Person::new(&scene, PASSWORD_MODE);
     let printed = person.does(1, &["account", "verify", "--password-secret", "nosuch"]);
-    assert!(printed.contains("problem      Argo CD: login: reading Secret") && printed.contains("nosuch"), "{printed}");
+    assert!(
+        printed.contains("problem      Argo CD: login: there is no Secret") && printed.contains("nosuch"),
+        "{printed}"
+    );
     let printed: Value = serde_json::from_str(&person.types(&["token", "verify", "-o", "json"], "").out).unwrap();
     assert_eq!((&printed["good"], &printed["checks"][0]["result"]), (&json!(false), &json!("problem")), "{printed}");
     let https = scene.argocd.url().replace("http:", "https:");

@@ -2,8 +2,9 @@
 
 use super::{CommandContext, ContextError, SecretKey};
 use crate::commands::terminal;
-use crate::core::{Mode, Username};
-use secrecy::SecretString;
+use crate::core::{Mode, SecretKeyRef};
+use crate::resolve::no_password;
+use secrecy::{ExposeSecret, SecretString};
 use std::io::Read;
 
 /// A password is shorter than this; so is a token.
@@ -32,26 +33,7 @@ impl CommandContext {
         if let Some(name) = &self.options.account {
             return Ok(name.clone());
         }
-        let (text, place) = match &self.settings().auth.username {
-            Username::Plain(name) => return Ok(name.clone()),
-            Username::SecretKey(reference) => {
-                let place = SecretKey { name: reference.name.clone(), key: reference.key.clone() };
-                let bytes = self.secret_value(&place).await?;
-                (String::from_utf8_lossy(&bytes).into_owned(), format!("Secret {place}"))
-            }
-            Username::ConfigMapKey(reference) => {
-                let text = self.config_map_value(&reference.name, &reference.key).await?;
-                (text, format!("ConfigMap {}, key {}", reference.name, reference.key))
-            }
-        };
-        // Its text isn't said: it may be a password in the wrong place.
-        if is_account(&text) {
-            Ok(text)
-        } else {
-            Err(ContextError::Said(format!(
-                "{place} holds no user name: letters, digits, '-', '_' and '.', at most 32"
-            )))
-        }
+        Ok(self.resolver().username(&self.settings().auth.username).await??)
     }
 
     /// The password of the account.
@@ -61,30 +43,25 @@ impl CommandContext {
     pub async fn password(&self, from: &PasswordFrom, account: &str) -> Result<SecretString, ContextError> {
         let credential = &self.settings().auth;
         match from {
-            PasswordFrom::Secret(place) => self.secret_text(place).await,
-            PasswordFrom::Stdin => read_secret_line(&mut std::io::stdin().lock(), "password"),
-            PasswordFrom::Settings if credential.mode == Mode::Password => {
-                let place = &credential.credential;
-                self.secret_text(&SecretKey { name: place.name.clone(), key: place.key.clone() }).await
+            PasswordFrom::Secret(SecretKey { name, key }) => {
+                let place = SecretKeyRef { name: name.clone(), key: key.clone(), optional: None };
+                Ok(self.resolver().password(&place).await??)
             }
-            PasswordFrom::Settings | PasswordFrom::Terminal => ask(account).await,
-        }
-    }
-
-    async fn secret_text(&self, place: &SecretKey) -> Result<SecretString, ContextError> {
-        let bytes = self.secret_value(place).await?;
-        match String::from_utf8(bytes) {
-            Ok(text) if !text.is_empty() => Ok(SecretString::from(text)),
-            _ => Err(ContextError::Said(format!("Secret {}/{place} is empty or no text", self.namespace()))),
+            PasswordFrom::Settings if credential.mode == Mode::Password => {
+                Ok(self.resolver().password(&credential.credential).await??)
+            }
+            PasswordFrom::Stdin => typed(read_secret_line(&mut std::io::stdin().lock(), "password")?),
+            PasswordFrom::Settings | PasswordFrom::Terminal => typed(ask(account).await?),
         }
     }
 }
 
-/// Whether it can be the name of an account.
-#[must_use]
-pub fn is_account(text: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    !text.is_empty() && text.len() <= 32 && text.chars().all(allowed)
+/// A password that a person gives. A login with what can be none would only count as one that failed.
+fn typed(password: SecretString) -> Result<SecretString, ContextError> {
+    match no_password(password.expose_secret()) {
+        None => Ok(password),
+        Some(what) => Err(ContextError::Said(format!("the password that was given is {what}, and no password"))),
+    }
 }
 
 async fn ask(account: &str) -> Result<SecretString, ContextError> {
@@ -114,7 +91,6 @@ pub fn read_secret_line(input: &mut impl Read, name: &str) -> Result<SecretStrin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use secrecy::ExposeSecret;
 
     #[test]
     fn one_newline_at_the_end_is_not_the_passwords() {
@@ -124,7 +100,5 @@ mod tests {
         for bad in [&b""[..], b"\n", b"\xff", &"a".repeat(70_000).into_bytes()] {
             assert!(read(bad).is_err());
         }
-        assert!(is_account("admin") && is_account("a-b_c.D9"));
-        assert!(!is_account("") && !is_account("a b") && !is_account(&"a".repeat(33)));
     }
 }

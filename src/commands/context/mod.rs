@@ -10,7 +10,7 @@ mod route;
 mod secret;
 mod settings;
 
-pub use credential::{PasswordFrom, is_account, read_secret_line};
+pub use credential::{PasswordFrom, read_secret_line};
 pub use destination::Destination;
 pub use forward::Forward;
 pub use names::Names;
@@ -20,7 +20,7 @@ pub use settings::{SettingsOfError, settings_of};
 
 use crate::argocd::BadAddress;
 use crate::cluster::{self, Cause, Choice, ClusterError, Reach};
-use crate::core::{GENERATED_TOKEN, Mode};
+use crate::resolve::{self, Missing, Resolver};
 use crate::settings::{Settings, SettingsError};
 use destination::Origin;
 use kube::Client;
@@ -92,6 +92,9 @@ pub enum ContextError {
         /// What came back.
         error: std::io::Error,
     },
+    /// What the settings or flags refer to.
+    #[error(transparent)]
+    Missing(#[from] Missing),
     /// Anything else, as a sentence that says what to do.
     #[error("{0}")]
     Said(String),
@@ -208,11 +211,13 @@ impl CommandContext {
     /// settings name.
     #[must_use]
     pub fn key_place(&self) -> SecretKey {
-        let place = match self.settings.auth.mode {
-            Mode::Password => GENERATED_TOKEN.into(),
-            Mode::Token => self.settings.auth.credential.clone(),
-        };
+        let place = resolve::key_place(&self.settings.auth);
         SecretKey { name: place.name, key: place.key }
+    }
+
+    /// What the settings refer to in the Runtime's namespace.
+    fn resolver(&self) -> Resolver<'_> {
+        Resolver { client: self.client.clone(), namespace: &self.namespace, patient: true }
     }
 }
 

@@ -1,10 +1,10 @@
 //! From the settings to Argo CD: straight, or by port-forwarding.
 
 use super::forward::Forward;
-use super::{CommandContext, ContextError, SecretKey};
+use super::{CommandContext, ContextError};
 use crate::argocd::{ArgoCdError, Base, Cause, Server, Target, TlsFailure, TlsTrust, is_inside};
 use crate::cluster::{ServiceEndpoint, endpoints};
-use crate::settings::{Address, CertificateAuthority};
+use crate::settings::Address;
 use std::time::Duration;
 use tokio::net::lookup_host;
 
@@ -53,6 +53,7 @@ impl CommandContext {
         if let Some(url) = &self.options.argocd_url {
             return Ok(Base::parse(url)?);
         }
+        // The flag's namespace of Argo CD counts before the settings'.
         Ok(Base::of(&self.settings().argocd.address, self.argocd_namespace())?)
     }
 
@@ -106,17 +107,7 @@ impl CommandContext {
             return read.map(TlsTrust::Ca).map_err(|error| ContextError::File { what, path: path.clone(), error });
         }
         let tls = &self.settings().argocd.tls;
-        if tls.insecure_skip_verify {
-            return Ok(TlsTrust::Insecure);
-        }
-        let pem = match &tls.certificate_authority {
-            None => return Ok(TlsTrust::SystemRoots),
-            Some(CertificateAuthority::Secret(name, key)) => {
-                self.secret_value(&SecretKey { name: name.clone(), key: key.clone() }).await?
-            }
-            Some(CertificateAuthority::ConfigMap(name, key)) => self.config_map_value(name, key).await?.into_bytes(),
-        };
-        Ok(TlsTrust::Ca(pem))
+        Ok(self.resolver().trust(tls).await??)
     }
 
     async fn pod_of(&self, namespace: &str, service: &str, port: u16) -> Result<(String, u16), ContextError> {

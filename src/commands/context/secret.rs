@@ -2,9 +2,10 @@
 
 use super::{CommandContext, ContextError};
 use crate::cluster::{Cause, ClusterError, FIELD_MANAGER, call, call_patiently, merge_if};
+use crate::resolve::value;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::PostParams;
 use secrecy::{ExposeSecret, SecretString};
@@ -59,28 +60,11 @@ impl CommandContext {
     /// The bytes of one value of a Secret in the Runtime's namespace.
     ///
     /// # Errors
-    /// It can't be read, or isn't there.
+    /// It can't be read, or isn't there. That it is empty is for those who look at what it holds.
     pub async fn secret_value(&self, place: &SecretKey) -> Result<Vec<u8>, ContextError> {
-        let (client, namespace) = (self.client()?, self.namespace());
-        let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-        let secret =
-            call_patiently(&format!("reading Secret {namespace}/{}", place.name), || secrets.get(&place.name)).await?;
-        let bytes = secret.data.and_then(|mut data| data.remove(&place.key));
-        bytes
-            .map(|bytes| bytes.0)
-            .ok_or_else(|| ContextError::Said(format!("Secret {namespace}/{} has no key {}", place.name, place.key)))
-    }
-
-    /// The text of one value of a ConfigMap in the Runtime's namespace.
-    ///
-    /// # Errors
-    /// It can't be read, or isn't there.
-    pub(super) async fn config_map_value(&self, name: &str, key: &str) -> Result<String, ContextError> {
-        let (client, namespace) = (self.client()?, self.namespace());
-        let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-        let map = call_patiently(&format!("reading ConfigMap {namespace}/{name}"), || maps.get(name)).await?;
-        let text = map.data.and_then(|mut data| data.remove(key));
-        text.ok_or_else(|| ContextError::Said(format!("ConfigMap {namespace}/{name} has no key {key}")))
+        let resolver = self.resolver();
+        let secret = resolver.secret(&place.name).await?;
+        Ok(value(secret.as_ref(), resolver.namespace, &place.name, &place.key)?)
     }
 }
 

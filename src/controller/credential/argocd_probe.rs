@@ -8,6 +8,7 @@ use super::snapshot::{Check, Fresh, Key, Session, SupersededKey, Transient};
 use crate::argocd::verify::{Answers, Refusal, Verdict, judge, unfit};
 use crate::argocd::{Account, ArgoCdError, Server};
 use crate::core::token::{Claims, Flaw};
+use crate::resolve::Missing;
 use crate::time::{Seconds, rfc3339};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::{BTreeSet, VecDeque};
@@ -92,10 +93,10 @@ pub(super) struct Held {
 }
 
 /// Tells what the bytes in the Secret are. `username` is whose key it is to be, if that matters.
-pub(super) fn held(key: &Result<Vec<u8>, String>, username: Option<&str>, now: Seconds) -> Result<Held, Key> {
+pub(super) fn held(key: &Result<Vec<u8>, Missing>, username: Option<&str>, now: Seconds) -> Result<Held, Key> {
     let bytes = match key {
         Ok(bytes) => bytes,
-        Err(missing) => return Err(Key::Absent(missing.clone())),
+        Err(missing) => return Err(Key::Absent(missing.to_string())),
     };
     let claims = Claims::read(bytes);
     if claims == Err(Flaw::Empty) {

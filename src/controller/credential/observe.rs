@@ -153,7 +153,7 @@ impl<'l> Observer<'l> {
 fn login(context: &Context, state: &state::State, sources: &Sources, logins: &LoginRecord) -> Login {
     let (username, password) = match (&sources.username, &sources.password) {
         (Ok(username), Ok(password)) => (username, password),
-        (Err(missing), _) | (_, Err(missing)) => return Login::Missing(missing.clone()),
+        (Err(missing), _) | (_, Err(missing)) => return Login::Missing(missing.to_string()),
     };
     let digest = credential(state, username, password);
     let block = logins.blocks(&digest, login_wait(context), time::now());

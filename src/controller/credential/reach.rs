@@ -1,11 +1,11 @@
 //! From the settings to Argo CD's server.
 
 use super::snapshot::Transient;
-use super::source::{config_map, secret, value};
-use crate::argocd::{ArgoCdError, Base, Cause, Server, Target, TlsTrust};
+use crate::argocd::{ArgoCdError, BadAddress, Base, Cause, Server, Target, TlsTrust};
 use crate::cluster::ClusterError;
 use crate::controller::Context;
-use crate::settings::{Address, CertificateAuthority};
+use crate::resolve;
+use crate::settings::Address;
 
 /// The way to Argo CD. It is kept while nothing about it changes, so that calls one after the other
 /// meet the same replica.
@@ -17,15 +17,15 @@ pub(super) struct Reach {
 impl Reach {
     /// The server, or why there is no way to it.
     pub(super) async fn server(&mut self, context: &Context) -> Result<Result<&Server, Transient>, ClusterError> {
-        let trust = match trust(context).await? {
+        let trust = match context.resolver().trust(&context.settings.argocd.tls).await? {
             Ok(trust) => trust,
-            Err(text) => return Ok(Err(setup(text))),
+            Err(missing) => return Ok(Err(setup(missing.to_string()))),
         };
         if self.open.as_ref().is_none_or(|(known, _)| *known != trust) {
             self.open = None;
             let base = match base(context) {
                 Ok(base) => base,
-                Err(text) => return Ok(Err(setup(text))),
+                Err(error) => return Ok(Err(setup(error.to_string()))),
             };
             if trust == TlsTrust::Insecure && base.is_https() {
                 tracing::warn!(%base, "argocd.tls.insecureSkipVerify: whoever sits on the way can read the password");
@@ -44,30 +44,8 @@ impl Reach {
 }
 
 /// Its address.
-pub(super) fn base(context: &Context) -> Result<Base, String> {
-    let settings = &context.settings.argocd;
-    let namespace = settings.namespace.as_ref().unwrap_or(&context.options.namespace);
-    Base::of(&settings.address, namespace).map_err(|error| error.to_string())
-}
-
-async fn trust(context: &Context) -> Result<Result<TlsTrust, String>, ClusterError> {
-    let tls = &context.settings.argocd.tls;
-    if tls.insecure_skip_verify {
-        return Ok(Ok(TlsTrust::Insecure));
-    }
-    let pem = match &tls.certificate_authority {
-        None => return Ok(Ok(TlsTrust::SystemRoots)),
-        Some(CertificateAuthority::Secret(name, key)) => {
-            let secret = secret(context, name).await?;
-            value(context, secret.as_ref(), name, key)
-        }
-        Some(CertificateAuthority::ConfigMap(name, key)) => {
-            let map = config_map(context, name).await?;
-            let text = map.as_ref().and_then(|map| map.data.as_ref()).and_then(|data| data.get(key));
-            text.map(|text| text.clone().into_bytes()).ok_or_else(|| format!("there is no {key} in ConfigMap {name}"))
-        }
-    };
-    Ok(pem.map(TlsTrust::Ca).map_err(|missing| format!("the CA of Argo CD's certificate can't be read: {missing}")))
+pub(super) fn base(context: &Context) -> Result<Base, BadAddress> {
+    resolve::base(&context.settings.argocd, &context.options.namespace)
 }
 
 const fn setup(text: String) -> Transient {

@@ -44,7 +44,7 @@ pub(super) struct CredentialReconciler {
 
 impl CredentialReconciler {
     pub(super) fn new(context: Context) -> Self {
-        let server = base(&context).map_or_else(|error| error, |base| base.to_string());
+        let server = base(&context).map_or_else(|error| error.to_string(), |base| base.to_string());
         Self {
             prefix: None,
             memory: LocalState::default(),
