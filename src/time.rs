@@ -1,7 +1,7 @@
 //! The clock of the whole program: seconds since 1970, and how they are written.
 
 use k8s_openapi::jiff::Timestamp;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Seconds since 1970.
 pub type Seconds = i64;
@@ -9,8 +9,19 @@ pub type Seconds = i64;
 /// The time now.
 #[must_use]
 pub fn now() -> Seconds {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Seconds::try_from(since.as_secs()).unwrap_or(Seconds::MAX)
+    at(SystemTime::now())
+}
+
+/// A time of the system's clock; 0 before 1970.
+#[must_use]
+pub fn at(time: SystemTime) -> Seconds {
+    seconds(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+/// Whole seconds, without what is over.
+#[must_use]
+pub fn seconds(time: Duration) -> Seconds {
+    Seconds::try_from(time.as_secs()).unwrap_or(Seconds::MAX)
 }
 
 /// A time for people and annotations, as in `2026-03-21T08:05:00Z`.

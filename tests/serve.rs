@@ -400,7 +400,7 @@ impl Write for Written {
 async fn a_review_is_one_log_line_without_anything_of_the_pod_but_its_name() {
     let written = Written::default();
     let writer = written.clone();
-    let subscriber = logs::subscriber(logs::Format::Json, "trace", move || writer.clone()).unwrap();
+    let subscriber = logs::subscriber(logs::Format::Json, "trace", false, move || writer.clone()).unwrap();
     // For this whole test program: the server's tasks run on threads of their own.
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let server = Running::start(long_bounds()).await;

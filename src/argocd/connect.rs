@@ -3,6 +3,7 @@
 use super::base::Base;
 use super::error::Cause;
 use super::tls::{TlsTrust, failure};
+use crate::core::text::innermost;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Uri;
@@ -14,7 +15,6 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,13 +143,4 @@ fn connector() -> HttpConnector {
 async fn tcp(address: &str) -> Result<TokioIo<TcpStream>, String> {
     let uri: Uri = address.parse().map_err(|_| format!("{address} is no address"))?;
     connector().call(uri).await.map_err(|error| innermost(&error))
-}
-
-/// The last of an error's sources says most.
-pub(super) fn innermost(error: &dyn Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }

@@ -2,11 +2,12 @@
 //! here a connection is a replica of Argo CD's, and a redirect is to be told of and not followed.
 
 use super::base::Base;
-use super::connect::{Connector, Sender, innermost};
+use super::connect::{Connector, Sender};
 use super::error::{ArgoCdError, Cause, RedirectKind};
 use super::lenient::LenientText;
 use super::message::Message;
 use crate::core::text;
+use crate::core::text::innermost;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::header::{

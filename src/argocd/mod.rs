@@ -9,6 +9,7 @@ mod connect;
 mod error;
 mod foreign;
 mod http;
+mod id;
 mod lenient;
 mod message;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use base::{BadAddress, Base, is_inside};
 pub use connect::Proxies;
 pub use error::{ArgoCdError, Cause, RedirectKind, TlsFailure};
 pub use foreign::Foreign;
+pub use id::fresh_uuid;
 pub use message::Message;
 pub use server::{Account, Limits, ListedToken, Server, Target, UserInfo};
 pub use tls::TlsTrust;

@@ -12,6 +12,7 @@ use argocd_auth_webhook::controller::certificates::Lifetimes;
 use argocd_auth_webhook::controller::{self, Certificates};
 use argocd_auth_webhook::server::Shutdown;
 use argocd_auth_webhook::settings::duration;
+use argocd_auth_webhook::time::seconds;
 use clap::{ArgMatches, Args, ValueEnum};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -104,7 +105,7 @@ pub fn run(args: Controller, matches: Option<&ArgMatches>) -> Outcome {
         release: names.release,
         service_account: args.service_account,
         certificates: kept_certificates(&args.certificates)?,
-        kubelet_cache: i64::try_from(args.kubelet_cache.as_secs()).unwrap_or(i64::MAX),
+        kubelet_cache: seconds(args.kubelet_cache),
         admin_listen: args.admin_listen,
     };
     runtime()?.block_on(async {
@@ -119,7 +120,6 @@ fn kept_certificates(args: &KeptCertificatesArgs) -> Result<Certificates, Failur
     if args.certificates == CertificatesArg::External {
         return Ok(Certificates::External { publish: !args.leave_ca_bundle });
     }
-    let seconds = |time: std::time::Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let lifetimes = Lifetimes {
         ca: seconds(args.ca_lifetime),
         leaf: seconds(args.certificate_lifetime),

@@ -1,6 +1,7 @@
 //! The flags of a process that logs.
 
 use super::output::Failure;
+use argocd_auth_webhook::commands::terminal::has_colour;
 use argocd_auth_webhook::telemetry::logs;
 use clap::{Args, ValueEnum};
 
@@ -29,7 +30,7 @@ pub fn start_logs(args: &LogArgs) -> Result<impl Drop, Failure> {
         LogFormat::Text => logs::Format::Text,
         LogFormat::Json => logs::Format::Json,
     };
-    let guard = logs::init(format, &args.log_level).map_err(Failure::usage)?;
+    let guard = logs::init(format, &args.log_level, has_colour(&std::io::stderr())).map_err(Failure::usage)?;
     logs::install_panic_hook();
     Ok(guard)
 }

@@ -1,7 +1,7 @@
 //! What goes wrong with a call.
 
 use super::login::login_words;
-use crate::core::text::words;
+use crate::core::text::{innermost, words};
 use kube::client::AuthError;
 use std::fmt;
 use std::time::Duration;
@@ -182,15 +182,6 @@ fn login_error(error: &kube::Error) -> Option<&AuthError> {
         }
         error = error.source()?;
     }
-}
-
-/// The last of an error's sources says most: `connection refused` rather than `client error`.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 /// Makes a call, with a time limit.

@@ -6,12 +6,13 @@ use super::metrics::ControllerMetrics;
 use super::options::Options;
 use crate::cluster::leader_election::{Leadership, MANAGED_BY};
 use crate::cluster::{
-    Cause, ClusterError, Event, FIELD_MANAGER, emit, ensure_with_owner, find, find_owner, object_reference,
+    Cause, ClusterError, Event, FIELD_MANAGER, call, emit, ensure_with_owner, find, find_owner, object_reference,
 };
 use crate::resolve::Resolver;
 use crate::server::Loops;
 use crate::settings::Settings;
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Api, Client, Resource};
@@ -58,6 +59,19 @@ impl Context {
     /// The Secrets of the release's namespace.
     pub(super) fn secrets(&self) -> Api<Secret> {
         Api::namespaced(self.client.clone(), &self.options.namespace)
+    }
+
+    pub(super) fn configurations(&self) -> Api<MutatingWebhookConfiguration> {
+        Api::all(self.client.clone())
+    }
+
+    /// Our webhook configuration; nothing where there is none.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub(super) async fn configuration(&self) -> Result<Option<MutatingWebhookConfiguration>, ClusterError> {
+        let name = &self.options.webhook_configuration;
+        call(&format!("reading MutatingWebhookConfiguration {name}"), self.configurations().get_opt(name)).await
     }
 
     /// What the settings refer to in the release's namespace.

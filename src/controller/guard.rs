@@ -5,7 +5,7 @@ use super::Context;
 use super::driver::{Delays, ReconcileError, Reconciler, Requeue, drive, heard};
 use super::state::{self, State};
 use super::status;
-use crate::cluster::{ClusterError, Event, call, object_reference, watch_named};
+use crate::cluster::{ClusterError, Event, object_reference, watch_named};
 use crate::core::{Engine, Injector, Service};
 use crate::webhook_probe::{NotCalled, entry_for, sample};
 use futures_util::{Stream, StreamExt};
@@ -59,9 +59,7 @@ impl<'c> Guard<'c> {
             State::open(context).await?;
         }
         status::restore(context).await?;
-        let name = &context.options.webhook_configuration;
-        let configurations: Api<MutatingWebhookConfiguration> = Api::all(context.client.clone());
-        let found = call(&format!("reading MutatingWebhookConfiguration {name}"), configurations.get_opt(name)).await?;
+        let found = context.configuration().await?;
         let registration = self.judge(found.as_ref());
         status::publish(context, "webhook", &self.document(&registration)).await?;
         self.tell(registration).await;
@@ -152,10 +150,9 @@ async fn watch(context: &Context, wake: &Notify) {
     let options = &context.options;
     let (state, status) = (state::name(context), status::name(context));
     let maps: Api<ConfigMap> = Api::namespaced(context.client.clone(), &options.namespace);
-    let configurations: Api<MutatingWebhookConfiguration> = Api::all(context.client.clone());
     let mut state = pin!(presence(watch_named(context.secrets(), &state)));
     let mut status = pin!(presence(watch_named(maps, &status)));
-    let mut configuration = pin!(watch_named(configurations, &options.webhook_configuration));
+    let mut configuration = pin!(watch_named(context.configurations(), &options.webhook_configuration));
     loop {
         let failed = tokio::select! {
             Some(failed) = state.next() => failed,

@@ -68,18 +68,18 @@ pub fn left_out() -> u64 {
 
 /// Starts logging to standard error for the whole process, until what is returned is dropped: that
 /// writes what still waits. `filter` is a level, or levels for targets such as
-/// `info,argocd_auth_webhook=debug`.
+/// `info,argocd_auth_webhook=debug`. `colour` is for text on a terminal alone.
 ///
 /// A thread of its own writes: where nobody reads (a full pipe of a container runtime that hangs), lines
 /// are left out, and no request or probe waits.
 ///
 /// # Errors
 /// The filter can't be read, or logging was started before.
-pub fn init(format: Format, filter: &str) -> Result<WorkerGuard, LogsError> {
+pub fn init(format: Format, filter: &str, colour: bool) -> Result<WorkerGuard, LogsError> {
     let writer = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(MAX_WAITING);
     let (writer, guard) = writer.thread_name("logs").finish(std::io::stderr());
     let counter = writer.error_counter();
-    let subscriber = subscriber(format, filter, writer)?;
+    let subscriber = subscriber(format, filter, colour, writer)?;
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LogsError::Started)?;
     let _ = LEFT_OUT.set(counter);
     Ok(guard)
@@ -89,7 +89,12 @@ pub fn init(format: Format, filter: &str) -> Result<WorkerGuard, LogsError> {
 ///
 /// # Errors
 /// The filter can't be read.
-pub fn subscriber<W>(format: Format, filter: &str, writer: W) -> Result<impl Subscriber + Send + Sync, LogsError>
+pub fn subscriber<W>(
+    format: Format,
+    filter: &str,
+    colour: bool,
+    writer: W,
+) -> Result<impl Subscriber + Send + Sync, LogsError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -111,8 +116,7 @@ where
     let text = format == Format::Text || (format == Format::Auto && terminal);
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let layer = if text {
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        lines.with_ansi(terminal && !plain).boxed()
+        lines.with_ansi(colour).boxed()
     } else {
         lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
     };
@@ -187,10 +191,10 @@ mod tests {
     #[test]
     fn a_misspelt_level_is_refused() {
         for filter in ["inof", "", "info,warm", "info,hyper=lod"] {
-            assert!(subscriber(Format::Json, filter, std::io::sink).is_err(), "{filter:?}");
+            assert!(subscriber(Format::Json, filter, false, std::io::sink).is_err(), "{filter:?}");
         }
         for filter in ["info", "off", "warn,argocd_auth_webhook=debug"] {
-            assert!(subscriber(Format::Json, filter, std::io::sink).is_ok(), "{filter:?}");
+            assert!(subscriber(Format::Json, filter, false, std::io::sink).is_ok(), "{filter:?}");
         }
     }
 

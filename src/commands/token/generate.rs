@@ -2,14 +2,14 @@
 
 use super::log_in;
 use crate::argocd::Account;
+use crate::argocd::fresh_uuid;
 use crate::argocd::verify::{Verdict, ask, claims, judge};
 use crate::commands::context::{CommandContext, ContextError, PasswordFrom, Route, SecretKey, Written};
 use crate::commands::terminal::Progress;
 use crate::time::{now, rfc3339};
-use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
@@ -256,15 +256,10 @@ pub fn checked_id(id: &str) -> Result<String, String> {
 }
 
 fn fresh_id() -> Result<String, ContextError> {
-    let mut bytes = [0_u8; 16];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| {
+    let uuid = fresh_uuid().ok_or_else(|| {
         ContextError::Said("this machine has no randomness for a new id; give one with --id".to_owned())
     })?;
-    let mut id = PREFIX.to_owned();
-    for byte in bytes {
-        let _ = write!(id, "{byte:02x}");
-    }
-    Ok(id)
+    Ok(format!("{PREFIX}{uuid}"))
 }
 
 impl Generated {
@@ -300,7 +295,7 @@ mod tests {
     #[test]
     fn an_id_is_fresh_and_not_the_controllers() {
         let (one, two) = (fresh_id().unwrap(), fresh_id().unwrap());
-        assert!(one != two && one.len() == PREFIX.len() + 32 && checked_id(&one).is_ok());
+        assert!(one != two && one.len() == PREFIX.len() + 36 && checked_id(&one).is_ok());
         assert!(!one.starts_with("argocd-auth-webhook-"));
         for bad in ["", "a/b", "a.b", "a:b", "a b", &"a".repeat(129)] {
             assert!(checked_id(bad).is_err(), "{bad}");

@@ -15,7 +15,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
 use serde_json::{Value, json};
 
 /// Why an action failed. Nothing is lost: it is planned again.
@@ -224,10 +223,9 @@ pub(super) async fn publish(
         "metadata": { "name": name, "resourceVersion": configuration.metadata.resource_version },
         "webhooks": entries,
     });
-    let api: Api<MutatingWebhookConfiguration> = Api::all(context.client.clone());
     let what = format!("writing caBundle of MutatingWebhookConfiguration {name} as {FIELD_MANAGER}");
     context.may_write(&what)?;
-    apply(&api, &what, name, &body).await.map(drop)
+    apply(&context.configurations(), &what, name, &body).await.map(drop)
 }
 
 fn encoded(bytes: &[u8]) -> String {

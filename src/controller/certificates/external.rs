@@ -1,7 +1,7 @@
 //! Certificates that somebody else makes: only `caBundle` is kept, where its CA is known.
 
 use super::execute::{ExecuteError, publish};
-use super::objects::{configuration, give_up};
+use super::objects::give_up;
 use super::observe::value;
 use super::reconcile::{BACKOFF, run};
 use crate::controller::Context;
@@ -40,7 +40,7 @@ impl ExternalReconciler {
         let serving = context.find(&context.options.serving_secret).await?;
         let expiry = value(serving.as_ref(), "tls.crt").and_then(Certificate::first_from_pem);
         context.metrics.expires(CertificateKind::Leaf, expiry.map_or(0, |leaf| leaf.validity.to));
-        let configuration = configuration(context).await?;
+        let configuration = context.configuration().await?;
         // Without it somebody else writes `caBundle`: cert-manager's injector, or a person.
         let Some(ca) = value(serving.as_ref(), "ca.crt") else {
             self.doubt(configuration.as_ref(), serving.as_ref());

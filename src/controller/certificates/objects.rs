@@ -1,26 +1,15 @@
 //! The objects that certificates stand in, whoever makes them: read, watched, and whose they are.
 
 use super::observe::Objects;
-use crate::cluster::{Cause, ClusterError, call, disown, has_owner, merge_if, owner_reference, watch_named};
+use crate::cluster::{Cause, ClusterError, disown, has_owner, merge_if, owner_reference, watch_named};
 use crate::controller::driver::heard;
 use crate::controller::{Certificates, Context};
 use futures_util::StreamExt;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
 use serde_json::json;
 use std::pin::pin;
 use tokio::sync::Notify;
-
-fn configurations(context: &Context) -> Api<MutatingWebhookConfiguration> {
-    Api::all(context.client.clone())
-}
-
-/// The webhook configuration; nothing where there is none.
-pub(super) async fn configuration(context: &Context) -> Result<Option<MutatingWebhookConfiguration>, ClusterError> {
-    let name = &context.options.webhook_configuration;
-    call(&format!("reading MutatingWebhookConfiguration {name}"), configurations(context).get_opt(name)).await
-}
 
 /// Gives what was made without an owner, or for one that is gone, its owner.
 pub(super) async fn adopt(context: &Context, objects: &Objects) -> Result<(), ClusterError> {
@@ -53,7 +42,7 @@ pub(super) async fn give_up(
     let name = &context.options.webhook_configuration;
     let what = format!("giving up caBundle of MutatingWebhookConfiguration {name} to whoever applies it");
     context.may_write(&what)?;
-    if disown(&configurations(context), &what, name, &configuration.metadata).await? {
+    if disown(&context.configurations(), &what, name, &configuration.metadata).await? {
         tracing::debug!("caBundle stands there without an owner");
     }
     Ok(())
@@ -65,7 +54,7 @@ pub(super) async fn watch(context: &Context, wake: &Notify) {
     let (ca, serving) = (options.ca_secret(), &options.serving_secret);
     let mut ca = pin!(watch_named(context.secrets(), &ca));
     let mut serving = pin!(watch_named(context.secrets(), serving));
-    let mut configuration = pin!(watch_named(configurations(context), &options.webhook_configuration));
+    let mut configuration = pin!(watch_named(context.configurations(), &options.webhook_configuration));
     // Where somebody else makes the certificates there is no CA of ours, and no permission to look.
     let ours = matches!(options.certificates, Certificates::SelfManaged(_));
     loop {

@@ -3,7 +3,7 @@
 use super::action::{Next, Plan, Step};
 use super::execute::{ExecuteError, Executor};
 use super::lifetimes::Lifetimes;
-use super::objects::{adopt, configuration, give_up, watch};
+use super::objects::{adopt, give_up, watch};
 use super::observe::{Objects, Observed, observe};
 use super::plan::plan;
 use super::snapshot::Snapshot;
@@ -77,7 +77,7 @@ impl CertificateReconciler {
         let objects = Objects {
             ca: context.find(&options.ca_secret()).await?,
             serving: context.find(&options.serving_secret).await?,
-            configuration: configuration(context).await?,
+            configuration: context.configuration().await?,
         };
         for secret in [&objects.ca, &objects.serving].into_iter().flatten() {
             context.must_be_ours("Secret", &secret.metadata, is_empty(secret))?;

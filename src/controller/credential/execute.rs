@@ -14,6 +14,7 @@ use crate::controller::Context;
 use crate::controller::state::State;
 use crate::core::{GENERATED_TOKEN, SecretKeyRef};
 use crate::time::Seconds;
+use crate::time::seconds;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
@@ -311,7 +312,7 @@ pub(super) fn credential(state: &State, username: &str, password: &SecretString)
 
 /// How long a login that was not seen to succeed counts, in seconds.
 pub(super) fn login_wait(context: &Context) -> Seconds {
-    i64::try_from(context.settings.credentials.login_wait.as_secs()).unwrap_or(i64::MAX)
+    seconds(context.settings.credentials.login_wait)
 }
 
 /// A Secret, for an Event.

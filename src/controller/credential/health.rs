@@ -11,6 +11,7 @@ use crate::controller::{Context, state};
 use crate::core::{Mode, SecretKeyRef, Username};
 use crate::drift::Key;
 use crate::settings::freshness;
+use crate::time::seconds;
 use crate::time::{Seconds, rfc3339};
 use secrecy::ExposeSecret;
 
@@ -33,7 +34,7 @@ pub(super) fn of(
 /// Whether a login with the user name and password as they are has succeeded, and still counts.
 pub(super) fn logged_in(context: &Context, sources: &Sources, state: &state::State, now: Seconds) -> bool {
     let fresh = freshness(context.settings.credentials.check_interval);
-    let fresh = i64::try_from(fresh.as_secs()).unwrap_or(i64::MAX);
+    let fresh = seconds(fresh);
     proof(sources, state).is_some_and(|proof| (proof.at..proof.at.saturating_add(fresh)).contains(&now))
 }
 

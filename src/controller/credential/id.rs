@@ -1,6 +1,6 @@
 //! The ids of the keys that are made here.
 
-use ring::rand::{SecureRandom, SystemRandom};
+use crate::argocd::fresh_uuid;
 
 /// Length of a UUID in its usual form.
 const UUID: usize = 36;
@@ -39,23 +39,10 @@ impl Prefix {
         self.is_ours(id) || id.strip_prefix(&self.namespace).is_some_and(is_uuid) && is_named(id)
     }
 
-    /// An id that nobody has had: only the id of a key is compared, so that one used twice would bring
-    /// an old key back to life. Nothing where there is no randomness.
+    /// An id that nobody has had; nothing where there is no randomness.
     #[must_use]
     pub fn fresh(&self) -> Option<String> {
-        let mut bytes = [0_u8; 16];
-        SystemRandom::new().fill(&mut bytes).ok()?;
-        // Version 4, variant 1 (RFC 9562).
-        let bits = (u128::from_be_bytes(bytes) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-        let text = format!("{bits:032x}");
-        let mut id = self.cluster.clone();
-        for (place, digit) in text.chars().enumerate() {
-            if matches!(place, 8 | 12 | 16 | 20) {
-                id.push('-');
-            }
-            id.push(digit);
-        }
-        Some(id)
+        Some(self.cluster.clone() + &fresh_uuid()?)
     }
 }
 

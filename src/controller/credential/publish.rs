@@ -11,6 +11,7 @@ use crate::controller::{self, Context};
 use crate::settings::freshness;
 use crate::time;
 use crate::time::Seconds;
+use crate::time::seconds;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::Value;
 
@@ -116,7 +117,7 @@ impl StatusPublisher {
 
 /// For how many seconds a good word counts.
 fn fresh_for(context: &Context) -> Seconds {
-    i64::try_from(freshness(context.settings.credentials.check_interval).as_secs()).unwrap_or(i64::MAX)
+    seconds(freshness(context.settings.credentials.check_interval))
 }
 
 fn without_words(status: &Value) -> Value {

@@ -6,6 +6,7 @@ use crate::cluster::ClusterError;
 use crate::controller::Context;
 use crate::resolve;
 use crate::settings::Address;
+use crate::time::seconds;
 
 /// The way to Argo CD. It is kept while nothing about it changes, so that calls one after the other
 /// meet the same replica.
@@ -55,9 +56,7 @@ const fn setup(text: String) -> Transient {
 /// What a failed call means to a plan.
 pub(super) fn trouble(error: &ArgoCdError) -> Transient {
     let retry_after = match &error.cause {
-        Cause::TooManyRequests { retry_after } => {
-            retry_after.map(|time| i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
-        }
+        Cause::TooManyRequests { retry_after } => retry_after.map(seconds),
         _ => None,
     };
     Transient { kind: error.cause.kind(), text: error.to_string(), retry_after }

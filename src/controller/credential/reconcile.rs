@@ -16,6 +16,7 @@ use crate::argocd::Server;
 use crate::cluster::{Cause, ClusterError, call};
 use crate::controller::driver::{Delays, ReconcileError, Reconciler, Requeue, drive};
 use crate::controller::{Context, CredentialHealth, state};
+use crate::time::seconds;
 use crate::time::{Seconds, now};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
@@ -110,7 +111,6 @@ impl CredentialReconciler {
             self.teller.listed = (current, snapshot.left.clone());
         }
         let credentials = &self.context.settings.credentials;
-        let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
         let check = jittered(credentials.check_interval);
         let terms = Timing { follow_after: seconds(credentials.follow_after), check: seconds(check).max(1) };
         let Plan { state: how, next } = plan(&snapshot, terms, now);

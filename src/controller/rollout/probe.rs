@@ -1,13 +1,12 @@
 //! Showing that the webhook injects, before anything relies on it.
 
-use crate::cluster::{Cause, ClusterError, call, endpoints};
+use crate::cluster::{Cause, ClusterError, endpoints};
 use crate::controller::Context;
 use crate::core::{Injector, Service};
 use crate::time::{Seconds, now};
 use crate::webhook_probe::{CallError, Trust, entry_for, post, sample, shows};
 use futures_util::future::join_all;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
-use kube::Api;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -64,9 +63,7 @@ impl ProbeResults {
     ) -> Result<(), ClusterError> {
         let options = &context.options;
         let name = &options.webhook_configuration;
-        let configurations: Api<MutatingWebhookConfiguration> = Api::all(context.client.clone());
-        let what = format!("reading MutatingWebhookConfiguration {name}");
-        let found = call(&what, configurations.get_opt(name)).await?;
+        let found = context.configuration().await?;
         let at = Instant::now();
         let Some(configuration) = found else {
             self.registered = None;

@@ -4,6 +4,7 @@ mod reflected;
 
 pub(crate) use reflected::gives_away;
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt::Write;
 
 /// What stands in place of a text that quotes a secret: what stands around it would give away its
@@ -14,6 +15,15 @@ pub(crate) const HIDDEN: &str = "[hidden, because it quotes what was sent]";
 /// seen.
 fn is_unseen(c: char) -> bool {
     !c.is_ascii_graphic() && c != ' ' && !c.escape_debug().eq([c])
+}
+
+/// The last of an error's sources says most: `connection refused` rather than `client error`.
+pub(crate) fn innermost(error: &dyn Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
 }
 
 /// One line of somebody else's words: what can't be seen is taken out, and at most `most` characters are

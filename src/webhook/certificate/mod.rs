@@ -9,6 +9,7 @@ pub use files::{CertificateFiles, FilesError};
 pub use secret::CertificateSecret;
 
 use crate::telemetry::metrics::CertificateMetrics;
+use crate::time;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use ring::digest::{SHA256, digest};
 use rustls::crypto::ring::default_provider;
@@ -18,7 +19,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 use x509_parser::parse_x509_certificate;
 use x509_parser::time::ASN1Time;
 
@@ -91,7 +92,7 @@ impl ServingCertificate {
             _ => CertificateError::UnusableKey,
         })?;
 
-        let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+        let now = time::at(now);
         if now > not_after.timestamp() {
             return Err(CertificateError::Expired(text(not_after)));
         }

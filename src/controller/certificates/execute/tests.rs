@@ -2,7 +2,7 @@
 
 #![expect(clippy::large_futures, reason = "a test's stack is large enough")]
 
-use super::super::objects::{adopt, configuration, give_up};
+use super::super::objects::{adopt, give_up};
 use super::super::observe::observe;
 use super::super::snapshot::Snapshot;
 use super::*;
@@ -57,7 +57,7 @@ impl Scene {
         Objects {
             ca: self.context.find("rel-ca").await.unwrap(),
             serving: self.context.find("rel-serving").await.unwrap(),
-            configuration: configuration(&self.context).await.unwrap(),
+            configuration: self.context.configuration().await.unwrap(),
         }
     }
 
@@ -325,7 +325,7 @@ async fn what_is_given_up_is_given_up_by_the_holder_of_the_lease_only() {
     let managers =
         json!([{ "manager": FIELD_MANAGER, "operation": "Apply" }, { "manager": "helm", "operation": "Apply" }]);
     scene.server.merge(CONFIGURATION, &json!({ "metadata": { "managedFields": managers } }));
-    let read = configuration(&scene.context).await.unwrap().unwrap();
+    let read = scene.context.configuration().await.unwrap().unwrap();
     scene.lease.lose();
     assert_eq!(give_up(&scene.context, &read).await.unwrap_err().cause, Cause::NotLeading);
     assert!(scene.server.writes().is_empty());
