@@ -46,7 +46,7 @@ async fn only_the_pod_that_was_meant_is_deleted() {
 #[tokio::test(start_paused = true)]
 async fn a_person_waits_for_an_api_server_that_has_just_started_and_for_no_other() {
     const BEGINNER: &str = "no: RBAC: clusterrole.rbac.authorization.k8s.io \"system:basic-user\" not found";
-    // How often the call is refused, with what, its error in the end (`None`: it succeeds), and the number of calls.
+    // How often the call is refused, with what, its final error (`None`: it succeeds), and the number of calls.
     for (refusals, with, wanted, calls) in [
         (3, (403, BEGINNER), None, 4),
         (usize::MAX, (403, BEGINNER), Some("unavailable"), 21),
