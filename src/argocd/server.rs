@@ -52,7 +52,7 @@ impl Default for Limits {
     }
 }
 
-/// Which server, and how it is reached.
+/// The server that is called, and how it is reached.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The server's base URL.

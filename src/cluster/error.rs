@@ -194,7 +194,7 @@ fn innermost(error: &dyn std::error::Error) -> String {
     innermost.to_string()
 }
 
-/// Makes a call, bounded by [`CALL_TIMEOUT`].
+/// Makes a call, bounded by `CALL_TIMEOUT`.
 ///
 /// # Errors
 /// The call failed or took too long ([`Cause::Unavailable`]).
@@ -202,7 +202,7 @@ pub async fn call<T>(what: &str, calling: impl Future<Output = kube::Result<T>>)
     call_within(CALL_TIMEOUT, what, calling).await
 }
 
-/// Makes a call that reads, for a command. Retries for up to [`MAX_PATIENCE`] while the API server has just
+/// Makes a call that reads, for a command. Retries for up to `MAX_PATIENCE` while the API server has just
 /// started and hasn't loaded its roles.
 ///
 /// # Errors

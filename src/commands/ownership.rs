@@ -33,7 +33,7 @@ pub enum Owner {
         /// The Application's name, if known.
         application: Option<String>,
     },
-    /// Flux, by a Kustomization or a HelmRelease.
+    /// Flux, by a `Kustomization` or a `HelmRelease`.
     Flux,
     /// Any other field manager; its name.
     Other(String),

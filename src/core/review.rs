@@ -30,10 +30,10 @@ pub enum Unanswerable {
     /// `request.uid` is missing or empty, so that no answer can refer to it.
     #[error("the AdmissionReview has no request.uid, so no answer can name it")]
     NoUid,
-    /// `request.uid` is longer than [`MAX_UID_BYTES`]; its length in bytes.
+    /// `request.uid` is longer than `MAX_UID_BYTES`; its length in bytes.
     #[error("the AdmissionReview's request.uid has {0} bytes, and at most {MAX_UID_BYTES} are answered")]
     LongUid(usize),
-    /// A string with escapes is longer than [`MAX_STRING_BYTES`].
+    /// A string with escapes is longer than `MAX_STRING_BYTES`.
     #[error("the body has a string with escapes of over {MAX_STRING_BYTES} bytes, which no pod can have")]
     LongString,
 }

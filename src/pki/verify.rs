@@ -17,9 +17,9 @@ use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, Verifie
 /// What a client with certain trusted roots does with a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It continues the handshake.
+    /// The client continues the handshake.
     Trusted,
-    /// It ends the connection; why.
+    /// The client ends the connection; why.
     Refused(Refusal),
     /// This program can't tell; why.
     Unknown(Doubt),

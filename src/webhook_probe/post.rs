@@ -25,7 +25,7 @@ const MAX_ANSWER_BYTES: usize = 1 << 20;
 /// Why an endpoint gave no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallError {
-    /// No connection, or no TLS, within [`CONNECT_TIMEOUT`].
+    /// No connection, or no TLS, within `CONNECT_TIMEOUT`.
     Away(String),
     /// A connection, but API servers would refuse its certificate, or the answer is missing or unusable.
     Wrong(String),

@@ -40,7 +40,7 @@ pub enum Why {
     Absent,
     /// The one that was there is unusable.
     Flawed(Flaw),
-    /// It expires soon.
+    /// Its renewal is due.
     Due,
     /// A person requested it with an annotation.
     Requested,

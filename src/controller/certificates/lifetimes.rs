@@ -35,7 +35,7 @@ impl Lifetimes {
     /// rotation takes twice the propagation time.
     ///
     /// # Errors
-    /// They don't; see [`LifetimesError`].
+    /// [`LifetimesError`]: which of the lifetimes leaves too little time, or is out of range.
     pub const fn check(self) -> Result<Self, LifetimesError> {
         if self.ca < 10 || self.ca > 20 * 365 * 24 * 3600 || self.leaf < 1 || self.propagation < 0 {
             Err(LifetimesError::OutOfRange)

@@ -1,6 +1,6 @@
 //! The credential: minted and kept valid in password mode, observed in token mode.
 //!
-//! [`plan`] decides what to do about a [`Snapshot`]; the reconciler observes, executes that one change, and
+//! `plan` decides what to do about a `Snapshot`; the reconciler observes, executes that one change, and
 //! observes again.
 
 mod action;

@@ -10,7 +10,7 @@ pub enum Kind {
     Deployment,
     /// A `StatefulSet`.
     StatefulSet,
-    /// A ReplicaSet without a controlling owner.
+    /// A `ReplicaSet` without a controlling owner.
     ReplicaSet,
     /// A Rollout of Argo Rollouts.
     Rollout,

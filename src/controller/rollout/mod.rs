@@ -1,7 +1,7 @@
 //! The rollout of pods: replaces those that lack an injection or hold a credential that has changed.
 //!
-//! [`plan`](plan::plan) decides what to do about a [`Snapshot`](snapshot::Snapshot); the reconciler observes,
-//! executes that one change, and observes again. `docs/pods.md` says what people may expect.
+//! `plan` decides what to do about a `Snapshot`; the reconciler observes, executes that one change, and
+//! observes again. `docs/pods.md` says what people may expect.
 
 mod action;
 mod bounds;
