@@ -1,4 +1,4 @@
-//! Arguments in, exit code out. What is done is done in the library.
+//! Parses arguments and returns an exit code; the library does the rest.
 
 mod cli;
 

@@ -1,4 +1,4 @@
-//! Where Argo CD's API is: the part of its URLs that is the same for all.
+//! Argo CD's base URL: the part that all of its API's URLs share.
 
 use crate::core::text::without_url_secrets;
 use crate::settings::Address;
@@ -6,17 +6,17 @@ use hyper::Uri;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Scheme, host, port and the path before `/api`.
+/// Scheme, host, port and the root path before `/api`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {
     pub(super) https: bool,
     pub(super) host: String,
     pub(super) port: u16,
-    /// With a slash before it and none after it; empty where there is none.
+    /// Begins with a slash and doesn't end with one; empty if there is none.
     pub(super) root: String,
 }
 
-/// Why an address can't be used.
+/// Why a URL can't be the address of Argo CD.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{address:?} is no address of Argo CD: {reason}")]
 pub struct BadAddress {
@@ -25,10 +25,10 @@ pub struct BadAddress {
 }
 
 impl Base {
-    /// Reads `http://` or `https://`, a host, and perhaps a port and a path.
+    /// Parses `http://` or `https://`, a host, and optionally a port and a path.
     ///
     /// # Errors
-    /// It is something else.
+    /// The URL has another scheme, no host, a port outside 1 to 65535, or a user, query or fragment.
     pub fn parse(url: &str) -> Result<Self, BadAddress> {
         let wrong = |reason| BadAddress { address: without_url_secrets(url).into_owned(), reason };
         if url.contains(['@', '?', '#']) {
@@ -61,11 +61,11 @@ impl Base {
         })
     }
 
-    /// The address that the settings name. A bare Service name is one of `namespace`. A Service is
+    /// The base URL of the settings' address. A Service name without dots is one of `namespace`. A Service is
     /// spoken to in plain HTTP, except on port 443.
     ///
     /// # Errors
-    /// It is none.
+    /// The address isn't a valid URL; see [`Base::parse`].
     pub fn of(address: &Address, namespace: &str) -> Result<Self, BadAddress> {
         match address {
             Address::Url(url) => Self::parse(url),
@@ -77,25 +77,26 @@ impl Base {
         }
     }
 
-    /// The host, without port.
+    /// The host, without the port.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port.
+    /// The port, 80 or 443 by default.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Whether it is spoken to over TLS.
+    /// Whether the scheme is https.
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.https
     }
 
-    /// Whether it is in the cluster, as far as its name tells: no proxy stands on the way there.
+    /// Whether the host is inside the cluster, judged by its name or IP address. No proxy is used for such a
+    /// host.
     #[must_use]
     pub fn is_inside(&self) -> bool {
         let host = self.host.trim_end_matches('.').to_ascii_lowercase();
@@ -110,13 +111,13 @@ impl Base {
         }
     }
 
-    /// Whether passwords go there in clear, over networks that are not the cluster's.
+    /// Whether passwords would go there unencrypted over networks outside of the cluster.
     #[must_use]
     pub fn is_open(&self) -> bool {
         !self.https && !self.is_inside()
     }
 
-    /// What stands in `Host`.
+    /// The value of the `Host` header.
     pub(super) fn authority(&self) -> String {
         match (self.https, self.port) {
             (true, 443) | (false, 80) => self.host.clone(),
@@ -125,7 +126,7 @@ impl Base {
     }
 }
 
-/// Whether an address is one that is not of the Internet: a cluster's are such.
+/// Whether an IP address is loopback, link-local or private, as those inside a cluster are.
 #[must_use]
 pub fn is_inside(address: IpAddr) -> bool {
     match address {
@@ -136,7 +137,7 @@ pub fn is_inside(address: IpAddr) -> bool {
 
 fn is_inside_v4(address: Ipv4Addr) -> bool {
     let [first, second, ..] = address.octets();
-    // 100.64.0.0/10 is what some clusters take their pods' and Services' addresses from.
+    // Some clusters take the addresses of pods and Services from 100.64.0.0/10 (RFC 6598).
     let shared = first == 100 && (64..128).contains(&second);
     address.is_loopback() || address.is_private() || address.is_link_local() || shared
 }

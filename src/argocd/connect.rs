@@ -1,4 +1,4 @@
-//! From an address to a connection: DNS, TCP, perhaps a proxy, perhaps TLS.
+//! Connects to Argo CD: DNS, TCP, optionally a proxy, optionally TLS.
 
 use super::base::Base;
 use super::error::Cause;
@@ -22,25 +22,25 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
-/// Which proxy stands on the way. Only ever used for https addresses outside of the cluster: a
-/// password never goes to a proxy in clear.
+/// The proxies that may be used, only ever for https URLs outside of the cluster: a password never passes a
+/// proxy unencrypted.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies(Option<Arc<Matcher>>);
 
 impl Proxies {
-    /// What `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say, in capitals or not.
+    /// Reads `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, in upper or lower case.
     #[must_use]
     pub fn from_env() -> Self {
         Self(Some(Arc::new(Matcher::from_env())))
     }
 
-    /// This one, but for these hosts, as in `HTTPS_PROXY` and `NO_PROXY`.
+    /// Uses the proxy `https` except for the hosts in `no`, written as in `HTTPS_PROXY` and `NO_PROXY`.
     #[must_use]
     pub fn new(https: &str, no: &str) -> Self {
         Self(Some(Arc::new(Matcher::builder().https(https.to_owned()).no(no.to_owned()).build())))
     }
 
-    /// None.
+    /// Uses no proxy.
     #[must_use]
     pub fn none() -> Self {
         Self(None)
@@ -55,12 +55,12 @@ impl Proxies {
     }
 }
 
-/// How to connect.
+/// Opens connections to one Argo CD.
 #[derive(Debug)]
 pub(super) struct Connector {
     base: Base,
     tls: Option<Arc<ClientConfig>>,
-    /// Where to connect to in place of the base's host and port.
+    /// Connect to this address instead of the base URL's host and port.
     resolve: Option<SocketAddr>,
     proxies: Proxies,
     limit: Duration,
@@ -83,15 +83,15 @@ impl Connector {
         Ok(Self { base: base.clone(), tls, resolve, proxies, limit })
     }
 
-    /// A new connection. All of it has one time limit.
+    /// Opens a connection. The time limit covers DNS, TCP, proxy, TLS and HTTP handshake together.
     pub(super) async fn connect(&self) -> Result<Sender, Cause> {
         let connecting = async {
             let stream = self.stream().await?;
-            // A server's headers fit in this many times over.
+            // hyper's default bound on a response's headers is more than enough.
             let (sender, connection) =
                 handshake(stream).await.map_err(|error| Cause::Unreachable(error.to_string()))?;
             tokio::spawn(async move {
-                // How it ends is told to whoever waits for an answer.
+                // Whoever waits for an answer gets the error.
                 let _ = connection.await;
             });
             Ok(sender)

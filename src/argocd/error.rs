@@ -1,4 +1,4 @@
-//! What goes wrong with a call, so that a person can mend it and a program can branch on it.
+//! Errors of Argo CD's API: what a person can do about them, and what a program can branch on.
 
 use super::message::Message;
 use std::fmt;
@@ -8,9 +8,9 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}: {cause}{}", advice(cause))]
 pub struct ArgoCdError {
-    /// What was tried, and where.
+    /// What was tried, with method and URL.
     pub what: String,
-    /// What came back.
+    /// Why it failed.
     pub cause: Cause,
 }
 
@@ -18,100 +18,100 @@ fn advice(cause: &Cause) -> String {
     cause.advice().map(|advice| format!("; to do: {advice}")).unwrap_or_default()
 }
 
-/// Why a call failed. Only what Argo CD itself answered, as JSON, counts as its word; anything else
-/// may come from whatever stands before it.
+/// Why a call failed. Only JSON counts as Argo CD's own answer; anything else may come from a proxy or
+/// gateway in front of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// 401: it does not take the credential now. It may be its own configuration that is broken.
+    /// 401: Argo CD doesn't accept the credential now. Its own configuration may be what is broken.
     Unauthorized(Message),
     /// 403: the account may not do this.
     Forbidden(Message),
-    /// 404: it has no such thing. A server whose configuration is broken says that too.
+    /// 404: there is no such object. A server with broken configuration answers this too.
     NotFound(Message),
-    /// 409: somebody else wrote at the same time.
+    /// 409: another write came between.
     Conflict(Message),
-    /// 429.
+    /// 429, from Argo CD or from something in front of it.
     TooManyRequests {
-        /// How long it asks to wait, where it does.
+        /// The answer's `Retry-After`, if it has one.
         retry_after: Option<Duration>,
     },
-    /// 400: it can't be asked like this.
+    /// 400: the request itself is wrong.
     Invalid(Message),
-    /// 500, code 2, of a token's creation: the account may have no API keys.
+    /// 500 with code 2 on the creation of an API key: the account lacks the capability `apiKey`.
     NoApiKeys(Message),
-    /// 500, code 2, of a token's creation: the id is taken.
+    /// 500 with code 2 on the creation of an API key: the account has a key with this id.
     IdTaken(Message),
-    /// Any other 5xx, whoever said it.
+    /// Any other 5xx, from Argo CD or from something in front of it.
     Server {
-        /// The status.
+        /// The HTTP status.
         status: u16,
-        /// What was said, where it was Argo CD.
+        /// Argo CD's message; empty if something else answered.
         message: Message,
     },
-    /// It is elsewhere. Nothing was sent there.
+    /// A redirect, which is never followed.
     Redirect {
-        /// Where.
+        /// The address in `Location`.
         to: String,
-        /// What differs.
+        /// How it differs from the address that was called.
         kind: RedirectKind,
     },
-    /// An answer that isn't Argo CD's: a page, or text.
+    /// An answer that isn't JSON, such as the page of a login proxy.
     NotArgoCd {
-        /// Its status.
+        /// The HTTP status.
         status: u16,
-        /// Its content type; may be empty.
+        /// The answer's content type; may be empty.
         content_type: String,
     },
-    /// 415: something on the way changes the content type.
+    /// 415: something in between changes the request's content type.
     UnsupportedMedia,
-    /// A status that no call answers with.
+    /// A status that Argo CD's API doesn't use.
     UnexpectedStatus(u16),
-    /// The answer began as it should and can't be read; why.
+    /// An answer with status 2xx whose body can't be used; the reason.
     Unreadable(&'static str),
-    /// No answer in time. A write may have been done, or be done later.
+    /// No answer within the time limit. A write may have been done, or be done later.
     TimedOut(Duration),
-    /// The connection broke before an answer. A write may have been done.
+    /// The connection broke before the answer was complete. A write may have been done.
     Broken(String),
-    /// No connection: nothing was sent.
+    /// No connection, so nothing was sent.
     Unreachable(String),
-    /// No connection through the proxy: nothing was sent.
+    /// No connection through the proxy, so nothing was sent.
     Proxy(String),
-    /// TLS failed: nothing was sent.
+    /// The TLS handshake failed, so nothing was sent.
     Tls(TlsFailure),
-    /// Nothing was sent, for a reason on this side.
+    /// The request couldn't be prepared on this side, so nothing was sent.
     Setup(String),
 }
 
-/// In which part another address differs.
+/// How the address in a redirect differs from the one that was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RedirectKind {
-    /// TLS is on.
+    /// https instead of http, on the same host.
     Tls,
-    /// The path.
+    /// Another path on the same server.
     Path,
-    /// Another host.
+    /// Another host, or another port.
     Host,
 }
 
-/// Why TLS failed.
+/// Why the TLS handshake failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TlsFailure {
-    /// Nothing that is trusted signed the certificate.
+    /// No trusted CA signed the certificate.
     UnknownIssuer,
-    /// The certificate is for other names.
+    /// The certificate is for other names; those.
     WrongName(String),
-    /// The certificate has expired, or isn't valid yet.
+    /// The certificate has expired or isn't valid yet; which.
     OutOfTime(String),
-    /// It serves with the certificate of a CA, which isn't itself among those that are trusted.
+    /// The server's certificate is a CA's that isn't itself trusted.
     CaAsLeaf,
-    /// The other side speaks no TLS.
+    /// The server doesn't speak TLS.
     NoTls,
     /// Anything else.
     Other(String),
 }
 
 impl Cause {
-    /// A label for metrics.
+    /// A label for metrics; see [`Cause::KINDS`].
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -138,7 +138,7 @@ impl Cause {
         }
     }
 
-    /// Every label.
+    /// Every label that [`Cause::kind`] gives.
     pub const KINDS: [&str; 20] = [
         "unauthorized",
         "forbidden",
@@ -162,7 +162,7 @@ impl Cause {
         "setup",
     ];
 
-    /// Whether a write that failed so may have been done all the same, or may still be.
+    /// Whether a write that failed like this may have been done all the same, or may still be.
     #[must_use]
     pub const fn may_have_been_done(&self) -> bool {
         matches!(
@@ -171,14 +171,14 @@ impl Cause {
         ) || matches!(self, Self::UnexpectedStatus(_))
     }
 
-    /// Whether it is certain that nothing of the call arrived anywhere.
+    /// Whether it is certain that the request reached nobody.
     #[must_use]
     pub const fn was_not_sent(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::Proxy(_) | Self::Tls(_) | Self::Setup(_))
     }
 
-    /// Whether Argo CD itself answered, as far as that can be told: with JSON, and a status that says
-    /// something about the call.
+    /// Whether Argo CD itself answered, as far as that can be told: with JSON, and a status that concerns the
+    /// call.
     #[must_use]
     pub const fn is_argocds_word(&self) -> bool {
         matches!(
@@ -187,7 +187,7 @@ impl Cause {
         )
     }
 
-    /// What to do about it, where there is something.
+    /// What a person can do about it; `None` where the error says it all.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
         Some(match self {

@@ -1,9 +1,9 @@
-//! A name that the server gave.
+//! A name that the server sent.
 
 use std::fmt;
 
-/// It is compared as it came, and can only be shown cleaned: on one line, cut, and hidden where it quotes
-/// a secret that was sent.
+/// Compared as it was sent, and shown only after cleaning: on one line, cut, and hidden if it quotes a secret
+/// that was sent to the server.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Foreign {
     came: String,
@@ -15,7 +15,7 @@ impl Foreign {
         Self { came, shown }
     }
 
-    /// Whether it is this, to the letter.
+    /// Whether the name, as it was sent, equals `name`.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
         self.came == name

@@ -1,5 +1,5 @@
-//! One request and its answer, over hyper itself: a pooling client follows redirects and picks a connection, while
-//! here a connection is a replica of Argo CD's, and a redirect is to be told of and not followed.
+//! One request and its answer, directly over hyper. A pooling client would follow redirects and choose the
+//! connection; here one connection means one replica of Argo CD, and a redirect is reported.
 
 use super::base::Base;
 use super::connect::{Connector, Sender};
@@ -23,32 +23,33 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Mutex;
 
-/// Bytes of an answer. An account's list of tokens stands in a Secret, which holds less.
+/// How many bytes of an answer are read. Its largest part is an account's list of tokens, which Argo CD keeps
+/// in a Secret, and that holds less.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
-/// So many secrets that were sent are remembered: another answer may quote them.
+/// How many sent secrets are remembered, because a later answer may quote them.
 const MAX_REMEMBERED: usize = 16;
-/// A connection that idled longer is not used again: the other side may be about to close it, and
-/// then nobody could say whether a write was done.
+/// How long an idle connection is reused. An older one may be about to be closed by the server, and then
+/// nobody could say whether a write was done.
 const MAX_IDLE: Duration = Duration::from_secs(10);
-/// A header's value that is shown is cut here.
+/// How many characters of a header's value are shown.
 const MAX_SHOWN: usize = 120;
 
-/// What is asked.
+/// One call of the API.
 pub(super) struct Call<'a> {
-    /// For people.
+    /// What it does, for error messages.
     pub(super) what: &'a str,
     pub(super) method: Method,
-    /// Below the root path, with its slash.
+    /// The path below the base URL's root path, with its slash.
     pub(super) path: &'a str,
     pub(super) body: Option<Value>,
     pub(super) token: Option<&'a SecretString>,
-    /// What else of it must not be quoted.
+    /// Another secret in the request that answers may quote, such as a password.
     pub(super) secret: Option<&'a SecretString>,
     pub(super) limit: Duration,
 }
 
-/// Calls go over one connection as long as it lasts, one after the other: behind a load balancer
-/// that keeps them at one replica, so that answers can be compared.
+/// Makes calls one after the other over one connection while it lasts. Behind a load balancer that keeps a
+/// connection at one replica, their answers can be compared.
 #[derive(Debug)]
 pub(super) struct Http {
     base: Base,
@@ -62,7 +63,7 @@ impl Http {
         Self { base, connector, idle: Mutex::new(None), sent: std::sync::Mutex::default() }
     }
 
-    /// The answer's fields that are asked for; all others are skipped.
+    /// Makes a call and reads the fields of `T` from its answer; other fields are skipped.
     pub(super) async fn call<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, ArgoCdError> {
         self.remember([call.token, call.secret].into_iter().flatten());
         let answer = tokio::time::timeout(call.limit, self.exchange(call)).await;
@@ -72,7 +73,8 @@ impl Http {
         })
     }
 
-    /// One line of the server's words, which may quote what it was ever sent.
+    /// Text of the server's as one line of at most `most` characters; hidden if it quotes a secret that was
+    /// sent.
     pub(super) fn line(&self, text: &str, most: usize) -> String {
         self.with_secrets(|secrets| text::line(text, most, secrets))
     }
@@ -106,7 +108,7 @@ impl Http {
         let response = match sender.try_send_request(request).await {
             Ok(response) => response,
             Err(mut error) => match error.take_message() {
-                // It was closed meanwhile, and not a byte was sent.
+                // The server had closed the idle connection before a byte was sent.
                 Some(request) => {
                     sender = self.connector.connect().await?;
                     sender.send_request(request).await.map_err(|error| broken(&error))?
@@ -135,7 +137,7 @@ impl Http {
             .header(USER_AGENT, concat!("argocd-auth-webhook/", env!("CARGO_PKG_VERSION")))
             .header(ACCEPT, "application/json");
         if call.method != Method::GET {
-            // Exactly this: with a charset it is refused.
+            // Argo CD refuses a content type with a charset.
             request = request.header(CONTENT_TYPE, "application/json");
         }
         if let Some(token) = call.token {
@@ -159,7 +161,7 @@ impl Http {
             if !is_json {
                 return Err(not_argocd());
             }
-            // A list would do for a struct, too.
+            // serde would read a struct from a list, too.
             if !body.trim_ascii_start().starts_with(b"{") {
                 return Err(Cause::Unreadable("it is no JSON object"));
             }
@@ -169,7 +171,7 @@ impl Http {
             });
         }
         if status.is_redirection() {
-            // What follows may be a ticket of a login page.
+            // What follows may be the ticket of a login page.
             return Err(self.redirect(header(headers, &LOCATION).split(['?', '#']).next().unwrap_or_default()));
         }
         let said = if is_json { serde_json::from_slice::<Said>(body).ok() } else { None };
@@ -179,7 +181,7 @@ impl Http {
             429 => Cause::TooManyRequests { retry_after: retry_after(headers) },
             415 => Cause::UnsupportedMedia,
             status @ 500.. => Cause::Server { status, message },
-            // From here on only Argo CD's own word counts.
+            // From here on only an answer in Argo CD's JSON counts.
             _ if said.is_none() => not_argocd(),
             401 => Cause::Unauthorized(message),
             403 => Cause::Forbidden(message),
@@ -190,7 +192,7 @@ impl Http {
         })
     }
 
-    /// An address that is given whole and is elsewhere is told from a path of this server.
+    /// Says how the target of a redirect differs from the base URL; a relative one is another path.
     fn redirect(&self, to: &str) -> Cause {
         let kind = match Base::parse(to) {
             Ok(there) if there.host != self.base.host => RedirectKind::Host,
@@ -203,7 +205,7 @@ impl Http {
     }
 }
 
-/// What hyper says when the connection ends in the middle.
+/// The error when a connection ends before its answer.
 fn broken(error: &hyper::Error) -> Cause {
     if error.is_parse() {
         return Cause::Unreadable("it is no HTTP: perhaps TLS is spoken there");
@@ -215,7 +217,7 @@ fn header<'h>(headers: &'h HeaderMap, name: &hyper::header::HeaderName) -> &'h s
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// What an answer says that is no success.
+/// The body of an answer that isn't a success.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Said {
@@ -223,7 +225,7 @@ struct Said {
     error: LenientText,
 }
 
-/// In seconds, or as a date.
+/// `Retry-After` in either of its forms, seconds or an HTTP date (RFC 9110).
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {

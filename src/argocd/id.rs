@@ -2,9 +2,9 @@
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// A UUID that nobody has had: Argo CD compares only the id of a key, so that one used twice would bring
-/// an old key back to life. Nothing where there is no randomness. (Version 4, variant 1 of RFC 9562; the
-/// crate for it would be one more, for these few lines.)
+/// A new UUID; `None` if there are no random numbers. Ids are never reused: Argo CD compares only the id of a
+/// key, so reuse would make an old key valid again. (Version 4, variant 1 of RFC 9562; a crate for it would
+/// be one more, for these few lines.)
 #[must_use]
 pub fn fresh_uuid() -> Option<String> {
     let mut bytes = [0_u8; 16];

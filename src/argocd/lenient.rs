@@ -1,9 +1,9 @@
-//! Fields of answers that may be of any shape: what isn't expected is skipped, never kept.
+//! Fields of answers that may be of any type: unexpected ones are skipped, never kept.
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// Text; nothing where it is anything else.
+/// A string; `None` for any other type.
 #[derive(Default)]
 pub(super) struct LenientText(pub(super) Option<String>);
 
@@ -16,7 +16,8 @@ impl<'de> Deserialize<'de> for LenientText {
     }
 }
 
-/// Seconds since 1970, as a number or in a string as newer gateways write it; 0 is none.
+/// A time in seconds since 1970, as a number or, as newer versions of grpc-gateway write int64, a string. 0
+/// is none.
 pub(super) fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
     let time = match from.deserialize_any(Scalar)? {
         Found::Number(number) => Some(number),

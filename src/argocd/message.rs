@@ -1,24 +1,24 @@
-//! What Argo CD says to people, cleaned of what must not be passed on.
+//! Argo CD's messages to people, cleaned of what must not be passed on.
 
 use crate::core::text::words;
 use std::fmt;
 
-/// A message is cut here.
+/// How many characters of a message are shown.
 const MAX_MESSAGE: usize = 300;
-/// A message of Argo CD for people. On one line, without anything that was sent as a secret, in whatever
-/// disguise, and without anything that looks like one. Only to be shown: its words change by version.
+/// A message of Argo CD's on one line, without anything that was sent as a secret, however encoded, and
+/// without anything that looks like one. Only for people: its wording changes between versions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Message {
     text: String,
     known: Option<Known>,
 }
 
-/// What a message is known to say, whatever of it may be shown. Argo CD has no other sign of it.
+/// Recognised messages, even if their text is hidden. Argo CD has no code for these errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Known {
-    /// The account may have no API keys.
+    /// The account lacks the capability `apiKey`.
     NoApiKeys,
-    /// The id of a key is taken.
+    /// The account has a key with this id.
     IdTaken,
 }
 
@@ -34,13 +34,13 @@ impl Known {
 }
 
 impl Message {
-    /// Takes over a text. One that quotes a secret is hidden whole.
+    /// Cleans a text. If it quotes one of `secrets`, all of it is hidden.
     #[must_use]
     pub fn new(text: &str, secrets: &[&str]) -> Self {
         Self { text: words(text, MAX_MESSAGE, secrets), known: Known::of(text) }
     }
 
-    /// The text.
+    /// The cleaned text; may be empty.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -51,7 +51,7 @@ impl Message {
     }
 }
 
-/// With a colon before it, to stand behind what was found; nothing where there is none.
+/// Displays as `: MESSAGE`, to be appended to an error; as nothing if the message is empty.
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.text.is_empty() { Ok(()) } else { write!(f, ": {}", self.text) }

@@ -1,8 +1,8 @@
 //! Argo CD's REST API: logins, accounts, API keys. Knows no Kubernetes.
 //!
-//! HTTP/1.1 over a connection of its own; redirects are not followed; every call has a time limit
-//! and every answer a bound. Errors hold what Argo CD says to people, and nothing that could be a
-//! credential. Tokens and passwords are `SecretString`s, in and out.
+//! HTTP/1.1 over a connection of its own. Redirects aren't followed; every call has a time limit and every
+//! answer a size limit. Errors carry Argo CD's messages and nothing that could be a credential. Tokens and
+//! passwords are `SecretString`s, in and out.
 
 mod base;
 mod connect;

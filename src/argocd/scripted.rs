@@ -1,5 +1,5 @@
-//! A scripted Argo CD for tests: one account with its keys in memory, as far as its API shows. It signs
-//! nothing; a token is taken if this server made it and its key is still listed.
+//! A scripted Argo CD for tests: one account, with its keys in memory. It signs nothing; a token is accepted
+//! if this server made it and its key is still listed.
 
 use super::connect::Proxies;
 use super::{Base, Server, Target};
@@ -13,28 +13,28 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 /// The account's password.
 pub const PASSWORD: &str = "correct-horse";
-/// The account.
+/// The account's name.
 pub const ACCOUNT: &str = "admin";
 
-/// What a script has a call answered with: a status and its body.
+/// Answers a call, given method, path and body, with a status and a body; `None` leaves it to the server.
 type Script = Box<dyn FnMut(&str, &str, &Value) -> Option<(u16, Value)> + Send>;
 
 #[derive(Default)]
 struct Inner {
     /// The ids of the account's keys.
     keys: Vec<String>,
-    /// `METHOD path` of each call.
+    /// Each call as `METHOD /path`.
     calls: Vec<String>,
     script: Option<Script>,
 }
 
-/// The server.
+/// A running server on a local port.
 pub struct ArgoCd {
     mock: MockServer,
     inner: Arc<Mutex<Inner>>,
 }
 
-/// A token as Argo CD makes it, but for the signature.
+/// A token in Argo CD's form, with a signature that isn't one.
 pub fn token(kind: &str, id: &str) -> String {
     let now = now();
     let claims = json!({ "iss": "argocd", "sub": format!("{ACCOUNT}:{kind}"), "jti": id, "iat": now, "nbf": now });
@@ -43,13 +43,13 @@ pub fn token(kind: &str, id: &str) -> String {
         .join(".")
 }
 
-/// Argo CD's word for something that went wrong.
+/// An error in Argo CD's form.
 pub fn refusal(status: u16, message: &str) -> (u16, Value) {
     (status, json!({ "error": message, "code": 16, "message": message }))
 }
 
 impl ArgoCd {
-    /// One with these keys.
+    /// Starts a server whose account has keys with these ids.
     pub async fn start(keys: &[&str]) -> Self {
         let keys = keys.iter().map(|id| (*id).to_owned()).collect();
         let inner = Arc::new(Mutex::new(Inner { keys, ..Inner::default() }));
@@ -62,28 +62,28 @@ impl ArgoCd {
         self.mock.uri()
     }
 
-    /// A client of it.
+    /// A client of this server.
     pub fn client(&self) -> Server {
         let base = Base::parse(&self.url()).unwrap();
         Server::new(Target { proxies: Proxies::none(), ..Target::new(base) }).unwrap()
     }
 
-    /// From now on each call (method, path, body) is shown to this first, which may answer it.
+    /// Shows each call from now on (method, path, body) to `script` first, which may answer it.
     pub fn script(&self, script: impl FnMut(&str, &str, &Value) -> Option<(u16, Value)> + Send + 'static) {
         self.inner.lock().unwrap().script = Some(Box::new(script));
     }
 
-    /// The calls since this was asked last, as `METHOD /path`.
+    /// The calls since the last time that this was asked, each as `METHOD /path`.
     pub fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.inner.lock().unwrap().calls)
     }
 
-    /// Somebody takes this key away.
+    /// Removes the key with this id, as if somebody had revoked it.
     pub fn forget(&self, id: &str) {
         self.inner.lock().unwrap().keys.retain(|known| known != id);
     }
 
-    /// The ids of its keys.
+    /// The ids of the account's keys.
     pub fn keys(&self) -> Vec<String> {
         self.inner.lock().unwrap().keys.clone()
     }
@@ -139,7 +139,7 @@ impl Inner {
     }
 }
 
-/// The session that a login gives.
+/// A session, as a login returns it.
 pub fn token_of_session() -> String {
     let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let claims = json!({ "iss": "argocd", "sub": format!("{ACCOUNT}:login"), "jti": "session" });
@@ -151,7 +151,7 @@ pub fn token_of_session() -> String {
     )
 }
 
-/// Whether a token is of the key with this id.
+/// Whether a token belongs to the key with this id.
 fn same(bearer: &str, id: &str) -> bool {
     let claims = bearer.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
     let claims: Option<Value> = claims.and_then(|bytes| serde_json::from_slice(&bytes).ok());

@@ -1,4 +1,4 @@
-//! Argo CD's calls, as far as they are needed.
+//! The calls of Argo CD's API that this program makes.
 
 use super::base::Base;
 use super::connect::{Connector, Proxies};
@@ -18,25 +18,26 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// What account names and token ids may hold beside letters and digits, and a path may too.
+/// The characters besides letters and digits that account names and token ids may have and a path takes
+/// unescaped.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*');
 
-/// A name is cut here: Kubernetes has none that is longer.
+/// How many characters of a name are shown: the longest object name of Kubernetes.
 const MAX_NAME: usize = 253;
 
-/// What an account may be able to do.
+/// The capabilities of an account that matter here.
 const CAPABILITIES: [&str; 2] = ["login", "apiKey"];
 
-/// How long things may take.
+/// Time limits of the calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// A connection, TLS and proxy included.
+    /// For opening a connection, proxy and TLS included.
     pub connect: Duration,
-    /// A call that reads.
+    /// For a call that reads.
     pub read: Duration,
-    /// A call that writes: it waits for the API server behind Argo CD.
+    /// For a call that writes: Argo CD waits for the API server in turn.
     pub write: Duration,
-    /// A login: a second of work by design, and newer servers let those of one user wait in line.
+    /// For a login: hashing takes a second by design, and newer servers queue the logins of one user.
     pub login: Duration,
 }
 
@@ -51,23 +52,23 @@ impl Default for Limits {
     }
 }
 
-/// Which server, and how it is reached.
+/// The server that is called, and how it is reached.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Its address.
+    /// The server's base URL.
     pub base: Base,
-    /// Whose certificate is believed.
+    /// How its certificate is verified, with https.
     pub tls: TlsTrust,
-    /// Where to connect to in place of the address; its name still stands for TLS and `Host`.
+    /// Connect to this address instead of the base URL's host and port; TLS and `Host` still use its name.
     pub resolve: Option<SocketAddr>,
-    /// Which proxy stands on the way.
+    /// The proxies that may be used.
     pub proxies: Proxies,
-    /// How long things may take.
+    /// Time limits of the calls.
     pub limits: Limits,
 }
 
 impl Target {
-    /// This address, with the system's roots, the environment's proxies and the usual limits.
+    /// This server, with the system's roots, the environment's proxies and the default limits.
     #[must_use]
     pub fn new(base: Base) -> Self {
         Self {
@@ -80,8 +81,8 @@ impl Target {
     }
 }
 
-/// An Argo CD server. Calls one after the other go over one connection while it lasts, so that they
-/// meet the same replica.
+/// A client of one Argo CD server. Calls share one connection while it lasts, so that they reach the same
+/// replica.
 #[derive(Debug)]
 pub struct Server {
     http: Http,
@@ -89,12 +90,12 @@ pub struct Server {
     limits: Limits,
 }
 
-/// What Argo CD says of whoever asks.
+/// What Argo CD says about the user behind a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserInfo {
-    /// Whether the token was taken. Without any login it is false, and the call succeeds all the same.
+    /// Whether the token was accepted. Without a login Argo CD answers false, with status 200.
     pub logged_in: bool,
-    /// The account.
+    /// The account's name.
     pub username: Foreign,
 }
 
@@ -109,48 +110,48 @@ struct WireUserInfo {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Account {
-    /// Its name.
+    /// The account's name.
     pub name: String,
-    /// Whether it may be used at all.
+    /// Whether the account is enabled.
     pub enabled: bool,
-    /// `login`, `apiKey`.
+    /// Those of `login` and `apiKey` that the account has.
     #[serde(deserialize_with = "nullable")]
     pub capabilities: BTreeSet<String>,
-    /// Its API keys that Argo CD knows. Being listed doesn't make a key valid.
+    /// The API keys that the account lists. Being listed doesn't make a key valid.
     #[serde(deserialize_with = "nullable")]
     pub tokens: Vec<ListedToken>,
 }
 
 impl Account {
-    /// Whether it may have API keys.
+    /// Whether the account has the capability `apiKey`.
     #[must_use]
     pub fn may_have_api_keys(&self) -> bool {
         self.capabilities.contains("apiKey")
     }
 
-    /// Whether it may log in with a password.
+    /// Whether the account has the capability `login`.
     #[must_use]
     pub fn may_log_in(&self) -> bool {
         self.capabilities.contains("login")
     }
 
-    /// The key with this id.
+    /// The listed key with this id.
     #[must_use]
     pub fn token(&self, id: &str) -> Option<&ListedToken> {
         self.tokens.iter().find(|token| token.id == id)
     }
 }
 
-/// An API key as an account lists it. Times are seconds since 1970.
+/// An API key as the account lists it. Times are seconds since 1970.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ListedToken {
-    /// Its id.
+    /// The key's id, the `jti` of its token.
     pub id: String,
-    /// When it was made.
+    /// When it was issued.
     #[serde(deserialize_with = "time")]
     pub issued_at: Option<i64>,
-    /// When it ends; `None` where it never does.
+    /// When it expires; `None` if it never does.
     #[serde(deserialize_with = "time")]
     pub expires_at: Option<i64>,
 }
@@ -171,7 +172,7 @@ struct Made {
     token: SecretText,
 }
 
-/// Zeroed when it goes.
+/// A token in an answer; its memory is zeroed when dropped.
 #[derive(Default)]
 struct SecretText(Option<SecretString>);
 
@@ -187,15 +188,15 @@ struct Answer {
     value: String,
 }
 
-/// An answer of which nothing is asked but that it came.
+/// An answer of which no field is needed.
 #[derive(Deserialize)]
 struct Done {}
 
 impl Server {
-    /// Nothing is sent yet.
+    /// A client. It connects at the first call.
     ///
     /// # Errors
-    /// The trust can't be set up.
+    /// With https, the CA's certificate can't be read, or the system has no roots.
     pub fn new(target: Target) -> Result<Self, ArgoCdError> {
         let Target { base, tls, resolve, proxies, limits } = target;
         let connector = Connector::new(&base, &tls, resolve, proxies, limits.connect)
@@ -203,27 +204,27 @@ impl Server {
         Ok(Self { http: Http::new(base.clone(), connector), base, limits })
     }
 
-    /// Its address.
+    /// The server's base URL.
     #[must_use]
     pub fn base(&self) -> &Base {
         &self.base
     }
 
-    /// Its version. Needs no login.
+    /// Argo CD's version. Needs no login.
     ///
     /// # Errors
-    /// As any call.
+    /// [`ArgoCdError`], as from any call.
     pub async fn version(&self) -> Result<String, ArgoCdError> {
         let what = "asking Argo CD for its version";
         let Version { version } = self.read(what, "/api/version", None).await?;
         if version.is_empty() { Err(self.unreadable(what, "a field is missing")) } else { Ok(self.name(&version)) }
     }
 
-    /// Logs in; gives a session. After some refusals a correct password is refused too, for minutes:
-    /// never to be tried again at once.
+    /// Logs in and returns a session's token. After some failures Argo CD refuses even the correct password
+    /// for minutes, so a failed login must not be repeated at once.
     ///
     /// # Errors
-    /// As any call; [`Cause::Unauthorized`] for whatever is wrong with the credential or the account.
+    /// As from any call. [`Cause::Unauthorized`] for anything wrong with user name, password or account.
     pub async fn login(&self, username: &str, password: &SecretString) -> Result<SecretString, ArgoCdError> {
         let what = format!("logging in to Argo CD as {username}");
         let body = json!({ "username": username, "password": password.expose_secret() });
@@ -239,10 +240,10 @@ impl Server {
         self.token(&what, self.http.call(&call).await?)
     }
 
-    /// Who Argo CD takes this token for.
+    /// The user that Argo CD takes this token for.
     ///
     /// # Errors
-    /// As any call. A token that isn't taken is normally none: see [`UserInfo::logged_in`].
+    /// As from any call. A refused token normally isn't an error: see [`UserInfo::logged_in`].
     pub async fn userinfo(&self, token: &SecretString) -> Result<UserInfo, ArgoCdError> {
         let what = "asking Argo CD who a token belongs to";
         let WireUserInfo { logged_in, username } = self.read(what, "/api/v1/session/userinfo", Some(token)).await?;
@@ -250,27 +251,27 @@ impl Server {
         Ok(UserInfo { logged_in, username: Foreign::new(username, shown) })
     }
 
-    /// An account.
+    /// Reads an account. Capabilities and token ids of unknown form are left out.
     ///
     /// # Errors
-    /// As any call.
+    /// As from any call; [`Cause::Unreadable`] if the answer is about another account.
     pub async fn account(&self, token: &SecretString, name: &str) -> Result<Account, ArgoCdError> {
         let what = format!("reading Argo CD's account {name}");
         let mut account: Account = self.read(&what, &format!("/api/v1/account/{}", segment(name)), Some(token)).await?;
         if account.name != name {
             return Err(self.unreadable(&what, "it is about another account"));
         }
-        // Others mean nothing here, and an id of no such shape is none of ours.
+        // Other capabilities mean nothing here, and a key whose id has another form isn't ours.
         account.capabilities.retain(|name| CAPABILITIES.contains(&name.as_str()));
         account.tokens.retain(|token| is_id(&token.id));
         Ok(account)
     }
 
-    /// Makes an API key with this id, which must be new: a used one brings old keys back to life.
-    /// `expires_in` is rounded down to seconds; `None` for never.
+    /// Creates an API key. Its id must never have been used: reusing one makes former keys with it valid
+    /// again. `expires_in` is rounded down to seconds; `None` means never.
     ///
     /// # Errors
-    /// As any call; see [`Cause::may_have_been_done`].
+    /// As from any call. After some errors the key may exist: see [`Cause::may_have_been_done`].
     pub async fn create_token(
         &self,
         token: &SecretString,
@@ -282,7 +283,7 @@ impl Server {
         let path = format!("/api/v1/account/{}/token", segment(account));
         let body = json!({ "id": id, "expiresIn": expires_in.map_or(0, |time| time.as_secs()) });
         let made = self.write(&what, Method::POST, &path, Some(body), token).await.map_err(|error| {
-            // Both come as 500, code 2.
+            // Argo CD answers both with 500 and code 2.
             let cause = match error.cause {
                 Cause::Server { status: 500, message } => match message.known() {
                     Some(Known::NoApiKeys) => Cause::NoApiKeys(message),
@@ -296,10 +297,10 @@ impl Server {
         self.token(&what, made)
     }
 
-    /// Revokes an API key. False if Argo CD says that there is none with this id.
+    /// Revokes an API key. False if Argo CD says that the account has none with this id.
     ///
     /// # Errors
-    /// As any call; see [`Cause::may_have_been_done`].
+    /// As from any call. After some errors the key may be gone: see [`Cause::may_have_been_done`].
     pub async fn delete_token(&self, token: &SecretString, account: &str, id: &str) -> Result<bool, ArgoCdError> {
         let what = format!("revoking API key {id} of Argo CD's account {account}");
         let path = format!("/api/v1/account/{}/token/{}", segment(account), segment(id));
@@ -310,10 +311,10 @@ impl Server {
         }
     }
 
-    /// Whether RBAC lets the token's account do this. Says no to what an account may do to itself.
+    /// Whether RBAC allows this to the token's account. False also for what every account may do to itself.
     ///
     /// # Errors
-    /// As any call; [`Cause::Invalid`] for a resource that there is none of.
+    /// As from any call; [`Cause::Invalid`] for an unknown resource.
     pub async fn can_i(
         &self,
         token: &SecretString,
@@ -328,7 +329,7 @@ impl Server {
         if value.is_empty() { Err(self.unreadable(&what, "a field is missing")) } else { Ok(value == "yes") }
     }
 
-    /// A name of the server's, as it may be shown.
+    /// A name sent by the server, cleaned so that it can be shown.
     fn name(&self, text: &str) -> String {
         self.http.line(text, MAX_NAME)
     }
@@ -365,8 +366,8 @@ impl Server {
     }
 }
 
-/// Whether it can be the id of a key that is looked at: letters, digits and a few signs. Argo CD takes any
-/// text for one.
+/// Whether a text is a possible id of the keys looked at here: letters, digits and a few signs. Argo CD
+/// itself accepts any text.
 fn is_id(text: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.:@/".contains(c);
     !text.is_empty() && text.len() <= MAX_NAME && text.chars().all(allowed)

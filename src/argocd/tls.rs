@@ -1,4 +1,4 @@
-//! Whose certificate is believed.
+//! How Argo CD's certificate is verified.
 
 use super::error::{Cause, TlsFailure};
 use crate::pki::{Doubt, GivenRoots, provider, unchecked};
@@ -7,15 +7,15 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{CertificateError, ClientConfig, Error, OtherError, RootCertStore};
 use std::sync::Arc;
 
-/// Whose certificate is believed.
+/// How Argo CD's certificate is verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum TlsTrust {
-    /// What the system's roots have signed.
+    /// Against the system's roots.
     #[default]
     SystemRoots,
-    /// What these CAs have signed: PEM, one or more.
+    /// Against these CAs: PEM, one certificate or more.
     Ca(Vec<u8>),
-    /// Any. Who sits on the way can read the password.
+    /// Not at all, so that anybody in between can read the password.
     Insecure,
 }
 
@@ -58,12 +58,12 @@ fn given(pem: &[u8]) -> Result<GivenRoots, Cause> {
     Ok(roots)
 }
 
-/// What a handshake failed for.
+/// Why a handshake failed.
 pub(super) fn failure(error: &std::io::Error) -> TlsFailure {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     match inner {
         Some(Error::InvalidCertificate(reason)) => match reason {
-            // The second: a CA of the same name signed it, with another key.
+            // `BadSignature`: a CA of the same name with another key signed it.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFailure::UnknownIssuer,
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 TlsFailure::WrongName(reason.to_string())

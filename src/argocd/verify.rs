@@ -1,8 +1,8 @@
-//! Whether a token is good: what it says of itself, and what Argo CD says of it.
+//! Whether a token is valid, by its claims and by Argo CD's answers.
 //!
-//! That Argo CD does not take a token doesn't mean that the token is dead: a server whose
-//! configuration is broken refuses every one, and takes them again once it is mended. Only beside a
-//! session of our own that is taken at the same time is a refusal a definite no: [`diagnose`].
+//! A refused token isn't necessarily dead: a server whose configuration is broken refuses all tokens, and
+//! accepts them again once it is repaired. A refusal is definite only beside a fresh session of our own that
+//! is accepted at the same time: see [`diagnose`].
 
 use super::error::{ArgoCdError, Cause};
 use super::server::{Account, Server, UserInfo};
@@ -10,16 +10,16 @@ use crate::core::token::{Claims, Flaw, Subject};
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 
-/// What Argo CD says of a token.
+/// Argo CD's answers to calls with one token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answers {
-    /// Who it takes it for.
+    /// The user that Argo CD takes the token for.
     pub userinfo: Result<UserInfo, ArgoCdError>,
-    /// The token's own account, read with it; `None` where that was not asked.
+    /// The token's own account, read with the token; `None` if the token wasn't accepted in the first place.
     pub account: Option<Result<Account, ArgoCdError>>,
 }
 
-/// Asks what [`judge`] and [`diagnose`] need to know: who the token is taken for, and if it is taken,
+/// Collects what [`judge`] and [`diagnose`] need: the user behind the token and, if the token is accepted,
 /// its account.
 pub async fn ask(server: &Server, token: &SecretString, account: &str) -> Answers {
     let userinfo = server.userinfo(token).await;
@@ -28,37 +28,37 @@ pub async fn ask(server: &Server, token: &SecretString, account: &str) -> Answer
     Answers { userinfo, account }
 }
 
-/// What is to be said of an API key.
+/// The state of an API key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Argo CD takes it, and it never expires.
+    /// Argo CD accepts it, and it never expires.
     Good,
-    /// Argo CD takes it, but there is something to mend.
+    /// Argo CD accepts it, but it isn't as it should be.
     Flawed(Flaw),
-    /// It can't be an API key: Argo CD need not be asked.
+    /// Its claims show that it isn't a usable API key; Argo CD need not be asked.
     Unfit(Flaw),
-    /// Argo CD answers, and does not take it: it is refused, or the server is broken.
+    /// Argo CD answers and doesn't accept it: the key is dead, or the server is broken.
     Refused(Refusal),
-    /// Nobody knows: there was no answer that says so.
+    /// There is no answer that would tell.
     Unknown(ArgoCdError),
 }
 
-/// How Argo CD doesn't take a key.
+/// In which way Argo CD doesn't accept a key, or accepts it only in part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It counts as no login; with what Argo CD said, where it said something.
+    /// Argo CD answers 401 or counts the key as no login; the error, if there was one.
     NotTaken(Option<ArgoCdError>),
-    /// It is taken for somebody else.
+    /// Argo CD takes it for another user; that one's name.
     OtherUser(String),
-    /// The account is disabled.
+    /// The key's account is disabled.
     Disabled,
-    /// The account may not have API keys.
+    /// The account lacks the capability `apiKey`.
     NoApiKeys,
-    /// The account doesn't list it.
+    /// The account doesn't list the key's id.
     NotListed,
-    /// The account lists it with an end.
+    /// The key has no `exp`, but the account lists it with one.
     ListedExpiring {
-        /// When, in seconds since 1970.
+        /// The listed expiry, in seconds since 1970.
         at: i64,
     },
 }
@@ -73,7 +73,7 @@ pub fn unfit(key: &Result<Claims, Flaw>, now: i64) -> Option<Verdict> {
     flaw.map(Verdict::Unfit)
 }
 
-/// Judges a key by its claims and by what Argo CD says of it.
+/// Judges a key by its claims and by Argo CD's answers.
 #[must_use]
 pub fn judge(key: &Result<Claims, Flaw>, now: i64, answers: &Answers) -> Verdict {
     let claims = match (unfit(key, now), key) {
@@ -96,7 +96,7 @@ pub fn judge(key: &Result<Claims, Flaw>, now: i64, answers: &Answers) -> Verdict
         Ok(_) => {}
     }
     let account = match &answers.account {
-        // Not asked, though the key is taken: nothing to hold against it.
+        // The account wasn't read, though the key is accepted: nothing speaks against it.
         None => return claims.flaw(now).map_or(Verdict::Good, Verdict::Flawed),
         Some(Err(error)) if matches!(error.cause, Cause::Unauthorized(_)) => {
             return Verdict::Refused(Refusal::NotTaken(Some(error.clone())));
@@ -123,59 +123,57 @@ pub fn judge(key: &Result<Claims, Flaw>, now: i64, answers: &Answers) -> Verdict
     }
 }
 
-/// What one answer says of a key, whoever asked.
+/// What the answers say about a key, regardless of who asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyAnswer {
     /// It is accepted, listed, and as it should be.
     Works,
-    /// It is accepted, and not as it should be: left alone.
+    /// It is accepted, but something about it or its account isn't right: left alone.
     Odd,
     /// Argo CD doesn't accept it.
     Refused,
-    /// Whatever stands there can't be a key, or nothing does: Argo CD need not be asked.
+    /// It is missing, or its claims show that it isn't a usable key; Argo CD need not be asked.
     Unfit,
-    /// There was no answer that says anything.
+    /// There was no answer that would tell.
     Unknown,
 }
 
-/// What one answer says of a fresh session of our own.
+/// What the answers say about a fresh session of our own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionHealth {
-    /// It is accepted for the account, which is enabled and may have API keys.
+    /// It is accepted, and its account is enabled and may have API keys.
     Accepted,
-    /// It is accepted, and the account is disabled.
+    /// It is accepted, but its account is disabled.
     Disabled,
-    /// It is accepted, and the account may not have API keys.
+    /// It is accepted, but its account lacks the capability `apiKey`.
     NoApiKeys,
-    /// Argo CD doesn't accept its own fresh session; how.
+    /// Argo CD doesn't accept the session that it just issued; in which way.
     NotAccepted(String),
-    /// There was no answer that says anything.
+    /// There was no answer that would tell.
     Unknown(ArgoCdError),
 }
 
-/// What holds of a key, by what Argo CD says of it and of a session of the same account.
+/// The health of a key, by Argo CD's answers about it and about a session of the same account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyHealth {
-    /// It works.
+    /// The key is accepted.
     Works,
-    /// A definite no: the session is accepted, and the key is not.
+    /// Definite: the session is accepted, and the key isn't.
     Dead,
-    /// The account is disabled, or may not have API keys. Its keys come back with that: to be waited
-    /// for.
+    /// The account is disabled or may not have API keys. Its keys work again once that is undone, so wait.
     Withheld(Refusal),
-    /// The session isn't accepted either: the server is broken, and says nothing about the key.
+    /// The session isn't accepted either: the server is broken, which says nothing about the key.
     ServerBroken(String),
-    /// It is accepted, and not as it should be. Not to be replaced.
+    /// The key is accepted, but something isn't right. Not to be replaced.
     Odd,
-    /// Nobody knows, for want of an answer about the session; with it, or `None` where the key itself
-    /// couldn't be asked about.
+    /// There was no answer about the session (the error), or none about the key itself (`None`).
     Unknown(Option<ArgoCdError>),
-    /// The key isn't accepted, and there is no session beside it to tell why.
+    /// The key isn't accepted, and no session was asked about.
     Undecided,
 }
 
-/// Decides what holds of a key: the one rule, for the controller and for every command. A key that
-/// isn't accepted is dead only beside a session that is, asked of the same server.
+/// Decides the health of a key. This is the only place with that rule, for the controller and every command:
+/// a refused key is dead only beside a session that the same server accepts.
 #[must_use]
 pub fn diagnose(key: KeyAnswer, session: Option<&SessionHealth>) -> KeyHealth {
     match (key, session) {
@@ -183,7 +181,7 @@ pub fn diagnose(key: KeyAnswer, session: Option<&SessionHealth>) -> KeyHealth {
         (KeyAnswer::Odd, _) => KeyHealth::Odd,
         (KeyAnswer::Unknown, _) => KeyHealth::Unknown(None),
         (KeyAnswer::Refused | KeyAnswer::Unfit, None) => KeyHealth::Undecided,
-        // What can't be a key is dead whatever the server says, but a new one is made by the server.
+        // An unfit key is dead whatever the server says, but only a working server can mint another.
         (KeyAnswer::Refused | KeyAnswer::Unfit, Some(session)) => match session {
             SessionHealth::Accepted => KeyHealth::Dead,
             SessionHealth::Disabled => KeyHealth::Withheld(Refusal::Disabled),
@@ -195,8 +193,8 @@ pub fn diagnose(key: KeyAnswer, session: Option<&SessionHealth>) -> KeyHealth {
 }
 
 impl Answers {
-    /// What they say of a fresh session of `account`. Every account may read itself: a 403 or 404 there
-    /// is a server that doesn't know its own session.
+    /// What the answers say about a fresh session of `account`. Every account may read itself, so a 403 or
+    /// 404 there comes from a server that doesn't accept its own session.
     #[must_use]
     pub fn session(&self, account: &str) -> SessionHealth {
         match &self.userinfo {
@@ -226,7 +224,7 @@ impl Answers {
 }
 
 impl Verdict {
-    /// What [`diagnose`] makes of it.
+    /// The verdict as input to [`diagnose`].
     #[must_use]
     pub const fn answer(&self) -> KeyAnswer {
         match self {
@@ -238,7 +236,7 @@ impl Verdict {
         }
     }
 
-    /// A label.
+    /// A stable name, such as `refused`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -250,7 +248,7 @@ impl Verdict {
         }
     }
 
-    /// What to do about it, where there is something and the text doesn't say it already.
+    /// What a person can do about it; `None` where the text says it already.
     #[must_use]
     pub const fn advice(&self) -> Option<&'static str> {
         match self {
@@ -282,7 +280,7 @@ impl Refusal {
     }
 }
 
-/// Without times, which are the caller's to write.
+/// Leaves out times, which callers add.
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -312,8 +310,8 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What to do about a login that was refused: it means one of several things, and only Argo CD's log
-/// says which. `None` where nobody has looked at the password.
+/// What to do about a refused login, which can mean several things that only Argo CD's log tells apart.
+/// `None` for errors in which the password wasn't looked at.
 #[must_use]
 pub const fn login_advice(error: &ArgoCdError) -> Option<&'static str> {
     if matches!(error.cause, Cause::Unauthorized(_)) { Some(LOGIN_ADVICE) } else { None }
@@ -323,10 +321,10 @@ const LOGIN_ADVICE: &str = "look whether password and account are right, and tha
                             in; after 5 refusals in 5 minutes a correct password is refused too, so wait that long \
                             before you try again";
 
-/// What a token says of itself.
+/// Reads a token's claims, without asking Argo CD.
 ///
 /// # Errors
-/// What it is instead of a token of Argo CD.
+/// What the text is instead of a JWT; see [`Claims::read`].
 pub fn claims(token: &SecretString) -> Result<Claims, Flaw> {
     Claims::read(token.expose_secret().as_bytes())
 }

@@ -1,4 +1,4 @@
-//! `account`: Argo CD's account, looked at and made fit.
+//! `account`: checks Argo CD's account, and makes it fit.
 
 use super::context::{AccessArgs, ConsentArgs, PasswordArgs, open, open_to_send, stdin_once};
 use super::output::{Outcome, ReportFormat, code, reported, runtime, shown};

@@ -1,4 +1,4 @@
-//! The flags that say which cluster is asked, as kubectl has them.
+//! The flags that choose the cluster, as in kubectl.
 
 use super::output::Failure;
 use super::parse::Maybe;
@@ -22,7 +22,7 @@ pub struct ClusterArgs {
 }
 
 impl ClusterArgs {
-    /// The namespace that a person named.
+    /// The namespace, if it was given.
     pub fn namespace(&self) -> Option<String> {
         Maybe::given(self.namespace.as_ref())
     }
@@ -31,13 +31,13 @@ impl ClusterArgs {
         Choice { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
     }
 
-    /// Whether the person named one.
+    /// Whether a kubeconfig or a context was given.
     pub const fn is_named(&self) -> bool {
         self.context.is_some() || self.kubeconfig.is_some()
     }
 
-    /// That there is no way to the cluster: wrong usage where one was named that isn't there, else a
-    /// problem.
+    /// The failure to reach the cluster: wrong usage if a kubeconfig or context was given that doesn't exist,
+    /// else a problem.
     pub fn failure(&self, error: impl Into<anyhow::Error>) -> Failure {
         let error: anyhow::Error = error.into();
         let cause = match (error.downcast_ref::<ClusterError>(), error.downcast_ref::<ContextError>()) {

@@ -1,4 +1,4 @@
-//! `completions`: a script for a shell.
+//! `completions`: prints a shell's completion script.
 
 use super::Cli;
 use super::output::{Outcome, print};

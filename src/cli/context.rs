@@ -1,4 +1,4 @@
-//! The flags that say where the cluster, the settings and Argo CD are, and whose password is used.
+//! The flags that say where cluster, settings and Argo CD are, and where a password comes from.
 
 use super::cluster::ClusterArgs;
 use super::output::{Failure, asked, say};
@@ -55,12 +55,12 @@ pub struct ConsentArgs {
 }
 
 impl AccessArgs {
-    /// Whether nothing is said of a cluster.
+    /// Whether no flag says anything about a cluster.
     pub fn names_no_cluster(&self) -> bool {
         !self.cluster.is_named() && self.cluster.namespace().is_none() && Maybe::given(self.release.as_ref()).is_none()
     }
 
-    /// Whether the settings come from standard input.
+    /// Whether the settings are read from standard input.
     pub fn reads_stdin(&self) -> bool {
         self.settings().is_some_and(|settings| settings.reads_stdin())
     }
@@ -76,10 +76,10 @@ impl AccessArgs {
     }
 }
 
-/// Finds the cluster, the settings and the way to Argo CD. With `offline` no cluster is asked.
+/// Finds the cluster, the settings and Argo CD. With `offline`, no cluster is asked.
 pub async fn open(args: &AccessArgs, offline: bool, matches: Option<&ArgMatches>) -> Result<CommandContext, Failure> {
     if let Some(url) = &args.argocd_url {
-        // Not by the parser of arguments, which quotes what it was given: a password may be in it.
+        // Not parsed by clap, whose error would quote the value, which may have a password in it.
         let base = Base::parse(url).context("--argocd-url").map_err(Failure::usage)?;
         if base.is_open() {
             say(
@@ -118,8 +118,8 @@ pub async fn open(args: &AccessArgs, offline: bool, matches: Option<&ArgMatches>
     Ok(access)
 }
 
-/// Opens it for a command that sends a credential to Argo CD, and says where it goes. Where only the
-/// cluster's `ConfigMap` leads out of the cluster, a person has to agree.
+/// Like [`open`], for a command that sends a credential to Argo CD: says where it goes, and asks for consent
+/// if only the cluster's `ConfigMap` leads out of the cluster.
 pub async fn open_to_send(
     args: &AccessArgs,
     consent: &ConsentArgs,
@@ -142,7 +142,7 @@ pub async fn open_to_send(
     Ok(access)
 }
 
-/// Of what may come from standard input, one thing does at most.
+/// Refuses a command line on which more than one thing is read from standard input.
 pub fn stdin_once(inputs: &[bool]) -> Result<(), Failure> {
     if inputs.iter().filter(|reads| **reads).count() > 1 {
         return Err(Failure::usage(anyhow::anyhow!("standard input is named twice; give one of the two as a file")));
@@ -150,7 +150,7 @@ pub fn stdin_once(inputs: &[bool]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Asks a person. Where there is none, nobody agrees.
+/// Asks a person to agree; false if there is no terminal.
 fn agrees(question: &str) -> std::io::Result<bool> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Ok(false);
@@ -161,7 +161,7 @@ fn agrees(question: &str) -> std::io::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// What a person wrote is wrong usage; what a cluster says is a problem.
+/// An error in a person's input is wrong usage, one from the cluster a problem.
 fn failed(error: ContextError) -> Failure {
     match error {
         ContextError::Settings(_) | ContextError::Address(_) => Failure::usage(error),
@@ -185,12 +185,12 @@ pub struct PasswordArgs {
 }
 
 impl PasswordArgs {
-    /// Whether a person brings it.
+    /// Whether a person types the password or pipes it in.
     pub const fn is_typed(&self) -> bool {
         self.ask_password || self.password_stdin
     }
 
-    /// Whether it is known without a cluster, or not needed.
+    /// Whether the password is known without a cluster, or not needed.
     pub const fn needs_no_cluster(&self) -> bool {
         self.password_secret.is_none()
     }

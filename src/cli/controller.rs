@@ -1,4 +1,4 @@
-//! `controller`: certificates, the credential and the pods.
+//! `controller`: reconciles certificates, credential and pods.
 
 use super::logs::{LogArgs, start_logs};
 use super::output::{Failure, Outcome, runtime};

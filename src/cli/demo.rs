@@ -1,4 +1,4 @@
-//! `demo`: see it work.
+//! `demo`: shows the webhook at work.
 
 use super::output::{Outcome, runtime};
 use argocd_auth_webhook::commands::demo;
@@ -24,7 +24,7 @@ pub fn run(args: &Demo) -> Outcome {
         let mut out = std::io::stdout();
         let colour = has_colour(&out);
         match demo::run(&mut out, colour, args.stay).await {
-            // A reader that has seen enough.
+            // The reader has seen enough, as with `| head`.
             Err(demo::DemoError::Io { error, .. }) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
             result => result?,
         }

@@ -1,4 +1,4 @@
-//! `doctor`: whether all of it is in order.
+//! `doctor`: checks whether the webhook works.
 
 use super::cluster::ClusterArgs;
 use super::output::{Failure, Outcome, ReportFormat, asked, reported, runtime};

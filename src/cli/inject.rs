@@ -1,4 +1,4 @@
-//! `inject`: manifests without a cluster.
+//! `inject`: injects into manifests, without a cluster.
 
 use super::output::{Failure, Outcome, PROBLEM, print, say};
 use super::settings::{SettingsArgs, settings};

@@ -1,4 +1,4 @@
-//! The flags of a process that logs.
+//! The flags of processes that log.
 
 use super::output::Failure;
 use argocd_auth_webhook::commands::terminal::has_colour;
@@ -23,7 +23,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// What waits to be written is written when what is returned is dropped.
+/// Starts logging. Dropping the guard writes the lines that still wait.
 pub fn start_logs(args: &LogArgs) -> Result<impl Drop, Failure> {
     let format = match args.log_format {
         LogFormat::Auto => logs::Format::Auto,

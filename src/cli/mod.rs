@@ -1,4 +1,4 @@
-//! The command line: a file for each command, with its flags and what they mean together.
+//! The command line: one file per command, with its flags and what they mean together.
 
 mod account;
 mod cluster;
@@ -49,7 +49,7 @@ pub enum Command {
     Completions(completions::Completions),
 }
 
-/// Reads the arguments, runs the command, and says how it ended.
+/// Parses the arguments, runs the command, and reports how it ended.
 pub fn run() -> ExitCode {
     pki::install();
     let matches = command().try_get_matches().unwrap_or_else(|error| misused(&error));
@@ -64,7 +64,7 @@ pub fn run() -> ExitCode {
     })
 }
 
-/// Ends with what is wrong with the arguments, without what stands where nothing belongs: it may be a password.
+/// Reports wrong arguments and exits. A stray argument isn't repeated: it may be a password.
 fn misused(error: &clap::Error) -> ! {
     if !error.use_stderr() {
         error.exit();
@@ -86,7 +86,7 @@ fn misused(error: &clap::Error) -> ! {
     std::process::exit(USAGE.into())
 }
 
-/// `matches` tell a flag that was typed from one that the environment gave.
+/// `matches` tells a flag that was typed from one taken from the environment.
 fn dispatch(command: Command, matches: Option<&ArgMatches>) -> Outcome {
     match command {
         Command::Serve(args) => serve::run(*args, matches),
@@ -104,8 +104,7 @@ fn dispatch(command: Command, matches: Option<&ArgMatches>) -> Outcome {
 const NAME: &str = "argocd-auth-webhook";
 const PLUGIN: &str = "kubectl argocd-auth";
 
-/// The command line, under the name by which it was called: `kubectl` runs `kubectl-argocd_auth` for
-/// `kubectl argocd-auth`.
+/// The command line, under the name by which it was called: `kubectl argocd-auth` runs `kubectl-argocd_auth`.
 fn command() -> clap::Command {
     let called = std::env::args_os().next().map(PathBuf::from);
     let called = called.as_deref().and_then(Path::file_stem);
@@ -115,7 +114,7 @@ fn command() -> clap::Command {
     renamed(Cli::command()).display_name(PLUGIN).bin_name(PLUGIN)
 }
 
-/// Examples show the name that a person types.
+/// Replaces the program's name in the examples by the one that a person types.
 fn renamed(mut command: clap::Command) -> clap::Command {
     if let Some(help) = command.get_after_help().map(|help| help.to_string().replace(NAME, PLUGIN)) {
         command = command.after_help(help);

@@ -1,4 +1,4 @@
-//! What every command ends with: text on standard output, words on standard error, an exit code.
+//! How every command ends: results on standard output, messages on standard error, an exit code.
 
 use anyhow::Context;
 use argocd_auth_webhook::cluster::{ClusterError, Reach};
@@ -12,12 +12,12 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
-/// A problem was found.
+/// The exit code if a problem was found.
 pub const PROBLEM: u8 = 1;
-/// Wrong usage or input.
+/// The exit code for wrong usage or input.
 pub const USAGE: u8 = 2;
 
-/// What ends a command early.
+/// Why a command ends early, with its exit code.
 pub struct Failure {
     pub error: anyhow::Error,
     pub code: u8,
@@ -43,16 +43,16 @@ pub enum ReportFormat {
     Json,
 }
 
-/// Which API server was asked, for what is said at the end.
+/// The API server that was asked, for error messages.
 static ASKED: OnceLock<String> = OnceLock::new();
 
-/// Remembers which API server is asked: an error from there names it.
+/// Remembers the API server, so that an error from it names it.
 pub fn asked(reach: &Reach) {
     let _ = ASKED.set(reach.to_string());
 }
 
 impl Failure {
-    /// What is said of it, with the API server where the error is about it.
+    /// The error message, with the API server if the error is about the cluster.
     pub fn text(&self) -> String {
         let error = &self.error;
         let about_cluster = error.is::<ClusterError>()
@@ -65,12 +65,12 @@ impl Failure {
     }
 }
 
-/// Writes a line to standard error. Where nobody can read it, the work goes on.
+/// Writes a line to standard error. Failing to write it isn't an error.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{}", printable(line, false));
 }
 
-/// Writes to standard output. A reader that has seen enough (`| head`) is no failure.
+/// Writes to standard output. A reader that has seen enough (`| head`) isn't an error.
 pub fn print(text: &[u8]) -> Outcome {
     let mut out = std::io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {
@@ -86,7 +86,7 @@ pub fn reported(report: &Report, format: ReportFormat) -> Outcome {
     Ok(code(!report.has_problem()))
 }
 
-/// Writes what a command found. Nothing that stands in it steers the terminal.
+/// Writes the result of a command, made safe for the terminal.
 pub fn shown(text: &str, json: &Value, format: ReportFormat) -> Outcome {
     match format {
         ReportFormat::Text => print(printable(text, has_colour(&std::io::stdout())).as_bytes()),
@@ -99,8 +99,8 @@ pub fn code(good: bool) -> ExitCode {
 }
 
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    // What a thread is at takes memory, and a review takes microseconds: a node of a hundred cores
-    // needs no more threads than one of four.
+    // A thread's state takes memory, and a review takes microseconds: a node with a hundred cores needs no
+    // more threads than one with four.
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)

@@ -1,17 +1,17 @@
-//! Values of flags: what is read, and what is refused.
+//! Parsers of flags' values.
 
 use argocd_auth_webhook::commands::context::SecretKey;
 use argocd_auth_webhook::resolve::is_account_name;
 use argocd_auth_webhook::settings::{duration, is_namespace_name, is_object_name};
 use std::time::Duration;
 
-/// A time above zero.
+/// A duration above zero.
 pub fn bound(text: &str) -> Result<Duration, String> {
     duration(text)?.checked_sub(Duration::from_millis(1)).ok_or("it must be above 0")?;
     duration(text)
 }
 
-/// Bytes, with the binary suffixes of Kubernetes' quantities.
+/// A number of bytes, with the binary suffixes of Kubernetes' quantities.
 pub fn size(text: &str) -> Result<usize, String> {
     let wrong = || format!("{text:?} is no size; write it as a number of bytes, or with Ki, Mi or Gi");
     let (number, shift) = [("Ki", 10), ("Mi", 20), ("Gi", 30)]
@@ -28,19 +28,19 @@ pub fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|count| (1..=MAX_COUNT).contains(count)).ok_or_else(wrong)
 }
 
-/// A namespace.
+/// The name of a namespace.
 pub fn namespace(text: &str) -> Result<String, String> {
     if is_namespace_name(text) { Ok(text.to_owned()) } else { Err(format!("no {NAMES}, at most 63")) }
 }
 
-/// An object.
+/// The name of an object.
 pub fn object(text: &str) -> Result<String, String> {
     if is_object_name(text) { Ok(text.to_owned()) } else { Err(format!("no {NAMES}, and '.', at most 253")) }
 }
 
 const NAMES: &str = "name that Kubernetes allows: lower case letters, digits and '-'";
 
-/// What a person may leave out. Empty, as an unset variable makes it, is left out too.
+/// A name that may be left out. Empty, as from an unset variable, is the same as left out.
 #[derive(Clone, Debug)]
 pub struct Maybe(Option<String>);
 
@@ -53,7 +53,7 @@ impl Maybe {
         if text.is_empty() { Ok(Self(None)) } else { object(text).map(|name| Self(Some(name))) }
     }
 
-    /// What is given of a flag.
+    /// The value of a flag, if it was given and isn't empty.
     pub fn given(flag: Option<&Self>) -> Option<String> {
         flag.and_then(|Self(name)| name.clone())
     }
@@ -71,7 +71,7 @@ pub fn password_secret(text: &str) -> Result<SecretKey, String> {
     SecretKey::parse(text, "password")
 }
 
-/// Argo CD counts in seconds, and what is far away overflows there.
+/// The life of a key, from 1 second to ten years: Argo CD counts in seconds, and would overflow.
 pub fn lasting(text: &str) -> Result<Duration, String> {
     const MAX_LIFE: Duration = Duration::from_hours(10 * 365 * 24);
     let time = duration(text)?;

@@ -1,4 +1,4 @@
-//! The flags that say where the webhook is.
+//! The flags that name the webhook's objects.
 
 use super::parse::{Maybe, object};
 use clap::Args;
@@ -27,7 +27,7 @@ pub struct PlaceArgs {
 }
 
 impl PlaceArgs {
-    /// The release that a person named.
+    /// The release, if it was given.
     pub fn release(&self) -> Option<String> {
         Maybe::given(self.release.as_ref())
     }

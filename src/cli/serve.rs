@@ -142,19 +142,19 @@ pub fn run(args: Serve, matches: Option<&ArgMatches>) -> Outcome {
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let options = Options { certificate: certificate(args.certificate, matches).await?, ..options };
-        // Before the first byte is served, so that no signal is missed.
+        // Before the first connection is served, so that no signal is missed.
         let shutdown = Shutdown::by_signals().context("listening for signals")?;
         let server = Server::bind(options, settings.injector(Engine::Webhook)).await?;
         server.run(shutdown).await?;
         Ok(ExitCode::SUCCESS)
     });
-    // A file system that hangs under the certificate's files must not hold up the end.
+    // A hanging file system under the certificate's files must not delay the end.
     runtime.shutdown_background();
     result
 }
 
-/// Where the serving certificate comes from. What a flag names counts before what the environment
-/// names.
+/// The source of the serving certificate. A source named by a flag takes precedence over one named by the
+/// environment.
 async fn certificate(args: CertificateArgs, matches: Option<&ArgMatches>) -> Result<CertificateSource, Failure> {
     let given = [args.tls_cert.is_some(), args.tls_secret.is_some(), args.tls_self_signed];
     let count = |chosen: &[bool]| chosen.iter().filter(|chosen| **chosen).count();

@@ -1,4 +1,4 @@
-//! The flags that name the settings, and what they mean together.
+//! The flags that choose and override the settings.
 
 use super::output::Failure;
 use argocd_auth_webhook::core::{Delivery, OnConflict};
@@ -75,13 +75,13 @@ impl SettingsArgs {
     }
 }
 
-/// Whether an argument was typed, not taken from the environment or a default.
+/// Whether an argument was typed, rather than taken from the environment or a default.
 pub fn by_flag(matches: Option<&ArgMatches>, id: &str) -> bool {
     matches.is_some_and(|matches| matches.value_source(id) == Some(ValueSource::CommandLine))
 }
 
-/// The settings of a command. A file that a flag names counts before one that the environment
-/// names.
+/// Loads the settings of a command. A file named by a flag takes precedence over one named by the
+/// environment.
 pub fn settings(args: &SettingsArgs, matches: Option<&ArgMatches>) -> Result<Settings, Failure> {
     let values = (!args.values.is_empty()).then(|| File::Values(args.values.clone()));
     let file = match (&args.config, values) {
@@ -105,7 +105,7 @@ pub fn settings(args: &SettingsArgs, matches: Option<&ArgMatches>) -> Result<Set
     Settings::load(file.as_ref(), overrides).map_err(Failure::usage)
 }
 
-/// The settings of a process that goes on: what is to be said of them goes to the log.
+/// Loads the settings of a server process, whose warnings are logged.
 pub fn logged_settings(args: &SettingsArgs, matches: Option<&ArgMatches>) -> Result<Settings, Failure> {
     let settings = settings(args, matches)?;
     tracing::info!("settings: {}", settings.taken());

@@ -1,4 +1,4 @@
-//! `status`: what the controller says.
+//! `status`: shows what the controller published.
 
 use super::cluster::ClusterArgs;
 use super::output::{Outcome, ReportFormat, asked, code, print, runtime, say, shown};

@@ -1,4 +1,4 @@
-//! `token`: API keys made, verified and revoked.
+//! `token`: mints, verifies and revokes API keys.
 
 use super::context::{AccessArgs, ConsentArgs, PasswordArgs, SourceArgs, open_to_send, stdin_once};
 use super::output::{Failure, Outcome, ReportFormat, code, print, reported, runtime, say, shown};

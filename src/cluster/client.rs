@@ -1,4 +1,4 @@
-//! The way to the API server, as kubectl finds it.
+//! Finds the API server as kubectl does, and makes a client of it.
 
 use super::error::{Cause, ClusterError};
 use super::login::login_words;
@@ -12,22 +12,22 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// For a connection. The API server is in the same network, or it isn't there.
+/// Bounds the TCP connection; the API server is in the same network, or unreachable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Characters of the kubeconfig's hint that are shown.
+/// How many characters of the kubeconfig's `installHint` are shown.
 const MAX_HINT: usize = 500;
 
-/// What a person says of the way; by default what kubectl would take.
+/// What a person chooses about the cluster; by default what kubectl would use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Choice {
-    /// A kubeconfig, in place of those that `KUBECONFIG` lists and of `~/.kube/config`.
+    /// The kubeconfig to use instead of those in `KUBECONFIG` or `~/.kube/config`.
     pub kubeconfig: Option<PathBuf>,
-    /// A context of it, in place of its current one.
+    /// The context to use instead of the kubeconfig's current one.
     pub context: Option<String>,
 }
 
-/// Which API server is asked, for people.
+/// The API server that was chosen; displays for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reach {
     server: String,
@@ -46,10 +46,11 @@ impl fmt::Display for Reach {
     }
 }
 
-/// A client by the kubeconfig, else by the pod's ServiceAccount, without proxies.
+/// A client by the kubeconfig, else by the pod's ServiceAccount, which never uses a proxy.
 ///
 /// # Errors
-/// There is neither, or one that can't be read.
+/// [`Cause::Setup`] if there is neither, or one that can't be read; [`Cause::Login`] if the kubeconfig's
+/// login fails.
 pub async fn client(choice: &Choice) -> Result<(Client, Reach), ClusterError> {
     let failed = |reason: String| ClusterError { what: "finding the cluster".to_owned(), cause: Cause::Setup(reason) };
     let (mut config, context, given) = match read(choice).map_err(failed)? {
@@ -60,10 +61,10 @@ pub async fn client(choice: &Choice) -> Result<(Client, Reach), ClusterError> {
         None => (in_cluster(choice).map_err(failed)?, None, None),
     };
     config.connect_timeout = Some(CONNECT_TIMEOUT);
-    // Whoever calls decides when to try again. To an eviction, 429 is an answer: a disruption budget.
+    // Callers decide about retries. For an eviction, 429 is an answer: a disruption budget.
     config.default_retry = false;
     let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-    // In the cluster the API server is never behind a proxy.
+    // Inside the cluster the API server isn't behind a proxy.
     config.proxy_url = None;
     let proxy = if context.is_some() { proxy::chosen(&config.cluster_url, given).map_err(failed)? } else { None };
     let reach = Reach { server, context, proxy: proxy.as_ref().map(ToString::to_string) };
@@ -71,21 +72,21 @@ pub async fn client(choice: &Choice) -> Result<(Client, Reach), ClusterError> {
     let login = exec.as_ref().and_then(|exec| exec.command.clone()).unwrap_or_default();
     let hint = exec.and_then(|exec| exec.install_hint).unwrap_or_default();
     let client = match proxy {
-        // In the cluster the file with its CA is read again as it changes.
+        // kube reads the CA's file inside the cluster again when it changes.
         None if reach.context.is_none() => Client::try_from(config),
         None => proxy::direct(&config, CONNECT_TIMEOUT),
         Some(proxy) => proxy.client(&config, CONNECT_TIMEOUT),
     };
     let client = client.map_err(|error| match words(&error, &login, &hint) {
-        // That is nothing that whoever named the cluster did wrong.
+        // That isn't a mistake of whoever chose the cluster.
         Some(why) => ClusterError { what: format!("logging in to {reach}"), cause: Cause::Login(why) },
         None => ClusterError { what: format!("getting ready for {reach}"), cause: Cause::Setup(error.to_string()) },
     })?;
     Ok((client, reach))
 }
 
-/// The kubeconfig, merged as kubectl does it; nothing where there is none. A file that `KUBECONFIG`
-/// lists needn't be there; one that a flag names has to be.
+/// The merged kubeconfig, as kubectl merges it; `None` if there is none. A file listed in `KUBECONFIG` may be
+/// missing; one named by a flag may not.
 fn read(choice: &Choice) -> Result<Option<Kubeconfig>, String> {
     if let Some(path) = &choice.kubeconfig {
         return read_file(path)?.map(Some).ok_or_else(|| format!("there is no kubeconfig {}", path.display()));
@@ -106,13 +107,13 @@ fn read(choice: &Choice) -> Result<Option<Kubeconfig>, String> {
     Ok(merged)
 }
 
-/// One file; nothing where there is none.
+/// Reads one file; `None` if it is missing.
 fn read_file(path: &Path) -> Result<Option<Kubeconfig>, String> {
     match Kubeconfig::read_from(path) {
         Ok(kubeconfig) => Ok(Some(kubeconfig)),
         Err(KubeconfigError::ReadConfig(error, _)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(KubeconfigError::ReadConfig(error, _)) => Err(format!("kubeconfig {}: {error}", path.display())),
-        // Its text can quote the file, which holds credentials.
+        // The parser's error can quote the file, which holds credentials.
         Err(KubeconfigError::Parse(_)) => Err(format!("kubeconfig {}: it is no kubeconfig", path.display())),
         Err(error) => Err(format!("kubeconfig {}: {error}", path.display())),
     }
@@ -131,7 +132,8 @@ async fn by_kubeconfig(
     let Some(chosen) = kubeconfig.contexts.iter().find(|candidate| candidate.name == context) else {
         return Err(format!("the kubeconfig has no context {context:?} ({names})"));
     };
-    // The library would hold NO_PROXY against the proxy and not against the server: it isn't asked.
+    // kube would match `NO_PROXY` against the proxy instead of the server, so `proxy-url` is taken away from
+    // it.
     let user = chosen.context.as_ref().and_then(|context| context.user.clone());
     let user = kubeconfig.auth_infos.iter().find(|candidate| Some(&candidate.name) == user.as_ref());
     let user = user.and_then(|user| user.auth_info.as_ref());
@@ -150,7 +152,7 @@ async fn by_kubeconfig(
     Ok((config, context, proxy.filter(|proxy| !proxy.is_empty())))
 }
 
-/// A server without a scheme is what kubectl makes of it: over TLS where anything is said of that.
+/// Adds a missing scheme as kubectl does: https if the kubeconfig has anything about TLS, else http.
 fn with_scheme(cluster: &mut Cluster, has_certificate: bool) {
     let tls = has_certificate
         || cluster.certificate_authority.is_some()
@@ -172,8 +174,8 @@ fn in_cluster(choice: &Choice) -> Result<Config, String> {
     })
 }
 
-/// Why the kubeconfig's login failed, if it is that. `login` is the program by which it logs in, and `hint` what
-/// the kubeconfig says of where to get it.
+/// Why the kubeconfig's login failed; `None` for any other error. `login` is the exec plugin's command, and
+/// `hint` its `installHint`.
 fn words(error: &kube::Error, login: &str, hint: &str) -> Option<String> {
     let kube::Error::Auth(error) = error else { return None };
     let by = if login.is_empty() {

@@ -1,4 +1,4 @@
-//! Who is behind a Service.
+//! The endpoints behind a Service.
 
 use super::error::{ClusterError, call};
 use k8s_openapi::api::core::v1::Service;
@@ -8,26 +8,26 @@ use kube::{Api, Client};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-/// One address of a Service, whether or not it is ready.
+/// One endpoint of a Service, ready or not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ServiceEndpoint {
-    /// Where its pod listens.
+    /// The address and port that its pod listens on.
     pub address: SocketAddr,
-    /// The pod, if it is one.
+    /// The pod's name; `None` if the endpoint isn't a pod.
     pub pod: Option<String>,
-    /// Whether it takes new connections.
+    /// Whether the endpoint takes new connections.
     pub ready: bool,
 }
 
 impl ServiceEndpoint {
-    /// For people.
+    /// `POD (ADDRESS)`, or the address if the endpoint isn't a pod.
     #[must_use]
     pub fn name(&self) -> String {
         self.pod.as_ref().map_or_else(|| self.address.to_string(), |pod| format!("{pod} ({})", self.address))
     }
 }
 
-/// The endpoints behind this port of a Service: ready, unready and terminating ones.
+/// The endpoints behind this port of a Service, whether ready, unready or terminating.
 ///
 /// # Errors
 /// The Service or its EndpointSlices can't be read.
@@ -40,7 +40,7 @@ pub async fn endpoints(
     let services: Api<Service> = Api::namespaced(client.clone(), namespace);
     let found = call(&format!("reading Service {namespace}/{service}"), services.get(service)).await?;
     let ports = found.spec.and_then(|spec| spec.ports).unwrap_or_default();
-    // Slices know a port by its name; the one port of a Service may have none.
+    // EndpointSlices refer to a port by its name, which may be missing if the Service has one port.
     let name = ports.iter().find(|candidate| candidate.port == i32::from(port)).map(|port| port.name.clone());
     let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), namespace);
     let of_service = ListParams::default().labels(&format!("kubernetes.io/service-name={service}"));
@@ -64,9 +64,9 @@ pub async fn endpoints(
         for endpoint in slice.endpoints.unwrap_or_default() {
             let pod = endpoint.target_ref.filter(|target| target.kind.as_deref() == Some("Pod"));
             let pod = pod.and_then(|target| target.name);
-            // Unknown counts as ready, says the API.
+            // The API says to take an unknown condition for ready.
             let ready = endpoint.conditions.and_then(|conditions| conditions.ready).unwrap_or(true);
-            // All addresses of one endpoint are the same pod's; the API says to use the first.
+            // All addresses of an endpoint belong to one pod; the API says to use the first.
             if let Some(address) = endpoint.addresses.first().and_then(|text| text.parse::<IpAddr>().ok()) {
                 found.insert(ServiceEndpoint { address: SocketAddr::new(address, number), pod, ready });
             }

@@ -1,4 +1,4 @@
-//! What goes wrong with a call.
+//! Errors of calls to the API server.
 
 use super::login::login_words;
 use crate::core::text::{innermost, words};
@@ -7,51 +7,52 @@ use std::fmt;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Characters of what an API server says that are passed on.
+/// How many characters of an API server's message are kept.
 const MAX_MESSAGE: usize = 1000;
 
-/// For one call, a watch apart. Less than the Lease's reserve: a write that was begun in time ends
-/// before somebody else may begin one.
+/// Bounds one call, watches apart. Shorter than the Lease's reserve: a write that began in time ends before
+/// another process may begin one.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// How long a person's command waits for an API server that has just started, and how often it looks.
+/// How long a command retries while the API server has just started, and the delay between two tries.
 const MAX_PATIENCE: Duration = Duration::from_secs(10);
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 
-/// Why a call failed. Never quotes what an object holds.
+/// Why a call failed. Never quotes an object's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// There is no way to a cluster.
+    /// No usable kubeconfig or ServiceAccount, so nothing was asked.
     Setup(String),
-    /// The kubeconfig's login fails, before the API server is asked.
+    /// The kubeconfig's login failed, so the API server wasn't asked.
     Login(String),
-    /// No such object.
+    /// 404: there is no such object.
     NotFound,
-    /// The object has changed since it was read, or is there already.
+    /// 409: the object has changed since it was read, or exists already.
     Conflict,
-    /// The API server doesn't know who asks.
+    /// 401: the API server doesn't accept the credential.
     Unauthorized(String),
-    /// The account may not do this.
+    /// 403: a permission is missing.
     Forbidden(String),
-    /// The API server doesn't take it.
+    /// Any other 4xx: the API server rejects the request.
     Refused(String),
-    /// The API server has no answer now.
+    /// No connection, no answer in time, or status 410, 429 or 5xx. Also 403 by an API server that has just
+    /// started.
     Unavailable(String),
-    /// The answer can't be read.
+    /// The answer can't be parsed.
     Unreadable,
-    /// Another process holds the Lease, or nobody knows who does.
+    /// This process doesn't hold the Lease, so it didn't write.
     NotLeading,
-    /// An object of this name is there, and it is somebody else's.
+    /// An object of this name exists, and lacks our labels.
     NotOurs,
 }
 
 impl Cause {
-    /// Whether an API server said so that doesn't know its roles yet.
+    /// Whether an API server refused that hasn't loaded its roles yet.
     fn is_of_a_beginner(&self) -> bool {
         matches!(self, Self::Unavailable(reason) if reason.starts_with("status 403"))
     }
 
-    /// A label for metrics.
+    /// A label for metrics; see [`Cause::KINDS`].
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -69,7 +70,7 @@ impl Cause {
         }
     }
 
-    /// Every label.
+    /// Every label that [`Cause::kind`] gives.
     pub const KINDS: [&str; 11] = [
         "setup",
         "login",
@@ -96,7 +97,7 @@ impl fmt::Display for Cause {
             }
             Self::Forbidden(message) => write!(f, "not allowed: {message}; check the account's Role"),
             Self::Refused(message) => write!(f, "refused: {message}"),
-            // It did answer.
+            // The API server did answer, so it isn't called unreachable.
             Self::Unavailable(reason) if reason.starts_with("status ") => {
                 write!(f, "the API server can't do it now: {reason}")
             }
@@ -114,9 +115,9 @@ impl fmt::Display for Cause {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}: {cause}")]
 pub struct ClusterError {
-    /// What was tried.
+    /// What was tried, with the object's kind and name.
     pub what: String,
-    /// What came back.
+    /// Why it failed.
     pub cause: Cause,
 }
 
@@ -130,7 +131,7 @@ impl From<&kube::Error> for Cause {
     fn from(error: &kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => {
-                // A webhook of somebody's may have refused, and quote what was written.
+                // Another admission webhook may have refused, and quote what was written.
                 let message = words(&status.message, MAX_MESSAGE, &[]);
                 match status.code {
                     404 => Self::NotFound,
@@ -138,12 +139,12 @@ impl From<&kube::Error> for Cause {
                     403 if lacks_roles(&status.message) => Self::Unavailable(format!("status 403: {message}")),
                     401 => Self::Unauthorized(message),
                     403 => Self::Forbidden(message),
-                    // 410: a watch that is too old. 429: too many requests.
+                    // 410: a watch's version is too old. 429: a rate limit.
                     410 | 429 | 500.. => Self::Unavailable(format!("status {}: {message}", status.code)),
                     _ => Self::Refused(message),
                 }
             }
-            // Its text can quote a Secret.
+            // The parser's error can quote a Secret.
             kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Self::Unreadable,
             other => match login_error(other) {
                 Some(error) => Self::Login(login_words(error)),
@@ -153,13 +154,13 @@ impl From<&kube::Error> for Cause {
     }
 }
 
-/// The `ClusterRole`s that an API server makes again whenever it starts, beside those of `system:`.
+/// The `ClusterRole`s that an API server restores when it starts, besides those that begin with `system:`.
 const OWN_ROLES: [&str; 4] = ["cluster-admin", "admin", "edit", "view"];
 
 /// Whether an API server refuses because it knows a binding and not yet its role. One that has just started
 /// says `RBAC: [clusterrole.rbac.authorization.k8s.io "system:discovery" not found, role…]` while its caches
-/// fill, and allows the same call a moment later. A binding whose `ClusterRole` somebody deleted stands in every
-/// refusal for ever, so of those only the API server's own count: it makes them again whenever it starts.
+/// fill, and allows the same call a moment later. A binding to a deleted `ClusterRole` appears in every
+/// refusal forever, so of those only the ones count that the API server itself restores.
 fn lacks_roles(message: &str) -> bool {
     let missing = message.rsplit_once("RBAC: ").map_or("", |(_, missing)| missing);
     let mut missing = missing.trim_matches(['[', ']']).split(", ").filter_map(|entry| entry.strip_suffix(" not found"));
@@ -170,7 +171,7 @@ fn lacks_roles(message: &str) -> bool {
     })
 }
 
-/// What went wrong with the kubeconfig's login, which is done again when it has run out.
+/// Finds a failure of the kubeconfig's login, which is repeated when its token expires.
 fn login_error(error: &kube::Error) -> Option<&AuthError> {
     let mut error: &(dyn std::error::Error + 'static) = error;
     loop {
@@ -184,19 +185,19 @@ fn login_error(error: &kube::Error) -> Option<&AuthError> {
     }
 }
 
-/// Makes a call, with a time limit.
+/// Makes a call, bounded by `CALL_TIMEOUT`.
 ///
 /// # Errors
-/// It failed, or took too long.
+/// The call failed or took too long ([`Cause::Unavailable`]).
 pub async fn call<T>(what: &str, calling: impl Future<Output = kube::Result<T>>) -> Result<T, ClusterError> {
     call_within(CALL_TIMEOUT, what, calling).await
 }
 
-/// Makes a call that reads, for a person's command. An API server that has just started and doesn't know its
-/// roles yet is asked again for a while.
+/// Makes a call that reads, for a command. Retries for up to `MAX_PATIENCE` while the API server has just
+/// started and hasn't loaded its roles.
 ///
 /// # Errors
-/// It failed, or took too long.
+/// The last try failed or took too long.
 pub async fn call_patiently<T, F>(what: &str, calling: impl Fn() -> F) -> Result<T, ClusterError>
 where
     F: Future<Output = kube::Result<T>>,
@@ -212,10 +213,10 @@ where
     }
 }
 
-/// Makes a call that may take longer than others.
+/// Makes a call with its own time limit.
 ///
 /// # Errors
-/// It failed, or took too long.
+/// The call failed or took too long ([`Cause::Unavailable`]).
 pub async fn call_within<T>(
     limit: Duration,
     what: &str,
@@ -235,7 +236,7 @@ mod tests {
     use super::Cause;
     use kube::core::Status;
 
-    /// A refusal as an API server words it.
+    /// A refusal with this reason, as an API server words it.
     fn refused(reason: &str) -> Cause {
         let message = format!(
             "secrets \"r-ca\" is forbidden: User \"system:serviceaccount:runtime:controller\" cannot get resource \

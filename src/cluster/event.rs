@@ -1,5 +1,5 @@
-//! Events: what `kubectl describe` shows. kube's recorder also patches Events, which the Role doesn't allow, and cuts
-//! no note.
+//! Creates Events, which `kubectl describe` shows. kube's recorder isn't used: it also patches Events, which
+//! the Role doesn't allow, and doesn't cut notes.
 
 use super::error::{ClusterError, call};
 use super::write::FIELD_MANAGER;
@@ -10,23 +10,23 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
 use kube::{Api, Client};
 
-/// The longest note that `events.k8s.io/v1` takes, in bytes: the API server's validation counts them so.
+/// The longest note that the API server takes in `events.k8s.io/v1`, in bytes.
 const MAX_NOTE: usize = 1024;
 
-/// Something worth telling.
+/// An Event to be created.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// In `CamelCase`, for machines.
+    /// Why it was emitted, in `CamelCase`, for programs.
     pub reason: &'static str,
-    /// What was done, in `CamelCase`.
+    /// What was done, in `CamelCase`, for programs.
     pub action: &'static str,
-    /// For people. No secret value.
+    /// The text for people. Never holds a secret value.
     pub note: String,
-    /// Whether somebody should look.
+    /// Whether its type is `Warning` instead of `Normal`.
     pub warning: bool,
 }
 
-/// Creates an Event about an object of this namespace.
+/// Creates an Event about `about`, in that object's namespace. `instance` is the reporting process.
 ///
 /// # Errors
 /// The call failed.

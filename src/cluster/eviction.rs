@@ -1,4 +1,4 @@
-//! Taking a pod away, so that its workload makes another one.
+//! Evicts or deletes a pod, so that its workload creates another one.
 
 use super::error::{ClusterError, call};
 use k8s_openapi::api::core::v1::Pod;
@@ -8,26 +8,26 @@ use kube::api::{DeleteParams, PostParams};
 use kube::{Api, Client};
 use serde_json::Value;
 
-/// How it went.
+/// The result of evicting or deleting a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Removal {
-    /// It is on its way out.
+    /// The pod terminates.
     Yes,
-    /// It is gone, or another one has its name.
+    /// The pod is gone already, or another one has its name.
     Gone,
-    /// A disruption budget doesn't allow it now.
+    /// A disruption budget doesn't allow the eviction now; the API server's message.
     Budget(String),
 }
 
-/// Evicts the pod with this name and uid: disruption budgets hold.
+/// Evicts the pod with this name and uid. Disruption budgets are respected.
 ///
 /// # Errors
 /// The call failed.
 pub async fn evict(client: &Client, namespace: &str, name: &str, uid: &str) -> Result<Removal, ClusterError> {
     let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let what = format!("evicting pod {namespace}/{name}");
-    // Not by the client's own `evict`, which writes `delete_options`: the API server doesn't know the
-    // field, and evicts whatever has the name.
+    // Not by kube's `evict`, which writes the options as `delete_options`: the API server ignores that field,
+    // and with it the uid.
     let eviction = Eviction {
         metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
         delete_options: Some(DeleteOptions {
@@ -44,7 +44,7 @@ pub async fn evict(client: &Client, namespace: &str, name: &str, uid: &str) -> R
     call(&what, evicting).await
 }
 
-/// Deletes the pod with this name and uid.
+/// Deletes the pod with this name and uid. Disruption budgets don't apply.
 ///
 /// # Errors
 /// The call failed.

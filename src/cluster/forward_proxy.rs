@@ -1,5 +1,5 @@
-//! The way through a proxy to a server that is spoken to in plain HTTP: the proxy gets whole requests, with
-//! whole URLs, and no `CONNECT`, which many allow for TLS only.
+//! Sends requests for a server in plain HTTP through a proxy. The proxy gets absolute URLs instead of
+//! `CONNECT`, which many proxies allow only for TLS.
 
 use hyper::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tower::Service;
 
-/// Connects to the proxy, wherever the request goes.
+/// A connector that always connects to the proxy, whatever the request's URL.
 #[derive(Clone)]
 pub(super) struct ForwardProxy<C> {
     pub proxy: Uri,
@@ -36,11 +36,11 @@ where
     }
 }
 
-/// A connection to a proxy that forwards.
+/// A connection to a forwarding proxy.
 pub(super) struct Forwarded<T>(T);
 
 impl<T: Connection> Connection for Forwarded<T> {
-    /// By this the client writes whole URLs.
+    /// Marks the connection as proxied, which makes hyper's client write absolute URLs.
     fn connected(&self) -> Connected {
         self.0.connected().proxy(true)
     }

@@ -1,10 +1,10 @@
-//! One writer: a Lease that one process holds.
+//! Leader election: a Lease that at most one process holds.
 //!
-//! As Kubernetes' own leader election does it: whoever sees the Lease unchanged for its duration, by
-//! its own clock, may take it. Nobody's clock is compared with anybody else's.
+//! Works like Kubernetes' own leader election: a process that has seen the Lease unchanged for its duration,
+//! by its own clock, may take it. Clocks of different processes are never compared.
 //!
-//! No library: those at hand (`kubert`, `kube-lease-manager`) compare the Lease's times with their own
-//! clock, and say that they lead, not until when a write may begin.
+//! No library, because those at hand (`kubert`, `kube-lease-manager`) compare the Lease's times with the
+//! local clock, and tell whether a process leads, but not until when it may begin a write.
 
 use super::error::{CALL_TIMEOUT, Cause, ClusterError, call};
 use super::write::{FIELD_MANAGER, ensure, merge_if};
@@ -16,19 +16,20 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-/// How long others wait after the last renewal.
+/// How long other candidates wait after the last renewal; written as `leaseDurationSeconds`.
 const LEASE_DURATION: Duration = Duration::from_secs(15);
-/// How often it is renewed.
+/// The delay between two renewals.
 const RENEW_INTERVAL: Duration = Duration::from_secs(5);
-/// How soon a failed renewal is tried again.
+/// The delay after a failed renewal. A candidate looks at the Lease at twice this delay.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
-/// After the last renewal no write begins from here on; what was begun ends within the rest.
+/// How long after a renewal a write may begin. What has begun by then ends within [`LEASE_DURATION`].
 const RENEW_DEADLINE: Duration = Duration::from_secs(10);
-/// The longest duration that is believed of a holder. What holds our Lease is this program, which writes
-/// [`LEASE_DURATION`]; four times that leaves room for another version of it, and an absurd one, which whoever
-/// may patch the Lease can write, stops us for a minute and not for ever.
+/// The longest `leaseDurationSeconds` of another holder that is believed. Other processes of this program
+/// write [`LEASE_DURATION`]; four times that leaves room for another version. An absurd one, which anybody
+/// who may patch the Lease can write, holds us up for a minute instead of forever.
 const MAX_DURATION: Duration = Duration::from_mins(1);
-/// What carries this label, with [`FIELD_MANAGER`], is a release's of ours. Nothing else is adopted.
+/// The label that, with value [`FIELD_MANAGER`], marks an object as a release's of ours. No other Lease is
+/// adopted.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 const _: () = assert!(
@@ -40,7 +41,7 @@ const _: () = assert!(
     "a write ends before the Lease does"
 );
 
-/// Whether this process may write.
+/// Whether this process leads, and so may write. Clones follow the same [`LeaderElector`].
 #[derive(Clone, Debug)]
 pub struct Leadership(watch::Receiver<Option<Instant>>);
 
@@ -51,7 +52,7 @@ impl Leadership {
         self.0.borrow().is_some_and(|until| Instant::now() < until)
     }
 
-    /// Waits until a write may begin.
+    /// Waits until a write may begin: until this process leads.
     pub async fn granted(&mut self) {
         while !self.may_write() {
             if self.0.changed().await.is_err() {
@@ -62,19 +63,19 @@ impl Leadership {
 }
 
 impl Leadership {
-    /// One that a test grants and takes away.
+    /// A leadership that a test grants and takes away.
     #[cfg(test)]
     pub(crate) fn scripted() -> (watch::Sender<Option<Instant>>, Self) {
         let (until, granted) = watch::channel(None);
         (until, Self(granted))
     }
 
-    /// Waits until no write may begin any more.
+    /// Waits until no write may begin any more: the Lease was lost, or its renewals failed for too long.
     pub async fn lost(&mut self) {
         loop {
             let until = *self.0.borrow_and_update();
             let Some(until) = until.filter(|until| Instant::now() < *until) else { return };
-            // A renewal moves the end. Nobody renews what nobody holds any more.
+            // A renewal moves the deadline. If the elector is gone, nobody renews any more.
             if let Ok(Err(_)) = timeout_at(until, self.0.changed()).await {
                 return sleep_until(until).await;
             }
@@ -82,7 +83,7 @@ impl Leadership {
     }
 }
 
-/// Takes and keeps the Lease.
+/// Acquires the Lease and keeps renewing it.
 pub struct LeaderElector {
     api: Api<Lease>,
     namespace: String,
@@ -90,14 +91,14 @@ pub struct LeaderElector {
     identity: String,
     metadata: Value,
     until: watch::Sender<Option<Instant>>,
-    /// The version that was written or seen last, and since when it has been so.
+    /// The Lease's `resourceVersion` last seen or written, and since when it has been that.
     seen: Option<(String, Instant)>,
     held: bool,
 }
 
 impl LeaderElector {
-    /// A keeper for the Lease of this name. `metadata` holds the labels and the owner of one that is
-    /// made.
+    /// An elector for the Lease of this name. `metadata` (name, labels, owner) is for a Lease that has to be
+    /// created.
     #[must_use]
     pub fn new(client: Client, namespace: &str, name: &str, identity: String, metadata: Value) -> (Self, Leadership) {
         let (until, granted) = watch::channel(None);
@@ -114,7 +115,7 @@ impl LeaderElector {
         (keeper, Leadership(granted))
     }
 
-    /// Takes the Lease when it is free and keeps it, for ever.
+    /// Runs the election forever: acquires the Lease when it is free, then renews it.
     pub async fn keep(&mut self) {
         let mut failing = false;
         loop {
@@ -125,7 +126,7 @@ impl LeaderElector {
                     if self.held { RENEW_INTERVAL } else { RETRY_DELAY * 2 }
                 }
                 Err(error) => {
-                    // Nothing new is begun until a renewal succeeds, though nobody else may begin yet.
+                    // Begin nothing until a renewal succeeds, though nobody else may begin either.
                     self.until.send_replace(None);
                     if !failing {
                         tracing::warn!(%error, lease = self.name, "can't renew the Lease; nothing is written meanwhile");
@@ -142,7 +143,7 @@ impl LeaderElector {
         }
     }
 
-    /// Gives the Lease back, so that a successor needn't wait.
+    /// Gives up the Lease, so that a successor need not wait for it to expire.
     pub async fn release(&mut self) {
         self.until.send_replace(None);
         let Some((version, _)) = self.seen.take().filter(|_| self.held) else { return };
@@ -161,7 +162,7 @@ impl LeaderElector {
         {
             return match self.write(&version, false).await {
                 Err(error) if error.cause == Cause::Conflict || error.cause == Cause::NotFound => {
-                    // Somebody else wrote it. Whether they took it is for the next look to say.
+                    // Another process wrote it. The next round finds out whether that one took it.
                     self.lose();
                     Ok(())
                 }
@@ -190,7 +191,7 @@ impl LeaderElector {
         let spec = lease.spec.unwrap_or_default();
         let holder = spec.holder_identity.unwrap_or_default();
         let lasts = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-        // Not less than a holder of ours counts on, whatever somebody wrote there.
+        // At least what holders of this program rely on, whatever is written there.
         let lasts =
             lasts.map_or(LEASE_DURATION, |lasts| Duration::from_secs(lasts).clamp(LEASE_DURATION, MAX_DURATION));
         let over = since.elapsed() >= lasts;
@@ -235,7 +236,7 @@ impl LeaderElector {
                 Ok(())
             }
             Err(error) => {
-                // Past its duration it may be anybody's.
+                // Once it has expired, another process may hold it.
                 if self.held && self.seen.as_ref().is_none_or(|(_, since)| since.elapsed() >= LEASE_DURATION) {
                     self.lose();
                 }

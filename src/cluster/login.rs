@@ -1,10 +1,10 @@
-//! What goes wrong with a kubeconfig's login, for people.
+//! Messages about failed logins of a kubeconfig.
 
 use crate::core::text::words;
 use kube::client::AuthError;
 
-/// Without what the program printed, where its token stands, and without its arguments, which can hold
-/// credentials.
+/// Says why a login failed. Leaves out the plugin's standard output, which holds the token, and its
+/// arguments, which can hold credentials.
 pub(super) fn login_words(error: &AuthError) -> String {
     match error {
         AuthError::AuthExecRun { out, .. } => {

@@ -1,7 +1,7 @@
-//! The Kubernetes calls that several rooms share. Knows no Argo CD.
+//! The Kubernetes calls that several rooms share. Knows nothing of Argo CD.
 //!
-//! Every call has a time limit, and every error says what was tried, what came back and what to do,
-//! without quoting what an object holds.
+//! Every call has a time limit. Errors say what was tried, why it failed and what to do, and never quote an
+//! object's content.
 
 mod client;
 mod endpoints;
@@ -37,9 +37,9 @@ use std::str::FromStr;
 /// A namespaced object's name, as `NAMESPACE/NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
-    /// Its namespace.
+    /// The object's namespace.
     pub namespace: String,
-    /// Its name.
+    /// The object's name.
     pub name: String,
 }
 

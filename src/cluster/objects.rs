@@ -1,4 +1,4 @@
-//! Objects of ours: found or not, made with an owner, named in Events.
+//! Reads and creates objects of this program's, and names them in Events.
 
 use super::error::{ClusterError, call};
 use super::owner::owner_reference;
@@ -11,10 +11,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt::Debug;
 
-/// Reads an object, always fresh; nothing where there is none.
+/// Reads an object from the API server, uncached; `None` if there is none.
 ///
 /// # Errors
-/// The call failed.
+/// The call failed otherwise than by status 404.
 pub async fn find<K>(client: &Client, namespace: &str, name: &str) -> Result<Option<K>, ClusterError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
@@ -23,8 +23,8 @@ where
     call(&format!("reading {} {namespace}/{name}", K::kind(&())), api.get_opt(name)).await
 }
 
-/// The ServiceAccount of this name as an owner, if there is one to be found. What is made doesn't wait
-/// for it: an owner is given later.
+/// The owner reference for what this program creates: the ServiceAccount of this name. `None` if it can't be
+/// read, which is logged; objects are created without an owner then, and get it later.
 pub async fn find_owner(client: &Client, namespace: &str, account: Option<&str>) -> Option<OwnerReference> {
     match owner_reference(client, namespace, account?).await {
         Ok(owner) => Some(owner),
@@ -35,8 +35,8 @@ pub async fn find_owner(client: &Client, namespace: &str, account: Option<&str>)
     }
 }
 
-/// Makes sure that an object is there, as [`ensure`] does. `metadata` has its name, namespace and labels;
-/// `rest` what else it can't be made without.
+/// Makes sure that an object exists, as [`ensure`] does. `metadata` holds its name, namespace and labels,
+/// `rest` the other fields without which it can't be created.
 ///
 /// # Errors
 /// The call failed.
@@ -60,7 +60,7 @@ where
     ensure(api, what, &name, &rest).await
 }
 
-/// An object as Events name it. `kind` is its API version and its kind; without a `uid` an Event is
+/// A reference to an object, for Events. `kind` is its API version and kind. Without a `uid` the Event is
 /// about whatever has the name.
 #[must_use]
 pub fn object_reference(kind: (&str, &str), namespace: &str, name: &str, uid: Option<&str>) -> ObjectReference {

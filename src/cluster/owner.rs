@@ -1,13 +1,13 @@
-//! Who takes our objects along when they go.
+//! Owner references, by which the objects that this program creates are deleted with the release.
 
 use super::error::{ClusterError, call};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::{Api, Client};
 
-/// A reference to this ServiceAccount. The chart owns it, so that uninstalling takes along what
-/// carries the reference. Without `blockOwnerDeletion`: setting that needs a permission on the
-/// owner's finalizers, and nothing is to be blocked.
+/// An owner reference to this ServiceAccount. The chart owns the ServiceAccount, so uninstalling it deletes
+/// what carries the reference. Without `blockOwnerDeletion`: setting that needs a permission on the owner's
+/// finalizers.
 ///
 /// # Errors
 /// The ServiceAccount can't be read.
@@ -23,7 +23,7 @@ pub async fn owner_reference(client: &Client, namespace: &str, name: &str) -> Re
     })
 }
 
-/// Whether the object carries this reference.
+/// Whether the object has an owner reference with this uid.
 #[must_use]
 pub fn has_owner(metadata: &ObjectMeta, owner: &OwnerReference) -> bool {
     metadata.owner_references.iter().flatten().any(|held| held.uid == owner.uid)

@@ -1,8 +1,8 @@
-//! Proxies on the way to the API server: the kubeconfig's `proxy-url`, or what `HTTPS_PROXY`,
-//! `HTTP_PROXY` and `NO_PROXY` say, as kubectl reads them.
+//! Proxies between a command and the API server: the kubeconfig's `proxy-url`, or `HTTPS_PROXY`, `HTTP_PROXY`
+//! and `NO_PROXY`, as kubectl reads them.
 //!
-//! kube's own way there holds `NO_PROXY` against the proxy's name and verifies an https proxy by the
-//! cluster's CA, so the connection is made here; the rest of the client is kube's.
+//! kube itself matches `NO_PROXY` against the proxy's name and verifies an https proxy by the cluster's CA.
+//! So the connection is made here; the rest of the client is kube's.
 
 use super::forward_proxy::ForwardProxy;
 use crate::pki::GivenRoots;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tower::{BoxError, Service, ServiceBuilder};
 
-/// A proxy. Its user and password are in no text of it.
+/// A proxy. Neither `Debug` nor `Display` shows its user and password.
 #[derive(Debug)]
 pub(super) struct Proxy {
     uri: Uri,
@@ -40,11 +40,11 @@ impl fmt::Display for Proxy {
     }
 }
 
-/// The proxy for this server, if there is one. `given` is the kubeconfig's: it holds for its cluster
-/// whatever the environment says.
+/// The proxy for this server; `None` for a direct connection. `given` is the kubeconfig's `proxy-url`, which
+/// overrides the environment.
 ///
 /// # Errors
-/// It is none that can be used.
+/// The value isn't the URL of a proxy; the text says where it was given.
 pub(super) fn chosen(server: &Uri, given: Option<String>) -> Result<Option<Proxy>, String> {
     let matcher = match given {
         Some(url) => Matcher::builder().all(checked(&url, "the kubeconfig's proxy-url")?).build(),
@@ -58,7 +58,7 @@ pub(super) fn chosen(server: &Uri, given: Option<String>) -> Result<Option<Proxy
     }))
 }
 
-/// In capitals before small letters. kubectl knows no `ALL_PROXY`.
+/// Reads the environment, upper case before lower case. Like kubectl it ignores `ALL_PROXY`.
 fn of_environment(server: &Uri, read: impl Fn(&str) -> Option<String>) -> Result<Builder, String> {
     let either = |name: &str| {
         let set = |name: &str| read(name).filter(|value| !value.is_empty());
@@ -76,8 +76,8 @@ fn of_environment(server: &Uri, read: impl Fn(&str) -> Option<String>) -> Result
     Ok(builder.no(entries.join(",")))
 }
 
-/// An entry of `NO_PROXY` as the library knows it: `*.a` is `.a`, and one with a port holds for that port
-/// only.
+/// Translates an entry of `NO_PROXY` for hyper-util: `*.a` becomes `.a`, and an entry with a port counts only
+/// if that is the server's port.
 fn for_server(entry: &str, server: &Uri) -> Option<String> {
     let default = if server.scheme_str() == Some("http") { 80 } else { 443 };
     let port = server.port_u16().unwrap_or(default);
@@ -91,7 +91,7 @@ fn for_server(entry: &str, server: &Uri) -> Option<String> {
     }
 }
 
-/// The URL if it can be one. It isn't quoted: a password may be in it.
+/// A proxy's URL, with `http://` if it has no scheme. Errors don't quote it, since it may hold a password.
 fn checked(url: &str, place: &str) -> Result<String, String> {
     let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
     let known = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https" | "socks5" | "socks5h"));
@@ -101,13 +101,13 @@ fn checked(url: &str, place: &str) -> Result<String, String> {
     }
 }
 
-/// This machine is never reached through a proxy of the environment.
+/// Whether the server is this machine, for which no proxy of the environment is used.
 fn is_here(server: &Uri) -> bool {
     let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// A client that goes there itself.
+/// A client without a proxy.
 pub(super) fn direct(config: &Config, connect_timeout: Duration) -> kube::Result<Client> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
@@ -116,7 +116,7 @@ pub(super) fn direct(config: &Config, connect_timeout: Duration) -> kube::Result
 }
 
 impl Proxy {
-    /// A client whose connections go through the proxy.
+    /// A client that connects through the proxy.
     pub(super) fn client(self, config: &Config, connect_timeout: Duration) -> kube::Result<Client> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
@@ -131,7 +131,7 @@ impl Proxy {
                 client(config, socks, None)
             }
             Some("https") => {
-                // Its certificate is for the system's roots to verify, not for the cluster's CA.
+                // An https proxy is verified by the system's roots, not by the cluster's CA.
                 let tls = Config::new(self.uri.clone()).rustls_https_connector_with_connector(tcp)?;
                 self.through(config, tls)
             }
@@ -139,7 +139,7 @@ impl Proxy {
         }
     }
 
-    /// Whole requests for a server in plain HTTP, and a tunnel to one over TLS.
+    /// Sends whole requests for a server in plain HTTP, and opens a tunnel (`CONNECT`) to one with TLS.
     fn through<C>(self, config: &Config, connector: C) -> kube::Result<Client>
     where
         C: Service<Uri> + Clone + Send + Sync + 'static,
@@ -155,7 +155,7 @@ impl Proxy {
     }
 }
 
-/// A client by this connector. `login` is the proxy's, where each request is to carry it.
+/// A client over this connector. `login` is the proxy's authorization, if every request has to carry it.
 fn client<C>(config: &Config, connector: C, login: Option<HeaderValue>) -> kube::Result<Client>
 where
     C: Service<Uri> + Clone + Send + Sync + 'static,
@@ -180,7 +180,7 @@ where
     Ok(Client::new(service, config.default_namespace.clone()))
 }
 
-/// The connector over TLS. A certificate that the kubeconfig names is believed as kubectl believes it.
+/// Adds TLS to a connector. A CA in the kubeconfig is trusted in the way that kubectl does it.
 fn over_tls<C>(config: &Config, connector: C) -> kube::Result<HttpsConnector<C>> {
     let mut tls = config.rustls_client_config()?;
     let given = config.root_cert.as_ref().filter(|_| !config.accept_invalid_certs);

@@ -1,7 +1,7 @@
-//! A scripted API server for tests: objects in memory, with versions, uids and preconditions as the real
-//! one has them; every request is recorded, and a test's script sees each before it is carried out.
+//! A scripted API server for tests. It keeps objects in memory, with versions, uids and preconditions like
+//! the real one; records every request; and shows each to a test's script before carrying it out.
 //!
-//! Watches stay silent. Server-side apply merges, and tracks no owners of fields.
+//! Watches never send anything. Server-side apply merges without tracking field ownership.
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -14,13 +14,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// The namespace of every test.
+/// The namespace that all tests use.
 pub const NAMESPACE: &str = "codefresh";
 
-/// Its uid.
+/// The uid of [`NAMESPACE`].
 pub const NAMESPACE_UID: &str = "89abcdef-0123-4123-8123-0123456789ab";
 
-/// A request as it came.
+/// A request as it arrived.
 #[derive(Clone, Debug)]
 pub struct Call {
     pub method: String,
@@ -31,27 +31,27 @@ pub struct Call {
 }
 
 impl Call {
-    /// Whether it is this method on a path that ends so.
+    /// Whether it has this method, and a path with this end.
     pub fn is(&self, method: &str, end: &str) -> bool {
         self.method == method && self.path.ends_with(end)
     }
 }
 
-/// What a script has a call answered with.
+/// How a script answers a call.
 pub enum Answer {
-    /// This status and message; nothing is done.
+    /// With this status and message; the call isn't carried out.
     Status(u16, &'static str),
-    /// It is done, and the connection breaks before the answer.
+    /// The call is carried out, and the connection breaks before the answer.
     Lost,
-    /// Nothing is done, and nothing ever answers.
+    /// The call isn't carried out, and there is never an answer.
     Never,
 }
 
-/// What a script may do when a call arrives: change objects, as somebody else would just before it, and
+/// Sees each call as it arrives. It may change objects, as another client would just before the call, and
 /// answer in the server's place.
 type Script = Box<dyn FnMut(&Call, &mut Objects) -> Option<Answer> + Send>;
 
-/// The objects, by their paths.
+/// The objects, keyed by their paths.
 #[derive(Default)]
 pub struct Objects {
     by_path: BTreeMap<String, Value>,
@@ -64,7 +64,7 @@ pub fn secret(name: &str) -> String {
 }
 
 impl Objects {
-    /// Puts an object there, whole; with a new version, and the uid of the one before unless it says one.
+    /// Stores an object as it is, with a new version. Its uid stays unless `object` has one.
     pub fn put(&mut self, path: &str, mut object: Value) {
         self.version += 1;
         let metadata = &mut object["metadata"];
@@ -146,15 +146,15 @@ impl Objects {
         let mut after = before.clone();
         let patch = if applied { merged_entries(&before, call.body.clone()) } else { call.body.clone() };
         json_patch::merge(&mut after, &patch);
-        // As the real one: what changes nothing makes no new version.
+        // As in a real server, a change without effect makes no new version.
         if after != before {
             self.put(&call.path, after);
         }
         (200, self.by_path[&call.path].clone())
     }
 
-    /// Deletes it, if the preconditions hold. Nothing else in the options counts, as at an API server that
-    /// doesn't know a field.
+    /// Deletes an object if the preconditions hold. Other options are ignored, as by an API server that
+    /// doesn't know them.
     fn take_away(&mut self, path: &str, options: &Value) -> (u16, Value) {
         let Some(found) = self.by_path.get(path) else { return failure(404, "not found") };
         let wanted = options.pointer("/preconditions/uid");
@@ -166,7 +166,7 @@ impl Objects {
     }
 }
 
-/// The entries of `webhooks` merge by name, and those that are not named stay.
+/// Entries of `webhooks` are merged by name, and those not mentioned stay.
 fn merged_entries(before: &Value, mut body: Value) -> Value {
     if let (Some(entries), Some(applied)) = (before["webhooks"].as_array(), body["webhooks"].as_array()) {
         let mut entries = entries.clone();
@@ -182,7 +182,7 @@ fn merged_entries(before: &Value, mut body: Value) -> Value {
     body
 }
 
-/// Whether a path is that of all objects of a kind.
+/// Whether a path is that of a collection instead of an object.
 fn is_collection(path: &str) -> bool {
     let rest = path
         .strip_prefix("/api/")
@@ -204,7 +204,7 @@ fn failure(code: u16, message: &str) -> (u16, Value) {
     (code, status)
 }
 
-/// The server.
+/// The server; clones share its state.
 #[derive(Clone, Default)]
 pub struct ApiServer(Arc<Mutex<Inner>>);
 
@@ -220,7 +220,7 @@ impl ApiServer {
         self.0.lock().unwrap()
     }
 
-    /// A client of it. To be made within a runtime.
+    /// A client of this server. Must be made inside a tokio runtime.
     pub fn client(&self) -> Client {
         let server = self.clone();
         let service = tower::service_fn(move |request: Request<Body>| {
@@ -230,22 +230,22 @@ impl ApiServer {
         Client::new(service, NAMESPACE)
     }
 
-    /// From now on each call is shown to this first.
+    /// Shows each call from now on to `script` before it is carried out.
     pub fn script(&self, script: impl FnMut(&Call, &mut Objects) -> Option<Answer> + Send + 'static) {
         self.inner().script = Some(Box::new(script));
     }
 
-    /// Puts an object there.
+    /// Stores an object.
     pub fn put(&self, path: &str, object: Value) {
         self.inner().objects.put(path, object);
     }
 
-    /// Puts [`NAMESPACE`] itself there.
+    /// Stores the object of [`NAMESPACE`].
     pub fn put_namespace(&self) {
         self.put(&format!("/api/v1/namespaces/{NAMESPACE}"), json!({ "metadata": { "uid": NAMESPACE_UID } }));
     }
 
-    /// Changes an object by a merge patch, as somebody else.
+    /// Changes an object by a merge patch, as another client.
     pub fn merge(&self, path: &str, change: &Value) {
         self.inner().objects.merge(path, change);
     }
@@ -254,24 +254,24 @@ impl ApiServer {
         self.inner().objects.remove(path)
     }
 
-    /// An object; `null` where there is none.
+    /// The object at a path; `null` if there is none.
     pub fn get(&self, path: &str) -> Value {
         self.inner().objects.get(path).cloned().unwrap_or_default()
     }
 
-    /// The requests since this was asked last.
+    /// The requests since the last time that this was asked.
     pub fn calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.inner().calls)
     }
 
-    /// The requests since this was asked last that would change something, as `METHOD last/parts`. Events
-    /// are left out.
+    /// The writing requests since the last time that this was asked, as `METHOD last/parts`. Events are left
+    /// out.
     pub fn writes(&self) -> Vec<String> {
         let writes = self.calls().into_iter().filter(|call| call.method != "GET" && !call.path.ends_with("/events"));
         writes.map(|call| format!("{} {}", call.method, call.path.rsplit('/').next().unwrap())).collect()
     }
 
-    /// The Events that there are, as `REASON: note`.
+    /// All Events, as `REASON: note`.
     pub fn events(&self) -> Vec<String> {
         let inner = self.inner();
         let all = inner.objects.by_path.iter().filter(|(path, _)| path.contains("/events/"));
@@ -300,7 +300,7 @@ impl ApiServer {
         response.body(Full::from(body.to_string())).map_err(io::Error::other)
     }
 
-    /// Nothing where nothing is ever answered.
+    /// Carries out a call and answers it; `None` if it is never answered.
     fn respond(&self, call: &Call) -> io::Result<Option<(u16, Value)>> {
         let mut inner = self.inner();
         let Inner { objects, calls, script } = &mut *inner;

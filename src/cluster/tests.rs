@@ -1,4 +1,4 @@
-//! What the calls to the cluster promise, at a scripted API server.
+//! What the calls to the cluster guarantee, against a scripted API server.
 
 use super::error::CALL_TIMEOUT;
 use super::scripted::{Answer, ApiServer, NAMESPACE, secret};
@@ -26,7 +26,7 @@ async fn only_the_pod_that_was_meant_is_evicted() {
     let server = with_pod("old");
     assert_eq!(evict(&server.client(), NAMESPACE, "app-0", "old").await, Ok(Removal::Yes));
     assert!(server.get(POD).is_null());
-    // Another one has its name by now.
+    // By now another pod has the name.
     let server = with_pod("new");
     assert_eq!(evict(&server.client(), NAMESPACE, "app-0", "old").await, Ok(Removal::Gone));
     assert_eq!(server.get(POD)["metadata"]["uid"], "new");
@@ -46,7 +46,7 @@ async fn only_the_pod_that_was_meant_is_deleted() {
 #[tokio::test(start_paused = true)]
 async fn a_person_waits_for_an_api_server_that_has_just_started_and_for_no_other() {
     const BEGINNER: &str = "no: RBAC: clusterrole.rbac.authorization.k8s.io \"system:basic-user\" not found";
-    // How many times the call is refused, with what, and how it ends after how many calls.
+    // How often the call is refused, with what, its final error (`None`: it succeeds), and the number of calls.
     for (refusals, with, wanted, calls) in [
         (3, (403, BEGINNER), None, 4),
         (usize::MAX, (403, BEGINNER), Some("unavailable"), 21),
@@ -115,11 +115,11 @@ async fn an_object_that_has_changed_is_not_written_over() {
     let error = merge_if::<Secret>(&api, "writing", "a", Some(&version), patch.clone()).await.unwrap_err();
     assert_eq!(error.cause, Cause::Conflict);
     assert_eq!(server.get(&secret("a"))["data"]["k"], "dGhlaXJz");
-    // One that is gone is not made anew.
+    // A deleted object isn't created again.
     server.remove(&secret("a"));
     let error = merge_if::<Secret>(&api, "writing", "a", Some(&version), patch.clone()).await.unwrap_err();
     assert_eq!(error.cause, Cause::NotFound);
-    // Without a version it is whatever is there that is changed.
+    // Without a version, the patch applies to whatever is there.
     server.put(&secret("a"), json!({ "data": { "other": "eA==" } }));
     merge_if::<Secret>(&api, "writing", "a", None, patch).await.unwrap();
     assert_eq!(server.get(&secret("a"))["data"], json!({ "other": "eA==", "k": "bmV3" }));

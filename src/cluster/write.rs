@@ -1,4 +1,4 @@
-//! Writing: as one field manager, and never over what somebody else wrote meanwhile.
+//! Writes objects under one field manager, and never over changes that somebody else made meanwhile.
 
 use super::error::{ClusterError, call};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -8,11 +8,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt::Debug;
 
-/// Who we are to server-side apply.
+/// The field manager of all writes.
 pub const FIELD_MANAGER: &str = "argocd-auth-webhook";
 
-/// Server-side apply: the fields in `body` become ours, whoever had them. With a
-/// `metadata.resourceVersion` in it, only if the object is still the one that was read.
+/// Server-side apply with force: the fields in `body` become ours, whoever owned them. With a
+/// `metadata.resourceVersion` in `body`, only if the object hasn't changed since.
 ///
 /// # Errors
 /// The call failed.
@@ -23,19 +23,20 @@ where
     call(what, api.patch(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(body))).await
 }
 
-/// Gives up what we own in this object, and leaves the values as they are. A list's entry in which
-/// we own a field can't be removed by the one who applied the rest of it: a stub of our field would
-/// stay, and be refused as half an entry. Says whether there was anything to give up.
+/// Gives up our field ownership in an object; the values stay. While we own a field of a list's entry,
+/// whoever applied the rest can't remove that entry: a stub with our field would stay and be rejected as
+/// incomplete. Returns whether we owned anything.
 ///
 /// # Errors
-/// The call failed; with [`super::Cause::Conflict`] if the object has changed.
+/// [`super::Cause::Conflict`] if the object has changed since `metadata` was read, else any cause of a failed
+/// call.
 pub async fn disown<K>(api: &Api<K>, what: &str, name: &str, metadata: &ObjectMeta) -> Result<bool, ClusterError>
 where
     K: Clone + DeserializeOwned + Debug,
 {
     let entries = metadata.managed_fields.as_deref().unwrap_or_default();
     let others: Vec<_> = entries.iter().filter(|entry| entry.manager.as_deref() != Some(FIELD_MANAGER)).collect();
-    // An empty list would say that nothing is known, and change nothing.
+    // The API server ignores an empty list instead of clearing the field.
     if others.len() == entries.len() || others.is_empty() {
         return Ok(false);
     }
@@ -44,9 +45,9 @@ where
     Ok(true)
 }
 
-/// Makes sure that an object is there. `body` has its kind, its labels and its owner, and nothing
-/// that two writers could differ in: what it is to hold is written after, by [`merge_if`]. By
-/// server-side apply, because a Role can allow that for one name, and a plain creation only for all.
+/// Makes sure that an object exists. `body` holds its kind, labels and owner, but nothing in which two
+/// writers could differ: its content is written afterwards, by [`merge_if`]. Uses server-side apply, which a
+/// Role can allow for one name; `create` it can allow only for all.
 ///
 /// # Errors
 /// The call failed.
@@ -57,10 +58,10 @@ where
     apply(api, what, name, body).await
 }
 
-/// Changes the object if it is still at this version; `null` in the patch removes a field.
+/// Patches the object if it is still at this version (`None`: whatever it is); `null` removes a field.
 ///
 /// # Errors
-/// The call failed; with [`super::Cause::Conflict`] if the object has changed.
+/// [`super::Cause::Conflict`] if the object has changed, else any cause of a failed call.
 pub async fn merge_if<K>(
     api: &Api<K>,
     what: &str,

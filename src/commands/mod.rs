@@ -1,5 +1,5 @@
-//! The commands for people, one module each, and what several of them use. They know the rooms below,
-//! and not each other.
+//! The commands for people, one module each, and what several of them share. They know the rooms below, but
+//! not each other.
 
 pub mod account;
 pub mod context;

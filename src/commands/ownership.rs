@@ -1,4 +1,4 @@
-//! Who else looks after an object of Argo CD's: what it undoes or flags is not ours to edit.
+//! The tool that manages an object of Argo CD's: what that one undoes or reports as drift isn't ours to edit.
 
 pub mod keys;
 
@@ -6,56 +6,56 @@ use crate::core::text::shown;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::fmt;
 
-/// Who looks after an object.
+/// The tool that manages an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// An `ArgoCD` object, by which an operator writes it.
+    /// An operator, through an object of kind `ArgoCD`.
     Operator {
-        /// The object's name.
+        /// The name of that object.
         name: String,
     },
-    /// A controller that is only known by the name under which it writes, as operators have it.
+    /// A controller known only by its field manager, as operators are.
     Controller(String),
-    /// Another object that owns it.
+    /// Another object, by its owner reference.
     Object {
-        /// Its kind.
+        /// The owner's kind.
         kind: String,
-        /// Its name.
+        /// The owner's name.
         name: String,
     },
     /// A Helm release.
     Helm {
-        /// Its name, where it is known.
+        /// The release's name, if known.
         release: Option<String>,
     },
     /// An Application of Argo CD.
     ArgoCd {
-        /// Its name, where it is known.
+        /// The Application's name, if known.
         application: Option<String>,
     },
-    /// Flux.
+    /// Flux, by a `Kustomization` or a `HelmRelease`.
     Flux,
-    /// Somebody else who applies it.
+    /// Any other field manager; its name.
     Other(String),
 }
 
-/// Characters of a name that is shown.
+/// How many characters of a name are shown.
 const MAX_NAME: usize = 253;
 
-/// Who manages the fields of objects that nobody looks after.
+/// Field managers that stand for a person; one that ends in `-` is a prefix.
 const PEOPLE: [&str; 7] =
     ["kubectl", "unknown", "argocd-server", "argocd-auth-webhook", "kubectl-", "before-first-apply", "k9s"];
 
-/// Whether operators write under this name: `manager` is what their framework calls every one.
+/// Whether a field manager is an operator's: `manager` is the default name in its framework.
 fn is_operator(manager: &str) -> bool {
     manager == "manager" || manager.contains("operator")
 }
 
 impl Owner {
-    /// Whoever the object's owner references, labels, annotations and field managers name. An object
-    /// that owns it is what writes it, whoever applied that; Argo CD and Flux come before Helm: what they
-    /// render from a chart has Helm's labels too. Of managers that are only known by name, the last that
-    /// wrote counts.
+    /// The tool that the object's owner references, labels, annotations and field managers point to. An owner
+    /// comes first, since it writes the object whoever applied it; Argo CD and Flux come before Helm, since
+    /// what they render from a chart has Helm's labels, too. Of tools known only as field managers, the last
+    /// to write counts.
     #[must_use]
     pub fn of(metadata: &ObjectMeta) -> Option<Self> {
         let label = |name: &str| metadata.labels.as_ref().and_then(|labels| labels.get(name)).cloned();
@@ -89,7 +89,7 @@ impl Owner {
         if helm_label || helm_release.is_some() || is_manager("helm") {
             return Some(Self::Helm { release: helm_release.or_else(|| label("app.kubernetes.io/instance")) });
         }
-        // What Argo CD tracks by label has this one; Argo CD's own manifests don't.
+        // Argo CD puts this label on what it tracks by label; its own manifests don't have it.
         if let Some(application) = label("app.kubernetes.io/instance") {
             return Some(Self::ArgoCd { application: Some(application) });
         }
@@ -103,14 +103,14 @@ impl Owner {
             .map(|manager| Self::Other(shown(manager, MAX_NAME)))
     }
 
-    /// Whether what it does undoes a change in place.
+    /// Whether the tool would undo a direct change.
     #[must_use]
     pub fn undoes(&self) -> bool {
-        // Somebody who once wrote a field may be a person's tool: that is said, and no hindrance.
+        // An unknown field manager may be a person's tool: it is reported, but holds nothing up.
         !matches!(self, Self::Other(_))
     }
 
-    /// A label.
+    /// A stable name, such as `Helm`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {

@@ -1,22 +1,22 @@
-//! Checks, one after the other: what a person or a machine reads.
+//! A report of checks, for people or programs.
 
 use crate::core::text::line;
 use serde_json::{Value, json};
 use std::fmt;
 
-/// Characters of a text that are shown: objects of a cluster may hold more.
+/// How many characters of a text are shown, since objects of a cluster may hold more.
 const MAX_TEXT: usize = 2000;
 
-/// How a check ended.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Good; with what was seen.
+    /// Good; what was found.
     Ok(String),
-    /// Good for now; with what is to be done.
+    /// Good for now; what was found, and what to do.
     Warning(String, String),
-    /// Not good; with what is to be done.
+    /// Not good; what was found, and what to do.
     Problem(String, String),
-    /// Not looked at; with the reason.
+    /// Not checked; why.
     NotChecked(String),
 }
 
@@ -30,7 +30,7 @@ impl Verdict {
         }
     }
 
-    /// Of a terminal.
+    /// The colour of the word, as a code of ANSI escapes.
     const fn colour(&self) -> &'static str {
         match self {
             Self::Ok(_) => "32",
@@ -48,18 +48,18 @@ impl Verdict {
     }
 }
 
-/// One check of one thing.
+/// The check of one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// Which probe.
+    /// The name of the probe.
     pub probe: &'static str,
-    /// What was looked at.
+    /// What was checked.
     pub subject: String,
-    /// How it ended.
+    /// The result.
     pub verdict: Verdict,
 }
 
-/// Every check, in order. As text it is one line a check.
+/// A list of checks, in order. As text, each is a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// The checks.
@@ -67,18 +67,18 @@ pub struct Report {
 }
 
 impl Report {
-    /// Adds one.
+    /// Adds a check.
     pub fn add(&mut self, probe: &'static str, subject: impl Into<String>, verdict: Verdict) {
         self.checks.push(Check { probe, subject: subject.into(), verdict });
     }
 
-    /// Whether something is wrong.
+    /// Whether any check found a problem.
     #[must_use]
     pub fn has_problem(&self) -> bool {
         self.checks.iter().any(|check| matches!(check.verdict, Verdict::Problem(..)))
     }
 
-    /// For machines: `{"good": bool, "checks": [{"probe", "subject", "result", "text", "advice"?}]}`.
+    /// The report as `{"good": bool, "checks": [{"probe", "subject", "result", "text", "advice"?}]}`.
     #[must_use]
     pub fn json(&self) -> Value {
         let checks = self.checks.iter().map(|check| {
@@ -96,7 +96,7 @@ impl Report {
 }
 
 impl Report {
-    /// As text, a line a check; with colours or without.
+    /// The report as text, one line per check, with or without colours.
     #[must_use]
     pub fn text(&self, colour: bool) -> String {
         let mut out = String::new();

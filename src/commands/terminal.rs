@@ -1,4 +1,4 @@
-//! What is different where a person sits at a terminal.
+//! Output to a terminal, and questions to a person at one.
 
 use crate::core::text;
 use secrecy::SecretString;
@@ -6,14 +6,14 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
-/// Whether colours are for this stream: on a terminal, unless `NO_COLOR` is set.
+/// Whether to use colours on this stream: it is a terminal, and `NO_COLOR` isn't set.
 #[must_use]
 pub fn has_colour(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// A text for people as it may be printed. Our own lines and, where there are colours, our own colours
-/// stay; anything else that a terminal would obey or wouldn't show comes as an escape.
+/// Makes text safe to print. Line breaks and, with `colour`, our own colour escapes stay; any other character
+/// that a terminal would obey or not show is escaped.
 #[must_use]
 pub fn printable(text: &str, colour: bool) -> Cow<'_, str> {
     if !colour {
@@ -30,21 +30,20 @@ pub fn printable(text: &str, colour: bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// JSON as it may be printed, on one line or on several.
+/// Makes JSON safe to print, on one line or, with `pretty`, on several.
 #[must_use]
 pub fn printable_json(json: &Value, pretty: bool) -> String {
     text::json(&if pretty { format!("{json:#}") } else { json.to_string() })
 }
 
-/// A line on standard error that says what is waited for. Only on a terminal; gone when it is
-/// dropped.
+/// A progress line on standard error, shown only on a terminal and removed on drop.
 #[derive(Debug)]
 pub struct Progress {
     shown: bool,
 }
 
 impl Progress {
-    /// Says it.
+    /// Shows this text.
     #[must_use]
     pub fn begin(text: &str) -> Self {
         let mut progress = Self { shown: io::stderr().is_terminal() };
@@ -52,7 +51,7 @@ impl Progress {
         progress
     }
 
-    /// Says the next thing in its place.
+    /// Replaces the text.
     pub fn say(&mut self, text: &str) {
         if self.shown {
             let mut out = io::stderr();
@@ -70,7 +69,7 @@ impl Drop for Progress {
     }
 }
 
-/// Asks at the terminal, without echo.
+/// Asks for a password at the terminal, without echo.
 ///
 /// # Errors
 /// There is no terminal, or nothing was typed.
@@ -90,7 +89,7 @@ mod tests {
         let text = "\x1b[32mok\x1b[0m a\x1b]52;c;x\x07\n\x1b[2Jb\u{202e}";
         assert_eq!(printable(text, true), "\x1b[32mok\x1b[0m a\\u{1b}]52;c;x\\u{7}\n\\u{1b}[2Jb\\u{202e}");
         assert!(!printable(text, false).contains('\x1b'));
-        // A colour is all that our own escapes say.
+        // Only colours are allowed in our own escapes.
         for forged in ["\x1b[2Jm", "\x1b[1;31m", "\x1b[m", "\x1b[?25lm", "\x1bcm"] {
             assert!(!printable(forged, true).contains('\x1b'), "{forged:?}");
         }

@@ -1,14 +1,14 @@
-//! What the rollout tells the credential: whether the pods have taken it up.
+//! What the rollout tells the credential: whether running pods have taken up the current credential.
 
-/// Whether containers run that hold a credential which has changed since. The pods' part says it,
-/// and the credential's part retires no key before.
+/// Whether running containers hold a credential that has changed since they started. The rollout's reconciler
+/// sets it, and the credential's reconciler retires no key before they are all in step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Consumers {
-    /// Nobody has looked yet.
+    /// Not observed yet, or not observable now.
     #[default]
     Unknown,
-    /// All that run took up the credential as it is.
+    /// Every running container has taken up the current credential.
     InStep,
-    /// So many pods still hold an earlier one.
+    /// The number of pods that still hold an earlier credential.
     Stale(usize),
 }

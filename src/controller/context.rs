@@ -1,4 +1,4 @@
-//! What every part of the controller works with.
+//! What all reconcilers share.
 
 use super::consumers::Consumers;
 use super::health::CredentialHealth;
@@ -23,40 +23,42 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
-/// The entries of the state Secret.
+/// The entries of the state Secret, by name.
 pub type Remembered = BTreeMap<String, Vec<u8>>;
 
-/// What every part of the controller works with.
+/// What all reconcilers share: client, settings, leadership, and what they tell each other. Clones share it
+/// too.
 #[derive(Clone)]
 pub struct Context {
-    /// The way to the cluster.
+    /// The client of the API server.
     pub client: Client,
-    /// What to keep, and where.
+    /// The names and lifetimes of what the controller maintains.
     pub options: Arc<Options>,
-    /// What the pods are to carry, and where Argo CD is.
+    /// The credential that pods get, and where Argo CD is.
     pub settings: Arc<Settings>,
-    /// What is counted.
+    /// The metrics of the process.
     pub metrics: Arc<ControllerMetrics>,
-    /// Whether this process may write.
+    /// Whether this process leads, and so may write.
     pub leadership: Leadership,
-    /// Who we are, in Events.
+    /// The reporting instance in Events: this process.
     pub instance: String,
-    /// What stood in the state Secret when this process read or wrote it last.
+    /// The state Secret's entries when this process last read or wrote it; `None` if it hasn't, or lost the
+    /// Lease since.
     pub remembered: Arc<Mutex<Option<Remembered>>>,
-    /// What this process has published of the status, by key.
+    /// What this process has published in the status, by key.
     pub published: Arc<Mutex<BTreeMap<String, String>>>,
-    /// What the parts tell each other.
+    /// Whether pods have taken up the current credential: from the rollout to the credential.
     pub consumers: Arc<watch::Sender<Consumers>>,
-    /// What the credential's part saw at its last look.
+    /// The health of key and password at the last check: from the credential to the rollout.
     pub health: Arc<watch::Sender<CredentialHealth>>,
-    /// Whether the pods' part waits for a login with the password as it is now.
+    /// Whether the rollout waits for a login with the current password: from the rollout to the credential.
     pub login_wanted: Arc<watch::Sender<bool>>,
-    /// The loops that have to come round for the process to live on.
+    /// The loops that must make progress, for `/livez`.
     pub loops: Loops,
 }
 
 impl Context {
-    /// The Secrets of the release's namespace.
+    /// The API of Secrets in the release's namespace.
     pub(super) fn secrets(&self) -> Api<Secret> {
         Api::namespaced(self.client.clone(), &self.options.namespace)
     }
@@ -65,24 +67,24 @@ impl Context {
         Api::all(self.client.clone())
     }
 
-    /// Our webhook configuration; nothing where there is none.
+    /// Our webhook configuration; `None` if there is none.
     ///
     /// # Errors
-    /// The call failed.
+    /// The call failed otherwise than by status 404.
     pub(super) async fn configuration(&self) -> Result<Option<MutatingWebhookConfiguration>, ClusterError> {
         let name = &self.options.webhook_configuration;
         call(&format!("reading MutatingWebhookConfiguration {name}"), self.configurations().get_opt(name)).await
     }
 
-    /// What the settings refer to in the release's namespace.
+    /// Reads what the settings refer to in the release's namespace.
     pub(super) fn resolver(&self) -> Resolver<'_> {
         Resolver { client: Ok(self.client.clone()), namespace: &self.options.namespace, patient: false }
     }
 
-    /// Reads an object of the release's namespace; nothing where there is none.
+    /// Reads an object in the release's namespace; `None` if there is none.
     ///
     /// # Errors
-    /// The call failed.
+    /// The call failed otherwise than by status 404.
     pub(super) async fn find<K>(&self, name: &str) -> Result<Option<K>, ClusterError>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
@@ -90,11 +92,11 @@ impl Context {
         find(&self.client, &self.options.namespace, name).await
     }
 
-    /// Makes sure that an object of ours is there, with our labels and our owner. `rest` is what it can't
-    /// be made without; what it is to hold is written after.
+    /// Makes sure that an object of ours exists, with our labels and owner reference. `rest` holds the fields
+    /// without which it can't be created; its content is written afterwards.
     ///
     /// # Errors
-    /// The call failed, or this process may not write.
+    /// [`Cause::NotLeading`] if this process may not write, else the cause of the failed call.
     pub(super) async fn ensure<K>(&self, what: &str, name: &str, rest: Value) -> Result<K, ClusterError>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
@@ -106,11 +108,11 @@ impl Context {
         ensure_with_owner(&api, what, options.metadata(name), owner, rest).await
     }
 
-    /// An object under a name of ours: what was found there, or one that is made. One that is empty and
-    /// nobody's becomes ours.
+    /// The object of ours with this name: `found`, or one that is created. An empty one without our label is
+    /// adopted.
     ///
     /// # Errors
-    /// As [`Self::ensure`]; [`Cause::NotOurs`] where it is somebody else's.
+    /// As [`Self::ensure`]; [`Cause::NotOurs`] if it has content but not our label.
     pub(super) async fn claim<K>(
         &self,
         what: &str,
@@ -131,10 +133,10 @@ impl Context {
         }
     }
 
-    /// Nothing if the object carries our label, or nobody has put anything into it.
+    /// Checks that the object has our label or is empty.
     ///
     /// # Errors
-    /// [`Cause::NotOurs`].
+    /// [`Cause::NotOurs`] otherwise.
     pub(super) fn must_be_ours(&self, kind: &str, metadata: &ObjectMeta, is_empty: bool) -> Result<(), ClusterError> {
         if is_empty || is_ours(metadata) {
             return Ok(());
@@ -144,16 +146,16 @@ impl Context {
         Err(ClusterError { what, cause: Cause::NotOurs })
     }
 
-    /// A Secret of ours, as Events name it.
+    /// A reference to a Secret of ours, for Events.
     pub(super) fn secret_reference(&self, name: &str, read: Option<&Secret>) -> ObjectReference {
         let uid = read.and_then(|secret| secret.metadata.uid.as_deref());
         object_reference(("v1", "Secret"), &self.options.namespace, name, uid)
     }
 
-    /// Nothing if a write may begin now. To be asked right before each write.
+    /// Checks that a write may begin now. To be called right before each write.
     ///
     /// # Errors
-    /// Another process holds the Lease, or nobody knows who does.
+    /// [`Cause::NotLeading`]: this process doesn't hold the Lease now.
     pub(super) fn may_write(&self, what: &str) -> Result<(), ClusterError> {
         if self.leadership.may_write() {
             Ok(())
@@ -162,7 +164,7 @@ impl Context {
         }
     }
 
-    /// An Event about an object of ours. That it can't be made hinders nothing.
+    /// Logs an Event and creates it. A failure to create it is only logged and counted.
     pub(super) async fn tell(&self, about: ObjectReference, event: Event) {
         if event.warning {
             tracing::warn!(reason = event.reason, "{}", event.note);
@@ -176,12 +178,12 @@ impl Context {
     }
 }
 
-/// Whether it carries the label of what is made here.
+/// Whether the object has the label of what this program creates.
 fn is_ours(metadata: &ObjectMeta) -> bool {
     metadata.labels.as_ref().and_then(|labels| labels.get(MANAGED_BY)).is_some_and(|manager| manager == FIELD_MANAGER)
 }
 
-/// Whether nobody has put anything into it.
+/// Whether no key of the Secret has a value.
 pub(super) fn is_empty(secret: &Secret) -> bool {
     secret.data.iter().flatten().all(|(_, value)| value.0.is_empty())
 }

@@ -1,7 +1,7 @@
-//! The one loop of every reconciler: it waits for the Lease, reconciles, and requeues.
+//! The loop that runs every reconciler: waits for the Lease, reconciles, and requeues.
 //!
-//! `kube`'s `Controller` doesn't serve here: it reconciles one object of a kind at a time, and what is
-//! kept in step here is a handful of named objects, seen together.
+//! kube's `Controller` doesn't fit: it reconciles one object at a time, and here a handful of named objects
+//! is reconciled together.
 
 use super::Context;
 use super::metrics::ControllerMetrics;
@@ -13,38 +13,39 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-/// So many changes in a row are no longer what a plan is about; something undoes them.
+/// How many changes may follow each other without a backoff. No plan needs as many; more mean that somebody
+/// undoes them.
 const MAX_CHANGES: u32 = 30;
-/// The shortest rest, should the clock not have moved on.
+/// The shortest wait after a pass without changes, in case the time to wait for has passed already.
 const MIN_REST: Duration = Duration::from_millis(250);
-/// How long a pass may take. Each call to the API server and to Argo CD has a limit of its own, which
-/// ends the pass: servers that are away make none as long as this.
+/// How long a pass may take before the process counts as stalled. Calls to the API server and to Argo CD have
+/// time limits, so no pass with unreachable servers takes as long.
 const MAX_PASS: Duration = Duration::from_mins(15);
 
 /// When to reconcile again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Requeue {
-    /// At once: something was changed.
+    /// At once: the pass made a change.
     Now,
-    /// After this time, whatever changes meanwhile.
+    /// After this time, even if something changes before.
     Soon(Duration),
-    /// After a backoff, at least so long, or when something changes.
+    /// After a backoff of at least this time, or when something changes.
     Backoff(Duration),
     /// After this time, or when something changes.
     After(Duration),
 }
 
-/// Why a pass came to nothing. It is tried again after a backoff.
+/// Why a pass failed. It is repeated after a backoff.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub(super) struct ReconcileError {
     text: String,
-    /// `None` for what wasn't a call to the cluster.
+    /// The cause of a failed call to the cluster; `None` for any other error.
     cause: Option<Cause>,
 }
 
 impl ReconcileError {
-    /// What wasn't a call to the cluster.
+    /// An error that isn't a failed call to the cluster.
     pub(super) fn other(error: impl std::fmt::Display) -> Self {
         Self { text: error.to_string(), cause: None }
     }
@@ -56,7 +57,7 @@ impl From<ClusterError> for ReconcileError {
     }
 }
 
-/// What the driver needs to know of a backoff.
+/// The first and the longest delay of an exponential backoff.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Delays {
     pub first: Duration,
@@ -69,24 +70,24 @@ impl Delays {
     }
 }
 
-/// A part of the controller.
+/// One reconciler of the controller.
 pub(super) trait Reconciler {
-    /// What is reconciled, for the log.
+    /// The name in logs and in `/livez`.
     const NAME: &'static str;
-    /// Between two tries of what failed.
+    /// The delays between failed passes.
     const BACKOFF: Delays;
-    /// Changes come in swarms; this long they are gathered before they are looked at.
+    /// How long to wait after a change before reconciling, so that a burst of changes leads to one pass.
     const GATHER: Duration = Duration::ZERO;
 
     /// Observes, plans, and executes at most one change.
     async fn reconcile(&mut self) -> Result<Requeue, ReconcileError>;
 
-    /// This process may no longer write: whatever it knows, another one may change from now on.
+    /// Called when this process doesn't lead: drop what another process may change from now on.
     fn stand_by(&mut self);
 }
 
-/// Takes what a watch said: a change wakes the loop. Where the watch broke (`failed`) that is only noted: it goes on
-/// by itself, and a pass reads by itself, so that nothing is missed for long.
+/// Handles one item of a watch. A change wakes the loop. An error (`failed`) is counted and logged only: the
+/// watch resumes by itself, and each pass reads afresh, so nothing is missed for long.
 pub(super) fn heard(metrics: &ControllerMetrics, failed: Option<ClusterError>, wake: &Notify) {
     match failed {
         Some(error) => {
@@ -97,7 +98,7 @@ pub(super) fn heard(metrics: &ControllerMetrics, failed: Option<ClusterError>, w
     }
 }
 
-/// Reconciles while this process may write; never ends. `wake` cuts a rest short.
+/// Runs a reconciler forever, while this process leads. `wake` ends a wait early.
 pub(super) async fn drive<R: Reconciler>(context: &Context, reconciler: &mut R, wake: &Notify) {
     let progress = context.loops.register(R::NAME, MAX_PASS);
     run(context.leadership.clone(), &context.metrics, &progress, reconciler, wake).await;
@@ -129,7 +130,7 @@ async fn run<R: Reconciler>(
                 let delay = delays.next().unwrap_or(R::BACKOFF.longest);
                 note(metrics, R::NAME, &error, delay);
                 changes = 0;
-                // Not cut short: what failed changes nothing by being tried more often.
+                // Not ended early: a change doesn't justify repeating what failed sooner.
                 Requeue::Soon(delay)
             }
         };
@@ -172,7 +173,7 @@ async fn rest(
 
 fn note(metrics: &ControllerMetrics, name: &str, error: &ReconcileError, delay: Duration) {
     metrics.failed(error.cause.as_ref());
-    // Somebody else wrote meanwhile, or leads: the next observation shows what is there.
+    // Another process wrote or leads: the next pass observes what is there.
     if matches!(error.cause, Some(Cause::Conflict | Cause::NotLeading)) {
         tracing::debug!(%error, "{name}: observing again");
     } else {
@@ -187,7 +188,7 @@ mod tests {
     use tokio::sync::watch;
     use tokio::time::Instant;
 
-    /// Plays its answers one after another, the last one for ever, and notes when it was asked.
+    /// Gives its answers one after another, the last one forever, and records when it was called.
     struct Scripted {
         answers: Vec<Result<Requeue, Option<Cause>>>,
         asked: watch::Sender<Vec<Duration>>,
@@ -238,7 +239,7 @@ mod tests {
             self
         }
 
-        /// When it was asked, in milliseconds, once it was asked so often.
+        /// The times of its calls in milliseconds, once there were so many.
         async fn asked(&mut self, times: usize) -> Vec<u128> {
             let all = self.asked.wait_for(|asked| asked.len() >= times).await.unwrap();
             all.iter().map(Duration::as_millis).collect()
@@ -272,7 +273,7 @@ mod tests {
             scene.wake.notify_one();
             assert_eq!(scene.asked(2).await, [0, 200]);
             scene.wake.notify_one();
-            // The failure's second, then what rang meanwhile.
+            // The failure's delay, then the change that came meanwhile.
             assert_eq!(scene.asked(4).await, [0, 200, 1200, 1400]);
         })
         .await;
@@ -331,7 +332,7 @@ mod tests {
             assert!(scene.asked.borrow().is_empty());
             scene.grant.send_replace(Some(Instant::now() + Duration::from_secs(10)));
             scene.asked(1).await;
-            // Nobody renews it: it ends by itself, in the middle of the rest.
+            // Nobody renews it, so it expires in the middle of the wait.
             scene.stood_by.wait_for(|times| *times == 2).await.unwrap();
             assert_eq!(scene.asked(1).await.len(), 1);
             scene.grant.send_replace(Some(Instant::now() + Duration::from_secs(10)));

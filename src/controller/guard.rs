@@ -1,5 +1,5 @@
-//! What somebody deletes of ours comes back, or people are told how: the state, the status, and the webhook's
-//! registration, which is the chart's to write. Certificates and Lease are kept by whoever uses them.
+//! Restores state and status if somebody deletes them, and reports a missing registration of the webhook,
+//! which is the chart's to write. Certificates and Lease are restored by whoever uses them.
 
 use super::Context;
 use super::driver::{Delays, ReconcileError, Reconciler, Requeue, drive, heard};
@@ -18,10 +18,10 @@ use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// The longest time without a look, should a watch have missed something.
+/// The longest time between two passes, in case a watch missed something.
 const RESYNC_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Reconciles while this process may write; never ends.
+/// Runs the guard forever, while this process leads.
 pub(super) async fn run(context: Context) {
     let wake = Notify::new();
     let mut guard = Guard::new(&context);
@@ -31,20 +31,20 @@ pub(super) async fn run(context: Context) {
     }
 }
 
-/// Whether pods of the services are shown to the webhook.
+/// Whether the API server calls the webhook for the pods of all services.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Registration {
     Whole,
-    /// There is no configuration.
+    /// There is no webhook configuration.
     Missing,
-    /// For these services no entry calls it, with the reason of the first.
+    /// No entry matches the pods of these services; the reason for the first of them.
     Partial(Vec<String>, String),
 }
 
 struct Guard<'c> {
     context: &'c Context,
     injector: Injector,
-    /// What people know of the registration.
+    /// The last registration that an Event reported.
     told: Option<Registration>,
 }
 
@@ -72,7 +72,7 @@ impl<'c> Guard<'c> {
             let labels = sample::labels_of(service);
             match entry_for(found, &self.context.options.namespace, &labels) {
                 Err(NotCalled::Never(why)) => Some((service.name.clone(), why)),
-                // What can't be told from here is no reason to say anything.
+                // An entry that can't be evaluated here is no reason to report anything.
                 Ok(_) | Err(NotCalled::Unknown(_)) => None,
             }
         };
@@ -112,7 +112,7 @@ impl<'c> Guard<'c> {
         json!({ "registered": good, "message": self.message(registration), "advice": advice })
     }
 
-    /// Tells people, if it is new.
+    /// Reports the registration in an Event, if it has changed.
     async fn tell(&mut self, registration: Registration) {
         let first_and_good = self.told.is_none() && registration == Registration::Whole;
         if self.told.as_ref() != Some(&registration) && !first_and_good {
@@ -145,7 +145,8 @@ impl Reconciler for Guard<'_> {
     }
 }
 
-/// Wakes whenever one of them comes or goes, and when the registration changes; never ends.
+/// Wakes the loop when state or status are created or deleted, and when the registration changes; runs
+/// forever.
 async fn watch(context: &Context, wake: &Notify) {
     let options = &context.options;
     let (state, status) = (state::name(context), status::name(context));
@@ -164,7 +165,8 @@ async fn watch(context: &Context, wake: &Notify) {
     }
 }
 
-/// Nothing for an object that came or went, or why the watch broke. It is written often, which is no news.
+/// Reduces a watch to creations and deletions (`None`) and errors. Changes of content are frequent, and no
+/// news.
 fn presence<K: Resource>(
     seen: impl Stream<Item = Result<Option<K>, ClusterError>>,
 ) -> impl Stream<Item = Option<ClusterError>> {

@@ -1,41 +1,41 @@
-//! What is known of the credential that a new pod would get. The credential's part says it at each
-//! look; the pods' part lets no running pod go for one that isn't known to be good.
+//! The health of the credential that a new pod would get. The credential's reconciler sets it at each check,
+//! and the rollout replaces no running pod unless it is known to be good.
 
 use crate::drift::{History, Key};
 use crate::time::{Seconds, rfc3339};
 
-/// What was seen of a value.
+/// The health of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
     /// Argo CD accepted it.
     Good {
-        /// When it ends, if it does.
+        /// When it expires, in seconds since 1970; `None` if it never does.
         until: Option<Seconds>,
     },
-    /// It is of no use. The text says why.
+    /// It is unusable. The text says why.
     Bad(String),
-    /// Nobody can tell. The text says why not.
+    /// Its health couldn't be determined. The text says why.
     Unknown(String),
 }
 
-/// Which value was looked at: not its name alone, so that what was seen of one says nothing about the
-/// next.
+/// Identifies the value that was checked. It has a hash besides the name, so that a result for one value says
+/// nothing about the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValueId {
     /// The key of the Secret.
     pub key: Key,
-    /// The keyed hash of its value, as in [`History`].
+    /// The keyed hash of the key's value, as in [`History`].
     pub hash: String,
 }
 
-/// A look at one value.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Examined {
-    /// What was seen.
+    /// The health that was found.
     pub health: Health,
-    /// Of which values; none where there was none.
+    /// The values that were checked; empty if there were none.
     pub values: Vec<ValueId>,
-    /// When, in seconds since 1970.
+    /// When they were checked, in seconds since 1970.
     pub at: Seconds,
 }
 
@@ -45,12 +45,12 @@ impl Default for Examined {
     }
 }
 
-/// Why a look isn't enough to rely on.
+/// Why a check can't be relied on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doubt {
-    /// Whether it is certain that the value is of no use.
+    /// Whether the value is known to be unusable, rather than of unknown health.
     pub bad: bool,
-    /// For people; says of the credential that it "is" this.
+    /// The reason for people, worded so that it completes "the credential is".
     pub text: String,
 }
 
@@ -65,8 +65,8 @@ impl Doubt {
 }
 
 impl Examined {
-    /// Why this isn't enough to rely on now; nothing where it is. `fresh` is how long a look counts, in
-    /// seconds.
+    /// Why this check can't be relied on now; `None` if it can. `fresh` is for how many seconds a check is
+    /// valid.
     #[must_use]
     pub fn doubt(&self, history: &History, now: Seconds, fresh: Seconds) -> Option<Doubt> {
         let until = match &self.health {
@@ -81,7 +81,7 @@ impl Examined {
         if self.values.is_empty() || !self.values.iter().all(same) {
             return Some(Doubt::unknown("not known to work: it is another one since the last look at it".to_owned()));
         }
-        // A time in the future is a clock's mistake, and no look.
+        // A time in the future comes from a wrong clock.
         if !(self.at..self.at.saturating_add(fresh)).contains(&now) {
             return Some(Doubt::unknown(format!("not known to work: it was last seen to at {}", rfc3339(self.at))));
         }
@@ -89,17 +89,17 @@ impl Examined {
     }
 }
 
-/// What the credential's part saw at its last look.
+/// The result of the credential's last check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CredentialHealth {
-    /// Of the API key: in password mode the one that it keeps, in token mode the one that it is given.
+    /// Of the API key: the minted one in password mode, the given one in token mode.
     pub key: Examined,
-    /// Of user name and password, in password mode.
+    /// Of user name and password; `None` in token mode, or if it wasn't checked.
     pub password: Option<Examined>,
 }
 
 impl CredentialHealth {
-    /// Nothing could be seen.
+    /// The result of a check that couldn't be made.
     #[must_use]
     pub fn unknown(why: String) -> Self {
         Self { key: Examined { health: Health::Unknown(why), ..Examined::default() }, password: None }

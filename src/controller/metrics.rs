@@ -1,4 +1,4 @@
-//! What the controller counts.
+//! The metrics of the controller's process and of its certificates.
 
 use crate::cluster::Cause;
 use crate::cluster::leader_election::Leadership;
@@ -16,14 +16,14 @@ use std::sync::OnceLock;
 
 type Label = [(&'static str, &'static str); 1];
 
-/// What is made or mended.
+/// What a metric of certificates is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CertificateKind {
     /// The CA.
     Ca,
     /// The serving certificate.
     Leaf,
-    /// `caBundle`.
+    /// The `caBundle` of the webhook configuration.
     Bundle,
 }
 
@@ -40,7 +40,7 @@ impl CertificateKind {
     }
 }
 
-/// The controller's metrics. Labels come from this code only.
+/// All metrics of the controller. Label values come from code only.
 #[derive(Debug)]
 pub struct ControllerMetrics {
     registry: Registry,
@@ -52,9 +52,9 @@ pub struct ControllerMetrics {
     unmoved: Gauge,
     lease: Gauge,
     leadership: OnceLock<Leadership>,
-    /// The credential's own.
+    /// Metrics of the credential.
     pub credential: CredentialMetrics,
-    /// What is counted about pods.
+    /// Metrics of the rollout.
     pub pods: PodMetrics,
 }
 
@@ -101,52 +101,52 @@ impl Default for ControllerMetrics {
     }
 }
 
-/// What isn't a call to the cluster.
+/// The label of errors that aren't failed calls to the cluster.
 const OTHER: &str = "other";
 
 impl ControllerMetrics {
-    /// Notes when a certificate expires, in seconds since 1970.
+    /// Sets when a certificate expires, in seconds since 1970.
     pub fn expires(&self, what: CertificateKind, when: i64) {
         self.expiry.get_or_create(&what.label()).set(when);
     }
 
-    /// Counts a CA or a leaf that was made.
+    /// Counts a CA or leaf that was created.
     pub fn rotated(&self, what: CertificateKind) {
         self.rotations.get_or_create(&what.label()).inc();
     }
 
-    /// Counts a repair.
+    /// Counts a repair: something was missing or damaged.
     pub fn repaired(&self, what: CertificateKind) {
         self.repairs.get_or_create(&what.label()).inc();
     }
 
-    /// Counts what failed; `None` for what wasn't a call to the cluster.
+    /// Counts an error; `None` for one that isn't a failed call to the cluster.
     pub fn failed(&self, cause: Option<&Cause>) {
         self.errors.get_or_create(&[("kind", cause.map_or(OTHER, Cause::kind))]).inc();
     }
 
-    /// Notes where the rotation is.
+    /// Sets the step of the rotation.
     pub fn step(&self, step: Step) {
         self.step.set(step as i64);
     }
 
-    /// Notes how many endpoints a rotation waits for.
+    /// Sets how many endpoints the rotation waits for.
     pub fn unmoved(&self, endpoints: usize) {
         self.unmoved.set(i64::try_from(endpoints).unwrap_or(i64::MAX));
     }
 
-    /// Whose word `lease_held` is, from now on.
+    /// Exposes this leadership as `lease_held`.
     pub(super) fn follow(&self, leadership: Leadership) {
-        // The first one stays: a process has one Lease.
+        // Only the first call counts: a process has one Lease.
         let _ = self.leadership.set(leadership);
     }
 
-    /// All of it as `OpenMetrics` text.
+    /// All metrics as `OpenMetrics` text.
     ///
     /// # Errors
-    /// A metric can't be written; a bug.
+    /// A metric can't be formatted, which is a bug.
     pub fn text(&self) -> Result<String, fmt::Error> {
-        // Asked when it is scraped: a Lease that wasn't renewed ends without anybody being told.
+        // Read at each scrape: a Lease that wasn't renewed expires without any event.
         self.lease.set(i64::from(self.leadership.get().is_some_and(Leadership::may_write)));
         self.credential.forget_stale(crate::time::now());
         let mut text = String::new();

@@ -1,7 +1,7 @@
-//! The controller reconciles certificates, the credential and the pods.
+//! The controller reconciles certificates, the credential and the rollout of pods.
 //!
-//! Each part is a pure plan over a snapshot, and a thin loop that executes it. One process writes, the one that
-//! holds the Lease; every process is ready without it.
+//! Each reconciler is a pure plan over a snapshot, and a thin loop that executes it. Only the process that
+//! holds the Lease writes; the others are ready, too.
 
 pub mod certificates;
 mod consumers;
@@ -26,8 +26,8 @@ pub use metrics::ControllerMetrics;
 pub use options::{Certificates, Options};
 pub use process::{Controller, ControllerError};
 
-/// The annotation with which a person asks for a rotation, on the CA Secret: `ca` or `leaf`.
+/// The annotation with which a person requests a rotation, on the CA Secret: `ca` or `leaf`.
 pub const ROTATE: &str = "argocd-auth-webhook/rotate";
 
-/// The name of the Lease.
+/// The name of the Lease, in the release's namespace.
 pub const LEASE: &str = "argocd-auth-webhook";

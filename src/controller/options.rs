@@ -1,55 +1,55 @@
-//! What the controller is to keep, and where.
+//! The options of the controller: the names of what it maintains.
 
 use super::certificates::Lifetimes;
 use crate::time::Seconds;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
-/// Who makes the webhook's certificates.
+/// Who creates the webhook's certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Certificates {
-    /// This controller.
+    /// This controller, with these lifetimes.
     SelfManaged(Lifetimes),
-    /// Somebody else.
+    /// Somebody else, such as cert-manager.
     External {
-        /// Whether the CA in the serving Secret, if there is one, becomes `caBundle`.
+        /// Whether `ca.crt` of the serving Secret, if it has one, is written into `caBundle`.
         publish: bool,
     },
 }
 
-/// What to keep, and where.
+/// The options of the controller.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The release's namespace.
+    /// The namespace of the release and of the Runtime.
     pub namespace: String,
-    /// The first part of the names of our Secrets.
+    /// The release's name, with which the names of our objects begin.
     pub release: String,
-    /// The Secret with the serving certificate.
+    /// The name of the Secret with the serving certificate.
     pub serving_secret: String,
-    /// The webhook's Service.
+    /// The name of the webhook's Service.
     pub service: String,
-    /// Its port.
+    /// The Service's port.
     pub service_port: u16,
-    /// The webhook configuration whose `caBundle` is kept.
+    /// The name of the webhook configuration whose `caBundle` is maintained.
     pub webhook_configuration: String,
-    /// Owner of what is made; without one it has none.
+    /// The ServiceAccount that owns what is created; `None` creates it without an owner.
     pub service_account: Option<String>,
-    /// Who makes the certificates.
+    /// Who creates the certificates.
     pub certificates: Certificates,
-    /// How long a kubelet may hand out a Secret's value before, in seconds.
+    /// How many seconds after a change the kubelet may still hand out a Secret's former value.
     pub kubelet_cache: Seconds,
-    /// Plain HTTP, for health and metrics.
+    /// The address of the admin listener (plain HTTP): health and metrics.
     pub admin_listen: SocketAddr,
 }
 
 impl Options {
-    /// The Secret with the CA.
+    /// The name of the Secret with the CA.
     #[must_use]
     pub fn ca_secret(&self) -> String {
         format!("{}-ca", self.release)
     }
 
-    /// The names that the serving certificate is for.
+    /// The DNS names of the serving certificate.
     #[must_use]
     pub fn service_names(&self) -> Vec<String> {
         let Self { service, namespace, .. } = self;
@@ -60,13 +60,13 @@ impl Options {
             .collect()
     }
 
-    /// The name that API servers ask for.
+    /// The DNS name by which API servers call the Service.
     #[must_use]
     pub fn server_name(&self) -> String {
         format!("{}.{}.svc", self.service, self.namespace)
     }
 
-    /// The metadata of an object of ours.
+    /// The name, namespace and labels of an object of ours.
     pub(super) fn metadata(&self, name: &str) -> Value {
         json!({
             "name": name,

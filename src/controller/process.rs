@@ -1,4 +1,4 @@
-//! The process: what it is made of, and how it ends.
+//! The controller's process: its parts, and how it ends.
 
 use super::LEASE;
 use super::certificates::{CertificateReconciler, ExternalReconciler};
@@ -17,18 +17,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Why the controller can't go on.
+/// Why the controller can't start or had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum ControllerError {
-    /// Its listener can't be bound.
+    /// The admin listener can't be bound.
     #[error(transparent)]
     Listen(#[from] BindError),
-    /// A part of it ended by itself; a bug. Better to end and be started again.
+    /// A part ended by itself, which is a bug; its name. The process had better be restarted.
     #[error("the {0} ended unexpectedly; the log says where it panicked, if it did")]
     Ended(&'static str),
 }
 
-/// A controller whose listener is bound.
+/// A controller whose admin listener is bound.
 pub struct Controller {
     client: Client,
     options: Options,
@@ -39,10 +39,10 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// Binds the listener.
+    /// Binds the admin listener.
     ///
     /// # Errors
-    /// The address can't be bound.
+    /// [`ControllerError::Listen`]: the address can't be bound.
     pub async fn bind(client: Client, options: Options, settings: Settings) -> Result<Self, ControllerError> {
         let metrics = Arc::new(ControllerMetrics::default());
         let text = Arc::clone(&metrics);
@@ -52,16 +52,16 @@ impl Controller {
         Ok(Self { client, options, settings, metrics, admin, loops })
     }
 
-    /// Where health and metrics are.
+    /// The bound address of the admin listener.
     #[must_use]
     pub const fn admin_address(&self) -> SocketAddr {
         self.admin.address()
     }
 
-    /// Works until it is told to end; then gives the Lease back.
+    /// Runs until shutdown, then gives up the Lease.
     ///
     /// # Errors
-    /// A part of it ended by itself.
+    /// [`ControllerError::Ended`]: a part ended by itself.
     pub async fn run(self, mut shutdown: Shutdown) -> Result<(), ControllerError> {
         let Self { client, options, settings, metrics, admin, loops } = self;
         let options = Arc::new(options);
@@ -99,7 +99,7 @@ impl Controller {
             }
         };
         let mut admin = tokio::spawn(admin.run());
-        // The work is dropped before the Lease is released: nothing is written after.
+        // The parts are dropped before the Lease is given up, so nothing is written afterwards.
         let result = tokio::select! {
             () = shutdown.drain() => Ok(()),
             () = work => Err(ControllerError::Ended("keeping of certificates")),
@@ -116,8 +116,8 @@ impl Controller {
     }
 }
 
-/// The same within one container, whose process is the only one: a restarted one carries on with the
-/// Lease that it held. Two processes on one host differ.
+/// The identity of the Lease's holder. Stable within a container, so that a restarted process carries on with
+/// its Lease; two processes on one host have different ones.
 fn identity() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{}_{}", host.trim(), std::process::id())

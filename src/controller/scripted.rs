@@ -1,5 +1,4 @@
-//! What the parts of the controller work with in tests: a scripted API server, and a Lease that a test
-//! gives and takes.
+//! What reconcilers work with in tests: a scripted API server, and a Lease that the test grants and takes.
 
 use super::consumers::Consumers;
 use super::context::Context;
@@ -14,23 +13,23 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// The Lease, in a test's hands. Held to begin with.
+/// The Lease, controlled by the test. Held at first.
 pub struct Lease(watch::Sender<Option<Instant>>);
 
 impl Lease {
-    /// Somebody else has it now.
+    /// Lets another process take the Lease.
     pub fn lose(&self) {
         self.0.send_replace(None);
     }
 }
 
-/// A controller of release `rel` that holds the Lease, in password mode, with these settings beside that
+/// A controller of release `rel` that holds the Lease, in password mode, with these additional settings
 /// (lines of our own configuration file).
 pub fn context(server: &ApiServer, settings: &str) -> (Context, Lease) {
     context_of(server, &format!("auth: {{ type: password }}\n{settings}"))
 }
 
-/// The same with a whole configuration file.
+/// Like [`context`], with a complete configuration file.
 pub fn context_of(server: &ApiServer, config: &str) -> (Context, Lease) {
     let (until, leadership) = Leadership::scripted();
     until.send_replace(Some(Instant::now() + Duration::from_hours(1)));
@@ -64,7 +63,7 @@ pub fn context_of(server: &ApiServer, config: &str) -> (Context, Lease) {
     (context, Lease(until))
 }
 
-/// The bound for every scenario: what takes longer hangs.
+/// The time limit of every scenario: one that takes longer hangs.
 pub async fn bounded<T>(scenario: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_mins(1), scenario).await.expect("the scenario hangs")
 }

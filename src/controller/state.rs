@@ -1,6 +1,6 @@
-//! The Secret `<release>-state`: what has to be remembered from one process to the next. It holds no
-//! credential, only keyed hashes of some; the key is in it too, random, and leaves it never. Where it is
-//! lost, the process that knows what stood in it writes it again.
+//! The Secret `<release>-state`: what has to survive the process. It holds no credential, only keyed hashes
+//! of some; the random key of these hashes is in it, too, and never leaves it. If the Secret is lost, the
+//! process that knows its content writes it again.
 
 use super::Context;
 use super::context::{Remembered, is_empty};
@@ -18,19 +18,19 @@ use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
 
 const HASH_KEY: &str = "hash-key";
-/// What was seen of the key, and is to be done about others.
+/// What was observed of the API key, and what is to be done about former keys.
 pub(super) const MARKS: &str = "credential";
-/// The logins that were not seen to succeed.
+/// The login attempts that weren't seen to succeed.
 pub(super) const LOGIN: &str = "login";
 /// The last login that succeeded.
 pub(super) const LOGIN_PROOF: &str = "logged-in";
-/// The hashes of the values that pods take up.
+/// The keyed hashes of the values that pods take up.
 pub(super) const VALUES: &str = "values";
-/// What was done to workloads.
+/// The evictions and restarts of workloads.
 pub(super) const LEDGER: &str = "rollouts";
 const HASH_KEY_LENGTH: usize = 32;
 
-/// What was read of it. A write that follows holds only if nobody else wrote meanwhile.
+/// The state as it was read. A write succeeds only if nobody else has written since.
 pub(super) struct State {
     version: String,
     entries: BTreeMap<String, Vec<u8>>,
@@ -38,10 +38,10 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Reads it, and makes it where it isn't there.
+    /// Reads the state, and creates it if there is none.
     ///
     /// # Errors
-    /// A call failed, or this process may not write where it would have to.
+    /// A call failed; or something has to be written, and this process may not ([`Cause::NotLeading`]).
     pub(super) async fn open(context: &Context) -> Result<Self, ClusterError> {
         let name = name(context);
         let place = format!("Secret {}/{name}", context.options.namespace);
@@ -61,7 +61,7 @@ impl State {
         Ok(state)
     }
 
-    /// What stands in this Secret, to be read only; nothing where it has no key yet.
+    /// Reads the state from this Secret; `None` if it has no hash key yet.
     pub(super) fn read(secret: &Secret) -> Option<Self> {
         let entries = entries(secret);
         let whole = entries.get(HASH_KEY).is_some_and(|key| key.len() == HASH_KEY_LENGTH);
@@ -74,7 +74,7 @@ impl State {
         Self { version: secret.metadata.resource_version.clone().unwrap_or_default(), entries, key }
     }
 
-    /// Somebody took it away, and this process knows what stood in it.
+    /// Writes what this process knows into a Secret that was lost and is empty.
     async fn restored(
         context: &Context,
         name: &str,
@@ -91,7 +91,7 @@ impl State {
         Ok(Self::new(&written, entries(&written)))
     }
 
-    /// Without its key the hashes mean nothing: they go with it.
+    /// Writes a new hash key. Drops all entries, since their hashes mean nothing without the former key.
     async fn with_new_key(
         context: &Context,
         name: &str,
@@ -113,8 +113,7 @@ impl State {
         Ok(Self::new(&written, entries))
     }
 
-    /// A keyed hash of these parts, in hexadecimal: equal for equal parts and of no use to anybody
-    /// who hasn't the key.
+    /// A keyed hash of these parts, in hexadecimal. Equal for equal parts, and useless without the key.
     pub(super) fn digest(&self, parts: &[&[u8]]) -> String {
         let mut context = hmac::Context::with_key(&self.key);
         for part in parts {
@@ -124,21 +123,21 @@ impl State {
         context.sign().as_ref().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 
-    /// The keyed hash by which a value of a Secret's key is known again.
+    /// The keyed hash of a value of a Secret's key.
     pub(super) fn value_digest(&self, key: &Key, value: &[u8]) -> String {
         self.digest(&[key.secret.as_bytes(), key.key.as_bytes(), value])
     }
 
-    /// What is remembered under this name. What can't be read counts as nothing.
+    /// The entry of this name; `None` if there is none or it can't be parsed.
     pub(super) fn get<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         self.entries.get(name).and_then(|bytes| serde_json::from_slice(bytes).ok())
     }
 
-    /// Remembers this under this name, or forgets it.
+    /// Writes the entry of this name; `None` removes it. Does nothing if it has this value already.
     ///
     /// # Errors
-    /// The call failed, with [`Cause::Conflict`] if the Secret has changed since it was read; or
-    /// this process may not write.
+    /// [`Cause::Conflict`] if the Secret has changed since it was read, [`Cause::NotLeading`] if this process
+    /// may not write, else the cause of the failed call.
     pub(super) async fn put<T: Serialize>(
         &mut self,
         context: &Context,
@@ -162,22 +161,22 @@ impl State {
     }
 }
 
-/// Its name.
+/// The Secret's name.
 pub(super) fn name(context: &Context) -> String {
     format!("{}-state", context.options.release)
 }
 
-/// Whether this process knows what stood in it.
+/// Whether this process knows the Secret's content.
 pub(super) fn is_remembered(context: &Context) -> bool {
     last(context).is_some()
 }
 
-/// What stood in it when this process saw it last.
+/// The entries when this process last read or wrote them.
 fn last(context: &Context) -> MutexGuard<'_, Option<Remembered>> {
     context.remembered.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Somebody else writes: what this process knows is out of date.
+/// Forgets the entries, because another process may write from now on.
 pub(super) fn forget(context: &Context) {
     *last(context) = None;
 }

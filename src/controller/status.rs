@@ -1,4 +1,4 @@
-//! The ConfigMap `<release>-status`: what `status` shows. One key a part, each as JSON.
+//! The ConfigMap `<release>-status`, which `status` shows: one key per part, each as JSON.
 
 use super::Context;
 use crate::cluster::{ClusterError, merge_if};
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
 
-/// Writes a part, if it says something else than before. No secret value may be in it.
+/// Writes a part of the status, if it has changed. It must not hold a secret value.
 ///
 /// # Errors
-/// A call failed, or this process may not write.
+/// A call failed, this process may not write, or the ConfigMap is somebody else's.
 pub(super) async fn publish(context: &Context, part: &str, value: &Value) -> Result<(), ClusterError> {
     let (key, text) = (format!("{part}.json"), value.to_string());
     write(context, [(key.clone(), text.clone())].into()).await?;
@@ -19,7 +19,7 @@ pub(super) async fn publish(context: &Context, part: &str, value: &Value) -> Res
     Ok(())
 }
 
-/// Writes again what this process has published and isn't there any more.
+/// Writes again those parts that this process has published and that are missing now.
 ///
 /// # Errors
 /// As [`publish`].
@@ -39,17 +39,17 @@ pub(super) async fn restore(context: &Context) -> Result<(), ClusterError> {
     Ok(())
 }
 
-/// Somebody else publishes: what this process did is out of date.
+/// Forgets what was published, because another process publishes from now on.
 pub(super) fn forget(context: &Context) {
     last(context).clear();
 }
 
-/// Its name.
+/// The ConfigMap's name.
 pub(super) fn name(context: &Context) -> String {
     format!("{}-status", context.options.release)
 }
 
-/// What this process has published.
+/// The parts that this process has published, by key.
 fn last(context: &Context) -> MutexGuard<'_, BTreeMap<String, String>> {
     context.published.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -66,7 +66,7 @@ async fn write(context: &Context, parts: BTreeMap<String, String>) -> Result<(),
     let empty = data.is_none_or(BTreeMap::is_empty);
     context.claim::<ConfigMap>(&what, &name, found, empty, json!({})).await?;
     context.may_write(&what)?;
-    // The parts have one key each, so that no version need hold.
+    // Each part has a key of its own, so the version doesn't matter.
     merge_if::<ConfigMap>(&maps, &what, &name, None, json!({ "data": parts })).await.map(drop)
 }
 

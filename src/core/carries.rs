@@ -1,13 +1,12 @@
-//! Whether a pod carries anything for the purpose that injection has.
+//! Whether a pod already carries anything that injection could have put there.
 
 use super::decide::targets;
 use super::injection::VOLUME_NAME;
 use super::{Injector, Pod, STATUS};
 
 impl Injector {
-    /// Whether the pod carries any of the variables that its service reads, our volume or our
-    /// annotation: put there under other settings, or by the Runtime's chart. It says nothing about
-    /// whether that is right.
+    /// Whether the pod carries any of the variables that its service reads, our volume or our annotation, put
+    /// there under other settings or by the Runtime's chart. It doesn't say whether they are right.
     #[must_use]
     pub fn carries(&self, pod: &Pod<'_>) -> bool {
         let metadata = &pod.metadata.value;

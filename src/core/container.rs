@@ -1,4 +1,4 @@
-//! What is to change in one container's variables.
+//! Which of one container's variables change, and how.
 
 use super::form::{Form, Origin, is_chart_secret, is_chart_secret_key, is_chart_secret_name};
 use super::injection::{Injection, Source, Wanted};
@@ -8,17 +8,17 @@ use super::pod::EnvVar;
 use super::{Auth, OnConflict, Reads, Variable};
 use std::fmt::Arguments;
 
-/// The changes to one list of variables.
+/// The changes to one container's `env`, with indices into the list as it is.
 #[derive(Debug, Default)]
 pub(crate) struct Plan<'i> {
     replace: Vec<(usize, &'i str)>,
     remove: Vec<usize>,
-    /// Those of `remove` that are of the other mode, and not merely delivered otherwise.
+    /// Those in `remove` that belong to the other mode, rather than to the other delivery.
     remove_other_mode: Vec<usize>,
     add: Vec<&'i str>,
-    /// Variables that the user's own stand for.
+    /// Variables that stay because the user's own is in their place.
     kept: Vec<Variable>,
-    /// The user's own variables that stand where ours belong.
+    /// Names of the user's own variables that stand where ours belong.
     pub conflicts: Vec<&'static str>,
 }
 
@@ -28,7 +28,7 @@ impl<'i> Plan<'i> {
         let replace_users = on_conflict == OnConflict::Replace;
         let pair = (injection.reads == Reads::Reference).then(|| pair_origin(env, injection, auth));
         for wanted in &injection.variables {
-            // A name may stand there twice; the last one is what the process sees.
+            // A name may be listed twice; the process sees the last one.
             let last = last(env, wanted.variable);
             let origin = match pair {
                 Some(pair) => pair,
@@ -67,18 +67,18 @@ impl<'i> Plan<'i> {
         plan
     }
 
-    /// Only the part that takes away the other mode's variables.
+    /// Keeps of the plan only the removals of the other mode's variables.
     pub(crate) fn of_the_other_mode(&self) -> Self {
         Self { remove: self.remove_other_mode.clone(), ..Self::default() }
     }
 
-    /// Whether each variable with the path of a file is the user's own, and stays.
+    /// Whether every variable that points to a file is the user's own and stays, so that our files go unread.
     pub(crate) fn keeps_files_of_user(&self, injection: &Injection) -> bool {
         let mut files = injection.variables.iter().filter(|wanted| wanted.variable.is_file());
         files.all(|wanted| self.kept.contains(&wanted.variable))
     }
 
-    /// Puts a variable where the one that it stands for is, or in front of all others.
+    /// Puts a variable in the place of the one that it replaces, or in front of all others.
     fn put(&mut self, wanted: &'i Wanted, last: Option<(usize, Form<'_>)>) {
         match last {
             Some((_, form)) if matches!(&wanted.source, Source::Value(value) if form.is_value(value)) => {}
@@ -87,7 +87,7 @@ impl<'i> Plan<'i> {
         }
     }
 
-    /// Writes the operations; `list` is the path of the list.
+    /// Writes the operations; `list` is the JSON Pointer of the container's `env`.
     pub(crate) fn write(&self, env: &List<EnvVar<'_>>, list: Arguments<'_>, patch: &mut Patch) {
         for (index, json) in &self.replace {
             patch.replace(format_args!("{list}/{index}"), json);
@@ -113,8 +113,8 @@ fn last<'p>(env: &'p List<EnvVar<'_>>, variable: Variable) -> Option<(usize, For
     found.map(|(index, candidate)| (index, Form::of(candidate)))
 }
 
-/// Whose the pair `ARGO_CD_TOKEN_SECRET_NAME` and `_KEY` is. One of the two says nothing by itself:
-/// a name of the user's with a key of ours would point into nowhere.
+/// Who owns the pair `ARGO_CD_TOKEN_SECRET_NAME` and `_KEY`. The two are judged together: a user's Secret
+/// name with our key would point to nothing.
 fn pair_origin(env: &List<EnvVar<'_>>, injection: &Injection, auth: &Auth) -> Option<Origin> {
     let text = |form: &Form<'_>| if let Form::Value(text) = *form { Some(text.to_owned()) } else { None };
     let wanted = |variable| {

@@ -1,4 +1,4 @@
-//! From a pod to what is to be done with it.
+//! From a pod to the decision about it: patch, warnings or refusal.
 
 use super::container::Plan;
 use super::injection::{Injection, VOLUME_NAME, WantedVolume};
@@ -10,7 +10,7 @@ use super::volume::VolumeState;
 use super::{Auth, INJECT, MIRROR, OnConflict, Outcome, Reads, STATUS, Service};
 use serde_json::json;
 
-/// Who changes the pod; stands in its status annotation.
+/// Which program changes the pod; written into the pod's status annotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
     /// The admission webhook.
@@ -28,7 +28,7 @@ impl Engine {
     }
 }
 
-/// Decides about pods. Made once from the settings, then only read.
+/// Decides about pods. Built once from the settings; deciding takes no lock.
 #[derive(Clone, Debug)]
 pub struct Injector {
     auth: Auth,
@@ -37,18 +37,19 @@ pub struct Injector {
     engine: Engine,
 }
 
-/// What is to be done with a pod, and why.
+/// What is to be done with one pod, and why.
 #[derive(Debug)]
 pub struct Decision<'i> {
-    /// How it ended.
+    /// How the review ended, as logs and metrics name it.
     pub outcome: Outcome,
-    /// The service whose pod it is, with its place among [`Injector::services`].
+    /// The service that the pod belongs to, with its index in [`Injector::services`]; `None` if no selector
+    /// matches.
     pub service: Option<(usize, &'i Service)>,
-    /// An RFC 6902 patch as JSON text; `None` where nothing is to change.
+    /// An RFC 6902 patch as JSON text; `None` where nothing changes.
     pub patch: Option<String>,
-    /// For the person who creates the pod; only what they can act on.
+    /// Admission warnings for whoever creates the pod; only what they can act on.
     pub warnings: Vec<String>,
-    /// Why the pod is refused, if it is.
+    /// The message of the refusal; `None` where the pod is admitted.
     pub denied: Option<String>,
 }
 
@@ -58,7 +59,7 @@ impl Decision<'_> {
     }
 }
 
-/// A container that gets the credential, with its place.
+/// A container that gets the credential, with its list (`containers` or `initContainers`) and index there.
 pub(super) struct Target<'p> {
     list: &'static str,
     index: usize,
@@ -66,11 +67,11 @@ pub(super) struct Target<'p> {
     pub container: &'p Container<'p>,
 }
 
-/// What of a container is the user's own where ours belongs.
+/// What of the user's own in a container stands where ours belongs.
 struct Conflict<'p> {
     container: &'p str,
     what: Vec<&'static str>,
-    /// Whether the container is left without a credential for it.
+    /// Whether the container gets no credential because of it.
     without: bool,
 }
 
@@ -78,13 +79,13 @@ const VOLUME_CONFLICT: &str = "volume argocd-auth";
 const MOUNT_CONFLICT: &str = "mount at /var/run/secrets/argocd-auth";
 
 impl Injector {
-    /// An injector for services with what each of their pods must carry.
+    /// Builds an injector. Of services whose selectors overlap, the first in the list counts.
     #[must_use]
     pub fn new(auth: Auth, services: Vec<(Service, Injection)>, on_conflict: OnConflict, engine: Engine) -> Self {
         Self { auth, services, on_conflict, engine }
     }
 
-    /// The services, in the order in which they are tried.
+    /// The services in the order in which their selectors are tried.
     #[must_use]
     pub fn services(&self) -> impl ExactSizeIterator<Item = &Service> {
         self.services.iter().map(|(service, _)| service)
@@ -95,13 +96,13 @@ impl Injector {
         self.services.iter().map(|(service, injection)| (service, injection))
     }
 
-    /// The service whose pod it is, and what that must carry.
+    /// The first service whose selector matches the pod, and what its pods must carry.
     pub(super) fn service_of(&self, pod: &Pod<'_>) -> Option<(&Service, &Injection)> {
         let labels = &pod.metadata.value.labels.entries;
         self.injections().find(|(service, _)| service.selector.matches(labels))
     }
 
-    /// Decides about one pod.
+    /// Decides about one pod. Pure: the same pod and settings give the same decision.
     #[must_use]
     pub fn decide(&self, pod: &Pod<'_>) -> Decision<'_> {
         let metadata = &pod.metadata.value;
@@ -147,12 +148,12 @@ impl Injector {
             let env = &container.env;
             let plan = Plan::new(env, injection, &self.auth, self.on_conflict);
             let mut what = Vec::new();
-            // Where the variables with the paths are the user's own, nothing would read our files.
+            // Where the user's own variables name the paths, nothing would read our files.
             let wanted = injection.volume.as_ref().filter(|_| !plan.keeps_files_of_user(injection));
             if let Some(wanted) = wanted {
                 what = self.mount(target, volume, !others.is_empty(), wanted, &mut patch);
                 if !what.is_empty() && self.on_conflict != OnConflict::Replace {
-                    // Without its file a variable with the path would mislead, so none is put in.
+                    // Without the file a variable with its path would mislead, so none is added.
                     plan.of_the_other_mode().write(env, format_args!("/spec/{list}/{index}/env"), &mut patch);
                     conflicts.push(Conflict { container: name, what, without: true });
                     continue;
@@ -167,7 +168,7 @@ impl Injector {
         }
         match &injection.volume {
             Some(wanted) if volume_needed => {
-                // No other container gets the credential by a mount that was meant for something else.
+                // A mount made for something else must not bring the credential into another container.
                 for (list, index, mount) in others.iter().rev() {
                     patch.remove(format_args!("/spec/{list}/{index}/volumeMounts/{mount}"));
                 }
@@ -179,8 +180,8 @@ impl Injector {
         self.conclude(pod, service, patch, &conflicts)
     }
 
-    /// Mounts the volume into one container. Returns what of the user's stands in the way; then
-    /// nothing is changed unless it is to be replaced.
+    /// Mounts the volume into one container. Returns the user's mount that is in the way, if any; then
+    /// nothing changes unless the settings say that it is replaced.
     fn mount(
         &self,
         target: &Target<'_>,
@@ -280,7 +281,7 @@ fn named<'p>(spec: &'p Spec<'p>, names: &[String]) -> Vec<Target<'p>> {
     targets
 }
 
-/// Mounts of a volume of our name in containers that get no credential: list, container, mount.
+/// Mounts of a volume with our name in containers that get no credential: list, container index, mount index.
 fn mounted_elsewhere(spec: &Spec<'_>, targets: &[Target<'_>]) -> Vec<(&'static str, usize, usize)> {
     let mut found = Vec::new();
     for (list, containers) in lists(spec) {
@@ -307,8 +308,8 @@ fn put_volume(spec: &Spec<'_>, volume: VolumeState, wanted: &WantedVolume, patch
     }
 }
 
-/// Takes away a volume of ours that the settings no longer ask for: its Secret may be gone, and the
-/// pod would wait for it for ever. A container that uses it elsewhere keeps it.
+/// Removes a volume of ours that the settings no longer ask for: its Secret may be gone, and the pod would
+/// wait for it forever. It stays while another container mounts it.
 fn drop_stale_volume(spec: &Spec<'_>, targets: &[Target<'_>], volume: VolumeState, patch: &mut Patch) {
     let VolumeState::Stale(place) = volume else { return };
     let mut removed = 0;
@@ -325,10 +326,10 @@ fn drop_stale_volume(spec: &Spec<'_>, targets: &[Target<'_>], volume: VolumeStat
     }
 }
 
-/// Kubernetes allows no longer one.
+/// The longest name of a container, in characters (RFC 1123 label).
 const MAX_NAME: usize = 63;
 
-/// Says what was looked for and what there is.
+/// The warning for a pod without the expected container: what was looked for and what the pod has.
 fn not_found(spec: &Spec<'_>, service: &Service, unreadable: bool) -> String {
     let wanted = [service.containers.as_slice(), service.or_containers.as_slice()].concat().join(" or ");
     if unreadable {
@@ -363,7 +364,7 @@ fn refusal(service: &Service, conflicts: &[Conflict<'_>]) -> String {
     )
 }
 
-/// The API server cuts warnings at 256 characters where there are many.
+/// Cuts a warning. The API server cuts each at 256 characters where there are many.
 fn shorten(mut text: String) -> String {
     const MAX_WARNING: usize = 250;
     if text.chars().count() > MAX_WARNING {

@@ -1,4 +1,4 @@
-//! What a variable in a pod says, and whose it is.
+//! What a variable in a pod says, and who put it there.
 
 use super::auth::{
     Auth, CHART_CONFIG_MAP, CHART_SECRETS, CHART_USERNAME_KEY, DEFAULT_USERNAME, SecretKeyRef, Username,
@@ -9,7 +9,7 @@ use super::pod::EnvVar;
 use super::{Mode, Variable};
 use serde::Deserialize;
 
-/// Where a variable takes its value from.
+/// Where an `EnvVar` takes its value from.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Form<'a> {
     Value(&'a str),
@@ -33,26 +33,26 @@ impl KeyRef<'_> {
         self.name.is(name) && self.key.is(key)
     }
 
-    /// Whether it says what `wanted` says. What the settings leave open is not compared.
+    /// Whether it refers to what `wanted` does. An `optional` that the settings leave open isn't compared.
     fn means(&self, wanted: &SecretKeyRef) -> bool {
         self.names(&wanted.name, &wanted.key) && optional_agrees(self.optional, wanted.optional)
     }
 }
 
-/// Whether a pod's `optional` is what the settings ask for; absent is false, and settings that say
-/// nothing ask for nothing.
+/// Whether a pod's `optional` is what the settings ask for. Absent means false, as in Kubernetes; settings
+/// without it accept either.
 pub(crate) fn optional_agrees(found: Bool, wanted: Option<bool>) -> bool {
     wanted.is_none_or(|wanted| found.0.unwrap_or(false) == wanted)
 }
 
-/// Whose variable it is.
+/// Who put a variable there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// It means what ours means.
+    /// It says what ours would say, so it stays.
     Right,
-    /// The chart's own, or ours under other settings: it gives way.
+    /// The chart rendered it, or we did under other settings: it is replaced or removed.
     Chart,
-    /// A person put it there.
+    /// Anything else: a user's own, subject to `onConflict`.
     User,
 }
 
@@ -90,7 +90,7 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// Whose this value of `variable` is; `wanted` is what ours would be, if there is to be one.
+    /// Who put this value of `variable` there; `wanted` is what we would write, `None` if nothing.
     pub(crate) fn origin(&self, variable: Variable, wanted: Option<&Source>, auth: &Auth) -> Origin {
         if let Some(source) = wanted {
             let chart_username = variable == Variable::Username
@@ -112,7 +112,7 @@ impl<'a> Form<'a> {
             Variable::TokenFile | Variable::PasswordFile => {
                 matches!(self, Self::Value(value) if super::injection::is_our_file(value))
             }
-            // These two count as a pair: see `container`.
+            // Judged as a pair: see `pair_origin` in `container.rs`.
             Variable::SecretName | Variable::SecretKey => false,
         };
         if gives_way { Origin::Chart } else { Origin::User }
@@ -135,20 +135,20 @@ impl<'a> Form<'a> {
     }
 }
 
-/// Whether a Secret and key are one of those that the chart renders: its four fixed ones, or the
-/// one that the settings name (the chart knows two of the three spellings of them).
+/// Whether the chart renders references to this Secret and key: the four in [`CHART_SECRETS`], or the one
+/// that the settings name (the chart reads two of the three spellings of the settings).
 pub(crate) fn is_chart_secret(name: Option<&str>, key: Option<&str>, auth: &Auth) -> bool {
     let (Some(name), Some(key)) = (name, key) else { return false };
     CHART_SECRETS.iter().any(|known| known.name == name && known.key == key)
         || (auth.credential.name == name && auth.credential.key == key)
 }
 
-/// Whether a Secret's name alone is one of those of [`is_chart_secret`].
+/// Whether a Secret's name alone is that of one in [`is_chart_secret`].
 pub(crate) fn is_chart_secret_name(name: &str, auth: &Auth) -> bool {
     CHART_SECRETS.iter().any(|known| known.name == name) || auth.credential.name == name
 }
 
-/// Whether a key alone is one of those of [`is_chart_secret`].
+/// Whether a key alone is that of one in [`is_chart_secret`].
 pub(crate) fn is_chart_secret_key(key: &str, auth: &Auth) -> bool {
     CHART_SECRETS.iter().any(|known| known.key == key) || auth.credential.key == key
 }

@@ -5,61 +5,61 @@ use super::service::APP_PROXY;
 use super::{Delivery, Reads, Service, Variable};
 use serde_json::{Value, json};
 
-/// Name of the volume of the volume delivery.
+/// Name of the pod's volume in volume delivery.
 pub const VOLUME_NAME: &str = "argocd-auth";
-/// Where that volume is mounted.
+/// Where the containers mount that volume.
 pub const MOUNT_PATH: &str = "/var/run/secrets/argocd-auth";
-/// Mode of its files: readable for whatever user the container runs as. 0440 would need an
-/// `fsGroup`, which is not ours to add.
+/// Mode of the volume's files: readable by any user that the container runs as. 0440 would need an `fsGroup`,
+/// and adding one isn't this webhook's business.
 pub(crate) const FILE_MODE: i64 = 0o444;
 const TOKEN_FILE: &str = "token";
 const PASSWORD_FILE: &str = "password";
 
-/// Where a variable's value comes from.
+/// Where the value of an injected variable comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A plain value. Never a credential.
+    /// A plain value: a user name, a file's path or a Secret's name. Never a credential.
     Value(String),
-    /// A key of a Secret.
+    /// A `secretKeyRef`.
     SecretKey(SecretKeyRef),
-    /// A key of a `ConfigMap`.
+    /// A `configMapKeyRef`.
     ConfigMapKey(ConfigMapKeyRef),
 }
 
-/// A variable that a container must have.
+/// A variable that a container must have, with its value.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// Which one.
+    /// Which variable it is.
     pub variable: Variable,
-    /// With what value.
+    /// Where its value comes from.
     pub source: Source,
-    /// Its `EnvVar` as JSON.
+    /// The finished `EnvVar` as JSON, for the patch.
     pub(crate) json: String,
 }
 
-/// One Secret of the wanted volume, with the files made of its keys.
+/// One Secret of the wanted volume, with the files made from its keys.
 #[derive(Clone, Debug)]
 pub(crate) struct VolumeSource {
     pub secret: String,
     pub optional: Option<bool>,
-    /// Key and file name.
+    /// Pairs of key and file name.
     pub items: Vec<(String, &'static str)>,
 }
 
-/// The volume of the volume delivery.
+/// The volume that a pod needs in volume delivery.
 #[derive(Clone, Debug)]
 pub(crate) struct WantedVolume {
     pub sources: Vec<VolumeSource>,
-    /// The `Volume` as JSON.
+    /// The finished `Volume` as JSON.
     pub json: String,
-    /// Its `VolumeMount` as JSON.
+    /// The finished `VolumeMount` as JSON.
     pub mount_json: String,
 }
 
 /// What the pods of one service must carry.
 #[derive(Clone, Debug)]
 pub struct Injection {
-    /// Sorted by name, as the Runtime's chart sorts them.
+    /// The variables, sorted by name as in the Runtime's chart.
     pub variables: Vec<Wanted>,
     pub(crate) volume: Option<WantedVolume>,
     pub(crate) reads: Reads,
@@ -142,12 +142,12 @@ fn file_of(credential: Variable) -> (Variable, &'static str) {
     }
 }
 
-/// Whether a path is that of a file that the volume delivery makes.
+/// Whether `path` is that of a file that volume delivery creates.
 pub(crate) fn is_our_file(path: &str) -> bool {
     path.strip_prefix(MOUNT_PATH).and_then(|rest| rest.strip_prefix('/')).is_some_and(is_our_file_name)
 }
 
-/// Whether it is the name of a file that the volume delivery makes.
+/// Whether `name` is that of a file that volume delivery creates.
 pub(crate) fn is_our_file_name(name: &str) -> bool {
     name == TOKEN_FILE || name == PASSWORD_FILE
 }

@@ -1,9 +1,8 @@
-//! Reading JSON that may be of any shape without ever failing on it.
+//! Deserializers for JSON of any shape that never fail on what they find.
 //!
-//! The API server sends well-formed pods; a webhook that answers an oddity with an error would turn
-//! it into a refused pod. So each type here takes what it can use, notes that something odd stood
-//! there, and reads on. Only what is not JSON at all is an error. Nothing is copied but strings with
-//! escapes in them.
+//! The API server sends well-formed pods, and a webhook that fails on an odd one would block its creation. So
+//! each type here takes what it can use, notes that something odd was there, and reads on. Only text that
+//! isn't JSON is an error. Nothing is copied except strings with escapes.
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -12,7 +11,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// Implements the visits of everything that a type does not expect, as `$odd`.
+/// Implements every visitor method that a type doesn't expect; each returns `$odd`.
 macro_rules! otherwise {
     ($odd:expr; $($visit:ident)*) => { $(otherwise!(@ $odd, $visit);)* };
     (@ $odd:expr, scalar) => {
@@ -38,20 +37,19 @@ macro_rules! otherwise {
     };
 }
 
-/// How many elements all lists of one reading keep together. No pod that runs anywhere has as many:
-/// of its lists the containers are kept, and of the others what bears one of our names. A bound for
-/// each list would be none, because lists stand in lists: a body made of tiny elements would take many
-/// times its own size in memory.
+/// How many list elements one reading keeps, over all lists. No real pod has as many: containers are always
+/// kept, of the other lists only elements with one of our names. A bound per list would be none, since lists
+/// nest: a body of tiny elements would take many times its own size in memory.
 const MAX_ITEMS: usize = 1024;
-/// How many entries of a map are kept. Maps stand in no list, so there are two of them in a pod.
+/// How many entries of each map are kept. Maps stand in no list: a pod has two, labels and annotations.
 const MAX_ENTRIES: usize = 4096;
-/// How many bytes of strings are copied, which is done where they have escapes in them. Kubernetes
-/// allows an object's annotations 256 KiB together.
+/// How many bytes of strings with escapes one reading copies. Kubernetes allows all annotations of an object
+/// 256 KiB together.
 const MAX_COPIED_BYTES: usize = 1 << 20;
 
 thread_local! {
-    /// What is left of them. Deserializers take no arguments on their way down, and a reading is done
-    /// by one thread from its begin to its end.
+    /// What is left of the two budgets. A thread local, because deserializers take no arguments; one reading
+    /// stays on one thread from start to end.
     static LEFT: Cell<Left> = const { Cell::new(Left { elements: MAX_ITEMS, copied: MAX_COPIED_BYTES }) };
 }
 
@@ -61,13 +59,13 @@ struct Left {
     copied: usize,
 }
 
-/// Reads with the whole of the budget. Nothing that is read may begin another reading.
+/// Reads with the full budgets. Must not be nested: an inner reading would refill the outer one's.
 pub(crate) fn bounded<T>(read: impl FnOnce() -> T) -> T {
     LEFT.set(Left { elements: MAX_ITEMS, copied: MAX_COPIED_BYTES });
     read()
 }
 
-/// A string's copy, if it is still within the budget.
+/// Copies a string; `None` once the budget of the reading is spent.
 fn copied(text: &str) -> Option<String> {
     let left = LEFT.get();
     let copied = left.copied.checked_sub(text.len())?;
@@ -75,15 +73,15 @@ fn copied(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// What a field held.
+/// Whether a field was there and of the expected type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// Absent or null.
     #[default]
     Missing,
-    /// Of another type than it should be.
+    /// Of another type than expected.
     Odd,
-    /// As expected.
+    /// Of the expected type.
     Expected,
 }
 
@@ -190,7 +188,7 @@ impl<'de> Deserialize<'de> for Int {
     }
 }
 
-/// An object read as `T`. Where something else stands, `value` is `T`'s default.
+/// An object read as `T`. If something else is there, `value` is `T`'s default and `shape` says so.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Obj<T> {
     pub shape: Shape,
@@ -218,18 +216,18 @@ impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Obj<T> {
     }
 }
 
-/// Whether an element of a [`List`] is of any interest.
+/// Decides which elements a [`List`] keeps.
 pub(crate) trait Keep {
     fn keep(&self) -> bool {
         true
     }
 }
 
-/// A list of objects, of which only those of interest are kept, with their place.
+/// A list of which only the elements of interest are kept, each with its index in the JSON.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct List<T> {
     pub shape: Shape,
-    /// How many elements there are, kept or not.
+    /// The number of elements in the JSON, kept or not.
     pub len: usize,
     pub kept: Vec<(usize, T)>,
 }
@@ -260,7 +258,7 @@ impl<'de, T: Deserialize<'de> + Default + Keep> Deserialize<'de> for List<T> {
                             LEFT.set(Left { elements, ..left });
                             list.kept.push((list.len, item.value));
                         }
-                        // What it held is dropped with it.
+                        // Give back what the dropped element took.
                         _ => LEFT.set(before),
                     }
                     list.len += 1;
@@ -276,7 +274,7 @@ impl<'de, T: Deserialize<'de> + Default + Keep> Deserialize<'de> for List<T> {
     }
 }
 
-/// A map from strings to strings; entries with other values are passed over.
+/// A map of strings; entries with values of other types are skipped.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StrMap<'a> {
     pub shape: Shape,
@@ -285,7 +283,7 @@ pub(crate) struct StrMap<'a> {
 
 impl StrMap<'_> {
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
-        // The last one counts, as in every JSON reader that keeps one.
+        // Of duplicate keys the last one counts, as in Go's JSON and most others.
         self.entries.iter().rev().find(|(k, _)| k == key).map(|(_, value)| value.as_ref())
     }
 }

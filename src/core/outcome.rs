@@ -1,29 +1,30 @@
-//! How a review ended.
+//! The ways in which a review ends.
 
-/// How a review ended. The names stand in logs, metrics, audit annotations and the pod's status
-/// annotation, so they are a surface: see the table in `docs/outcomes.md`.
+/// How a review ended. The names appear in logs, metrics, audit annotations and the pod's status annotation,
+/// so they are part of the interface: see `docs/outcomes.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// The pod got what it lacked.
+    /// The pod was patched with what it lacked.
     Injected,
-    /// The pod carried all of it already; there is no patch.
+    /// The pod already carried everything; there is no patch.
     AlreadyRight,
-    /// The pod's label or annotation says no.
+    /// The pod's label or annotation [`INJECT`](super::INJECT) is `"false"`.
     OptedOut,
     /// No service's selector matches.
     NotSelected,
-    /// A service matches, but none of its containers is there to be injected.
+    /// A service matches, but the pod has none of its containers.
     ContainerNotFound,
-    /// Something of the user's own stands where a credential belongs, and stays.
+    /// Something of the user's own is where a credential belongs, and stays (`onConflict: keep`).
     ConflictKept,
-    /// Something of the user's own was replaced.
+    /// Something of the user's own was replaced (`onConflict: replace`).
     ConflictReplaced,
-    /// Something of the user's own stands there, and the pod was refused for it.
+    /// Something of the user's own is where a credential belongs, and the pod was refused (`onConflict:
+    /// deny`).
     ConflictDenied,
     /// The API's copy of a static pod. The kubelet runs the pod from a file, whatever the copy says,
     /// and API servers refuse a copy that refers to Secrets.
     MirrorPod,
-    /// Not the creation of a pod.
+    /// The review isn't about the creation of a core/v1 Pod: another kind, operation or subresource.
     NotAPodCreation,
 }
 
@@ -42,7 +43,7 @@ impl Outcome {
         Self::NotAPodCreation,
     ];
 
-    /// The name that logs, metrics and annotations carry.
+    /// The name in logs, metrics and annotations.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,9 +1,9 @@
-//! An RFC 6902 patch, written as text while it is decided.
+//! Builds an RFC 6902 patch as text.
 
 use std::fmt::{Arguments, Write};
 
-/// A JSON Patch in the making. Paths hold field names of our own and indices only, so that nothing
-/// in them needs escaping; values are JSON that is ready.
+/// A JSON Patch under construction. Paths are made of our own field names and of indices, so nothing in them
+/// needs escaping; values are finished JSON.
 #[derive(Debug, Default)]
 pub(crate) struct Patch {
     text: String,
@@ -26,7 +26,7 @@ impl Patch {
         self.text.is_empty()
     }
 
-    /// The patch as a JSON array, or `None` where nothing is to change.
+    /// The patch as a JSON array, or `None` if no operation was added.
     pub(crate) fn finish(mut self) -> Option<String> {
         if self.text.is_empty() {
             return None;
@@ -42,7 +42,7 @@ impl Patch {
         } else {
             self.text.push(',');
         }
-        // Writing to a String can't fail.
+        // Writing to a `String` can't fail.
         let _ = write!(self.text, r#"{{"op":"{name}","path":"{path}""#);
         if let Some(value) = value {
             self.text.push_str(r#","value":"#);

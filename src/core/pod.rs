@@ -1,4 +1,4 @@
-//! The parts of a pod that decide, borrowed from the review's body.
+//! The fields of a pod that injection depends on, borrowed from the review's body.
 
 use super::Variable;
 use super::injection::{MOUNT_PATH, VOLUME_NAME};
@@ -6,8 +6,8 @@ use super::lenient::{Bool, Int, Keep, List, Obj, Str, StrMap, bounded};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// A pod, as far as injection looks at it. Reading one never fails for its content: what is odd is
-/// remembered as odd and left alone.
+/// The fields of a pod that injection looks at. Reading never fails for their content: a field of the wrong
+/// type is recorded as such and left alone.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Pod<'a> {
@@ -18,7 +18,7 @@ pub struct Pod<'a> {
 }
 
 impl<'a> Pod<'a> {
-    /// Reads a pod from its JSON.
+    /// Reads a pod's JSON. Fields are borrowed from `text`; unknown ones are skipped.
     ///
     /// # Errors
     /// The text is not JSON, or an object in it has a key twice.
@@ -26,7 +26,7 @@ impl<'a> Pod<'a> {
         bounded(|| serde_json::from_str::<Obj<Self>>(text)).map(|pod| pod.value)
     }
 
-    /// `metadata.name`, or `metadata.generateName` of a pod that a controller makes.
+    /// `metadata.name`, or `metadata.generateName` for a pod that a controller creates.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         let metadata = &self.metadata.value;
@@ -78,7 +78,7 @@ pub(crate) struct EnvVar<'a> {
     pub name: Str<'a>,
     #[serde(borrow)]
     pub value: Str<'a>,
-    /// Looked into only where the name is one of ours.
+    /// Kept as raw JSON; parsed only if the name is one of ours.
     #[serde(borrow)]
     pub value_from: Option<&'a RawValue>,
 }
@@ -109,18 +109,18 @@ pub(crate) struct VolumeMount<'a> {
 }
 
 impl VolumeMount<'_> {
-    /// Whether it stands where our files belong.
+    /// Whether it is mounted at [`MOUNT_PATH`], a trailing slash aside.
     pub(crate) fn at_our_path(&self) -> bool {
         self.mount_path.get().is_some_and(|path| path.trim_end_matches('/') == MOUNT_PATH)
     }
 
-    /// Whether it stands in the place of one of our files.
+    /// Whether it is mounted below [`MOUNT_PATH`], over one of our files.
     pub(crate) fn below_our_path(&self) -> bool {
         let below = self.mount_path.get().and_then(|path| path.strip_prefix(MOUNT_PATH));
         below.is_some_and(|rest| rest.starts_with('/') && !rest.trim_matches('/').is_empty())
     }
 
-    /// Whether it mounts the volume of our name, whole, where our files belong.
+    /// Whether it mounts all of our volume (no `subPath`) at [`MOUNT_PATH`].
     pub(crate) fn is_ours(&self) -> bool {
         let whole = |path: &Str<'_>| path.get().is_none_or(str::is_empty);
         self.name.is(VOLUME_NAME) && self.at_our_path() && whole(&self.sub_path) && whole(&self.sub_path_expr)

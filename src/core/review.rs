@@ -1,7 +1,8 @@
 //! The wire types of `admission.k8s.io/v1`, as far as a mutating webhook needs them.
 //!
-//! Own types, because the ones at hand write the patch as an array of numbers and can answer with
-//! an empty uid. See <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/>.
+//! Hand-written, because the types of existing crates serialize the patch as an array of numbers and can
+//! answer with an empty uid. See
+//! <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/>.
 
 use super::lenient::{Obj, Shape, Str, bounded};
 use super::pod::Pod;
@@ -12,44 +13,44 @@ use serde::{Deserialize, Serialize, Serializer};
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
 
-/// Why a body can't be answered with a review of its own: these are status 400.
+/// Why a body gets HTTP status 400 instead of an `AdmissionReview`.
 #[derive(Debug, thiserror::Error)]
 pub enum Unanswerable {
-    /// It isn't JSON.
+    /// The body isn't JSON.
     #[error("the body is not JSON that can be read: {0}")]
     NotJson(#[from] serde_json::Error),
-    /// It is something else, or of another version.
+    /// The JSON is no `AdmissionReview` of version `admission.k8s.io/v1`.
     #[error("the body is not an AdmissionReview of admission.k8s.io/v1: kind is {kind}, apiVersion is {api_version}")]
     NotAReview {
-        /// What stands under `kind`.
+        /// The body's `kind`.
         kind: Shown,
-        /// What stands under `apiVersion`.
+        /// The body's `apiVersion`.
         api_version: Shown,
     },
-    /// There is no uid to answer to.
+    /// `request.uid` is missing or empty, so that no answer can refer to it.
     #[error("the AdmissionReview has no request.uid, so no answer can name it")]
     NoUid,
-    /// The uid is longer than any that is made.
+    /// `request.uid` is longer than `MAX_UID_BYTES`; its length in bytes.
     #[error("the AdmissionReview's request.uid has {0} bytes, and at most {MAX_UID_BYTES} are answered")]
     LongUid(usize),
-    /// A string is longer than any that Kubernetes takes.
+    /// A string with escapes is longer than `MAX_STRING_BYTES`.
     #[error("the body has a string with escapes of over {MAX_STRING_BYTES} bytes, which no pod can have")]
     LongString,
 }
 
-/// How long a uid may be, in bytes. Those of the API server have 36; an answer repeats it.
+/// The longest uid that is answered, in bytes. The API server's have 36; an answer repeats the uid.
 const MAX_UID_BYTES: usize = 256;
-/// How long a string with escapes may be, in bytes: it is copied as it is read. Linux starts no
-/// program with an argument or variable of over 128 KiB, and annotations may have 256 KiB together;
-/// escapes make that six times as long at most.
+/// The longest string with escapes, in bytes: such a string is copied. Linux takes no argument or variable of
+/// more than 128 KiB, Kubernetes allows annotations 256 KiB together, and escapes make that up to six times
+/// longer.
 const MAX_STRING_BYTES: usize = 2 << 20;
 
-/// Text from a request, cut and quoted, so that it can stand in an answer or a log line.
+/// Text from a request, cut and quoted so that it can stand in an answer or a log line.
 #[derive(Debug)]
 pub struct Shown(String);
 
 impl Shown {
-    /// The longest name that Kubernetes has.
+    /// How many characters are shown: the longest object name of Kubernetes.
     const MAX_NAME: usize = 253;
 
     /// Cuts and quotes a text.
@@ -68,7 +69,7 @@ impl std::fmt::Display for Shown {
     }
 }
 
-/// What the API server asks.
+/// The request of an `AdmissionReview`, borrowed from the body.
 #[derive(Debug)]
 pub struct Review<'a> {
     request: Request<'a>,
@@ -100,7 +101,7 @@ struct Request<'a> {
     namespace: Str<'a>,
     #[serde(borrow)]
     name: Str<'a>,
-    // Read in the same pass as the envelope: what isn't looked at is skipped, not stored.
+    // Read in the same pass as the envelope; fields that decide nothing are skipped, not stored.
     #[serde(borrow)]
     object: Obj<Pod<'a>>,
 }
@@ -117,10 +118,10 @@ struct GroupVersionKind<'a> {
 }
 
 impl<'a> Review<'a> {
-    /// Reads a review from a request's body, in one pass and without copying.
+    /// Reads a review from a request's body, in one pass; only strings with escapes are copied.
     ///
     /// # Errors
-    /// The body can't be answered by a review: see [`Unanswerable`].
+    /// Why the body can't be answered with a review: see [`Unanswerable`].
     pub fn parse(body: &'a [u8]) -> Result<Self, Unanswerable> {
         if body.len() > MAX_STRING_BYTES && has_long_escaped_string(body) {
             return Err(Unanswerable::LongString);
@@ -141,25 +142,25 @@ impl<'a> Review<'a> {
         Ok(Self { request: request.value })
     }
 
-    /// The uid that the answer must carry.
+    /// `request.uid`, which the answer must repeat. Never empty.
     #[must_use]
     pub fn uid(&self) -> &str {
         self.request.uid.get().unwrap_or_default()
     }
 
-    /// The namespace of the object.
+    /// `request.namespace`; `None` where it is missing.
     #[must_use]
     pub fn namespace(&self) -> Option<&str> {
         self.request.namespace.get()
     }
 
-    /// The object's name, or its `generateName`.
+    /// `request.name`, or the pod's `generateName`: the API server sets the name only later.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.request.name.get().filter(|name| !name.is_empty()).or_else(|| self.request.object.value.name())
     }
 
-    /// Decides about the pod that is to be created. Anything else is left alone.
+    /// Decides about the pod to be created. Any other kind, operation or subresource is left unchanged.
     #[must_use]
     pub fn decide<'i>(&self, injector: &'i Injector) -> Decision<'i> {
         let Request { kind, sub_resource, operation, object, .. } = &self.request;
@@ -174,8 +175,8 @@ impl<'a> Review<'a> {
     }
 }
 
-/// Whether a string with escapes in it is longer than [`MAX_STRING_BYTES`]. Text that isn't JSON gets an
-/// answer of no meaning.
+/// Whether a string with escapes is longer than [`MAX_STRING_BYTES`]. For text that isn't JSON the result
+/// means nothing.
 fn has_long_escaped_string(text: &[u8]) -> bool {
     let mut bytes = text.iter().enumerate();
     let mut begin = None;
@@ -197,7 +198,7 @@ fn has_long_escaped_string(text: &[u8]) -> bool {
     false
 }
 
-/// What the API server is told.
+/// The `AdmissionReview` that answers the API server.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer<'a> {
@@ -247,7 +248,7 @@ impl Serialize for Audit<'_> {
 }
 
 impl<'a> Answer<'a> {
-    /// The answer to the review with this uid. `patch` is the decision's patch in base64.
+    /// Answers the review with this uid. `patch` is the decision's patch, already encoded in base64.
     #[must_use]
     pub fn new(uid: &'a str, decision: &'a Decision<'_>, patch: Option<String>) -> Self {
         let status = decision.denied.as_deref().map(|message| Status { code: 403, reason: "Forbidden", message });

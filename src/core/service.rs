@@ -1,42 +1,42 @@
-//! The Runtime's services, as data: how their pods are told apart and what each reads.
+//! The Runtime's services as data: how their pods are recognised and what each reads.
 
 use std::borrow::Cow;
 
-/// How a service takes its credential.
+/// In which form a service takes its credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
-    /// The credential itself, from a variable or a file.
+    /// The credential itself, from a variable or a file in the container.
     Credential,
-    /// The name and key of a Secret that the service then reads from the API.
+    /// The name and key of a Secret that the service reads from the API server by itself.
     Reference,
 }
 
-/// How a credential gets into a container that reads it itself.
+/// How the credential gets into a container of a service that reads it itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// Environment variables.
+    /// As environment variables.
     Env,
-    /// Files of a mounted Secret, and variables with their paths.
+    /// As files of a mounted Secret, with variables that hold their paths.
     Volume,
 }
 
-/// What happens where a user's own variable, volume or mount stands in the place of ours.
+/// What happens where a user's own variable, volume or mount is in the place of ours (`onConflict`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnConflict {
-    /// The user's stays; a warning says so.
+    /// The user's own stays; an admission warning says so.
     Keep,
-    /// Ours takes its place; a warning says so.
+    /// Ours replaces it; an admission warning says so.
     Replace,
     /// The pod is refused.
     Deny,
 }
 
-/// A Kubernetes label selector. All of its parts must match.
+/// A Kubernetes label selector. All of its parts must match; one without any part selects nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelSelector {
-    /// Labels that must be there with this value.
+    /// Labels that must be there with exactly this value.
     pub match_labels: Vec<(String, String)>,
-    /// Further requirements.
+    /// Set-based requirements.
     pub match_expressions: Vec<Requirement>,
 }
 
@@ -45,18 +45,18 @@ pub struct LabelSelector {
 pub struct Requirement {
     /// The label's key.
     pub key: String,
-    /// How it is compared.
+    /// How the label is compared with `values`.
     pub operator: Operator,
-    /// What it is compared with; empty for `Exists` and `DoesNotExist`.
+    /// The values to compare with; empty for `Exists` and `DoesNotExist`.
     pub values: Vec<String>,
 }
 
 /// The operators of a Kubernetes label selector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operator {
-    /// The label is there with one of the values.
+    /// The label is there, with one of the values.
     In,
-    /// The label is absent or has another value.
+    /// The label is absent or has none of the values.
     NotIn,
     /// The label is there.
     Exists,
@@ -70,10 +70,10 @@ impl LabelSelector {
         Self { match_labels, match_expressions: Vec::new() }
     }
 
-    /// Whether a pod with these labels is selected. A selector without requirements selects
-    /// nothing: one that selects everything is never meant here.
+    /// Whether a pod with these labels is selected. Unlike in Kubernetes an empty selector selects nothing:
+    /// one that selects every pod is never meant here.
     pub(crate) fn matches(&self, labels: &[(Cow<'_, str>, Cow<'_, str>)]) -> bool {
-        // Of a key that stands there twice the last one counts, as everywhere else.
+        // Of a duplicate key the last one counts, as in `lenient.rs`.
         let value_of = |key: &str| labels.iter().rev().find(|(k, _)| k == key).map(|(_, v)| v.as_ref());
         if self.match_labels.is_empty() && self.match_expressions.is_empty() {
             return false;
@@ -95,28 +95,28 @@ impl Requirement {
     }
 }
 
-/// A kind of pod that gets credentials.
+/// A kind of pod that gets credentials: one of the Runtime's services.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// Unique name; a label of the metrics and the name of the webhook's entry.
+    /// Unique name; a label of the metrics and the name of the entry in the webhook configuration.
     pub name: String,
-    /// Which pods.
+    /// Which pods belong to the service.
     pub selector: LabelSelector,
-    /// Which containers of the pod, among its containers and init containers. Each of them that is
-    /// there gets the credential; at least one must be.
+    /// Names of the containers, init containers included, that get the credential. Those that the pod has are
+    /// injected; it must have at least one.
     pub containers: Vec<String>,
-    /// What they may be called instead: looked for only where none of `containers` is there.
+    /// Alternative names, looked for only where the pod has none of `containers`.
     pub or_containers: Vec<String>,
-    /// What it reads.
+    /// In which form it takes the credential.
     pub reads: Reads,
-    /// Delivery for this service alone.
+    /// The delivery for this service; `None` means that of the settings.
     pub delivery: Option<Delivery>,
 }
 
 /// The service to which `legacyAppProxy` applies.
 pub(crate) const APP_PROXY: &str = "app-proxy";
 
-/// The services of both generations of the Runtime's chart.
+/// The services of both generations of the Runtime's chart, classic and current.
 #[must_use]
 pub fn built_in_services() -> Vec<Service> {
     const NAME: &str = "app.kubernetes.io/name";

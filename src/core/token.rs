@@ -1,40 +1,41 @@
-//! What a token says about itself: a JWT, read without checking its signature.
+//! What a token claims about itself: a JWT, read without checking its signature.
 //!
-//! Only Argo CD can say whether a token is good. But most of what people put in its place by mistake
-//! can be told from the outside, and named. Nothing here keeps or quotes the token: what is kept are
-//! its claims, and those are no secret.
+//! Only Argo CD can say whether a token is valid. But most of what people put in its place by mistake can be
+//! recognised and named. Nothing here keeps or quotes the token; only its claims are kept, which are no
+//! secret.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// Who issues Argo CD's own tokens.
+/// The `iss` of every token that Argo CD issues.
 pub const ISSUER: &str = "argocd";
-/// What clocks may differ by before a token counts as made in the future.
+/// The clock skew that is tolerated, in seconds, before a token counts as not yet valid.
 const MAX_SKEW: i64 = 60;
-/// A claim that is shown is cut here.
+/// How many characters of a claim are shown.
 const MAX_SHOWN: usize = 100;
 
-/// Whose token it is.
+/// Whose token it is, from its `sub` claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// An account's API key. A subject without suffix is one too, and so is any suffix but `login`:
-    /// that is how Argo CD reads it.
+    /// An account's API key, `ACCOUNT:apiKey`. A subject without suffix or with any but `login` counts as one
+    /// too, as in Argo CD.
     ApiKey {
-        /// The account.
+        /// The account's name.
         account: String,
     },
-    /// An account's session: what a login gives, gone after a day.
+    /// An account's session, `ACCOUNT:login`: what a login returns. By default Argo CD's expire after 24
+    /// hours.
     Session {
-        /// The account.
+        /// The account's name.
         account: String,
     },
-    /// A project role's token.
+    /// A project role's token, `proj:PROJECT:ROLE`.
     Project {
-        /// The project.
+        /// The project's name.
         project: String,
-        /// The role.
+        /// The role's name.
         role: String,
     },
 }
@@ -50,7 +51,7 @@ impl Subject {
         }
     }
 
-    /// The account, where the token is an account's.
+    /// The account's name; `None` for a project role's token.
     #[must_use]
     pub fn account(&self) -> Option<&str> {
         match self {
@@ -60,65 +61,65 @@ impl Subject {
     }
 }
 
-/// What a token claims. Times are seconds since 1970.
+/// The claims of a token. Times are seconds since 1970; a claim that is absent or of another type is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// `iss`.
+    /// `iss`: who issued it.
     pub issuer: Option<String>,
-    /// `sub`.
+    /// `sub`: whose it is.
     pub subject: Subject,
-    /// `jti`: the id under which the account lists it.
+    /// `jti`: the id under which the account lists its keys.
     pub id: Option<String>,
-    /// `iat`.
+    /// `iat`: when it was issued.
     pub issued_at: Option<i64>,
-    /// `nbf`.
+    /// `nbf`: from when it is valid.
     pub not_before: Option<i64>,
-    /// `exp`; `None` where it never expires.
+    /// `exp`; `None` for a token that never expires.
     pub expires_at: Option<i64>,
 }
 
-/// What is wrong with a token.
+/// Why a text isn't an API key that never expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// There is nothing.
+    /// There is nothing but white space.
     Empty,
-    /// There is a token, with white space or a newline before or after it.
+    /// A token with white space or a newline before or after it.
     SpaceAround,
-    /// There is a token, in quotation marks.
+    /// A token in quotation marks.
     Quoted,
-    /// There is a token, encoded in base64 once more.
+    /// A token that was encoded in base64 once more than needed.
     Base64Twice,
-    /// It is no JWT; why.
+    /// It is no JWT; the reason.
     NotJwt(&'static str),
-    /// Somebody else issued it; who, where it says so.
+    /// Its issuer isn't Argo CD; its `iss`, if it has one.
     OtherIssuer(Option<String>),
-    /// It is an account's session.
+    /// It is an account's session, which expires.
     Session {
-        /// The account.
+        /// The account's name.
         account: String,
     },
-    /// It is a project role's.
+    /// It is a project role's token.
     Project {
-        /// The project.
+        /// The project's name.
         project: String,
-        /// The role.
+        /// The role's name.
         role: String,
     },
-    /// It has no id, so that nobody can list or revoke it.
+    /// It has no `jti`, so nobody can list or revoke it.
     NoId,
     /// It has expired.
     Expired {
-        /// When, in seconds since 1970.
+        /// Its `exp`, in seconds since 1970.
         at: i64,
     },
-    /// It will expire. It works until then.
+    /// It will expire, but is valid until then.
     Expiring {
-        /// When, in seconds since 1970.
+        /// Its `exp`, in seconds since 1970.
         at: i64,
     },
-    /// It isn't valid yet: a clock is wrong.
+    /// It isn't valid yet, by more than the tolerated clock skew.
     NotYetValid {
-        /// From when, in seconds since 1970.
+        /// Its `nbf`, in seconds since 1970.
         from: i64,
     },
 }
@@ -127,7 +128,8 @@ impl Claims {
     /// Reads a token as it stands in a Secret or a file.
     ///
     /// # Errors
-    /// What it is instead of a JWT.
+    /// What the text is instead of a bare JWT: [`Flaw::Empty`], [`Flaw::SpaceAround`], [`Flaw::Quoted`],
+    /// [`Flaw::Base64Twice`] or [`Flaw::NotJwt`].
     pub fn read(token: &[u8]) -> Result<Self, Flaw> {
         let inner = token.trim_ascii();
         if inner.is_empty() {
@@ -173,20 +175,20 @@ impl Claims {
         })
     }
 
-    /// Whether there is a token inside of something.
+    /// Whether the text is a token in quotation marks or in another layer of base64.
     fn wrapped(text: &[u8]) -> Option<Flaw> {
         let inside = |quote: u8| text.strip_prefix(&[quote]).and_then(|text| text.strip_suffix(&[quote]));
         if inside(b'"').or_else(|| inside(b'\'')).is_some_and(|inner| Self::decode(inner).is_ok()) {
             return Some(Flaw::Quoted);
         }
-        // Tools break base64 into lines.
+        // `base64` breaks its output into lines.
         let whole: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
         let decoded = [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD].iter().find_map(|e| e.decode(&whole).ok());
         decoded.is_some_and(|inner| Self::decode(inner.trim_ascii()).is_ok()).then_some(Flaw::Base64Twice)
     }
 
-    /// What keeps it from being an API key that never expires, at `now` (seconds since 1970). What
-    /// weighs most comes first.
+    /// The first reason why this isn't an API key that never expires, at `now` (seconds since 1970). The more
+    /// fundamental reasons come first: issuer, kind, id, then times.
     #[must_use]
     pub fn flaw(&self, now: i64) -> Option<Flaw> {
         if self.issuer.as_deref() != Some(ISSUER) {
@@ -215,20 +217,20 @@ fn object(part: &str) -> Option<Map<String, Value>> {
     }
 }
 
-/// Times may have fractions.
+/// A JWT's `NumericDate`, which may have a fraction; that is cut off.
 #[expect(clippy::cast_possible_truncation, reason = "a cast from a float stops at the ends of i64")]
 fn seconds(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64))
 }
 
 impl Flaw {
-    /// Whether Argo CD can take such a token all the same, for now.
+    /// Whether Argo CD may accept such a token for now: it is no API key as wanted, but not dead either.
     #[must_use]
     pub const fn is_usable(&self) -> bool {
         matches!(self, Self::Expiring { .. } | Self::NotYetValid { .. })
     }
 
-    /// A label.
+    /// A stable name for reports, such as `not_jwt`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -247,7 +249,7 @@ impl Flaw {
         }
     }
 
-    /// What to do about it.
+    /// What the reader can do about it.
     #[must_use]
     pub const fn advice(&self) -> &'static str {
         match self {
@@ -267,7 +269,7 @@ impl Flaw {
     }
 }
 
-/// Without times, which are the caller's to write: this module knows no calendar.
+/// Leaves out times: this module knows no calendar, so callers add them.
 impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -295,7 +297,7 @@ impl fmt::Display for Flaw {
     }
 }
 
-/// A claim, for people: somebody else wrote it.
+/// A claim, cut and cleaned: whoever made the token chose its text.
 fn shown(text: &str) -> String {
     let cut: String = text.chars().take(MAX_SHOWN).collect();
     format!("{cut:?}")

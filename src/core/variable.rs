@@ -1,28 +1,28 @@
-//! The environment variables that are ours to govern.
+//! The environment variables that the webhook governs.
 
 use super::Reads;
 
-/// One of the variables through which the Runtime's services learn their Argo CD credential.
+/// A variable from which the Runtime's services take their Argo CD credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Variable {
-    /// The token itself.
+    /// `ARGO_CD_TOKEN`: the token itself.
     Token,
-    /// The account's name.
+    /// `ARGO_CD_USERNAME`: the account's name.
     Username,
-    /// The password itself.
+    /// `ARGO_CD_PASSWORD`: the password itself.
     Password,
-    /// Name of the Secret with the token, for services that read it themselves.
+    /// `ARGO_CD_TOKEN_SECRET_NAME`: the Secret with the token, for services that read it from the API server.
     SecretName,
-    /// Key in that Secret.
+    /// `ARGO_CD_TOKEN_SECRET_KEY`: the key in that Secret.
     SecretKey,
-    /// Path of a file with the token (volume delivery).
+    /// The path of a file with the token (volume delivery).
     TokenFile,
-    /// Path of a file with the password (volume delivery).
+    /// The path of a file with the password (volume delivery).
     PasswordFile,
 }
 
 impl Variable {
-    /// Every variable that is governed.
+    /// Every governed variable.
     pub const ALL: [Self; 7] = [
         Self::Token,
         Self::Username,
@@ -33,7 +33,7 @@ impl Variable {
         Self::PasswordFile,
     ];
 
-    /// The name in the container's environment.
+    /// The name that the container's process sees.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -47,7 +47,8 @@ impl Variable {
         }
     }
 
-    /// The variable that carries the same credential by the other delivery.
+    /// The variable that holds the same credential under the other [`Delivery`](super::Delivery); `None` if
+    /// there is none.
     pub(crate) const fn delivered_otherwise(self) -> Option<Self> {
         match self {
             Self::Token => Some(Self::TokenFile),
@@ -58,22 +59,22 @@ impl Variable {
         }
     }
 
-    /// Whether its value is the path of a file with a credential.
+    /// Whether its value is the path of a file.
     pub(crate) const fn is_file(self) -> bool {
         matches!(self, Self::TokenFile | Self::PasswordFile)
     }
 
-    /// The variable of that name.
+    /// The governed variable with this name, if it is one.
     pub(crate) fn of(name: &str) -> Option<Self> {
-        // Most variables of a pod are told apart by the prefix alone.
+        // The prefix tells most variables of a pod apart without a search.
         if !name.starts_with("ARGO_CD_") {
             return None;
         }
         Self::ALL.into_iter().find(|variable| variable.name() == name)
     }
 
-    /// How a service takes its credential when it reads this variable. A service's other variables
-    /// are its own, whatever they are called.
+    /// In which form a service takes its credential when it reads this variable. Variables of the other form
+    /// are the service's own, whatever they are called.
     pub(crate) const fn read_as(self) -> Reads {
         match self {
             Self::SecretName | Self::SecretKey => Reads::Reference,

@@ -1,4 +1,4 @@
-//! Whose the volume of our name is, where a pod brings one.
+//! Who owns the volume with our name, where a pod brings one.
 
 use super::Auth;
 use super::form::{is_chart_secret, optional_agrees};
@@ -6,16 +6,16 @@ use super::injection::{FILE_MODE, VolumeSource, WantedVolume, is_our_file_name};
 use super::lenient::{Bool, List, Shape};
 use super::pod::{Item, Volume};
 
-/// What stands in a pod under the name of our volume.
+/// What a pod has under the name of our volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum VolumeState {
-    /// Nothing.
+    /// The pod has no such volume.
     Absent,
-    /// What the settings ask for.
+    /// It is as the settings ask.
     Right,
-    /// Ours under other settings, at this place: it gives way.
+    /// Ours under other settings, at this index of `spec.volumes`: it is replaced or removed.
     Stale(usize),
-    /// A person's, at this place.
+    /// A user's own, at this index of `spec.volumes`.
     Users(usize),
 }
 
@@ -44,8 +44,7 @@ struct Found<'p> {
     items: &'p List<Item<'p>>,
 }
 
-/// The Secrets that a volume is made of, and its files' mode; `None` where it is made of anything
-/// else.
+/// The Secrets that a volume is made of, and the mode of its files; `None` for any other kind of volume.
 fn sources<'p>(volume: &'p Volume<'_>) -> Option<(Option<i64>, Vec<Found<'p>>)> {
     match (volume.secret.shape, volume.projected.shape) {
         (Shape::Expected, Shape::Missing) => {

@@ -1,4 +1,4 @@
-//! What of a pod decides: from an object of the cluster to what a verdict needs, and nothing more.
+//! The facts about a pod that a verdict needs, extracted from the API's object.
 
 use super::needs::needs;
 use super::{Key, Need, Readiness, TrackedKeys};
@@ -8,22 +8,22 @@ use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, Volume};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Who made a pod.
+/// The controlling owner of a pod.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner {
-    /// Its kind, such as `ReplicaSet`; with its group, where that isn't one of those known here.
+    /// Its kind, such as `ReplicaSet`; as `KIND.GROUP` if its API group isn't one of those known here.
     pub kind: String,
-    /// Its name.
+    /// Its name, in the pod's namespace.
     pub name: String,
 }
 
 impl Owner {
-    /// The controlling owner of an object.
+    /// The owner reference with `controller: true`; `None` if there is none.
     #[must_use]
     pub fn of(metadata: &ObjectMeta) -> Option<Self> {
         let owners = metadata.owner_references.iter().flatten();
         let owner = owners.into_iter().find(|owner| owner.controller == Some(true))?;
-        // Others have kinds of the same names.
+        // Other groups have kinds of the same name.
         let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
         let known = matches!(group, "" | "apps" | "batch" | "argoproj.io");
         let kind = if known { owner.kind.clone() } else { format!("{}.{group}", owner.kind) };
@@ -31,48 +31,49 @@ impl Owner {
     }
 }
 
-/// A key that a running container took up when it started.
+/// A key of a Secret whose value a running container took when it started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// Which key.
+    /// The key.
     pub key: Key,
     /// When the container started.
     pub started: Seconds,
-    /// Whether it starts without the key too.
+    /// Whether the container would have started without the key.
     pub optional: bool,
 }
 
-/// What of a pod decides.
+/// The facts about a pod that decide its verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact by itself")]
 pub struct PodFacts {
-    /// Its name.
+    /// `metadata.name`.
     pub name: String,
-    /// Its uid.
+    /// `metadata.uid`.
     pub uid: String,
-    /// When it was created.
+    /// When the pod was created; 0 if the API doesn't say.
     pub created: Seconds,
-    /// Who made it; nobody, for a bare pod.
+    /// The controlling owner; `None` for a bare pod.
     pub owner: Option<Owner>,
-    /// The revision of its workload that it is of.
+    /// The revision of its workload, from label `controller-revision-hash` or `pod-template-hash`.
     pub revision: Option<String>,
-    /// Its service.
+    /// The name of the service that it belongs to.
     pub service: String,
-    /// What the webhook would make of it as it stands.
+    /// The outcome if the webhook reviewed the pod as it is now.
     pub outcome: Outcome,
-    /// Whether that would change it.
+    /// Whether that review would patch the pod.
     pub changed: bool,
-    /// Whether it carries anything that was injected or that a chart put there for the same purpose.
+    /// Whether it carries anything that was injected, or that the Runtime's chart rendered for the same
+    /// purpose.
     pub carries: bool,
-    /// What its running containers took up at their start.
+    /// The keys that its running containers took when they started.
     pub held: Vec<Held>,
-    /// Whether it is ready, and what its kubelet says where it isn't.
+    /// Whether it is ready, and why not.
     pub readiness: Readiness,
-    /// What a new one requires before it starts.
+    /// What a pod created in its place needs before its containers start.
     pub needs: BTreeSet<Need>,
-    /// Whether it is being deleted.
+    /// Whether it has a deletion timestamp.
     pub terminating: bool,
-    /// Whether its containers have ended for good.
+    /// Whether its phase is `Succeeded` or `Failed`.
     pub completed: bool,
 }
 
@@ -81,7 +82,7 @@ fn seconds(time: Option<&Time>) -> Option<Seconds> {
 }
 
 impl PodFacts {
-    /// What of this pod decides; nothing if it is of no service.
+    /// Extracts the facts; `None` for a pod of no service.
     #[must_use]
     pub fn of(pod: &Pod, subjects: &TrackedKeys) -> Option<Self> {
         let metadata = &pod.metadata;
@@ -112,7 +113,7 @@ impl PodFacts {
     }
 }
 
-/// What a new one would require: this pod's needs, once the webhook has made of it what the settings say.
+/// What the pod's successor needs: the needs of this pod after the webhook's patch.
 fn successor(pod: &Pod, text: &str, patch: Option<&str>) -> BTreeSet<Need> {
     let Some(patch) = patch else { return needs(pod) };
     let patched = || {
@@ -124,7 +125,7 @@ fn successor(pod: &Pod, text: &str, patch: Option<&str>) -> BTreeSet<Need> {
     patched().map_or_else(|| needs(pod), |pod| needs(&pod))
 }
 
-/// A container that isn't running holds nothing: the kubelet reads the Secret when it starts it.
+/// The keys held by running containers. Others hold none: the kubelet reads the Secret when it starts them.
 fn held(pod: &Pod, service: &Service, subjects: &TrackedKeys) -> Vec<Held> {
     let (Some(spec), Some(status)) = (&pod.spec, &pod.status) else { return Vec::new() };
     let sidecars = spec.init_containers.iter().flatten();
@@ -137,18 +138,18 @@ fn held(pod: &Pod, service: &Service, subjects: &TrackedKeys) -> Vec<Held> {
         let Some(started) = running.and_then(|running| seconds(running.started_at.as_ref())) else { continue };
         let named = service.containers.iter().chain(&service.or_containers).any(|name| *name == container.name);
         let mut keys = taken_up(container, spec, &subjects.keys);
-        // A name is there whether or not the Secret is.
+        // A variable with a Secret's name is set whether or not the Secret exists.
         keys.extend(subjects.read_at_start(service).filter(|_| named).map(|key| (key, true)));
         all.extend(keys.into_iter().map(|(key, optional)| Held { key: key.clone(), started, optional }));
     }
     all
 }
 
-/// The keys that this container takes up at its start only: by variables, and by mounts of a part of
-/// a volume, which the kubelet doesn't renew. Each with whether it starts without it too.
+/// The keys whose values a container takes only when it starts: from variables, and from `subPath` mounts,
+/// which the kubelet doesn't update. For each, whether the container starts without it.
 fn taken_up<'k>(container: &Container, spec: &PodSpec, keys: &'k BTreeSet<Key>) -> BTreeMap<&'k Key, bool> {
     let mut found = BTreeMap::new();
-    // Who requires it once requires it.
+    // A key required in one place is required.
     let mut take = |key: &'k Key, optional: Option<bool>| {
         let optional = optional.unwrap_or(false);
         found.entry(key).and_modify(|known| *known &= optional).or_insert(optional);
@@ -161,7 +162,7 @@ fn taken_up<'k>(container: &Container, spec: &PodSpec, keys: &'k BTreeSet<Key>) 
     }
     for from in container.env_from.iter().flatten().filter_map(|from| from.secret_ref.as_ref()) {
         for key in keys.iter().filter(|key| from.name == key.secret) {
-            // The Secret is required, and no key of it.
+            // `envFrom` requires the Secret, but no particular key.
             take(key, Some(true));
         }
     }

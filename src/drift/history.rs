@@ -1,19 +1,19 @@
-//! Which values a Secret's keys had, and since when: as keyed hashes, never as values.
+//! The values that keys of Secrets had and since when, as keyed hashes, never as values.
 
 use super::{Held, Key};
 use crate::time::Seconds;
 use serde::{Deserialize, Serialize};
 
-/// How many values of a key are remembered. A container that took up an earlier one counts as one
-/// that took up the first of these.
+/// How many values of a key are remembered. A container that took an earlier one counts as having taken the
+/// oldest of these.
 const MAX_VALUES: usize = 20;
 
-/// One value of a key.
+/// One value that a key had.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Value {
-    /// Its keyed hash; `None` where there was nothing.
+    /// The value's keyed hash; `None` while there was no value.
     hash: Option<String>,
-    /// When it was first seen, or when it can't but have been there.
+    /// When it was first seen, or the earlier time at which the Secret was written.
     since: Seconds,
 }
 
@@ -25,13 +25,13 @@ struct Line {
     values: Vec<Value>,
 }
 
-/// The values of each key that matters, as far as they were seen.
+/// The values of each tracked key, as far as they were seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History(Vec<Line>);
 
 impl History {
-    /// Takes note of what is there. `written` is when the Secret was last written, if that is known:
-    /// the value can't be newer. Says whether it is another value than before.
+    /// Records the value of a key (`None`: there is none). `written` is when the Secret was last written, if
+    /// known: the value is no newer than that. True if the value differs from the last one, or is the first.
     pub fn note(&mut self, key: &Key, hash: Option<String>, written: Option<Seconds>, now: Seconds) -> bool {
         let Some(line) = self.0.iter_mut().find(|line| line.key == *key) else {
             self.0.push(Line { key: key.clone(), values: vec![Value { hash, since: now }] });
@@ -49,7 +49,7 @@ impl History {
         true
     }
 
-    /// Forgets the keys that no longer matter.
+    /// Forgets the keys for which `matters` is false.
     pub fn keep(&mut self, matters: impl Fn(&Key) -> bool) {
         self.0.retain(|line| matters(&line.key));
     }
@@ -58,13 +58,13 @@ impl History {
         self.0.iter().find(|line| line.key == *key).map_or(&[], |line| &line.values)
     }
 
-    /// The keyed hash of the value that is there now; nothing where there is none.
+    /// The keyed hash of the key's current value; `None` if there is none.
     #[must_use]
     pub fn current(&self, key: &Key) -> Option<&str> {
         self.values(key).last()?.hash.as_deref()
     }
 
-    /// Since when the value is what it is now; nothing where it never changed.
+    /// When the key's current value appeared; `None` if it never changed.
     #[must_use]
     pub fn changed(&self, key: &Key) -> Option<Seconds> {
         match self.values(key) {
@@ -73,19 +73,19 @@ impl History {
         }
     }
 
-    /// Whether a container may hold another value than the one that is there now. The kubelet may
-    /// have given it any that was there within `cache` before it started. Where nothing is there now
-    /// nobody is stale: there is nothing to take up.
+    /// Whether a container may hold another value than the current one. The kubelet may have given it any
+    /// value that was there within `cache` seconds before it started. If there is no current value, nothing
+    /// is stale: a new container would have nothing to take.
     #[must_use]
     pub fn is_stale(&self, held: &Held, cache: Seconds) -> bool {
         let values = self.values(&held.key);
         let Some(current) = values.last().filter(|value| value.hash.is_some()) else { return false };
         values.iter().enumerate().any(|(place, value)| {
-            // What was there before anybody looked is taken to be what was seen first.
+            // The value before the first observation is assumed to be the one first seen.
             let from = if place == 0 { Seconds::MIN } else { value.since };
             let until = values.get(place + 1).map_or(Seconds::MAX, |next| next.since);
             let may_hold = from <= held.started && held.started.saturating_sub(cache) < until;
-            // Without what it requires it would not have started.
+            // A container doesn't start without a value that it requires.
             may_hold && value.hash != current.hash && (held.optional || value.hash.is_some())
         })
     }
@@ -102,7 +102,7 @@ mod tests {
         Key::new("argocd-initial-admin-secret", "password")
     }
 
-    /// By a container that starts without it too.
+    /// A key held by a container that would have started without it.
     fn held(started: Seconds) -> Held {
         Held { key: key(), started, optional: true }
     }
@@ -168,7 +168,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever started since a change and the cache holds what is there now.
+        /// A container that started later than a change and the kubelet's cache holds the current value.
         #[test]
         fn who_starts_late_enough_is_never_stale(
             hashes in proptest::collection::vec("[abc]?", 1..40), step in 1..100_i64, after in 0..1000_i64,

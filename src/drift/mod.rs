@@ -1,8 +1,7 @@
-//! Whether a pod is in step: carries what the settings say, and holds no credential that has changed
-//! since.
+//! Whether a pod has drifted: lacks what the settings say, or holds a credential that has changed since.
 //!
-//! Pure: pods and what is remembered go in, verdicts come out. Knows no client, so that the
-//! controller and `doctor` say the same.
+//! Pure: facts about pods and remembered values go in, verdicts come out. Has no client, so the controller
+//! and `doctor` reach the same verdicts.
 
 mod facts;
 mod history;
@@ -20,5 +19,5 @@ pub use readiness::Readiness;
 pub use subjects::TrackedKeys;
 pub use verdict::{Drift, NotOurs, Verdict, is_stale, judge};
 
-/// How long a kubelet may hand out the value before: its cache of Secrets.
+/// How many seconds after a change the kubelet may still hand out a Secret's former value from its cache.
 pub const KUBELET_CACHE: i64 = 60;

@@ -1,10 +1,10 @@
-//! What a kubelet has to find before it starts the containers of a pod.
+//! The objects that the kubelet must find before it starts the containers of a pod.
 
 use k8s_openapi::api::core::v1::{Pod, PodSpec, Volume};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// What holds it.
+/// The kind of an object that containers can require.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Holder {
     /// A Secret.
@@ -22,14 +22,14 @@ impl fmt::Display for Holder {
     }
 }
 
-/// An object of the pod's namespace, or a key of it, without which a container doesn't start.
+/// An object in the pod's namespace, or a key of it, without which a container doesn't start.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Need {
     /// The object's kind.
     pub holder: Holder,
-    /// Its name.
+    /// The object's name.
     pub name: String,
-    /// The key; nothing where the object is enough.
+    /// The required key; `None` if the object itself is enough.
     pub key: Option<String>,
 }
 
@@ -42,7 +42,7 @@ impl fmt::Display for Need {
     }
 }
 
-/// What this pod requires. What is optional is left out.
+/// Everything that the pod requires through variables and volumes. Optional references are left out.
 #[must_use]
 pub fn needs(pod: &Pod) -> BTreeSet<Need> {
     let mut found = Found::default();
@@ -64,7 +64,7 @@ impl Found {
         }
     }
 
-    /// A mount of all keys, or of these.
+    /// Adds an object and these of its keys.
     fn add_items<'i>(
         &mut self,
         holder: Holder,

@@ -1,39 +1,40 @@
-//! Whether a pod serves, and what its kubelet says where it doesn't.
+//! Whether a pod is ready, and if not, why.
 
 use crate::time::Seconds;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
 
-/// Where a kubelet's text is cut.
+/// How many characters of a message by kubelet or scheduler are kept.
 const MAX_REASON: usize = 200;
 
-/// Whether a pod serves.
+/// The readiness of a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Readiness {
-    /// Whether it is ready.
+    /// Whether condition `Ready` is true.
     pub ready: bool,
-    /// Since when, if it is.
+    /// The last transition of that condition, in seconds since 1970; 0 for a pod that isn't ready.
     pub since: Seconds,
-    /// What the kubelet or the scheduler says of one that isn't; nothing where they say nothing.
+    /// What the scheduler or the kubelet says about a pod that isn't ready; `None` if they say nothing.
     pub says: Option<String>,
-    /// Whether no container of it has started for what the kubelet needs first: a Secret, a volume.
+    /// Whether no container has ever started, and at least one can't be created yet: a Secret or volume may
+    /// be missing.
     pub held_up: bool,
 }
 
 impl Readiness {
-    /// Why it isn't ready, in words.
+    /// Why the pod isn't ready, as a sentence.
     #[must_use]
     pub fn why(&self) -> String {
         let says = self.says.as_deref().unwrap_or("its kubelet doesn't say why");
         format!("it carries what the settings say, and isn't ready: {says}")
     }
 
-    /// From when on it has been ready for so many seconds (`minReadySeconds`); nothing where it isn't ready.
+    /// When the pod has been ready for `least` seconds (`minReadySeconds`); `None` if it isn't ready.
     #[must_use]
     pub const fn available_at(&self, least: Seconds) -> Option<Seconds> {
         if self.ready { Some(self.since.saturating_add(least)) } else { None }
     }
 
-    /// Of a pod as it stands.
+    /// Reads a pod's status.
     #[must_use]
     pub fn of(pod: &Pod) -> Self {
         let status = pod.status.clone().unwrap_or_default();
@@ -48,7 +49,7 @@ impl Readiness {
             [status.init_container_statuses, status.container_statuses].into_iter().flatten().flatten().collect();
         let scheduled = condition("PodScheduled").filter(|scheduled| scheduled.status == "False");
         let says = scheduled.and_then(|scheduled| words(scheduled.reason.as_deref(), scheduled.message.as_deref()));
-        // What waits for another container says the least.
+        // A container that only waits for another says least.
         let by_container = || containers.iter().filter_map(of_container).min_by_key(|(vague, _)| *vague);
         let says = says.or_else(|| by_container().map(|(_, text)| text));
         Self { says, held_up: is_held_up(&containers), ..Self::default() }
@@ -69,7 +70,7 @@ fn is_held_up(containers: &[ContainerStatus]) -> bool {
     !containers.is_empty() && containers.iter().all(never) && containers.iter().any(held)
 }
 
-/// What is said of one container, and whether that says little.
+/// What the kubelet says about one container, and whether that is vague.
 fn of_container(status: &ContainerStatus) -> Option<(bool, String)> {
     let state = status.state.as_ref()?;
     let named = |text: String| format!("container {}: {text}", status.name);

@@ -1,23 +1,23 @@
-//! Which pods and which Secrets it is about.
+//! The services and Secrets that verdicts are about.
 
 use super::Key;
 use crate::core::{Engine, GENERATED_TOKEN, Injector, Mode, Reads, Service, Source, Username, Variable};
 use crate::settings::{ByName, Settings};
 use std::collections::BTreeSet;
 
-/// What pods are judged by, worked out once from the settings.
+/// The settings' part of every verdict: what pods must carry, and whose changes make them stale.
 #[derive(Clone, Debug)]
 pub struct TrackedKeys {
-    /// The webhook's own decision.
+    /// Decides as the webhook does.
     pub injector: Injector,
-    /// The keys whose values matter.
+    /// The keys of Secrets whose changes make a pod stale.
     pub keys: BTreeSet<Key>,
-    /// What a container reads by name, where that counts: its service and the key.
+    /// Pairs of a service and a key that it reads by name at its start; only with `byName: restart`.
     by_name: Vec<(String, Key)>,
 }
 
 impl TrackedKeys {
-    /// Works it out.
+    /// Derives the tracked keys from the settings.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         let auth = &settings.auth;
@@ -44,13 +44,13 @@ impl TrackedKeys {
         Self { by_name: by_name.collect(), keys, injector }
     }
 
-    /// The Secrets that matter.
+    /// The names of the Secrets with tracked keys.
     #[must_use]
     pub fn secrets(&self) -> BTreeSet<&str> {
         self.keys.iter().map(|key| key.secret.as_str()).collect()
     }
 
-    /// What the service reads by name and takes up at its start only.
+    /// The key that the service reads by name and only at its start, if there is one.
     pub(super) fn read_at_start(&self, service: &Service) -> Option<&Key> {
         self.by_name.iter().find(|(name, _)| *name == service.name).map(|(_, key)| key)
     }

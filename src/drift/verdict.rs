@@ -5,23 +5,23 @@ use crate::core::Outcome;
 use crate::time::Seconds;
 use std::fmt;
 
-/// What a pod lacks.
+/// In which way a pod has drifted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Drift {
-    /// It carries nothing of what the settings say: it was created while the webhook was away, or
-    /// before it was there.
+    /// It carries nothing of what the settings say: it was created while the webhook was unavailable or not
+    /// yet installed.
     Missed,
-    /// It carries something else: injected under other settings, or as a chart renders it.
+    /// It carries something else: injected under other settings, or rendered by the Runtime's chart.
     Outdated,
-    /// A running container holds a value that has changed since.
+    /// A running container holds a value that has changed since the container started.
     Stale,
 }
 
 impl Drift {
-    /// All of them.
+    /// Every kind of drift.
     pub const ALL: [Self; 3] = [Self::Missed, Self::Outdated, Self::Stale];
 
-    /// The name in metrics and in what `status` shows.
+    /// The name in metrics and in `status`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -32,24 +32,24 @@ impl Drift {
     }
 }
 
-/// Why a pod isn't ours to touch.
+/// Why the controller must not replace a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotOurs {
-    /// A person's own variable, volume or mount stands where ours belongs, and stays.
+    /// A user's own variable, volume or mount is in the place of ours and stays (`onConflict: keep`).
     ConflictKept,
-    /// The webhook would refuse a new one.
+    /// The webhook would refuse its successor (`onConflict: deny`).
     ConflictDenied,
-    /// None of its containers is one that gets a credential.
+    /// It has none of the containers that its service names.
     ContainerNotFound,
-    /// It is being deleted.
+    /// It has a deletion timestamp.
     Terminating,
-    /// Its containers have ended for good.
+    /// Its phase is `Succeeded` or `Failed`.
     Completed,
-    /// Nobody would make it again.
+    /// It has no controlling owner, so nothing would create it again.
     Bare,
-    /// It is of a kind of workload that isn't known here.
+    /// Its owner is of another kind than those known here; that kind.
     UnknownKind(String),
-    /// Its workload says no.
+    /// Its workload has annotation `argocd-auth-webhook/rollout: "false"`.
     WorkloadOptedOut,
 }
 
@@ -71,21 +71,21 @@ impl fmt::Display for NotOurs {
 /// The verdict about a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is as it should be.
+    /// It carries what the settings say, and holds current values.
     InStep,
-    /// It has to be replaced.
+    /// It has drifted and is to be replaced.
     Lacks(Drift),
-    /// It opted out of injection.
+    /// It opted out of injection by label or annotation.
     OptedOut,
-    /// Not ours to touch, and what it lacks all the same.
+    /// It must not be replaced; why, and the drift that it has, if any.
     NotOurs(NotOurs, Option<Drift>),
 }
 
 impl Verdict {
-    /// Every name.
+    /// Every name that [`Verdict::shown`] gives.
     pub const NAMES: [&str; 7] = ["in_step", "not_ready", "missed", "outdated", "stale", "opted_out", "not_ours"];
 
-    /// The name under which a pod is counted and shown: in step is only who serves as well.
+    /// The name under which a pod is counted and shown. A pod without drift that isn't ready is `not_ready`.
     #[must_use]
     pub const fn shown(&self, readiness: &Readiness) -> &'static str {
         match self {
@@ -94,7 +94,7 @@ impl Verdict {
         }
     }
 
-    /// The name in metrics and in what `status` shows.
+    /// The name in metrics and in `status`, whether or not the pod is ready.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -105,7 +105,7 @@ impl Verdict {
         }
     }
 
-    /// For people; nothing where the name says it all.
+    /// The verdict as a sentence; `None` for a pod without drift.
     #[must_use]
     pub fn reason(&self) -> Option<String> {
         match self {
@@ -119,7 +119,7 @@ impl Verdict {
         }
     }
 
-    /// What it lacks, if it is to be replaced.
+    /// The drift of a pod that is to be replaced; `None` for any other.
     #[must_use]
     pub const fn lack(&self) -> Option<Drift> {
         match self {
@@ -129,19 +129,19 @@ impl Verdict {
     }
 }
 
-/// Whether a running container holds a value that has changed since it started.
+/// Whether a running container holds a value that has changed since it started. `cache` is in seconds.
 #[must_use]
 pub fn is_stale(facts: &PodFacts, history: &History, cache: Seconds) -> bool {
     facts.held.iter().any(|held| history.is_stale(held, cache))
 }
 
-/// Judges a pod. `opted_out` is what its workload says, where that is known; `cache` is how long a
-/// kubelet may hand out the value before.
+/// Judges a pod. `opted_out` is whether its workload opted out, if that is known; `cache` is how many seconds
+/// the kubelet may go on using a former value.
 #[must_use]
 pub fn judge(facts: &PodFacts, history: &History, opted_out: bool, cache: Seconds) -> Verdict {
     let injection = match facts.outcome {
         Outcome::Injected | Outcome::ConflictReplaced => Some(lack_of(facts)),
-        // Beside what is kept there is something that a new one would get.
+        // The user's own stays, but a successor would still be patched elsewhere.
         Outcome::ConflictKept if facts.changed => Some(lack_of(facts)),
         _ => None,
     };

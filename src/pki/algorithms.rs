@@ -1,5 +1,5 @@
-//! How signatures are verified: as API servers do it, whose crypto/x509 knows more than ring, ECDSA on P-521
-//! and with SHA-512 on P-256 and P-384.
+//! The signature algorithms that are accepted. API servers use Go's crypto/x509, which knows more than ring:
+//! ECDSA on P-521, and with SHA-512 on P-256 and P-384.
 
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use ring::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
@@ -9,14 +9,15 @@ use rustls::pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerifica
 use std::fmt;
 use std::sync::LazyLock;
 
-/// What every TLS connection and every verification of this program goes by.
+/// The crypto provider of every TLS connection and every verification of this program.
 #[must_use]
 pub fn provider() -> CryptoProvider {
     let algorithms = WebPkiSupportedAlgorithms { all: &ALL, mapping: &MAPPING };
     CryptoProvider { signature_verification_algorithms: algorithms, ..default_provider() }
 }
 
-/// Makes it that of libraries too which aren't given one. One that is there already stays.
+/// Makes it the default of libraries that aren't given a provider. Does nothing if there is a default
+/// already.
 pub fn install() {
     let _ = provider().install_default();
 }
@@ -26,7 +27,7 @@ type Known = &'static dyn SignatureVerificationAlgorithm;
 static ALL: LazyLock<Vec<Known>> =
     LazyLock::new(|| [default_provider().signature_verification_algorithms.all, &OWN].concat());
 
-/// For the handshake. In TLS 1.2 the scheme says nothing of the curve.
+/// The algorithms of a handshake. In TLS 1.2 the signature scheme doesn't determine the curve.
 static MAPPING: LazyLock<Vec<(SignatureScheme, &'static [Known])>> = LazyLock::new(|| {
     let of_ring = default_provider().signature_verification_algorithms.mapping;
     [of_ring, &[(SignatureScheme::ECDSA_NISTP521_SHA512, &SHA512_OF_TLS12)]].concat()
@@ -55,7 +56,7 @@ enum Hash {
     Sha512,
 }
 
-/// ECDSA, where ring doesn't have it.
+/// ECDSA for combinations of curve and hash that ring lacks.
 #[derive(Clone, Copy)]
 struct Ecdsa {
     curve: Curve,
@@ -74,7 +75,7 @@ impl fmt::Debug for Ecdsa {
     }
 }
 
-/// Verifies with the types of one curve's crate.
+/// Verifies a signature with the types of one curve's crate.
 macro_rules! verify {
     ($curve:ident, $key:expr, $digest:expr, $signature:expr) => {{
         let key = $curve::ecdsa::VerifyingKey::from_sec1_bytes($key).map_err(|_| InvalidSignature)?;
@@ -95,7 +96,7 @@ impl SignatureVerificationAlgorithm for Ecdsa {
             Curve::P256 => verify!(p256, key, digest.as_ref(), signature),
             Curve::P384 => verify!(p384, key, digest.as_ref(), signature),
             Curve::P521 => {
-                // As a number it is the same; the library wants at least half of the field's length.
+                // The same number with leading zeros: the library wants at least half of the field's length.
                 let mut padded = [0; P521_FIELD_BYTES];
                 let from = P521_FIELD_BYTES - digest.as_ref().len();
                 padded[from..].copy_from_slice(digest.as_ref());
@@ -121,5 +122,5 @@ impl SignatureVerificationAlgorithm for Ecdsa {
     }
 }
 
-/// Bytes of a number on the curve.
+/// The length of a coordinate or scalar on P-521, in bytes.
 const P521_FIELD_BYTES: usize = 66;

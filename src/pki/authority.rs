@@ -1,4 +1,4 @@
-//! A certificate authority: makes itself, and signs.
+//! A certificate authority that creates itself and signs serving certificates.
 
 use crate::time::Seconds;
 use rcgen::{
@@ -9,19 +9,19 @@ use ring::rand::{SecureRandom, SystemRandom};
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// How far back a certificate begins. API servers whose clock is behind the one that signed would
-/// refuse it otherwise; five minutes is what Kerberos made administrators keep to.
+/// How many seconds before its creation a certificate's validity begins, for API servers whose clock is
+/// behind. Five minutes is the skew that Kerberos allows by default.
 pub const BACKDATED: Seconds = 300;
 
-/// The longest common name that X.520 allows.
+/// The longest common name that X.520 allows, in characters.
 const MAX_COMMON_NAME: usize = 64;
 
-/// A certificate with its private key, both PEM.
+/// A certificate and its private key, both as PEM.
 #[derive(Clone)]
 pub struct Pair {
     /// The certificate.
     pub cert: String,
-    /// Its key, PKCS#8.
+    /// Its private key, PKCS#8.
     pub key: String,
 }
 
@@ -31,16 +31,16 @@ impl fmt::Debug for Pair {
     }
 }
 
-/// Why a certificate can't be made. Says nothing of keys.
+/// Why a certificate can't be created. Never says anything about keys.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
-    /// The CA can't sign.
+    /// The CA's certificate or key can't be used for signing.
     #[error("the CA can't be used to sign: {0}")]
     Unusable(rcgen::Error),
-    /// The certificate can't be made.
+    /// The certificate can't be created, for example for an invalid DNS name.
     #[error("can't make the certificate: {0}")]
     Make(#[from] rcgen::Error),
-    /// The system gives no random numbers.
+    /// The system's random number generator fails.
     #[error("the system gives no random numbers")]
     Random,
 }
@@ -57,10 +57,12 @@ impl fmt::Debug for Authority {
 }
 
 impl Authority {
-    /// Makes a new CA: ECDSA on P-256, for `lifetime` seconds from `now`. It may sign leaves only.
+    /// Creates a self-signed CA: ECDSA on P-256, valid for `lifetime` seconds from `now`. It may sign leaves
+    /// only.
     ///
     /// # Errors
-    /// The system gives no random numbers.
+    /// [`AuthorityError::Random`] if there are no random numbers, [`AuthorityError::Make`] if the CA can't be
+    /// created.
     pub fn make(name: &str, lifetime: Seconds, now: Seconds) -> Result<Pair, AuthorityError> {
         let mut ca = parameters(Vec::new(), name, now, now.saturating_add(lifetime))?;
         ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -69,21 +71,21 @@ impl Authority {
         Ok(Pair { cert: ca.self_signed(&key)?.pem(), key: key.serialize_pem() })
     }
 
-    /// Takes up a CA that was made before.
+    /// Loads a CA that was created before.
     ///
     /// # Errors
-    /// Certificate or key can't be read.
+    /// [`AuthorityError::Unusable`] if the certificate or its key can't be read.
     pub fn from_pem(cert: &str, key: &str) -> Result<Self, AuthorityError> {
         let key = KeyPair::from_pem(key).map_err(AuthorityError::Unusable)?;
         let issuer = Issuer::from_ca_cert_pem(cert, key).map_err(AuthorityError::Unusable)?;
         Ok(Self { issuer })
     }
 
-    /// Signs a serving certificate with a new key for these DNS names, valid from `now` (see
-    /// [`BACKDATED`]) to `until`.
+    /// Signs a serving certificate with a new key for these DNS names. It is valid from `now` (minus
+    /// [`BACKDATED`]) to `until`, in seconds since 1970.
     ///
     /// # Errors
-    /// A name is no DNS name, or the key can't sign.
+    /// A name isn't a DNS name, the CA can't sign, or there are no random numbers.
     pub fn sign(&self, names: &[String], now: Seconds, until: Seconds) -> Result<Pair, AuthorityError> {
         let common_name = names.iter().max_by_key(|name| name.len() * usize::from(name.len() <= MAX_COMMON_NAME));
         let common_name = common_name.map_or("argocd-auth-webhook", String::as_str);
@@ -115,12 +117,12 @@ fn parameters(
     Ok(parameters)
 }
 
-/// 127 random bits: RFC 5280 wants a positive number of at most 20 bytes.
+/// A random serial number of 16 bytes. RFC 5280 requires a positive number of at most 20 bytes.
 fn serial() -> Result<SerialNumber, AuthorityError> {
     let mut bytes = [0; 16];
     SystemRandom::new().fill(&mut bytes).map_err(|_| AuthorityError::Random)?;
     let [first, rest @ ..] = bytes;
-    // The highest bit is the sign, and a leading zero byte would not be DER's shortest form.
+    // The highest bit is the sign. The second highest is set, since DER forbids a leading zero byte.
     let mut serial = vec![(first & 0x7f) | 0x40];
     serial.extend_from_slice(&rest);
     Ok(SerialNumber::from(serial))

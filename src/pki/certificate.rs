@@ -1,4 +1,4 @@
-//! One certificate, read.
+//! An X.509 certificate, parsed.
 
 use crate::time::{Seconds, rfc3339};
 use ring::digest::{SHA256, digest};
@@ -13,11 +13,11 @@ use x509_parser::parse_x509_certificate;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::{SubjectPublicKeyInfo, X509Version};
 
-/// What ring verifies with.
+/// The sizes of RSA keys with which ring verifies, in bits.
 const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
-/// `id-Ed25519`.
+/// The OID of Ed25519 (RFC 8410).
 const ED25519: &str = "1.3.101.112";
-/// P-256, P-384 and P-521.
+/// The OIDs of P-256, P-384 and P-521.
 const CURVES: [&str; 3] = ["1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35"];
 
 fn is_odd(key: &SubjectPublicKeyInfo<'_>) -> bool {
@@ -29,7 +29,7 @@ fn is_odd(key: &SubjectPublicKeyInfo<'_>) -> bool {
     }
 }
 
-/// What tells certificates apart: the SHA-256 of the whole certificate.
+/// The identity of a certificate: the SHA-256 of its DER form.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(pub [u8; 32]);
 
@@ -40,14 +40,14 @@ impl Id {
         Self(id)
     }
 
-    /// The first 8 bytes: what `Display` shows.
+    /// The first 8 bytes as a number: those that `Display` shows.
     #[must_use]
     pub fn short(&self) -> u64 {
         self.0.iter().take(8).fold(0, |short, byte| (short << 8) | u64::from(*byte))
     }
 }
 
-/// The first 16 digits, as `sha256:…`, like the webhook's readiness text.
+/// The first 16 hexadecimal digits, as `sha256:…`, like the webhook's readiness text.
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "sha256:{:016x}", self.short())
@@ -60,7 +60,7 @@ impl fmt::Debug for Id {
     }
 }
 
-/// From when to when, both included.
+/// The period in which a certificate is valid, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
     /// `notBefore`.
@@ -70,33 +70,33 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// Whether it holds then.
+    /// Whether the period includes `now`.
     #[must_use]
     pub const fn holds(&self, now: Seconds) -> bool {
         self.from <= now && now <= self.to
     }
 }
 
-/// What is wrong with a certificate, its key or the place where they are kept.
+/// What is wrong with a certificate, its key, or the Secret or files that hold them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// The certificate can't be read.
+    /// The certificate can't be parsed.
     Unreadable,
-    /// There is no readable key with it.
+    /// There is no key beside it, or one that can't be parsed.
     NoKey,
-    /// The key is another certificate's.
+    /// The key belongs to another certificate.
     WrongKey,
-    /// It is meant to be a CA and isn't one.
+    /// It should be a CA and isn't one.
     NotACa,
-    /// It lacks a name of the Service.
+    /// It lacks a DNS name of the Service.
     WrongNames,
-    /// It is over.
+    /// Its validity is over.
     Expired,
-    /// It hasn't begun.
+    /// Its validity hasn't begun.
     NotYetValid,
-    /// None of our CAs signed it.
+    /// It wasn't signed by any of our CAs.
     Foreign,
-    /// It was there, and is gone.
+    /// It was there before, and is gone.
     Lost,
 }
 
@@ -116,33 +116,34 @@ impl fmt::Display for Flaw {
     }
 }
 
-/// What a certificate may do in a chain, and whether that can be looked into.
+/// The constraints on a certificate's use in a chain.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Limits {
-    /// Whether it may sign others: a CA whose key isn't for something else. Before version 3 nothing says so.
+    /// Whether it may sign others: a CA whose key usage allows that. Before X.509 version 3 any certificate
+    /// may.
     pub may_sign: bool,
-    /// How many CAs may stand between it and a leaf, where it says so.
+    /// How many CAs may stand between it and a leaf (`pathLenConstraint`); `None` if that isn't limited.
     pub most_below: Option<u32>,
-    /// Whether it may serve, or sign what serves: it isn't kept for something else.
+    /// Whether it may serve, or sign what serves: its extended key usage, if it has any, includes servers.
     pub for_servers: bool,
-    /// Whether its key is of a kind or size with which nothing can be verified here.
+    /// Whether this program can't verify signatures with its key, because of the key's kind or size.
     pub odd_key: bool,
 }
 
-/// A certificate that could be read.
+/// A certificate that was parsed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
-    /// The whole of it.
+    /// Its DER form.
     pub der: CertificateDer<'static>,
-    /// What tells it apart.
+    /// The SHA-256 of its DER form.
     pub id: Id,
-    /// When it holds.
+    /// When it is valid.
     pub validity: Validity,
-    /// Whether it says that it is a CA.
+    /// Whether its basic constraints say that it is a CA.
     pub is_ca: bool,
-    /// What it may do in a chain.
+    /// The constraints on its use in a chain.
     pub(super) limits: Limits,
-    /// Its DNS names.
+    /// The DNS names among its subject alternative names.
     pub names: Vec<String>,
 }
 
@@ -153,7 +154,7 @@ impl fmt::Debug for Certificate {
 }
 
 impl Certificate {
-    /// Reads one from DER.
+    /// Parses a certificate in DER; `None` if that fails.
     #[must_use]
     pub fn from_der(der: &[u8]) -> Option<Self> {
         let (_, parsed) = parse_x509_certificate(der).ok()?;
@@ -185,8 +186,7 @@ impl Certificate {
         })
     }
 
-    /// Reads a PEM text: every certificate that can be read, in order, and whether there was
-    /// anything else.
+    /// Parses the certificates of a PEM text, in order. The flag says whether any of them couldn't be parsed.
     #[must_use]
     pub fn all_from_pem(pem: &[u8]) -> (Vec<Self>, bool) {
         let mut read = Vec::new();
@@ -200,7 +200,7 @@ impl Certificate {
         (read, rest)
     }
 
-    /// The first certificate of a PEM text: the leaf of a chain.
+    /// Parses the first certificate of a PEM text, which is the leaf of a chain.
     #[must_use]
     pub fn first_from_pem(pem: &[u8]) -> Option<Self> {
         CertificateDer::from_pem_slice(pem).ok().and_then(|der| Self::from_der(&der))
@@ -223,12 +223,12 @@ impl Certificate {
     }
 }
 
-/// Whether the key is the certificate's.
+/// Checks that the PEM key belongs to the certificate.
 ///
 /// # Errors
-/// It isn't, or can't be read.
+/// [`Flaw::WrongKey`] if it doesn't; [`Flaw::NoKey`] or [`Flaw::Unreadable`] if one of them can't be parsed.
 pub fn key_fits(certificate: &Certificate, key: &[u8]) -> Result<(), Flaw> {
-    // The parsers' own errors are dropped: they can quote a line of the key.
+    // The parsers' errors are dropped, because they can quote a line of the key.
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| Flaw::NoKey)?;
     match CertifiedKey::from_der(vec![certificate.der.clone()], key, &default_provider()) {
         Ok(_) => Ok(()),

@@ -1,4 +1,4 @@
-//! Looking at the certificate that somebody serves.
+//! Reads the certificate chain that a server presents.
 
 use super::provider;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -13,25 +13,26 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Why nothing was shown.
+/// Why no chain was presented.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeError {
-    /// No answer in time: a firewall, a lost host, or a network that isn't this one.
+    /// No connection and handshake within the time limit, which is given: a firewall, a lost host, or another
+    /// network.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
-    /// No connection.
+    /// The TCP connection failed.
     #[error("can't connect: {0}")]
     Connect(String),
-    /// A connection, but no TLS.
+    /// The TCP connection succeeded, but the TLS handshake failed.
     #[error("the TLS handshake failed: {0}")]
     Tls(String),
 }
 
-/// The chain, leaf first, that is served at `address` to a client that asks for `name`. The other
-/// side has proved that it holds the leaf's key; whether the chain is to be trusted is left open.
+/// The chain, leaf first, that the server at `address` presents for the server name `name`. The server has
+/// proved that it holds the leaf's key; whether the chain is trusted isn't checked.
 ///
 /// # Errors
-/// Nobody there, or no TLS, within `limit`.
+/// As [`connect`].
 pub async fn peer_chain(
     address: SocketAddr,
     name: &str,
@@ -40,11 +41,10 @@ pub async fn peer_chain(
     connect(address, name, limit).await.map(|stream| chain(&stream))
 }
 
-/// A connection to whoever is at `address`, as an API server makes it; whether [`chain`] is to be
-/// trusted is left open.
+/// Connects to `address` with TLS, as an API server does. Whether the [`chain`] is trusted isn't checked.
 ///
 /// # Errors
-/// Nobody there, or no TLS, within `limit`.
+/// There is no TCP connection, or no TLS, within `limit`.
 pub async fn connect(address: SocketAddr, name: &str, limit: Duration) -> Result<TlsStream<TcpStream>, HandshakeError> {
     let connecting = async {
         let tcp = TcpStream::connect(address).await.map_err(|error| HandshakeError::Connect(error.to_string()))?;
@@ -56,14 +56,14 @@ pub async fn connect(address: SocketAddr, name: &str, limit: Duration) -> Result
     timeout(limit, connecting).await.unwrap_or(Err(HandshakeError::Timeout(limit)))
 }
 
-/// The chain that the other side showed, leaf first.
+/// The chain that the server presented, leaf first.
 #[must_use]
 pub fn chain(stream: &TlsStream<TcpStream>) -> Vec<CertificateDer<'static>> {
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
     chain.iter().map(|der| der.clone().into_owned()).collect()
 }
 
-/// A client's side of TLS that takes any certificate, for HTTP/1.1.
+/// The configuration of a TLS client that accepts any certificate, for HTTP/1.1.
 pub(crate) fn unchecked() -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(provider());
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -75,8 +75,8 @@ pub(crate) fn unchecked() -> Result<Arc<ClientConfig>, Error> {
     Ok(Arc::new(config))
 }
 
-/// Lets every chain pass: it is here to be looked at. Signatures are verified all the same, so that
-/// nobody shows a certificate whose key they lack.
+/// Accepts every chain, since it is only to be looked at. Signatures are still verified, so that no server
+/// can present a certificate whose key it lacks.
 #[derive(Debug)]
 struct AcceptAnyVerifier(Arc<CryptoProvider>);
 

@@ -1,6 +1,6 @@
-//! X.509: made, read, verified, and looked at over the network.
+//! X.509: certificates are created, parsed, verified and read from servers.
 //!
-//! Knows no Kubernetes. Whoever needs a certificate or has to judge one comes here.
+//! Knows nothing of Kubernetes.
 
 mod algorithms;
 mod authority;

@@ -1,7 +1,7 @@
-//! Whether a client trusts a certificate, as an API server judges it: its verifier is Go's crypto/x509.
+//! Whether a client trusts a certificate chain, judged as an API server's verifier does: Go's crypto/x509.
 //!
-//! Paths are built and signatures verified by webpki. Where that is stricter, or looser, than crypto/x509,
-//! this goes by crypto/x509; a test compares the two.
+//! webpki builds the paths and verifies the signatures. Where it is stricter or looser than crypto/x509, this
+//! module follows crypto/x509; a test compares the two.
 
 use super::{Certificate, provider};
 use crate::time::Seconds;
@@ -14,33 +14,33 @@ use std::sync::Arc;
 use std::time::Duration;
 use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, VerifiedPath, anchor_from_trusted_cert};
 
-/// What a client that trusts some certificates makes of a chain.
+/// What a client with certain trusted roots does with a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It goes on.
+    /// The client continues the handshake.
     Trusted,
-    /// It ends the connection.
+    /// The client ends the connection; why.
     Refused(Refusal),
-    /// It can't be told here.
+    /// This program can't tell; why.
     Unknown(Doubt),
 }
 
-/// Why a chain is refused, the least telling first.
+/// Why a chain is refused. Of several reasons, the last of this list is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refusal {
-    /// Nothing was shown.
+    /// The server presented no certificate.
     Nothing,
-    /// None of those that are trusted signed it.
+    /// No trusted certificate signed it.
     UnknownIssuer,
-    /// One above it may not sign that: it is no CA, or one for other names or fewer below it.
+    /// A certificate above it may not sign it: no CA, or one limited to other names or to shorter chains.
     BeyondItsCa,
-    /// It isn't for servers.
+    /// Its extended key usage excludes servers.
     NotForServers,
     /// It is for other names.
     WrongName,
-    /// It hasn't begun.
+    /// Its validity, or that of a certificate above it, hasn't begun.
     NotYetValid,
-    /// It is over.
+    /// Its validity, or that of a certificate above it, is over.
     Expired,
 }
 
@@ -58,21 +58,21 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What is beyond this program's libraries, and perhaps not beyond an API server's.
+/// What this program's libraries can't judge, though an API server's may.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Doubt {
-    /// A CA's certificate that serves, and isn't itself trusted.
+    /// The server's certificate is a CA's that isn't itself trusted.
     #[error("it is the certificate of a CA")]
     CaAsLeaf,
-    /// A kind of key or signature.
+    /// A kind of key or signature that isn't supported here.
     #[error("its signature, or one above it, is of a kind that can't be verified here")]
     Algorithm,
-    /// Anything else.
+    /// Any other error of the parser or verifier.
     #[error("{0}")]
     Other(String),
 }
 
-/// What a client makes of this chain, leaf first, that trusts `roots` and asks for `name` at `now`.
+/// Judges a chain, leaf first, as a client that trusts `roots` and connects to `name` at `now`.
 #[must_use]
 pub fn judge(chain: &[CertificateDer<'_>], roots: &[Certificate], name: &str, now: Seconds) -> Verdict {
     let Some((leaf, above)) = chain.split_first() else { return Verdict::Refused(Refusal::Nothing) };
@@ -80,7 +80,7 @@ pub fn judge(chain: &[CertificateDer<'_>], roots: &[Certificate], name: &str, no
     check(leaf, above, roots, &name, now)
 }
 
-/// Whether a client that trusts this one alone takes the chain.
+/// Whether a client that trusts only `ca` accepts the chain.
 #[must_use]
 pub fn verifies(chain: &[CertificateDer<'_>], ca: &Certificate, name: &str, now: Seconds) -> bool {
     judge(chain, std::slice::from_ref(ca), name, now) == Verdict::Trusted
@@ -99,7 +99,7 @@ fn check(
         Ok(parsed) => parsed,
         Err(error) => return unreadable(error),
     };
-    // Of these no root makes anything better.
+    // No root can make up for these.
     let refused = if parsed.verify_is_valid_for_subject_name(name).is_err() {
         Some(Refusal::WrongName)
     } else {
@@ -108,13 +108,13 @@ fn check(
     if let Some(refused) = refused {
         return Verdict::Refused(refused);
     }
-    // What is itself trusted needs nobody's signature, CA or not.
+    // A leaf that is itself trusted needs no signature, CA or not.
     if roots.iter().any(|root| root.der == *leaf) {
         return Verdict::Trusted;
     }
     let mut worst = Refusal::UnknownIssuer;
     let mut doubt = None;
-    // One at a time: the library's word for several is about any of them.
+    // One root at a time: for several, the library reports the error of any of them.
     for root in roots {
         match by(&parsed, above, root, now) {
             Verdict::Trusted => return Verdict::Trusted,
@@ -125,7 +125,7 @@ fn check(
     doubt.map_or(Verdict::Refused(worst), Verdict::Unknown)
 }
 
-/// What keeps a certificate out of any path.
+/// The reason to refuse a certificate in whatever path it is.
 fn holds(certificate: &Certificate, now: Seconds) -> Option<Refusal> {
     if now > certificate.validity.to {
         Some(Refusal::Expired)
@@ -144,7 +144,7 @@ fn by(leaf: &EndEntityCert<'_>, above: &[CertificateDer<'_>], root: &Certificate
     let anchors = [anchor];
     let algorithms = provider().signature_verification_algorithms.all;
     let at = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now).unwrap_or(0)));
-    // The library asks nothing of roots, nor of what the keys on the way are for.
+    // The library checks neither the roots themselves nor the key usage of intermediates.
     let allowed = |path: &VerifiedPath<'_>| {
         let mut below = 0;
         for on_the_way in path.intermediate_certificates() {
@@ -167,7 +167,7 @@ fn by(leaf: &EndEntityCert<'_>, above: &[CertificateDer<'_>], root: &Certificate
 
 type Allowed<'a> = &'a dyn Fn(&VerifiedPath<'_>) -> Result<(), webpki::Error>;
 
-/// What certificates are for is looked at here, where `any` is one of them.
+/// Accepts every extended key usage: that is checked in this module, where `any` counts too.
 struct AnyUse;
 
 impl ExtendedKeyUsageValidator for AnyUse {
@@ -179,10 +179,10 @@ impl ExtendedKeyUsageValidator for AnyUse {
 fn of_error(error: &webpki::Error, root: &Certificate, above: &[CertificateDer<'_>]) -> Verdict {
     use webpki::Error as E;
     Verdict::Refused(match error {
-        // The library's word is about one of the paths, and another may need that key.
+        // The library's error is about one of the paths, and another may need that key.
         _ if is_odd(root, above) => return Verdict::Unknown(Doubt::Algorithm),
         E::UnsupportedSignatureAlgorithmContext(_) => return Verdict::Unknown(Doubt::Algorithm),
-        // The last: a key of another kind than the signature is, so that another one made it.
+        // The last: the key is of another kind than the signature, so another key made it.
         E::UnknownIssuer | E::InvalidSignatureForPublicKey | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
             Refusal::UnknownIssuer
         }
@@ -198,7 +198,7 @@ fn is_odd(root: &Certificate, above: &[CertificateDer<'_>]) -> bool {
     root.limits.odd_key || above.iter().filter_map(|der| Certificate::from_der(der)).any(|read| read.limits.odd_key)
 }
 
-/// Verifies a server by certificates that somebody named, as kubectl and Argo CD's own command line do.
+/// Verifies a server by given roots, as kubectl and Argo CD's command line do.
 #[derive(Debug)]
 pub(crate) struct GivenRoots {
     roots: Vec<Certificate>,
@@ -206,13 +206,13 @@ pub(crate) struct GivenRoots {
 }
 
 impl GivenRoots {
-    /// `None`: one of them can't be read.
+    /// Parses the roots, given as DER; `None` if one can't be parsed.
     pub(crate) fn new<'d>(roots: impl IntoIterator<Item = &'d [u8]>) -> Option<Self> {
         let roots = roots.into_iter().map(Certificate::from_der).collect::<Option<_>>()?;
         Some(Self { roots, provider: provider() })
     }
 
-    /// Whether there is none.
+    /// Whether there are no roots.
     pub(crate) const fn is_empty(&self) -> bool {
         self.roots.is_empty()
     }

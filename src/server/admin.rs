@@ -15,15 +15,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// The admin listener of a process that has no other.
+/// An admin listener of its own, for a process that serves nothing else.
 pub struct AdminServer {
     listener: Listener,
     address: SocketAddr,
 }
 
 impl AdminServer {
-    /// Binds the address. `ready` says what the process is ready with, or why it isn't; `metrics`
-    /// is what Prometheus gets; `loops` are those that have to come round for the process to live on.
+    /// Binds the address. `ready` gives the text of `/readyz`, or why the process isn't ready; `metrics`
+    /// gives that of `/metrics`; `/livez` fails once one of `loops` has stalled.
     ///
     /// # Errors
     /// The address can't be bound.
@@ -49,7 +49,7 @@ impl AdminServer {
         Ok(Self { listener, address })
     }
 
-    /// Where it listens; the port is the one that the system chose, if it was asked to.
+    /// The bound address. If port 0 was asked for, the port is the one that the system chose.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address

@@ -1,44 +1,43 @@
-//! How much one client may take of the process, and for how long.
+//! Limits on the time and memory that clients can take.
 
 use std::time::Duration;
 
-/// The bounds of a listener. A client that stalls, floods or speaks something else costs a slot for
-/// a bounded time and nothing more.
+/// The limits of a listener. A client that stalls, floods or speaks another protocol costs one slot for a
+/// bounded time, and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// For the TLS handshake. Default 5 s: it takes milliseconds, and the API server's own limit
-    /// for all of a call is at most 30 s.
+    /// Time for the TLS handshake. Default 5 s: it takes milliseconds, and the API server waits at most 30 s
+    /// for a webhook's whole call.
     pub handshake_timeout: Duration,
-    /// For the headers of a request, from its first byte, or from the handshake for the first one.
-    /// Default 2 s: they come in one packet, so only a lost one makes it last.
+    /// Time for a request's headers, from their first byte or, for the first request, from the end of the
+    /// handshake. Default 2 s: headers come in one packet, so only a lost packet delays them.
     pub header_timeout: Duration,
-    /// From the end of the headers to the answer, and again for sending it. Default 10 s: what the
-    /// API server waits for unless a configuration says otherwise.
+    /// Time from the end of the headers to the answer, and again for sending it. Default 10 s: how long the
+    /// API server waits unless the webhook configuration says otherwise.
     pub answer_timeout: Duration,
-    /// For a connection between two requests. Default 120 s: the API server keeps idle connections
-    /// for 90 s and doesn't repeat a POST on one that was closed under it, so it has to be the one
-    /// who closes. Zero for one answer a connection.
+    /// Time that a connection may stay open between two requests. Default 120 s: the API server keeps idle
+    /// connections for 90 s and doesn't repeat a POST if the other side closes one, so it has to be the one
+    /// that closes. With zero, each connection is closed after one answer.
     pub idle_timeout: Duration,
-    /// Open connections, counted for each listener. Default 256: an API server opens tens, and as many
-    /// as this stay small in memory, whatever each of them sends. For one more, a connection that is
-    /// of no use is ended; if there is none, it waits in the kernel's queue.
+    /// Open connections of the listener. Default 256: an API server opens tens, and the memory of this many
+    /// stays small, whatever they send. To admit another, a connection without use is closed; if there is
+    /// none, it waits in the kernel's queue.
     pub max_connections: usize,
-    /// Connections that shake hands. Default 128: half of all, so that those who never finish don't
-    /// crowd out those who have.
+    /// Connections that are in the TLS handshake. Default 128, half of all, so that clients that never finish
+    /// it don't crowd out those that did.
     pub max_handshakes: usize,
-    /// Bytes of a body. Default 8 MiB: etcd takes objects up to 1.5 MiB, which a review can hold
-    /// twice, and the API server lets requests up to 3 MiB through.
+    /// Bytes of one body. Default 8 MiB: etcd takes objects of up to 1.5 MiB, a review can hold one twice,
+    /// and the API server accepts requests of up to 3 MiB.
     pub max_body: usize,
-    /// Bytes of all bodies that are being received and of all answers that aren't sent yet, but for
-    /// the first 32 KiB of each, which every connection has to itself. A quarter is for bodies of up to
-    /// 256 KiB alone. Default 16 MiB: with connections and the program itself the process stays below
-    /// 64 MiB.
+    /// Bytes of all bodies being received and all answers not yet sent, apart from the first 32 KiB of each,
+    /// which every connection has to itself. A quarter is reserved for bodies of up to 256 KiB. Default 16
+    /// MiB: with connections and the program itself, the process stays below 64 MiB.
     pub max_body_memory: usize,
 }
 
 impl Bounds {
-    /// Those of the admin listener: the kubelet and Prometheus ask in one packet, and a probe that
-    /// waits for others' connections would end a process that is well.
+    /// The limits of the admin listener. The kubelet and Prometheus send a request in one packet, and a probe
+    /// that had to wait for other connections would get a healthy process killed.
     #[must_use]
     pub const fn admin() -> Self {
         let second = Duration::from_secs(1);

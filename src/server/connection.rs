@@ -1,4 +1,4 @@
-//! One HTTP/1.1 connection, from its first byte to its last.
+//! Serves one HTTP/1.1 connection, from its first byte to its last.
 
 use super::bounds::Bounds;
 use super::health::Health;
@@ -24,20 +24,20 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-/// What hyper may hold of a connection's bytes, headers included. The API server's take less than
-/// one KiB.
+/// hyper's read buffer for one connection, which also bounds a request's headers. The API server's take less
+/// than 1 KiB.
 const MAX_BUFFER_BYTES: usize = 16 << 10;
-/// How long a client is listened to after the last answer. Closing a socket with unread bytes in it
-/// resets the connection, and the client would lose the answer that says what it did wrong.
+/// How long to go on reading after the last answer. Closing a socket with unread bytes resets the connection,
+/// and the client would lose the answer that says what it did wrong.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Stands in a response's extensions where the connection proved to be of use: by it a client is known
-/// that is worth keeping when places are short.
+/// An extension of a response that marks its connection as useful: such a connection is kept when slots are
+/// short.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Useful;
 
-/// Serves a connection until the client ends it, a bound is passed or `closing` says true; then what
-/// is being answered is finished.
+/// Serves a connection until the client closes it, it exceeds a limit, or `closing` becomes true; a request
+/// that is being handled is then still answered.
 pub(crate) async fn serve<S>(
     stream: S,
     router: Router,
@@ -53,12 +53,12 @@ pub(crate) async fn serve<S>(
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&phase)));
     let service = Noticed { router: TowerToHyperService::new(router), phase: Arc::clone(&phase), health };
     let mut http = http1::Builder::new();
-    // The phase knows better; see there.
+    // hyper's timeout would also count idle time: see `phase.rs`.
     http.header_read_timeout(None).max_buf_size(MAX_BUFFER_BYTES).keep_alive(!bounds.idle_timeout.is_zero());
     let mut connection = http.serve_connection(io, service);
     {
         let mut alarm = pin!(sleep_until(phase.deadline()));
-        // A sender that is gone says the same as `true`.
+        // A dropped sender counts as `true`.
         let mut closing = pin!(closing.wait_for(|closing| *closing));
         let mut told = false;
         poll_fn(|context| {
@@ -85,7 +85,7 @@ pub(crate) async fn serve<S>(
     let _ = timeout(LINGER_TIMEOUT, linger(stream)).await;
 }
 
-/// What can't be read as a request hyper answers by itself, and nobody else sees it.
+/// Counts and logs what hyper couldn't parse as a request: it answers by itself, so no handler sees that.
 fn note(error: &hyper::Error, metrics: &ConnectionMetrics) {
     let status = match error {
         error if error.is_parse_too_large() => 431,
@@ -101,8 +101,8 @@ fn note(error: &hyper::Error, metrics: &ConnectionMetrics) {
     }
 }
 
-/// Ready when the phase's deadline has passed. The alarm is only ever set earlier; a later deadline
-/// is noticed when it rings. So a connection in use doesn't touch the timer with each request.
+/// Ready once the phase's deadline has passed. The timer is only ever moved forward; a later deadline is
+/// noticed when it fires, so that a busy connection doesn't touch the timer with each request.
 fn poll_deadline(mut alarm: Pin<&mut Sleep>, phase: &Phase, context: &mut Context<'_>) -> Poll<()> {
     if phase.deadline() < alarm.deadline() {
         alarm.as_mut().reset(phase.deadline());
@@ -124,7 +124,7 @@ async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
     }
 }
 
-/// The router, with what the connection has to notice of each request.
+/// The router, wrapped so that the connection's phase follows its requests.
 struct Noticed {
     router: TowerToHyperService<Router>,
     phase: Arc<Phase>,
@@ -142,11 +142,10 @@ impl Service<Request<Incoming>> for Noticed {
         let handling = self.router.call(request);
         Box::pin(async move {
             let mut response = handling.await?;
-            // From the beginning of the drain a client is asked to let go of its connection with
-            // each answer. When the process then stops, no pooled connection is left on which the
-            // next POST could meet a closed socket: the API server doesn't repeat those.
-            // The same where its place is needed for others, and after a refusal: whoever sends what
-            // is none keeps no place for it.
+            // While draining, each answer asks the client to close its connection. So no pooled connection is
+            // left when the process stops, on which the next POST would meet a closed socket: the API server
+            // doesn't repeat those. Likewise if the slot is needed for others, and after a refusal, since
+            // such a client should hold no slot.
             let status = response.status();
             if health.is_draining() || phase.is_asked_to_leave() || status.is_client_error() || status.is_server_error()
             {

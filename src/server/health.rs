@@ -1,4 +1,4 @@
-//! Whether the process is to be sent reviews.
+//! Whether the process is ready for requests.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ const STARTING: u8 = 0;
 const SERVING: u8 = 1;
 const DRAINING: u8 = 2;
 
-/// Says that what the process needs is there, or what is missing.
+/// Gives the text of `/readyz`, or what is missing.
 type Ready = Box<dyn Fn() -> Result<String, String> + Send + Sync>;
 
-/// The process's state, and what it needs to be ready.
+/// The stage of the process, and its condition for being ready.
 pub(crate) struct Health {
     state: AtomicU8,
     ready: Ready,
@@ -24,17 +24,17 @@ impl fmt::Debug for Health {
 }
 
 impl Health {
-    /// Of a process that is ready as `ready` says.
+    /// The health of a starting process that is ready when `ready` says so.
     pub(crate) fn of(ready: impl Fn() -> Result<String, String> + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self { state: AtomicU8::new(STARTING), ready: Box::new(ready) })
     }
 
-    /// The listeners are bound and served.
+    /// Records that the listeners are bound and being served.
     pub(crate) fn serving(&self) {
         self.state.store(SERVING, Ordering::Relaxed);
     }
 
-    /// The process is about to end.
+    /// Records that the process is about to end; it is never ready again.
     pub(crate) fn draining(&self) {
         self.state.store(DRAINING, Ordering::Relaxed);
     }
@@ -43,7 +43,7 @@ impl Health {
         self.state.load(Ordering::Relaxed) == DRAINING
     }
 
-    /// What it is ready with (which certificate is served), or why it isn't.
+    /// The text of `/readyz`, such as which certificate is served, or why the process isn't ready.
     pub(crate) fn readiness(&self) -> Result<String, String> {
         match self.state.load(Ordering::Relaxed) {
             STARTING => Err("starting".to_owned()),

@@ -1,4 +1,4 @@
-//! A listening socket and the connections that come in by it.
+//! A listening socket and its connections.
 
 use super::bounds::Bounds;
 use super::connection;
@@ -19,15 +19,14 @@ use tokio::task::JoinSet;
 use tokio::time::{interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-/// How long to wait after a failed accept. It fails where the process or the host is out of files:
-/// trying on at once would burn the processor that is needed to free some.
+/// The delay after a failed accept. It fails when process or host have no file descriptors left, and retrying
+/// at once would take the CPU that is needed to free some.
 const ACCEPT_DELAY: Duration = Duration::from_millis(100);
-/// How long it may fail before the process is taken for one that stalls. Files that are short come
-/// back with the connections that hold them, each of which ends within its bounds.
+/// How long accepting may fail before the process counts as stalled. Descriptors become free as connections
+/// end, each within its limits.
 pub(crate) const MAX_ACCEPT_SILENCE: Duration = Duration::from_mins(1);
-/// What the kernel keeps of a connection in either direction, which counts as the container's memory.
-/// It would grow to megabytes for each; this much is a review, and ample where packets take less
-/// than a millisecond.
+/// The kernel's buffers of a connection, which count as the container's memory. They would grow to megabytes;
+/// these sizes hold a review, and are ample where a round trip takes less than a millisecond.
 const RECEIVE_BUFFER_BYTES: u32 = 32 << 10;
 const SEND_BUFFER_BYTES: u32 = 16 << 10;
 const BACKLOG: u32 = 1024;
@@ -36,13 +35,13 @@ const BACKLOG: u32 = 1024;
 #[derive(Debug, thiserror::Error)]
 #[error("can't listen on {address}: {error}; is it taken, or the port below 1024?")]
 pub struct BindError {
-    /// Which one.
+    /// The address.
     pub address: SocketAddr,
-    /// What the system said.
+    /// The system's error.
     pub error: io::Error,
 }
 
-/// Binds an address, and says which one it became: with port 0 the system chooses.
+/// Binds an address and returns the actual one: for port 0 the system chooses the port.
 ///
 /// # Errors
 /// The address can't be bound.
@@ -53,7 +52,7 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr
     Ok((socket, bound))
 }
 
-/// Where `[::]` can't be bound because the host has no IPv6, `0.0.0.0` is.
+/// If `[::]` can't be bound because the host has no IPv6, binds `0.0.0.0`.
 fn bind_any(address: SocketAddr) -> io::Result<TcpListener> {
     match listen(address) {
         Err(error) => match without_ipv6(address, error.kind()) {
@@ -70,25 +69,25 @@ fn bind_any(address: SocketAddr) -> io::Result<TcpListener> {
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
     socket.set_reuseaddr(true)?;
-    // The connections inherit them.
+    // Accepted connections inherit these sizes.
     socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// What to bind instead. Linux has no code for the protocol's absence but these two: no such address
-/// (IPv6 is switched off) and, which Rust has no name for, no such address family (it isn't built in).
+/// What to bind instead. Linux reports a missing protocol as one of two errors: no such address (IPv6 is
+/// disabled), or no such address family (IPv6 isn't built in), which has no `ErrorKind`.
 fn without_ipv6(address: SocketAddr, error: io::ErrorKind) -> Option<SocketAddr> {
     let named = [io::ErrorKind::AddrInUse, io::ErrorKind::PermissionDenied, io::ErrorKind::InvalidInput];
     let any = address.is_ipv6() && address.ip().is_unspecified();
     (any && !named.contains(&error)).then(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
 }
 
-/// A bound listener with all that its connections need.
+/// A bound listener with everything that its connections need.
 pub(crate) struct Listener {
     pub socket: TcpListener,
-    /// Without it, plain HTTP.
+    /// `None` serves plain HTTP.
     pub tls: Option<TlsAcceptor>,
     pub router: Router,
     pub bounds: Arc<Bounds>,
@@ -99,15 +98,15 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Accepts and serves until `closing` says true; then closes the socket and waits for the
-    /// connections to finish what they are at, for a bounded time.
+    /// Accepts and serves connections until `closing` becomes true. Then closes the socket and waits, for a
+    /// bounded time, until connections have finished their requests.
     pub(crate) async fn run(self, closing: watch::Receiver<bool>) {
         let mut end = closing.clone();
         let slots = Slots::new(self.bounds.max_connections, self.bounds.max_handshakes);
         let mut connections = JoinSet::new();
         let mut beats = interval(MAX_ACCEPT_SILENCE / 4);
         let failing = AtomicBool::new(false);
-        // Accepted, and waiting for a place.
+        // A connection that was accepted and waits for a slot.
         let mut waiting: Option<(TcpStream, SocketAddr)> = None;
         loop {
             let newcomer = waiting.as_ref().map_or(self.address.ip(), |(_, from)| from.ip());
@@ -131,7 +130,7 @@ impl Listener {
         drop(waiting);
         let Self { socket, bounds, .. } = self;
         drop(socket);
-        // Each connection keeps its own bounds; this one is for what they leave open.
+        // Connections have their own limits; this one covers what those leave open.
         let finished = async {
             while let Some(ended) = connections.join_next().await {
                 note(ended);
@@ -151,7 +150,7 @@ impl Listener {
         let (tls, router) = (self.tls.clone(), self.router.clone());
         let (health, bounds) = (Arc::clone(&self.health), Arc::clone(&self.bounds));
         async move {
-            // Answers are small and whole; waiting for more to send with them only adds latency.
+            // Answers are small and complete, so waiting for more data to send only adds latency.
             let _ = stream.set_nodelay(true);
             let phase = Arc::clone(open.slot.phase());
             let cut = phase.until_cut();
@@ -187,7 +186,7 @@ impl Listener {
     }
 }
 
-/// Tries until it succeeds; `failing` says whether it doesn't.
+/// Accepts until it succeeds. `failing` is true while it doesn't.
 async fn persistent<T, F: Future<Output = io::Result<T>>>(mut accept: impl FnMut() -> F, failing: &AtomicBool) -> T {
     loop {
         match accept().await {
@@ -195,7 +194,7 @@ async fn persistent<T, F: Future<Output = io::Result<T>>>(mut accept: impl FnMut
                 failing.store(false, Ordering::Relaxed);
                 return accepted;
             }
-            // The client's doing, and over with it.
+            // The client's doing, and done with.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 failing.store(true, Ordering::Relaxed);
@@ -212,7 +211,7 @@ fn note(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-/// Counts a connection, and holds its slot, as long as it lives.
+/// Counts a connection as open and holds its slot, until dropped.
 struct Open {
     metrics: ConnectionMetrics,
     slot: Slot,

@@ -1,6 +1,6 @@
-//! What every process that serves has: connections within bounds, health, metrics, and an orderly end.
+//! What every serving process needs: bounded connections, health, metrics, and an orderly shutdown.
 //!
-//! Knows no admission review: [`crate::webhook`] and [`crate::controller`] bring what is served.
+//! Knows nothing of admission reviews: [`crate::webhook`] and [`crate::controller`] bring what is served.
 
 mod admin;
 mod bounds;

@@ -1,9 +1,9 @@
-//! Where a connection is between two requests, and how long it may stay there.
+//! The phase of a connection and its deadline.
 //!
-//! hyper's own header time-out also runs while a connection idles, so one number would have to serve
-//! for both: 2 s would cut the API server's pooled connections, 120 s would let headers dribble.
-//! Here a connection is told apart by what is noticed beside hyper: the first byte after idling and
-//! the end of sending by the stream, a request and its response by the service.
+//! hyper's header timeout also runs while a connection is idle, so one value would have to serve for both: 2
+//! s would close the API server's pooled connections, 120 s would let headers dribble. Here the phases are
+//! told apart beside hyper: the stream notices the first byte after idling and the end of sending, the
+//! service a request and its response.
 
 use super::bounds::Bounds;
 use std::io::{self, IoSlice};
@@ -17,32 +17,32 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 const HANDSHAKE: u8 = 0;
-/// After the handshake, before the first byte.
+/// After the handshake, before the first byte of a request.
 const FRESH: u8 = 1;
 const IDLE: u8 = 2;
 const HEAD: u8 = 3;
 const HANDLING: u8 = 4;
 const SENDING: u8 = 5;
-/// After the last answer.
+/// After the last answer, reading what the client still sends.
 const LINGERING: u8 = 6;
-/// Its place is needed for another; nothing that it does counts any more.
+/// Its slot was taken for another connection; whatever it does has no effect.
 const CUT: u8 = 7;
 
-/// A request is on its way for milliseconds. One that took this long has a client that stalls, or a
-/// network that lost the same packet twice.
+/// How long a request may be in transit before its connection counts as stalled. It takes milliseconds unless
+/// the client stalls or the network loses the same packet twice.
 const STALL_TIMEOUT: Duration = Duration::from_millis(500);
-/// A handshake takes milliseconds too, and so does what follows it.
+/// How long a connection without a request is protected: handshake and first request take milliseconds.
 const MIN_AGE: Duration = Duration::from_millis(50);
 
-/// A connection's phase. One task changes it, but for the end, which whoever needs its place may
-/// bring on.
+/// The phase of one connection. Only the connection's task advances it, except to [`CUT`], which is set by
+/// whoever takes its slot.
 #[derive(Debug)]
 pub(crate) struct Phase {
     opened: Instant,
     state: AtomicU8,
-    /// When the phase began, in milliseconds after `opened`.
+    /// When the phase began, in milliseconds since `opened`.
     begun: AtomicU64,
-    /// When it has to be over.
+    /// The deadline of the phase, in milliseconds since `opened`.
     due: AtomicU64,
     limits: [Duration; 6],
     reviewed: AtomicBool,
@@ -50,25 +50,25 @@ pub(crate) struct Phase {
     cut: Notify,
 }
 
-/// What a connection's place is used for, seen from outside.
+/// What a connection uses its slot for, as seen by others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// Shaking hands, for so long.
+    /// In the handshake, for this long.
     Handshake(Duration),
-    /// Without a request, and it never carried a review.
+    /// Without a request for this long, and it never carried a review.
     Useless(u8, Duration),
-    /// Between two reviews.
+    /// Between two reviews, for this long.
     Idle(Duration),
-    /// A request is on its way.
+    /// A request is being received, handled or answered.
     Busy,
-    /// A request was on its way for longer than any takes.
+    /// A request is in transit for longer than [`STALL_TIMEOUT`].
     Stalled(u8, Duration),
-    /// It ends.
+    /// Its slot was taken already.
     Leaving,
 }
 
 impl Standing {
-    /// How readily its place can be taken: the higher, the more so. `None` where it can't.
+    /// How readily the slot can be taken: the highest first. `None` if it can't.
     pub(crate) const fn idleness(self) -> Option<(u8, Duration)> {
         match self {
             Self::Handshake(since) | Self::Useless(_, since) => Some((2, since)),
@@ -78,7 +78,7 @@ impl Standing {
         }
     }
 
-    /// Whether its first request can't be expected yet.
+    /// Whether the client can't be expected to have sent its first request yet.
     pub(crate) fn is_young(self) -> bool {
         matches!(self, Self::Handshake(since) | Self::Useless(FRESH, since) if since < MIN_AGE)
     }
@@ -89,11 +89,11 @@ fn milliseconds(duration: Duration) -> u64 {
 }
 
 impl Phase {
-    /// A connection that was just accepted.
+    /// The phase of a connection that was just accepted.
     pub(crate) fn new(bounds: &Bounds) -> Arc<Self> {
         let Bounds { handshake_timeout, header_timeout, answer_timeout: answer, idle_timeout, .. } = *bounds;
-        // Whoever opens connections in silence must not hold their places as long as one that was of
-        // use. Handling has twice its time, so that the handler's own answer (a 408) comes first.
+        // A connection that never carried a review must not hold a slot as long as one that did. Handling has
+        // twice its limit, so that the handler's own timeout (a 408) comes first.
         let limits = [handshake_timeout, header_timeout, idle_timeout, header_timeout, answer * 2, answer];
         let phase = Self {
             opened: Instant::now(),
@@ -113,7 +113,7 @@ impl Phase {
         let limit = self.limits.get(usize::from(state)).copied().unwrap_or_default();
         self.due.store(milliseconds(now.saturating_add(limit)), Ordering::Relaxed);
         self.begun.store(milliseconds(now), Ordering::Relaxed);
-        // A connection that was cut stays so: its task is about to be dropped.
+        // A connection that was cut stays cut: its task is about to be dropped.
         let unless_cut = |before| (before != CUT).then_some(state);
         let _ = self.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, unless_cut);
     }
@@ -122,37 +122,37 @@ impl Phase {
         self.state.load(Ordering::Relaxed) == state
     }
 
-    /// The handshake is done.
+    /// Records that the handshake is done.
     pub(crate) fn greeted(&self) {
         self.enter(FRESH);
     }
 
-    /// A request's headers are there.
+    /// Records that a request's headers have arrived.
     pub(crate) fn handling(&self) {
         self.enter(HANDLING);
     }
 
-    /// It was a review, and is answered as one.
+    /// Records that the connection carried a review and answered it.
     pub(crate) fn reviewed(&self) {
         self.reviewed.store(true, Ordering::Relaxed);
     }
 
-    /// Its response is there.
+    /// Records that a response is ready to be sent.
     pub(crate) fn sending(&self) {
         self.enter(SENDING);
     }
 
-    /// All of the response is on its way.
+    /// Records that the response was sent completely.
     pub(crate) fn sent(&self) {
         self.enter(IDLE);
     }
 
-    /// The last answer is sent.
+    /// Records that the last answer was sent.
     pub(crate) fn lingering(&self) {
         self.enter(LINGERING);
     }
 
-    /// When the connection is to be cut, unless it goes on.
+    /// When the connection is cut, unless its phase changes before.
     #[expect(clippy::arithmetic_side_effects, reason = "an Instant holds any u64 of milliseconds")]
     pub(crate) fn deadline(&self) -> Instant {
         self.opened + Duration::from_millis(self.due.load(Ordering::Relaxed))
@@ -171,7 +171,7 @@ impl Phase {
         }
     }
 
-    /// Ends the connection, unless it has gone on since it was seen like this. Says whether it did.
+    /// Cuts the connection, unless its phase has changed since it was `seen`. Returns whether it was cut.
     pub(crate) fn cut(&self, seen: Standing) -> bool {
         let state = match seen {
             Standing::Handshake(_) => HANDSHAKE,
@@ -191,7 +191,7 @@ impl Phase {
         self.cut.notified().await;
     }
 
-    /// The connection is to end with the answer to its request.
+    /// Asks for the connection to be closed with its current or next answer.
     pub(crate) fn ask_to_leave(&self) {
         self.asked_to_leave.store(true, Ordering::Relaxed);
     }
@@ -201,7 +201,7 @@ impl Phase {
     }
 }
 
-/// A stream that tells a phase when bytes come and when all of a response is sent.
+/// A stream that tells the phase when bytes arrive and when a response has been sent.
 #[derive(Debug)]
 pub(crate) struct Watched<S> {
     stream: S,
@@ -248,7 +248,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(context))?;
-        // hyper flushes the stream once it has written all that it had.
+        // hyper flushes the stream once it has written everything.
         if self.phase.is(SENDING) {
             self.phase.sent();
         }

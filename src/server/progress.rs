@@ -1,15 +1,15 @@
-//! Which loops of the process come round, for `/livez`.
+//! Watches for loops that have stalled, for `/livez`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-/// The loops of a process that have to come round.
+/// The loops of a process that must make progress. Clones share the list.
 #[derive(Clone, Debug, Default)]
 pub struct Loops(Arc<Mutex<Vec<Progress>>>);
 
-/// One loop's progress. Once all of its clones are dropped it is no longer asked for.
+/// The progress of one loop. Once its last clone is dropped, the loop isn't watched any more.
 #[derive(Clone, Debug)]
 pub struct Progress(Arc<Inner>);
 
@@ -18,12 +18,12 @@ struct Inner {
     name: &'static str,
     bound: Duration,
     begun: Instant,
-    /// The last beat, in milliseconds after `begun`.
+    /// The last sign of progress, in milliseconds since `begun`.
     last: AtomicU64,
 }
 
 impl Loops {
-    /// Adds a loop which beats within `bound`, beginning now.
+    /// Adds a loop that must call [`Progress::beat`] at least once within `bound`, starting now.
     #[must_use]
     pub fn register(&self, name: &'static str, bound: Duration) -> Progress {
         let progress = Progress(Arc::new(Inner { name, bound, begun: Instant::now(), last: AtomicU64::new(0) }));
@@ -31,24 +31,24 @@ impl Loops {
         progress
     }
 
-    /// The loops that haven't come round within their bounds, in words.
+    /// A sentence for each loop that made no progress within its bound.
     #[must_use]
     pub fn stalled(&self) -> Vec<String> {
         let mut loops = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // One reference is ours: the loop itself has ended, which its process takes care of.
+        // One reference is this list's: the loop has ended, and how is its process's business.
         loops.retain(|progress| Arc::strong_count(&progress.0) > 1);
         loops.iter().filter_map(Progress::stalled).collect()
     }
 }
 
 impl Progress {
-    /// The loop has come round.
+    /// Records that the loop made progress.
     pub fn beat(&self) {
         let now = u64::try_from(self.0.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.0.last.store(now, Ordering::Relaxed);
     }
 
-    /// Waits for what may take any time, and is no stall while it does.
+    /// Waits for something that may take any time, and doesn't count as a stall meanwhile.
     pub async fn during<T>(&self, waiting: impl Future<Output = T>) -> T {
         let mut waiting = std::pin::pin!(waiting);
         let mut beats = interval((self.0.bound / 4).max(Duration::from_millis(1)));

@@ -1,4 +1,4 @@
-//! When the process is to end.
+//! When the process has to end.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -11,39 +11,39 @@ enum Stage {
     Now,
 }
 
-/// Tells when to drain, and when to end at once.
+/// Waits for the start of the drain, and for an immediate end.
 #[derive(Clone, Debug)]
 pub struct Shutdown(watch::Receiver<Stage>);
 
-/// What sets off a [`Shutdown`]. If it is dropped, the shutdown never comes.
+/// Causes a [`Shutdown`]. If the trigger is dropped, the shutdown never comes.
 #[derive(Debug)]
 pub struct Trigger(watch::Sender<Stage>);
 
 impl Trigger {
-    /// Begins the drain.
+    /// Starts the drain.
     pub fn drain(&self) {
         self.0.send_if_modified(|stage| std::mem::replace(stage, (*stage).max(Stage::Drain)) < Stage::Drain);
     }
 
-    /// Ends at once.
+    /// Ends the process at once.
     pub fn now(&self) {
         self.0.send_replace(Stage::Now);
     }
 }
 
 impl Shutdown {
-    /// A shutdown that the program sets off.
+    /// A shutdown that the program itself triggers.
     #[must_use]
     pub fn new() -> (Trigger, Self) {
         let (sender, receiver) = watch::channel(Stage::Running);
         (Trigger(sender), Self(receiver))
     }
 
-    /// A shutdown by SIGTERM or SIGINT: the first one drains, the second one ends at once. From now
-    /// on neither of them ends the process by itself. Must be called within a tokio runtime.
+    /// A shutdown by SIGTERM or SIGINT: the first signal starts the drain, the second ends the process at
+    /// once. From now on neither kills the process by itself. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// The system refuses the handlers.
+    /// The signal handlers can't be installed.
     pub fn by_signals() -> std::io::Result<Self> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -63,12 +63,12 @@ impl Shutdown {
         Ok(shutdown)
     }
 
-    /// Waits for the drain to begin.
+    /// Waits until the drain starts.
     pub async fn drain(&mut self) {
         self.at_least(Stage::Drain).await;
     }
 
-    /// Waits for the word to end at once.
+    /// Waits until the process has to end at once.
     pub async fn now(&mut self) {
         self.at_least(Stage::Now).await;
     }

@@ -1,4 +1,4 @@
-//! The places for connections, and whose is taken when they are short.
+//! The slots for connections, and which connection gives way when there is none.
 
 use super::phase::{Phase, Standing};
 use std::cmp::Reverse;
@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-/// How often to look again whom to take a place from, where nobody leaves by himself.
+/// How often to look for a connection that can give way, while none closes by itself.
 const RECHECK_DELAY: Duration = Duration::from_millis(20);
 
-/// The places of one listener.
+/// The slots of one listener.
 pub(crate) struct Slots {
     most: usize,
     most_handshakes: usize,
@@ -25,7 +25,7 @@ struct Taken {
     phase: Arc<Phase>,
 }
 
-/// A place, as long as it isn't dropped.
+/// A slot, occupied until it is dropped.
 pub(crate) struct Slot {
     slots: Arc<Slots>,
     phase: Arc<Phase>,
@@ -40,22 +40,22 @@ impl Slots {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a place, which [`Slots::room`] has said to be there.
+    /// Occupies a slot. [`Slots::room`] must have returned before.
     pub(crate) fn take(self: &Arc<Self>, by: IpAddr, phase: Arc<Phase>) -> Slot {
-        // An IPv4 client of a socket for both is the same client.
+        // On a dual-stack socket an IPv4 client may appear as a mapped IPv6 address.
         self.lock().push(Taken { by: by.to_canonical(), phase: Arc::clone(&phase) });
         Slot { slots: Arc::clone(self), phase }
     }
 
-    /// Waits for a free place for a client from this address; where there is none, takes one from
-    /// somebody.
+    /// Waits until there is a free slot for a client from this address. If all are occupied, makes a
+    /// connection give way.
     pub(crate) async fn room(&self, by: IpAddr) {
         while !self.make_room(by.to_canonical()) {
             let _ = timeout(RECHECK_DELAY, self.freed.notified()).await;
         }
     }
 
-    /// Whether there is room. If there is none, somebody was told to go, unless somebody goes already.
+    /// Whether there is a free slot. If not, makes a connection give way, unless one is leaving already.
     fn make_room(&self, by: IpAddr) -> bool {
         let taken = self.lock();
         let staying: Vec<(IpAddr, &Phase, Standing)> = taken
@@ -74,16 +74,15 @@ impl Slots {
     }
 }
 
-/// An address has many places if it has one of so many of those that are taken.
+/// An address holds many slots if it holds at least one in this many of the occupied ones.
 const MANY_OF: usize = 8;
 
-/// Takes a place from the address that has the most of them: first of a connection that never carried
-/// a review, then of the one that idles the longest, then of one whose request has stalled. From one
-/// whose request is on its way none is taken, because an API server doesn't repeat a POST; such a
-/// connection is ended with its answer. Those of the newcomer's own address have their first moments
-/// to themselves: many that come at once are no reason to end each other. Where no address has many, those
-/// that never carried a review go first, whosever they are: an API server's two are then no more than
-/// a stranger's one.
+/// Takes a slot from the address that occupies most of them: from a connection that never carried a review,
+/// else from the one idle for the longest, else from one whose request has stalled. A request in transit is
+/// never cut, because an API server doesn't repeat a POST; its connection is closed with the answer. Young
+/// connections from the newcomer's own address are spared, since many that come at once shouldn't end each
+/// other. If no address holds many slots, the connections that never carried a review go first, whosever
+/// they are, so that an API server with two slots doesn't lose one to strangers with one each.
 fn take_from<'s>(staying: impl Iterator<Item = &'s (IpAddr, &'s Phase, Standing)>, newcomer: IpAddr) {
     let mut by_address: HashMap<IpAddr, Vec<(&Phase, Standing)>> = HashMap::new();
     let mut all = 0_usize;
@@ -109,7 +108,7 @@ fn take_from<'s>(staying: impl Iterator<Item = &'s (IpAddr, &'s Phase, Standing)
     let mut idle: Vec<_> = idle.collect();
     idle.sort_unstable_by_key(|(idleness, ..)| Reverse(*idleness));
     if !idle.iter().any(|(_, phase, standing)| phase.cut(*standing)) {
-        // The one that was asked before may not have come to its answer.
+        // The connection that was asked before may still be handling its request.
         for (phase, _) in &theirs {
             phase.ask_to_leave();
         }

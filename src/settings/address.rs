@@ -1,14 +1,15 @@
-//! Where Argo CD is as far as the Runtime's values say, and what says so.
+//! Argo CD's address as the Runtime's values give it, and which key gives it.
 
 use super::block::{Block, Report};
 use super::places::{Found, Scope, Spelling, charts_in};
 use super::{Address, argocd, bundled};
 
-/// Added to what is wrong with an address of the Runtime's.
+/// Appended to every problem with an address in the Runtime's values.
 const SAY_WHERE: &str = "; or say where Argo CD is with argocd.url or argocd.svc";
 
-/// Reads it. `counted` are the spellings whose credential is taken. What can't be used (a Helm template,
-/// say) is refused, and so are two that differ, unless our own block has the whole address.
+/// Finds the address and the path of the key that gives it; the path is `None` for a default. `counted` are
+/// the spellings that the credential is taken from. An unusable address (a Helm template, say) or two that
+/// differ are problems, unless our own `argocd` block has a whole address (`own_address`).
 pub(super) fn of_runtime(
     scopes: &[Scope<'_>],
     found: &[Found<'_>],
@@ -29,7 +30,7 @@ pub(super) fn of_runtime(
         (None, _, Some(argo_cd)) => (bundled::address(&argo_cd, &mut quiet), Some(argo_cd.path)),
         (None, _, None) => (Address::default(), None),
     };
-    // What can't be used is no reason to look somewhere else, unless our own block says where.
+    // An unusable address is a problem rather than a reason to take another, unless our own block has one.
     quiet.problems.append(&mut quiet.warnings);
     quiet.problems.dedup();
     if !own_address {
@@ -40,8 +41,8 @@ pub(super) fn of_runtime(
     address
 }
 
-/// What a `server` block says: one beside a block that counts before another. One that says the default
-/// names nothing else, and holds only where nothing is brought along.
+/// The address from a `server` block. Blocks of the spellings in `counted` come before the others. An address
+/// that equals the chart's default counts only where no Argo CD is bundled (`enabled` is false).
 fn server(
     found: &[Found<'_>],
     counted: &[&'static Spelling],
@@ -68,12 +69,12 @@ fn server(
     None
 }
 
-/// The Argo CDs that the Runtime's charts may bring along.
+/// The `argo-cd` blocks of the Argo CDs that the Runtime's charts may bundle.
 pub(super) fn argo_cds<'v>(scopes: &[Scope<'v>], scope: usize) -> Vec<Block<'v>> {
     beside(scopes, scope, "argo-cd", |block| bundled::SAYS.iter().any(|key| block.map.contains_key(*key)))
 }
 
-/// The Argo CD of the Runtime's charts: two must say the same.
+/// The `argo-cd` block of the Runtime's charts. Several must give the same address.
 fn one_argo_cd<'v>(mut blocks: Vec<Block<'v>>, report: &mut Report) -> Option<Block<'v>> {
     if blocks.len() > 1 {
         let said = blocks.iter().map(|block| {
@@ -87,7 +88,7 @@ fn one_argo_cd<'v>(mut blocks: Vec<Block<'v>>, report: &mut Report) -> Option<Bl
     (!blocks.is_empty()).then(|| blocks.swap_remove(0))
 }
 
-/// The first, if the others say the same; else it is said which differ.
+/// The first of several; if another differs, that is a problem. `None` if there is none.
 pub(super) fn agreed<T: PartialEq>(mut said: Vec<(T, String)>, report: &mut Report) -> Option<(T, String)> {
     if let [(first, path), rest @ ..] = said.as_slice()
         && let Some((_, other)) = rest.iter().find(|(other, _)| other != first)
@@ -97,14 +98,14 @@ pub(super) fn agreed<T: PartialEq>(mut said: Vec<(T, String)>, report: &mut Repo
     (!said.is_empty()).then(|| said.swap_remove(0))
 }
 
-/// How deep charts stand in charts.
+/// How many levels of charts below an umbrella chart are searched.
 const MAX_DEPTH: usize = 2;
-/// What the Runtime's values have at their root, and nobody else's.
+/// Keys at the root of the Runtime's values that no other chart has.
 const OF_RUNTIME: [&str; 5] = ["app-proxy", "event-reporters", "gitops-operator", "internal-router", "tunnel-client"];
 
-/// The blocks of this name beside a scope's `global`: the scope's own. Where `global` is at the root it may be
-/// an umbrella's, shared by all: then there are also those of the nearest charts in it that have one, as far as
-/// they say anything (`says`); and where what stands around some is the Runtime's, it is one of these.
+/// The blocks of this name that belong to a scope's `global`: the scope's own. A `global` at the root may be
+/// an umbrella's, shared by its charts; then the blocks of the nearest charts that say anything (`says`)
+/// count too. If some of them stand among the Runtime's keys, only those are kept.
 pub(super) fn beside<'v>(
     scopes: &[Scope<'v>],
     scope: usize,
@@ -135,7 +136,7 @@ pub(super) fn beside<'v>(
     found.into_iter().map(|(_, block)| block).collect()
 }
 
-/// The charts in one, without what has this name.
+/// The mappings in a block that may be charts, except the block named `name`.
 fn but_for<'v>(name: &str, around: &Block<'v>) -> Vec<Block<'v>> {
     let mut charts = charts_in(around);
     charts.retain(|chart| chart.path != around.path_of(name));

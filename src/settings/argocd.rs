@@ -1,33 +1,33 @@
-//! Where Argo CD is.
+//! Where Argo CD is: the settings' `argocd` block and the Runtime's `server` blocks.
 
 use super::auth::{checked, required};
 use super::block::{Block, Report};
 use super::names;
 use serde_json::Value;
 
-/// Where Argo CD's API is and how it is reached.
+/// Argo CD's address and how its certificate is checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ArgoCd {
-    /// Its address.
+    /// The address of its API.
     pub address: Address,
-    /// The namespace in which it runs, where that is not the Runtime's own.
+    /// The namespace that it runs in; `None` for the Runtime's own.
     pub namespace: Option<String>,
-    /// How its certificate is checked.
+    /// How its certificate is checked, where it is spoken to over TLS.
     pub tls: Tls,
 }
 
 /// An address of Argo CD's API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// A whole URL, `http` or `https`.
+    /// A whole URL: `http` or `https`, host, and optionally port and path.
     Url(String),
     /// A Service, as the Runtime's values give it.
     Service {
-        /// Its name, with or without namespace and domain.
+        /// The Service's name, with or without namespace and domain.
         svc: String,
-        /// Its port.
+        /// The Service's port, 1 to 65535. Only 443 is spoken to over TLS.
         port: u16,
-        /// The path before `/api`, without slashes at its ends; may be empty.
+        /// The path before `/api`, without slashes at either end; may be empty.
         rootpath: String,
     },
 }
@@ -35,13 +35,13 @@ pub enum Address {
 /// How Argo CD's certificate is checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// No check at all.
+    /// Whether any certificate is accepted.
     pub insecure_skip_verify: bool,
-    /// What signed it; the system's roots where `None`.
+    /// Where the CA's certificate is kept; `None` for the system's roots.
     pub certificate_authority: Option<CertificateAuthority>,
 }
 
-/// Where the certificate of a private CA stands.
+/// Where the certificate of a private CA is kept, in the Runtime's namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CertificateAuthority {
     /// In a key of a Secret (name, key).
@@ -50,13 +50,13 @@ pub enum CertificateAuthority {
     ConfigMap(String, String),
 }
 
-/// What the current Runtime's chart calls: the default of `integrations.argo-cd.server.svc`, and the
-/// Argo CD that both generations can bring along.
+/// The current chart's default of `integrations.argo-cd.server.svc`. Both generations of the chart give the
+/// Argo CD that they can bundle this name too.
 pub(super) const SERVICE: &str = "argo-cd-server";
 /// The classic chart's default of `external-argo-cd.server.svc`.
 pub(super) const CLASSIC_SERVICE: &str = "argocd-server";
 const DEFAULT_PORT: u16 = 80;
-/// What `argocd` of our own may hold.
+/// The keys that our own `argocd` block may have.
 pub(super) const FIELDS: [&str; 6] = ["url", "svc", "port", "rootpath", "namespace", "tls"];
 
 impl Default for Address {
@@ -66,25 +66,25 @@ impl Default for Address {
 }
 
 impl Address {
-    /// The Service of this name, at the Runtime's default port.
+    /// The Service of this name, with the Runtime's default port and no root path.
     pub(super) fn of_service(svc: &str) -> Self {
         Self::Service { svc: svc.to_owned(), port: DEFAULT_PORT, rootpath: String::new() }
     }
 }
 
-/// Reads `server` of the Runtime's values, where keys that are not ours stand too. `None`: it says
-/// nothing of the address.
+/// Reads a `server` block of the Runtime's values; other keys in it are ignored. `None` if it gives no
+/// address.
 pub(super) fn from_values(server: &Block<'_>, default: &str, report: &mut Report) -> Option<Address> {
     let says = ["svc", "port", "rootpath"].iter().any(|key| server.get(key).is_some());
     says.then(|| service(server, Address::of_service(default), report))
 }
 
-/// Whether a `server` block names another Argo CD than the chart's default for it does.
+/// Whether an address is the chart's default for a spelling, which names `service`.
 pub(super) fn is_default(address: &Address, service: &str) -> bool {
     *address == Address::of_service(service)
 }
 
-/// Reads `argocd` of our own configuration; what it doesn't say is as the Runtime's values have it.
+/// Reads our own `argocd` block. An address that it leaves out is taken from `runtime`.
 pub(super) fn from_config(block: &Block<'_>, runtime: Address, report: &mut Report) -> ArgoCd {
     block.only(&FIELDS, report);
     let beside = ["svc", "port", "rootpath"].into_iter().find(|key| block.get(key).is_some());
@@ -101,7 +101,8 @@ pub(super) fn from_config(block: &Block<'_>, runtime: Address, report: &mut Repo
     ArgoCd { address, namespace, tls }
 }
 
-/// What is not said is of `otherwise`, unless another Service is named.
+/// Reads `svc`, `port` and `rootpath`. Fields left out come from `otherwise`, unless another Service is
+/// named.
 fn service(block: &Block<'_>, otherwise: Address, report: &mut Report) -> Address {
     let mut address = checked(block, "svc", host, report).map_or(otherwise, |svc| Address::of_service(&svc));
     let said = match block.get("port") {
@@ -119,12 +120,12 @@ fn service(block: &Block<'_>, otherwise: Address, report: &mut Report) -> Addres
     address
 }
 
-/// A path before `/api`, without slashes at its ends.
+/// Reads a path before `/api`; slashes at either end are dropped.
 pub(super) fn rootpath(block: &Block<'_>, key: &str, report: &mut Report) -> Option<String> {
     checked(block, key, path, report).map(|path| path.trim_matches('/').to_owned())
 }
 
-/// Helm users write ports with and without quotes.
+/// Reads a port from 1 to 65535. Helm users write it with and without quotes.
 pub(super) fn port(value: &Value) -> Option<u16> {
     let number = match value {
         Value::Number(number) => u16::try_from(number.as_u64()?).ok(),

@@ -1,4 +1,4 @@
-//! The auth block: the same fields wherever it stands.
+//! Reads an auth block: it has the same fields wherever it stands.
 
 use super::block::{Block, Report};
 use super::names;
@@ -7,7 +7,7 @@ use crate::core::{
     Username,
 };
 
-/// Our own auth block, in whatever file.
+/// The key of our own auth block, in our configuration and in the Runtime's values.
 pub(super) const AUTH: &str = "auth";
 
 const TYPE: &str = "type";
@@ -21,34 +21,34 @@ const PASSWORD_REF: &str = "passwordSecretKeyRef";
 pub(super) const FIELDS: [&str; 8] =
     [TYPE, TOKEN, TOKEN_REF, USERNAME, USERNAME_SECRET_REF, USERNAME_CONFIG_MAP_REF, PASSWORD, PASSWORD_REF];
 
-/// An auth block that was read. The plain credential is there to compare two blocks and for nothing
-/// else: this type has no `Debug`, and what is kept is [`Auth`].
+/// An auth block after reading. The plain credential is held only to compare blocks: this type has no
+/// `Debug`, and what is kept of it is [`Auth`].
 pub(super) struct Read<'v> {
     pub auth: Auth,
     plain: Option<&'v str>,
 }
 
 impl Read<'_> {
-    /// Whether the credential itself stands in the block.
+    /// Whether the block holds the credential itself instead of a reference.
     pub(super) fn is_plain(&self) -> bool {
         self.plain.is_some()
     }
 
-    /// Whether two blocks say the same, down to the credential.
+    /// Whether two blocks mean the same credential, plain ones included.
     pub(super) fn says_the_same(&self, other: &Self) -> bool {
         let (a, b) = (&self.auth, &other.auth);
-        // A token needs no user name, so two blocks don't differ by it.
+        // In token mode the user name has no effect, so blocks may differ in it.
         let username = a.mode == Mode::Token || a.username == b.username;
         a.mode == b.mode && a.credential == b.credential && username && self.plain == other.plain
     }
 
-    /// Whether it says what the Runtime's charts have by default.
+    /// Whether it equals the default of the Runtime's charts.
     pub(super) fn is_default(&self) -> bool {
         self.plain.is_none() && self.auth == default()
     }
 }
 
-/// What the Runtime's charts have by default, and what `type: password` alone means.
+/// The default of the Runtime's charts, which is also what `type: password` alone means.
 pub(super) fn default() -> Auth {
     Auth {
         mode: Mode::Password,
@@ -58,10 +58,10 @@ pub(super) fn default() -> Auth {
     }
 }
 
-/// Reads a block. `None` where it can't be used; the reason stands in the report.
+/// Reads a block. `None` if it can't be used; the problems are in the report.
 pub(super) fn read<'v>(block: &Block<'v>, report: &mut Report) -> Option<Read<'v>> {
     let before = report.problems.len();
-    // In the Runtime's values too, and by our chart: what nobody reads was meant to be read.
+    // In the Runtime's values too: a key that nobody reads was meant to be read.
     block.refuse_others(&FIELDS, report);
     let modes = [("token", Mode::Token), ("password", Mode::Password)];
     let given = block.one_of(TYPE, &modes, report);
@@ -73,7 +73,7 @@ pub(super) fn read<'v>(block: &Block<'v>, report: &mut Report) -> Option<Read<'v
         return None;
     }
     let mode = given.unwrap_or(Mode::Password);
-    // The other mode's fields may stand there; what they name is not looked at.
+    // Fields of the other mode are allowed, and what they refer to isn't checked.
     let (plain_key, plain_secret) = match mode {
         Mode::Token => (TOKEN, PLAIN_TOKEN),
         Mode::Password => (PASSWORD, PLAIN_PASSWORD),
@@ -97,7 +97,7 @@ pub(super) fn read<'v>(block: &Block<'v>, report: &mut Report) -> Option<Read<'v
     Some(Read { auth, plain })
 }
 
-/// What is no text or no reference is a mistake in any mode, as for our chart's schema.
+/// Checks the types of all fields. A wrong type is a problem in either mode, as in our chart's schema.
 fn shapes(block: &Block<'_>, report: &mut Report) {
     for key in [TOKEN, PASSWORD] {
         let _ = block.secret(key, report);
@@ -117,8 +117,7 @@ fn shapes(block: &Block<'_>, report: &mut Report) {
     }
 }
 
-/// A block that leaves the mode open must say which password it means: nothing else is taken from
-/// silence.
+/// A block without `type` must name its password: nothing else is inferred from leaving it out.
 fn without_type(block: &Block<'_>, report: &mut Report) {
     let given = |key: &str| block.get(key).is_some();
     if let Some(token) = [TOKEN, TOKEN_REF].into_iter().find(|key| given(key)) {
@@ -146,12 +145,12 @@ fn token_reference(block: &Block<'_>, report: &mut Report) -> Option<SecretKeyRe
     Some(SecretKeyRef { name: name?, key: key?, optional })
 }
 
-/// `optional: false` says what leaving it out says.
+/// Reads `optional`; an explicit false is the same as leaving it out, as in Kubernetes.
 fn optional(reference: &Block<'_>, report: &mut Report) -> Option<bool> {
     reference.boolean("optional", report).filter(|optional| *optional)
 }
 
-/// Helm merges this one over its default.
+/// Reads `passwordSecretKeyRef`. Parts left out come from the chart's default, over which Helm merges it.
 fn password_reference(block: &Block<'_>, report: &mut Report) -> SecretKeyRef {
     let Some(reference) = block.block(PASSWORD_REF, report) else { return INITIAL_PASSWORD.into() };
     let name = checked(&reference, "name", names::object, report);
@@ -164,8 +163,8 @@ fn password_reference(block: &Block<'_>, report: &mut Report) -> SecretKeyRef {
     }
 }
 
-/// The user name. A token needs none, so there it is taken only if it is a good one (the older
-/// app-proxy gets it besides).
+/// Reads the user name. In token mode only the legacy app-proxy uses it, so there a bad one is no problem and
+/// falls back to the default.
 fn username(block: &Block<'_>, mode: Mode, report: &mut Report) -> Username {
     let mut ignored = Report::new(false);
     let report = if mode == Mode::Password { report } else { &mut ignored };
@@ -197,7 +196,7 @@ fn username(block: &Block<'_>, mode: Mode, report: &mut Report) -> Username {
 
 type Rule = fn(&str) -> Result<(), &'static str>;
 
-/// A string that follows a rule, where one is given.
+/// A string that follows `rule`; `None` if it isn't given or breaks the rule, which is a problem.
 pub(super) fn checked(block: &Block<'_>, key: &str, rule: Rule, report: &mut Report) -> Option<String> {
     let text = block.string(key, report)?;
     match rule(text) {
@@ -206,7 +205,7 @@ pub(super) fn checked(block: &Block<'_>, key: &str, rule: Rule, report: &mut Rep
     }
 }
 
-/// A string that must be given and follow a rule.
+/// Like [`checked`], but a missing string is a problem too.
 pub(super) fn required(block: &Block<'_>, key: &str, rule: Rule, report: &mut Report) -> Option<String> {
     if block.get(key).is_none() {
         return report.problem(&block.path_of(key), "must be given, and not be empty");

@@ -1,37 +1,38 @@
-//! Reading one mapping of a settings file, with the path of everything in it.
+//! Reads one mapping of a settings file and knows the path of everything in it.
 
 use super::nearest::nearest;
 use crate::core::text;
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// Something in a settings file that is wrong, or worth a look.
+/// A problem or a warning about one place in a settings file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it stands, with dots between the keys.
+    /// The place, as keys joined by dots.
     pub path: String,
-    /// What is wrong and what to do.
+    /// What is wrong there and what to write instead.
     pub text: String,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Keys are a person's, or of whoever wrote the file that a person was given.
+        // Keys come from whoever wrote the file, so they are escaped.
         write!(f, "{}: ", text::shown(&self.path, MAX_SHOWN))?;
-        // The lines are ours: values are quoted.
+        // The sentences are ours, the values quoted in them are not.
         let lines = self.text.lines().map(|line| text::shown(line, MAX_SHOWN));
         f.write_str(&lines.collect::<Vec<_>>().join("\n"))
     }
 }
 
-/// Longer than any sentence of ours with the names that Kubernetes allows.
+/// How many characters of a path or line are shown: more than any sentence of ours with the longest names
+/// that Kubernetes allows.
 const MAX_SHOWN: usize = 2000;
 
-/// Everything that was found while reading a file.
+/// The problems and warnings found while reading a file.
 pub(super) struct Report {
     pub problems: Vec<Problem>,
     pub warnings: Vec<Problem>,
-    /// Whether an unknown key is an error.
+    /// Whether an unknown key is a problem instead of a warning.
     strict: bool,
 }
 
@@ -40,7 +41,7 @@ impl Report {
         Self { problems: Vec::new(), warnings: Vec::new(), strict }
     }
 
-    /// Notes an error. Returns `None`, so that a reader can end with it.
+    /// Adds a problem. Always returns `None`, so that a reader can end with the call.
     pub(super) fn problem<T>(&mut self, path: &str, text: impl Into<String>) -> Option<T> {
         self.problems.push(Problem { path: path.to_owned(), text: text.into() });
         None
@@ -51,7 +52,7 @@ impl Report {
     }
 }
 
-/// A mapping and where it stands.
+/// A mapping of a settings file, with its path.
 #[derive(Clone)]
 pub(super) struct Block<'v> {
     pub map: &'v Map<String, Value>,
@@ -59,7 +60,7 @@ pub(super) struct Block<'v> {
 }
 
 impl<'v> Block<'v> {
-    /// A mapping, or an error. What is absent, null or empty is no mapping and no error either.
+    /// A mapping. An absent, null or empty value is `None`; a value of another type is `None` and a problem.
     pub(super) fn new(value: &'v Value, path: String, report: &mut Report) -> Option<Self> {
         match value {
             _ if !is_given(value) => None,
@@ -73,7 +74,7 @@ impl<'v> Block<'v> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
-    /// A value that is given: not absent, null or empty.
+    /// The value of a key, unless it is null or empty.
     pub(super) fn get(&self, key: &str) -> Option<&'v Value> {
         self.map.get(key).filter(|value| is_given(value))
     }
@@ -82,8 +83,7 @@ impl<'v> Block<'v> {
         Block::new(self.map.get(key)?, self.path_of(key), report)
     }
 
-    /// A string. Numbers and booleans are refused: what YAML made of them may not be what was
-    /// written.
+    /// A string. Numbers and booleans are problems: what YAML read may not be what was written (`1e3`, `no`).
     pub(super) fn string(&self, key: &str, report: &mut Report) -> Option<&'v str> {
         match self.get(key)? {
             Value::String(text) => Some(text),
@@ -93,7 +93,7 @@ impl<'v> Block<'v> {
         }
     }
 
-    /// A string that must not be shown.
+    /// A string whose value no message repeats.
     pub(super) fn secret(&self, key: &str, report: &mut Report) -> Option<&'v str> {
         match self.get(key)? {
             Value::String(text) => Some(text),
@@ -110,7 +110,7 @@ impl<'v> Block<'v> {
         }
     }
 
-    /// One of a few names.
+    /// A string out of a list of names; any other is a problem that lists them.
     pub(super) fn one_of<T: Copy>(&self, key: &str, allowed: &[(&str, T)], report: &mut Report) -> Option<T> {
         let value = self.get(key)?;
         if let Some((_, found)) = allowed.iter().find(|(name, _)| value.as_str() == Some(name)) {
@@ -122,7 +122,7 @@ impl<'v> Block<'v> {
         report.problem(&self.path_of(key), text)
     }
 
-    /// Complains of keys that nobody reads: an error in our own file, elsewhere a warning.
+    /// Reports unknown keys: as problems if the report is strict, else as warnings.
     pub(super) fn only(&self, known: &[&str], report: &mut Report) {
         if report.strict {
             return self.refuse_others(known, report);
@@ -132,7 +132,7 @@ impl<'v> Block<'v> {
         }
     }
 
-    /// Refuses keys that nobody reads.
+    /// Reports unknown keys as problems, whatever the report's strictness.
     pub(super) fn refuse_others(&self, known: &[&str], report: &mut Report) {
         for (key, text) in self.others(known) {
             report.problem::<()>(&self.path_of(key), text);
@@ -140,7 +140,7 @@ impl<'v> Block<'v> {
     }
 
     fn others(&self, known: &[&str]) -> impl Iterator<Item = (&String, String)> {
-        // Null is how a later values file takes a key away.
+        // In a later values file, null removes a key.
         let given = self.map.iter().filter(|(_, value)| !value.is_null()).map(|(key, _)| key);
         given.filter(|key| !known.contains(&key.as_str())).map(|key| {
             let hint = nearest(key, known).map(did_you_mean).unwrap_or_default();
@@ -149,7 +149,8 @@ impl<'v> Block<'v> {
     }
 }
 
-/// Whether Helm's templates would take a value as given: null and everything empty is not.
+/// Whether Helm's templates would treat a value as given: not null or empty. Unlike in Go templates, false
+/// and 0 are.
 fn is_given(value: &Value) -> bool {
     match value {
         Value::Null => false,

@@ -1,4 +1,4 @@
-//! The Argo CD that the Runtime's chart brings along: what the chart calls it.
+//! The Argo CD that the Runtime's chart can bundle, and the name of its Service.
 
 use super::auth::checked;
 use super::block::{Block, Report};
@@ -7,22 +7,22 @@ use serde_json::Value;
 
 /// The Runtime's default of `argo-cd.fullnameOverride`.
 const FULL_NAME: &str = "argo-cd";
-/// Argo CD's chart: the default of `server.name`.
+/// The default of `server.name` in Argo CD's chart.
 const SERVER: &str = "server";
-/// Kubernetes' longest name of a Service.
+/// The longest name of a Service, in characters.
 const MAX_NAME: usize = 63;
 
-/// What is looked at.
+/// The keys of an `argo-cd` block that are read here.
 pub(super) const SAYS: [&str; 5] = ["enabled", "fullnameOverride", "nameOverride", "server", "configs"];
 
-/// Whether the values say so. The chart's default is that it does, and Helm leaves a chart out for no other
-/// value than `false` without quotes.
+/// Whether the values enable the bundled Argo CD; `None` where they don't say, which the chart takes for yes.
+/// Only the boolean `false` disables a chart in Helm.
 pub(super) fn enabled(argo_cd: &Block<'_>) -> Option<bool> {
     argo_cd.map.get("enabled").filter(|value| !value.is_null()).map(|value| *value != Value::Bool(false))
 }
 
-/// Where the chart puts it. Of `configs.params` a root path moves the API; `server.basehref` moves
-/// the pages for browsers only.
+/// The address of the bundled Argo CD. Of `configs.params`, `server.rootpath` moves the API;
+/// `server.basehref` moves only the pages for browsers, so it isn't read.
 pub(super) fn address(argo_cd: &Block<'_>, report: &mut Report) -> Address {
     let name = match (argo_cd.map.contains_key("fullnameOverride"), argo_cd.get("fullnameOverride")) {
         (true, None) => {
@@ -40,7 +40,7 @@ pub(super) fn address(argo_cd: &Block<'_>, report: &mut Report) -> Address {
     let full = cut(name.as_deref().unwrap_or(FULL_NAME));
     let svc = cut(&format!("{full}-{}", server_name.as_deref().unwrap_or(SERVER)));
     let params = argo_cd.block("configs", quiet).and_then(|configs| configs.block("params", quiet));
-    // The Runtime's values have `server.insecure: true`.
+    // The Runtime's chart sets `server.insecure: true` by default.
     let insecure = params.as_ref().and_then(|params| params.map.get("server.insecure")).is_none_or(is_true);
     let rootpath = params.and_then(|params| argocd::rootpath(&params, "server.rootpath", report)).unwrap_or_default();
     let service = server.and_then(|server| server.block("service", quiet));
@@ -52,18 +52,18 @@ pub(super) fn address(argo_cd: &Block<'_>, report: &mut Report) -> Address {
     match (insecure, port) {
         (true, port) => Address::Service { svc, port: port.unwrap_or(80), rootpath },
         (false, None | Some(443)) => Address::Service { svc, port: 443, rootpath },
-        // A Service is spoken to in plain HTTP, except on port 443.
+        // For a Service, TLS is assumed only on port 443, so another port needs a whole URL.
         (false, Some(port)) => Address::Url(format!("https://{svc}:{port}/{rootpath}")),
     }
 }
 
-/// As the chart's templates cut names.
+/// Cuts a name to [`MAX_NAME`] and drops a trailing hyphen, as the chart's templates do.
 fn cut(name: &str) -> String {
     let cut: String = name.chars().take(MAX_NAME).collect();
     cut.strip_suffix('-').unwrap_or(&cut).to_owned()
 }
 
-/// As Argo CD takes its parameters, with quotes or without.
+/// Whether a parameter is true; Argo CD takes them with or without quotes.
 fn is_true(value: &Value) -> bool {
     match value {
         Value::Bool(value) => *value,

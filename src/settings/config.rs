@@ -1,4 +1,4 @@
-//! Our own configuration file.
+//! Reads our own configuration file.
 
 use super::auth::AUTH;
 use super::block::{Block, Report, kind};
@@ -7,11 +7,11 @@ use super::{Address, ArgoCd, Settings, argocd, auth, controller, services};
 use crate::core::{Auth, DEFAULT_USERNAME, OnConflict, Username};
 use serde_json::Value;
 
-/// What is ours beside `auth`: keys of our own file, and of our chart's values.
+/// The keys beside `auth` in our own file and in our chart's values.
 pub(super) const OPTIONS: [&str; 7] =
     ["argocd", "delivery", "onConflict", "legacyAppProxy", "services", "rollout", "credentials"];
 
-/// What is said where no block is found anywhere.
+/// The message where no auth block is found anywhere.
 pub(super) const MISSING: &str = "\
 must be given: nothing here says which credential of Argo CD the pods get. Write one of these:
 
@@ -41,7 +41,8 @@ pub(super) fn read(root: &Value, report: &mut Report) -> Option<Settings> {
     let before = report.problems.len();
     let auth = match root.block(AUTH, report) {
         Some(block) => auth::read(&block, report).map(|read| {
-            // Who wrote the chart's values isn't known here: of its ConfigMap only the default is.
+            // Whoever wrote the chart's values isn't known here; of its `ConfigMap` only the default can be
+            // assumed.
             let default = read.auth.username == Username::Plain(DEFAULT_USERNAME.to_owned());
             Auth { chart_has_username: default, ..read.auth }
         }),
@@ -53,14 +54,14 @@ pub(super) fn read(root: &Value, report: &mut Report) -> Option<Settings> {
     Some(Settings { auth: auth?, sources, ..settings })
 }
 
-/// Reads the options of a mapping, whatever else stands in it. `runtime` is where Argo CD is if they
-/// don't say.
+/// Reads the options of a mapping; other keys in it are ignored. `runtime` is the address that counts where
+/// the `argocd` block gives none.
 pub(super) fn options(root: &Block<'_>, runtime: Address, report: &mut Report) -> Settings {
     let conflicts = [("keep", OnConflict::Keep), ("replace", OnConflict::Replace), ("deny", OnConflict::Deny)];
     let rollout = controller::rollout(root, report);
     let argocd = match root.block("argocd", report) {
         Some(block) => {
-            // Strict in whatever file it stands: what isn't read would mean another Argo CD.
+            // Strict in either kind of file: a key that goes unread would mean another Argo CD.
             let mut strict = Report::new(true);
             let argocd = argocd::from_config(&block, runtime, &mut strict);
             report.problems.append(&mut strict.problems);

@@ -1,29 +1,29 @@
-//! How the controller keeps credentials and pods.
+//! The settings of the controller: `credentials` and `rollout`.
 
 use super::block::{Block, Report};
 use super::duration;
 use std::time::Duration;
 
-/// What a stale or missed pod's workload may expect of the controller.
+/// What the controller does about pods that have drifted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rollout {
-    /// Pods are replaced.
+    /// It replaces them.
     Automatic,
-    /// Pods are reported only.
+    /// It only reports them.
     Report,
 }
 
-/// What services that read a Secret by its name do when it changes.
+/// What services that read a Secret by name do when it changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ByName {
-    /// They read it again.
+    /// They read it again by themselves.
     Follow,
-    /// They read it at their start only, so that they have to be restarted.
+    /// They read it only when they start, so they have to be restarted.
     Restart,
 }
 
-/// How long what was seen of the credential counts: three looks, so that one that fails in between
-/// stops nothing. The one answer for the whole program.
+/// How long an observation of the credential stays valid: three check intervals, at least 5 minutes, so that
+/// one failed check stops nothing. Every part of the program uses this bound.
 #[must_use]
 pub const fn freshness(check_interval: Duration) -> Duration {
     const MIN_FRESHNESS: Duration = Duration::from_mins(5);
@@ -31,20 +31,22 @@ pub const fn freshness(check_interval: Duration) -> Duration {
     if three.as_secs() < MIN_FRESHNESS.as_secs() { MIN_FRESHNESS } else { three }
 }
 
-/// How the credential is kept.
+/// How the controller keeps the credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Credentials {
-    /// How long services that read the Secret by name are given to read it again, before the key
-    /// that it held is retired. An assumption: the Runtime doesn't document it.
+    /// How long services that read the Secret by name may go on using the key that it held before: the former
+    /// key is retired after that. An assumption, since the Runtime doesn't document it. 0 to 24 hours, 10
+    /// minutes by default.
     pub follow_after: Duration,
-    /// How often the credential is verified when nothing changes.
+    /// How often the credential is verified while nothing changes. 1 second to 24 hours, 30 seconds by
+    /// default.
     pub check_interval: Duration,
-    /// How long a login that was not seen to succeed is not tried again with the same user name and
-    /// password. Argo CD counts failures for 300 seconds, and locks the account after five.
+    /// How long the same user name and password aren't tried again after a login that wasn't seen to succeed.
+    /// 1 second to 24 hours. Argo CD locks an account after five failures within 300 seconds, hence 310 by
+    /// default.
     pub login_wait: Duration,
-    /// Whether token mode keeps a verified copy of the token in Secret `argocd-token`, which
-    /// promotion workflows read in either mode. No meaning in password mode, where the API key stands
-    /// there anyway.
+    /// Whether token mode keeps a verified copy of the token in Secret `argocd-token`, which promotion
+    /// workflows read in either mode. No effect in password mode, where the minted key is there anyway.
     pub mirror_token: bool,
 }
 
@@ -61,13 +63,13 @@ impl Default for Credentials {
 
 const MAX_INTERVAL: Duration = Duration::from_hours(24);
 
-/// What `credentials` may hold.
+/// The keys that `credentials` may have, those included that only the chart reads.
 pub(super) const CREDENTIALS: [&str; 6] =
     ["createSecret", "keepFormerSecret", "followAfter", "checkInterval", "loginWait", "mirrorToken"];
-/// What `rollout` may hold, where it is a mapping.
+/// The keys that `rollout` may have, if it is a mapping.
 pub(super) const ROLLOUT: [&str; 3] = ["mode", "byName", "requireVerified"];
 
-/// Reads `credentials`. What the chart alone reads stands there too.
+/// Reads `credentials`; a key left out has its default.
 pub(super) fn credentials(root: &Block<'_>, report: &mut Report) -> Credentials {
     let defaults = Credentials::default();
     let Some(block) = root.block("credentials", report) else { return defaults };
@@ -96,16 +98,16 @@ pub(super) fn credentials(root: &Block<'_>, report: &mut Report) -> Credentials 
     }
 }
 
-/// What `rollout` says.
+/// The `rollout` block after reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RolloutSettings {
     pub mode: Rollout,
     pub by_name: ByName,
-    /// Whether a running pod goes only for a credential that was seen to work.
+    /// Whether a running pod is replaced only while the credential has been seen to work.
     pub require_verified: bool,
 }
 
-/// Reads `rollout`: its mode alone, or a mapping of `mode`, `byName` and `requireVerified`.
+/// Reads `rollout`: either the mode as a string, or a mapping of `mode`, `byName` and `requireVerified`.
 pub(super) fn rollout(root: &Block<'_>, report: &mut Report) -> RolloutSettings {
     const MODES: [(&str, Rollout); 2] = [("automatic", Rollout::Automatic), ("report", Rollout::Report)];
     const BY_NAME: [(&str, ByName); 2] = [("follow", ByName::Follow), ("restart", ByName::Restart)];

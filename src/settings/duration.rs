@@ -1,11 +1,11 @@
-//! Times as people write them.
+//! Durations as people write them.
 
 use std::time::Duration;
 
-/// Reads `250ms`, `10s`, `2m` or `1h`.
+/// Reads a whole number with a unit: `250ms`, `10s`, `2m` or `1h`.
 ///
 /// # Errors
-/// The text is none; the message says how one is written.
+/// The text isn't a duration; the message shows how one is written.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "is no time; write it as 250ms, 10s, 2m or 1h".to_owned();
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();

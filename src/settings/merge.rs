@@ -1,9 +1,9 @@
-//! Several values files as one, as Helm takes several `--values`.
+//! Merges several values files, as Helm merges several `--values`.
 
 use serde_json::{Map, Value};
 
-/// Puts `later` over `earlier`: mappings are merged key by key, anything else (lists too) is
-/// replaced. A null stays: it says that a chart's default doesn't count either.
+/// Puts `later` over `earlier`: mappings are merged key by key, anything else (lists too) is replaced. A null
+/// stays in the result, since it removes a chart's default as well.
 pub(super) fn merge(mut earlier: Map<String, Value>, later: Map<String, Value>) -> Map<String, Value> {
     for (key, value) in later {
         let merged = match (earlier.shift_remove(&key), value) {

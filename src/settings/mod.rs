@@ -1,8 +1,8 @@
-//! Raw values in any of their spellings → one checked [`Settings`].
+//! Reads raw values in any of their spellings into one checked [`Settings`].
 //!
-//! Two kinds of file are read: our own configuration, where an unknown key is an error, and the
-//! Runtime's values, where everything that isn't ours is somebody else's. A plain token or password
-//! in either is noticed and dropped: it becomes the name of the Secret that a chart makes from it.
+//! Two kinds of file are read: our own configuration, where an unknown key is a problem, and the Runtime's
+//! values, where other keys belong to others. A plain token or password in either is never kept: it is
+//! replaced by the name of the Secret that a chart makes from it.
 
 mod address;
 mod argocd;
@@ -34,42 +34,43 @@ use block::Report;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// Everything that decides, checked.
+/// The checked settings of every command and process.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Which credential.
+    /// The credential that pods get.
     pub auth: Auth,
-    /// Where Argo CD is.
+    /// Where Argo CD is and how its certificate is checked.
     pub argocd: ArgoCd,
-    /// How services that read a credential themselves get it.
+    /// How the credential gets into containers that read it themselves, unless a service has its own
+    /// delivery.
     pub delivery: Delivery,
-    /// What happens to a user's own variables.
+    /// What happens where a user's own variable, volume or mount is in the place of ours.
     pub on_conflict: OnConflict,
     /// Whether the app-proxy is one of the Runtime's releases 0.18.0 to 0.24.3.
     pub legacy_app_proxy: bool,
-    /// Which pods.
+    /// The services whose pods are injected, in the order in which they are tried.
     pub services: Vec<Service>,
-    /// What happens to pods that are out of step.
+    /// What the controller does about pods that have drifted.
     pub rollout: Rollout,
-    /// What services do that read a Secret by its name.
+    /// What services that read a Secret by name do when it changes.
     pub by_name: ByName,
-    /// Whether a running pod goes only for a credential that the controller has seen to work.
+    /// Whether a running pod is replaced only while the credential has been seen to work.
     pub require_verified: bool,
-    /// How the credential is kept.
+    /// How the controller keeps the credential.
     pub credentials: Credentials,
-    /// What was taken from where.
+    /// Which keys of the files the credential and Argo CD's address come from.
     pub sources: Sources,
-    /// What a person should look at, though it hinders nothing.
+    /// Things that a person should look at, though the settings are usable.
     pub warnings: Vec<Problem>,
 }
 
-/// Which files the settings come from.
+/// Which kind of settings file, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum File {
     /// Our own configuration.
     Config(PathBuf),
-    /// The Runtime's values: one file or several, of which a later one counts before an earlier one,
-    /// as Helm takes them.
+    /// The Runtime's values, as one file or several. As in Helm, a later one overrides an earlier one, and
+    /// `-` is standard input.
     Values(Vec<PathBuf>),
 }
 
@@ -81,52 +82,52 @@ impl File {
         }
     }
 
-    /// What errors call it.
+    /// The name of the file or files in error messages.
     fn label(&self) -> String {
         let paths: Vec<String> = self.paths().iter().map(|path| path.display().to_string()).collect();
         paths.join(", ")
     }
 }
 
-/// What stands above the file: flags and environment variables.
+/// Flags and environment variables, which override the file. `None` leaves the file's value.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Overrides {
-    /// Instead of `delivery`.
+    /// Overrides `delivery`.
     pub delivery: Option<Delivery>,
-    /// Instead of `onConflict`.
+    /// Overrides `onConflict`.
     pub on_conflict: Option<OnConflict>,
-    /// Instead of `legacyAppProxy`.
+    /// Overrides `legacyAppProxy`.
     pub legacy_app_proxy: Option<bool>,
 }
 
-/// Why there are no settings.
+/// Why the settings can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The file can't be read.
     #[error("reading the settings from {}: {error}", path.display())]
     Unreadable {
-        /// Which file.
+        /// The file's path.
         path: PathBuf,
-        /// What came back.
+        /// The system's error.
         error: std::io::Error,
     },
     /// The file isn't YAML.
     #[error("{}: not YAML that can be read: {reason}", path.display())]
     NotYaml {
-        /// Which file.
+        /// The file's path.
         path: PathBuf,
-        /// What is wrong, with line and column, without the text itself: it may hold a password.
+        /// What is wrong and at which line and column. Never quotes the text, which may hold a password.
         reason: String,
     },
-    /// The files say something that can't be.
+    /// The file was read and its content can't be used.
     #[error("{}", in_file(file, problems))]
     Invalid {
-        /// Which file, or which files one over the other.
+        /// The file, or all of them if several were merged.
         file: String,
         /// Everything that is wrong, each with its path in the file.
         problems: Vec<Problem>,
     },
-    /// There is no file.
+    /// Neither a configuration nor values were named.
     #[error("no settings: neither --values nor --config is given. {}", of_a_file())]
     NotGiven,
 }
@@ -136,7 +137,7 @@ fn in_file(file: &str, problems: &[Problem]) -> String {
     each.join("\n")
 }
 
-/// What a file would have to say.
+/// A hint at what a settings file has to contain.
 fn of_a_file() -> String {
     let (_, lines) = config::MISSING.split_once(". ").unwrap_or_default();
     format!("Give the Runtime's values with --values, or a file of your own with --config. {}", lines.trim_end())
@@ -146,8 +147,8 @@ impl Settings {
     /// Reads and checks the files.
     ///
     /// # Errors
-    /// There is none, one can't be read, is not YAML, or what they say together can't be; all that is
-    /// wrong is said at once.
+    /// No file is given, one can't be read or isn't YAML, or the merged content is invalid; then the error
+    /// lists everything that is wrong.
     pub fn load(file: Option<&File>, overrides: Overrides) -> Result<Self, SettingsError> {
         let file = file.filter(|file| !file.paths().is_empty()).ok_or(SettingsError::NotGiven)?;
         let mut merged = None;
@@ -158,7 +159,7 @@ impl Settings {
                 (Some(Value::Object(earlier)), Value::Object(later)) => Value::Object(merge::merge(earlier, later)),
                 (None | Some(Value::Null), value) => value,
                 (Some(earlier), Value::Null) => earlier,
-                // One of them is no mapping, which is said of it.
+                // One of them is no mapping; `from_value` reports that.
                 (Some(Value::Object(_)), other) | (Some(other), _) => {
                     return Self::from_value(&File::Values(vec![path.clone()]), &other, overrides);
                 }
@@ -167,10 +168,10 @@ impl Settings {
         Self::from_value(file, &merged.unwrap_or_default(), overrides)
     }
 
-    /// Checks the text of a file.
+    /// Reads settings from a text, as if `file` had this content.
     ///
     /// # Errors
-    /// As [`Settings::load`].
+    /// As [`Settings::load`], except for unreadable files.
     pub fn from_text(file: &File, text: &str, overrides: Overrides) -> Result<Self, SettingsError> {
         let value = parse_yaml(text).map_err(|reason| {
             let path = file.paths().first().map_or_else(|| Path::new("values"), PathBuf::as_path);
@@ -179,7 +180,7 @@ impl Settings {
         Self::from_value(file, &value, overrides)
     }
 
-    /// What the Runtime's charts have by default, for commands that a person gives the rest.
+    /// The defaults of the Runtime's charts, for commands that get everything else from flags.
     #[must_use]
     pub fn of_the_charts() -> Self {
         let sources = Sources { auth: "the Runtime's defaults".to_owned(), argocd: None };
@@ -204,13 +205,13 @@ impl Settings {
         }
     }
 
-    /// What was taken from where, in one line.
+    /// One line on what pods get and which keys say so; holds no credential.
     #[must_use]
     pub fn taken(&self) -> Taken<'_> {
         Taken(self)
     }
 
-    /// The settings with this credential and address, and everything else by default.
+    /// Settings with this credential and address, and the default of everything else.
     fn new(auth: Auth, argocd: ArgoCd) -> Self {
         Self {
             auth,
@@ -228,7 +229,7 @@ impl Settings {
         }
     }
 
-    /// What decides about pods under these settings.
+    /// The injector that decides about pods under these settings.
     #[must_use]
     pub fn injector(&self, engine: Engine) -> Injector {
         let services = self.services.iter().map(|service| {
@@ -239,12 +240,13 @@ impl Settings {
     }
 }
 
-/// A file's text; standard input's for `-`, as Helm has it.
+/// Reads a file, or standard input for `-` as Helm does.
 fn read_file(path: &Path) -> std::io::Result<String> {
     if path.as_os_str() == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) }
 }
 
-/// Without markers at the end after which nothing comes: no Helm reads anything else because of them.
+/// Drops `---` lines at the end with nothing after them: no version of Helm reads the file differently
+/// without.
 fn without_empty_end(text: &str) -> &str {
     let mut kept = text;
     loop {
@@ -252,15 +254,15 @@ fn without_empty_end(text: &str) -> &str {
         if before.is_empty() || last.trim_end() != "---" {
             return kept;
         }
-        // The line break before it stays.
+        // Keeps the line break before it.
         kept = &kept[..=before.len()];
     }
 }
 
-/// Reads YAML as Helm and Kubernetes do. The error never quotes the text.
+/// Reads YAML as Helm and Kubernetes do. The error never quotes the text, which may hold a password.
 fn parse_yaml(text: &str) -> Result<Value, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    // An empty file is an empty set of values to Helm.
+    // To Helm, an empty file is an empty set of values.
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#') || line.trim() == "---") {
         return Ok(Value::Null);
     }
@@ -270,7 +272,7 @@ fn parse_yaml(text: &str) -> Result<Value, String> {
         }
         _ => error.to_string(),
     })?;
-    // Helm takes the last one; here one of the two is a mistake.
+    // Helm takes the last of duplicate keys; here they are a mistake.
     match document.repeated {
         Some(at) => Err(format!("{at}: {}; Helm takes the last one: keep one", yaml::DUPLICATE)),
         None => Ok(document.value),

@@ -1,8 +1,8 @@
-//! Which names Kubernetes and Argo CD allow.
+//! The syntax of names in Kubernetes and Argo CD.
 //!
-//! None of them has a `$`, which the kubelet would expand in an environment value.
+//! No rule allows a `$`, which the kubelet would expand in the value of a variable.
 
-/// What a name is wrong about, as "must …".
+/// What is wrong with a name, as "must …".
 type Rule = Result<(), &'static str>;
 
 fn all(text: &str, longest: usize, allowed: impl Fn(char) -> bool) -> bool {
@@ -17,7 +17,7 @@ const fn lower_or_digit(c: char) -> bool {
     c.is_ascii_lowercase() || c.is_ascii_digit()
 }
 
-/// A DNS label: a namespace, a container, a service entry.
+/// A DNS label (RFC 1123): the name of a namespace, a container or a service entry.
 pub(super) fn label(text: &str) -> Rule {
     let valid = all(text, 63, |c| lower_or_digit(c) || c == '-') && alphanumeric_ends(text, lower_or_digit);
     if valid {
@@ -27,19 +27,19 @@ pub(super) fn label(text: &str) -> Rule {
     }
 }
 
-/// Whether it can be the name of a namespace.
+/// Whether a text is a valid name of a namespace.
 #[must_use]
 pub fn is_namespace_name(text: &str) -> bool {
     label(text).is_ok()
 }
 
-/// Whether it can be the name of an object.
+/// Whether a text is a valid name of an object such as a Secret.
 #[must_use]
 pub fn is_object_name(text: &str) -> bool {
     object(text).is_ok()
 }
 
-/// A DNS subdomain: the name of a Secret or `ConfigMap`.
+/// A DNS subdomain (RFC 1123): the name of a Secret or `ConfigMap`.
 pub(super) fn object(text: &str) -> Rule {
     let part =
         |part: &str| all(part, 253, |c| lower_or_digit(c) || c == '-') && alphanumeric_ends(part, lower_or_digit);
@@ -59,7 +59,7 @@ pub(super) fn key(text: &str) -> Rule {
     if valid { Ok(()) } else { Err("must be a key of a Secret: letters, digits, '-', '_' and '.', at most 253") }
 }
 
-/// A user of Argo CD: what its login accepts, without what an environment value would expand.
+/// A user name that Argo CD's login accepts, without characters that the kubelet would expand.
 pub(super) fn username(text: &str) -> Rule {
     let valid = all(text, 32, |c| c.is_ascii_alphanumeric() || "-._".contains(c));
     if valid { Ok(()) } else { Err("must be a user name: letters, digits, '-', '_' and '.', at most 32") }
@@ -75,7 +75,7 @@ pub(super) fn label_key(text: &str) -> Rule {
     }
 }
 
-/// A label's value; may be empty.
+/// A label's value, which may be empty.
 pub(super) fn label_value(text: &str) -> Rule {
     let alphanumeric = |c: char| c.is_ascii_alphanumeric();
     let valid = text.is_empty()

@@ -1,18 +1,18 @@
-//! The known name that a person may have meant.
+//! Finds the known name that a misspelt one was meant for.
 
-/// The known name that is nearest to `word`, if any is near enough to be meant by it.
+/// The known name nearest to `word`; `None` if none is near enough to be meant.
 pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let near = known.iter().map(|name| (distance(word, name), *name));
     near.min_by_key(|(steps, _)| *steps).filter(|(steps, name)| *steps <= slack(name)).map(|(_, name)| name)
 }
 
-/// Whether `word` is `name` misspelt: in another case, with other hyphens, or with one letter wrong.
-/// The chart says the same (`argocd-auth-webhook.misspelt`).
+/// Whether `word` is `name` misspelt: in another case, with other hyphens, or with a letter or two wrong. The
+/// chart has the same rule (`argocd-auth-webhook.misspelt`).
 pub(super) fn is_misspelt(word: &str, name: &str) -> bool {
     word != name && distance(word, name) <= 1
 }
 
-/// A name without what people vary: case, hyphens and underscores.
+/// Removes what people vary in names: case, hyphens and underscores.
 pub(super) fn fold(word: &str) -> String {
     word.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).flat_map(char::to_lowercase).collect()
 }
@@ -21,8 +21,8 @@ fn distance(word: &str, name: &str) -> usize {
     strsim::damerau_levenshtein(&fold(word), &fold(name))
 }
 
-/// How many letters may differ: a quarter of them, and never more than two. `tolerations` is four
-/// from `integrations`, and no misspelling of it.
+/// How many letters may differ: a quarter of the name, at most two. `tolerations` is four letters from
+/// `integrations`, and no misspelling of it.
 fn slack(name: &str) -> usize {
     (fold(name).chars().count() / 4).min(2)
 }

@@ -1,26 +1,26 @@
-//! Where the Runtime's blocks may stand in a document.
+//! Where the Runtime's `server` and `auth` blocks may stand in its values.
 
 use super::block::{Block, Report};
 use serde_json::Value;
 
-/// The name of our chart.
+/// The name of our chart, and so of its values in an umbrella chart's.
 pub(super) const CHART: &str = "argocd-auth-webhook";
 
-/// One of the three spellings: where `server` and `auth` stand under `global`, and who reads them.
+/// One of the three spellings: where `server` and `auth` stand under `global`, and which chart reads them.
 #[derive(Debug)]
 pub(super) struct Spelling {
     /// The keys under `global` down to the mapping that holds `server`.
     pub parent: &'static [&'static str],
-    /// Whether `auth` stands inside `server`.
+    /// Whether `auth` stands inside `server`; otherwise it stands beside it.
     pub auth_in_server: bool,
-    /// Whether every Runtime's chart that knows this spelling takes user name and Secret from it. The
-    /// values don't tell which chart is installed, and the two others are not read by the current one.
+    /// Whether every Runtime chart that knows this spelling takes user name and Secret from it. The values
+    /// don't tell which chart is installed, and the current chart doesn't read the two older spellings.
     pub read_by_chart: bool,
     /// The Service that is meant where `server` names none.
     pub service: &'static str,
 }
 
-/// The documentation's of before, the classic chart's (and the documentation's), the current chart's.
+/// The spelling of former documentation, the classic chart's, and the current chart's.
 pub(super) const SPELLINGS: [Spelling; 3] = [
     Spelling {
         parent: &["external-arg-cd"],
@@ -42,18 +42,18 @@ pub(super) const SPELLINGS: [Spelling; 3] = [
     },
 ];
 
-/// A root of the Runtime's values: the document's, or what an umbrella chart nests under one key.
+/// A possible root of the Runtime's values: the document, or a chart's values nested in an umbrella's.
 #[derive(Clone)]
 pub(super) struct Scope<'v> {
-    /// All of it. The path is empty, or the one key.
+    /// The whole mapping. Its path is empty, or the one key that it stands under.
     pub block: Block<'v>,
-    /// Its `global`.
+    /// The `global` in it.
     pub global: Option<Block<'v>>,
 }
 
-/// The document and each mapping at its root.
+/// The document, then each mapping at its root.
 pub(super) fn scopes<'v>(root: &Block<'v>, report: &mut Report) -> Vec<Scope<'v>> {
-    // What isn't a mapping under another's key is that other's.
+    // A wrong type under another chart's key isn't ours to report.
     let mut quiet = Report::new(false);
     let inner = charts_in(root).into_iter().map(|block| {
         let global = block.block("global", &mut quiet);
@@ -63,16 +63,16 @@ pub(super) fn scopes<'v>(root: &Block<'v>, report: &mut Report) -> Vec<Scope<'v>
     std::iter::once(outer).chain(inner).collect()
 }
 
-/// Each mapping beside `global`, as the charts in a chart have theirs.
+/// Each mapping except `global`: in an umbrella's values, each of its charts has one.
 pub(super) fn charts_in<'v>(block: &Block<'v>) -> Vec<Block<'v>> {
-    // In the order of their names, as for Helm: that of the file means nothing.
+    // Sorted by name, as in Helm: the order in the file means nothing.
     let mut keys: Vec<_> = block.map.iter().filter(|(key, _)| *key != "global").collect();
     keys.sort_unstable_by_key(|(key, _)| *key);
     let chart = |(key, value): (&String, &'v Value)| Some(Block { map: value.as_object()?, path: block.path_of(key) });
     keys.into_iter().filter_map(chart).collect()
 }
 
-/// What one spelling says in one scope.
+/// The blocks of one spelling in one scope.
 pub(super) struct Found<'v> {
     pub scope: usize,
     pub spelling: &'static Spelling,
@@ -80,7 +80,7 @@ pub(super) struct Found<'v> {
     pub server: Option<Block<'v>>,
 }
 
-/// Every block that stands where it is read, the outermost first.
+/// Every block of the three spellings, the document's first.
 pub(super) fn find<'v>(scopes: &[Scope<'v>], report: &mut Report) -> Vec<Found<'v>> {
     let mut found = Vec::new();
     for (scope, global) in scopes.iter().enumerate().filter_map(|(place, scope)| Some((place, scope.global.as_ref()?)))
@@ -96,7 +96,7 @@ pub(super) fn find<'v>(scopes: &[Scope<'v>], report: &mut Report) -> Vec<Found<'
     found
 }
 
-/// The mapping under these keys.
+/// The mapping that these keys lead to; `None` if one is missing.
 pub(super) fn descend<'v>(block: &Block<'v>, keys: &[&str], report: &mut Report) -> Option<Block<'v>> {
     keys.iter().try_fold(block.clone(), |block, key| block.block(key, report))
 }

@@ -1,4 +1,4 @@
-//! Changes and additions to the built-in services.
+//! Reads `services`: changes and additions to the built-in services.
 
 use super::auth::required;
 use super::block::{Block, Report, did_you_mean, kind};
@@ -7,13 +7,13 @@ use super::nearest::nearest;
 use crate::core::{Delivery, LabelSelector, Operator, Reads, Requirement, Service, built_in_services};
 use serde_json::Value;
 
-/// What an entry of `services` may hold.
+/// The keys that an entry of `services` may have.
 pub(super) const FIELDS: [&str; 5] = ["name", "selector", "containers", "reads", "delivery"];
 
-/// What `delivery` may be.
+/// The values of `delivery`.
 pub(super) const DELIVERIES: [(&str, Delivery); 2] = [("env", Delivery::Env), ("volume", Delivery::Volume)];
 
-/// The built-in services with the configuration's changes, then its additions.
+/// The built-in services as changed by the configuration, then its additions.
 pub(super) fn read(root: &Block<'_>, report: &mut Report) -> Vec<Service> {
     let mut services = built_in_services();
     let Some(value) = root.get("services") else { return services };
@@ -56,7 +56,7 @@ pub(super) fn read(root: &Block<'_>, report: &mut Report) -> Vec<Service> {
     services
 }
 
-/// One entry. What it leaves out stays as built in; a new service must say all of it.
+/// Reads one entry. Keys left out stay as built in; a new service must have all but `delivery`.
 fn service(block: &Block<'_>, name: &str, known: Option<&Service>, report: &mut Report) -> Option<Service> {
     block.only(&FIELDS, report);
     if known.is_none() {
@@ -71,7 +71,7 @@ fn service(block: &Block<'_>, name: &str, known: Option<&Service>, report: &mut 
             report.problem::<()>(&block.path_of(key), format!("must be given: {unknown}"));
         }
     }
-    // What is there and empty is meant as little as an empty selector is.
+    // An empty list here would select or inject nothing, and is never meant.
     for key in ["selector", "containers"] {
         if block.map.contains_key(key) && block.get(key).is_none() {
             report.problem::<()>(&block.path_of(key), "must not be empty; leave it out, and the built-in one holds");

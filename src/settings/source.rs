@@ -1,16 +1,16 @@
-//! What was taken from where: said at start, by `inject` and by `status`.
+//! Which keys the settings come from: shown at start, by `inject` and by `status`.
 
 use super::{Address, Settings};
 use crate::core::{Mode, Username};
 use std::fmt;
 
-/// Which places of the files hold what the settings say.
+/// The keys that give the credential and Argo CD's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sources {
-    /// The auth block, as a path of keys.
+    /// The path of the auth block, as keys joined by dots.
     pub auth: String,
-    /// What says where Argo CD is, as a path of keys; `None` where nothing does, so that it is the one
-    /// that the Runtime's chart brings along.
+    /// The path of the key that gives Argo CD's address; `None` for the default, the Argo CD that the
+    /// Runtime's chart bundles.
     pub argocd: Option<String>,
 }
 
@@ -20,7 +20,7 @@ impl Default for Sources {
     }
 }
 
-/// One line that holds no credential, but what pods get and where that was written.
+/// Displays in one line what pods get and where that was written. Holds no credential.
 pub struct Taken<'s>(pub(super) &'s Settings);
 
 impl fmt::Display for Taken<'_> {

@@ -1,8 +1,8 @@
-//! What looks like a block and stands where nobody reads it.
+//! Refuses blocks that look like ours and stand where nobody reads them.
 //!
-//! Passing over it in silence would mean another credential than the one that was written down, so
-//! each is a problem that says what to write. Keys of others are left alone: what is refused here is
-//! near to a key of ours, or holds fields that only an auth block has.
+//! Ignoring one in silence would mean another credential than the one that was written down, so each is a
+//! problem that says what to write. Keys of others are left alone: refused is only what is nearly one of our
+//! keys, or holds fields that only an auth block has.
 
 use super::argocd;
 use super::auth::{AUTH, FIELDS};
@@ -16,13 +16,13 @@ const EXTERNALS: [&str; 2] = ["external-argo-cd", "external-arg-cd"];
 const INTEGRATIONS: &str = "integrations";
 const ARGO_CD: &str = "argo-cd";
 const ADDRESS: [&str; 3] = ["svc", "port", "rootpath"];
-/// Fields that nothing else has.
+/// Fields that only an auth block has, folded.
 const REFERENCES: [&str; 2] = ["tokensecretkeyref", "passwordsecretkeyref"];
 const MODES: [&str; 2] = ["token", "password"];
-/// Values nest less deep.
+/// The depth to which values are searched, in keys; real ones nest less.
 const MAX_DEPTH: usize = 10;
 
-/// Looks at the whole document.
+/// Checks the whole document.
 pub(super) fn refuse(scopes: &[Scope<'_>], report: &mut Report) {
     for (place, scope) in scopes.iter().enumerate() {
         let at_root = place == 0;
@@ -36,14 +36,14 @@ pub(super) fn refuse(scopes: &[Scope<'_>], report: &mut Report) {
     }
 }
 
-/// Looks for where Argo CD is alone: the credential stands in a block of our own.
+/// Checks only for stray addresses: the credential comes from our own `auth` block.
 pub(super) fn refuse_addresses(root: &Block<'_>, report: &mut Report) {
     let map = addresses(root.map);
     let root = Block { map: &map, path: String::new() };
     refuse(&scopes(&root, &mut Report::new(false)), report);
 }
 
-/// What says where Argo CD's server is, and what stands around it.
+/// Reduces a mapping to keys that could give an address of Argo CD's server, and their parents.
 fn addresses(map: &Map<String, Value>) -> Map<String, Value> {
     let kept = |(key, value): (&String, &Value)| match (fold(key).as_str(), value) {
         ("redis" | "reposerver", _) => None,
@@ -56,7 +56,7 @@ fn addresses(map: &Map<String, Value>) -> Map<String, Value> {
     map.iter().filter_map(kept).collect()
 }
 
-/// Where a block is read, as the keys to it.
+/// Whether a block with these keys is read.
 fn is_read(keys: &[&str]) -> bool {
     let in_global = |keys: &[&str]| match keys {
         ["global", external, AUTH] => EXTERNALS.contains(external),
@@ -68,7 +68,7 @@ fn is_read(keys: &[&str]) -> bool {
         || keys.split_first().is_some_and(|(_, rest)| in_global(rest))
 }
 
-/// Whether the keys lead to a `server` of the Runtime's, deeper than it is read.
+/// Whether the keys lead into a `server` block of the Runtime's, below where it is read.
 fn is_server_deeper(keys: &[&str]) -> bool {
     let Some(global) = keys.iter().rposition(|key| *key == "global") else { return false };
     let is_server = match keys.get(global + 1..).unwrap_or_default() {
@@ -79,12 +79,12 @@ fn is_server_deeper(keys: &[&str]) -> bool {
     is_server && global > 1
 }
 
-/// Whether it is what the Runtime's charts have by default.
+/// Whether a value is a default of the Runtime's charts.
 fn is_default_address(value: &Value) -> bool {
     *value == argocd::SERVICE || *value == argocd::CLASSIC_SERVICE || *value == 80 || *value == "80"
 }
 
-/// Whether the keys lead below `global` to something about Argo CD.
+/// Whether the keys below `global` name something of Argo CD's.
 fn is_about_argo_cd(keys: &[&str]) -> bool {
     let Some(global) = keys.iter().position(|key| *key == "global") else { return false };
     let below = keys.get(global + 1..).unwrap_or_default();
@@ -93,25 +93,25 @@ fn is_about_argo_cd(keys: &[&str]) -> bool {
     around || below.iter().any(|key| is_meant(&fold(key)))
 }
 
-/// Complete values of a chart with charts in it: Helm copies `global` into each of those.
+/// Tells copies of `global` from the original: in complete values Helm repeats it in every subchart.
 #[derive(Clone, Copy, Default)]
 struct Copies<'v> {
-    /// The nearest `global` around.
+    /// The nearest `global` above.
     global: Option<&'v Value>,
-    /// What stands in it where we are.
+    /// What that `global` has at the place that is being looked at.
     here: Option<&'v Value>,
 }
 
 impl<'v> Copies<'v> {
-    /// For what stands under this key of a mapping.
+    /// The state for the value under `key` of a mapping.
     fn under(self, block: &Block<'v>, key: &str) -> Self {
         let here = if key == "global" { self.global } else { self.here.and_then(|here| here.get(key)) };
         Self { global: block.map.get("global").or(self.global), here }
     }
 }
 
-/// Anything at any depth that only an auth block has, or that can be nothing else where it stands. Nothing
-/// is said twice, nor of a copy.
+/// Searches at any depth for fields that only an auth block has, or that can mean nothing else at their
+/// place. Skips copies of `global` and places that already have a problem.
 fn elsewhere<'v>(block: &Block<'v>, keys: &[&str], copies: Copies<'v>, report: &mut Report) {
     for (key, value) in block.map {
         let keys = [keys, &[key.as_str()]].concat();
@@ -148,9 +148,9 @@ fn elsewhere<'v>(block: &Block<'v>, keys: &[&str], copies: Copies<'v>, report: &
     }
 }
 
-/// Blocks that lack `global`, and a `global` under a wrong name.
+/// Looks for blocks that lack `global` above them, and for a misspelt `global`.
 fn without_global(root: &Block<'_>, at_root: bool, report: &mut Report) {
-    // That was said of the key itself.
+    // The problem with that key was reported already.
     if !at_root && (is_external(&root.path) || is_misspelt(&root.path, "global")) {
         return;
     }
@@ -174,8 +174,8 @@ fn without_global(root: &Block<'_>, at_root: bool, report: &mut Report) {
     }
 }
 
-/// `auth` and `argocd` of ours under a name that is nearly right, at the root or under our chart's name.
-/// `argo-cd` is the Runtime's.
+/// Looks for misspelt `auth` and `argocd` of our own, at the root or under our chart's name. `argo-cd` isn't
+/// one: that is the Runtime's.
 pub(super) fn misspelt_own(root: &Block<'_>, report: &mut Report) {
     for key in root.map.keys() {
         let Some(value) = root.get(key) else { continue };
@@ -183,7 +183,7 @@ pub(super) fn misspelt_own(root: &Block<'_>, report: &mut Report) {
             value.as_object().is_some_and(|map| map.keys().any(|key| fields.iter().any(|name| fold(key) == fold(name))))
         };
         let is_field = |key: &String| FIELDS.iter().any(|name| fold(key) == fold(name));
-        // Others have an `authz` of their own.
+        // Other charts have an `authz` of their own, with other fields.
         let nothing_else = has(&FIELDS) && value.as_object().is_some_and(|map| map.keys().all(is_field));
         let is_same = fold(key) == AUTH && has(&FIELDS);
         if is_misspelt(key, AUTH) && (is_auth(value) || is_same || nothing_else) {
@@ -237,7 +237,7 @@ fn under_global(global: &Block<'_>, report: &mut Report) {
     }
 }
 
-/// The older spellings have `auth` beside `server`.
+/// Looks into `server` of the older spellings for `auth` fields, which belong beside it.
 fn in_external_server(parent: &Block<'_>, report: &mut Report) {
     let Some(server) = parent.block("server", &mut Report::new(false)) else { return };
     for key in server.map.keys().filter(|key| server.get(key).is_some()) {
@@ -285,8 +285,8 @@ fn in_integrations(integrations: &Block<'_>, report: &mut Report) {
     }
 }
 
-/// The mapping around `auth` (and `server`): fields that belong into `auth`, and misspelt names of the
-/// two.
+/// Looks into the mapping around `auth` and `server` for fields that belong inside them and for misspellings
+/// of the two.
 fn in_parent(parent: &Block<'_>, auth: &str, report: &mut Report) {
     for key in parent.map.keys() {
         let Some(value) = parent.get(key) else { continue };
@@ -297,7 +297,7 @@ fn in_parent(parent: &Block<'_>, auth: &str, report: &mut Report) {
             report
                 .problem::<()>(&path, format!("is not read here; write {} above it, as {right}", above.join(" and ")));
         } else if let Some(name) = ADDRESS.into_iter().find(|name| fold(key) == *name) {
-            // Beside `auth` of an older spelling, or beside `server` of the newest.
+            // Beside `auth` of an older spelling, or beside `server` of the current one.
             if parent.path.rsplit('.').next() != Some("server") {
                 let right = parent.path_of(&format!("server.{name}"));
                 report.problem::<()>(&path, format!("is not read here; write `server:` above it, as {right}"));
@@ -330,7 +330,7 @@ fn known_name(key: &str) -> &'static str {
     exact.or_else(|| names.into_iter().find(|name| is_misspelt(key, name))).unwrap_or(EXTERNALS[0])
 }
 
-/// Whether it has what only an auth block has.
+/// Whether a value has a field that only an auth block has.
 pub(super) fn is_auth(value: &Value) -> bool {
     let Some(map) = value.as_object() else { return false };
     map.iter().any(|(key, value)| match fold(key).as_str() {
@@ -340,7 +340,7 @@ pub(super) fn is_auth(value: &Value) -> bool {
     })
 }
 
-/// Whether it is the block that the Runtime's charts have by default, which nobody wrote.
+/// Whether a value is the default `auth` block of the Runtime's charts, which nobody wrote.
 fn is_chart_default(value: &Value) -> bool {
     let Some(map) = value.as_object() else { return false };
     let is_default = |(key, value): (&String, &Value)| match (key.as_str(), value) {
@@ -356,20 +356,20 @@ fn is_chart_default(value: &Value) -> bool {
     map.contains_key("passwordSecretKeyRef") && map.iter().all(is_default)
 }
 
-/// Whether it has nothing but fields of an auth block. So do logins of others, where others have them.
+/// Whether a value has only fields of an auth block. Other programs' logins may look the same.
 fn is_login(value: &Value) -> bool {
     let is_field = |key: &String| FIELDS.iter().any(|name| fold(key) == fold(name));
     value.as_object().is_some_and(|map| map.len() > 1 && map.keys().all(is_field))
 }
 
-/// Whether an auth block stands in it, or in its `server`.
+/// Whether a value, or a `server` in it, has an auth block.
 fn holds_auth(value: &Value) -> bool {
     let Some(map) = value.as_object() else { return false };
     map.iter()
         .any(|(key, value)| (fold(key) == "auth" && is_auth(value)) || (fold(key) == "server" && holds_auth(value)))
 }
 
-/// Whether it, or its `server`, says where Argo CD is.
+/// Whether a value, or a `server` in it, has an address.
 fn holds_address(value: &Value) -> bool {
     let Some(map) = value.as_object() else { return false };
     map.iter().any(|(key, value)| {
@@ -378,7 +378,7 @@ fn holds_address(value: &Value) -> bool {
     })
 }
 
-/// Whether an `argo-cd` as the Runtime has it stands in it.
+/// Whether a value has an `argo-cd` like the Runtime's.
 fn holds_argo_cd(value: &Value) -> bool {
     let is_part = |key: &String| {
         let key = fold(key);

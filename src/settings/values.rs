@@ -1,4 +1,4 @@
-//! The Runtime's values: blocks of our own, or the Runtime's in any of three spellings, wherever an
+//! Reads the Runtime's values: our own blocks, or the Runtime's in any of three spellings, wherever an
 //! umbrella chart may have put them.
 
 use super::block::{Block, Report, did_you_mean, kind};
@@ -8,15 +8,15 @@ use super::{Settings, address, argocd, auth, bundled, config, controller, names,
 use crate::core::{Auth, DEFAULT_USERNAME, Mode, Username};
 use serde_json::Value;
 
-/// An auth block that was found, and read.
+/// An auth block that was found and read.
 struct Chosen<'v> {
     path: String,
-    /// `None` for a block of our own.
+    /// Its scope and spelling; `None` for our own block.
     of_runtime: Option<(usize, &'static Spelling)>,
     read: auth::Read<'v>,
 }
 
-/// Reads the values. `legacy` stands above the file's `legacyAppProxy`.
+/// Reads the values. `legacy` is the override of the file's `legacyAppProxy`.
 pub(super) fn read(root: &Value, legacy: Option<bool>, report: &mut Report) -> Option<Settings> {
     let empty = serde_json::Map::new();
     let root = match root {
@@ -24,7 +24,7 @@ pub(super) fn read(root: &Value, legacy: Option<bool>, report: &mut Report) -> O
         Value::Object(map) => Block { map, path: String::new() },
         other => return report.problem("(the whole file)", format!("must be a mapping, but it is {}", kind(other))),
     };
-    // Where an umbrella chart holds ours, our keys stand under its name.
+    // In an umbrella chart's values, our keys stand under our chart's name.
     let below = Block::new(root.map.get(CHART).unwrap_or(&Value::Null), CHART.to_owned(), &mut Report::new(false));
     misspelt_options(&root, below.as_ref(), report);
     if below.is_some() {
@@ -48,7 +48,7 @@ pub(super) fn read(root: &Value, legacy: Option<bool>, report: &mut Report) -> O
         if report.problems.is_empty() && !own_address {
             strays::refuse_addresses(&root, report);
         }
-        // Where our own block has the whole address, nothing else is looked at.
+        // If our own block has the whole address, problems with the Runtime's don't matter.
         find(&scopes, if own_address { &mut quiet } else { report })
     };
     let (chosen, counted) = choose(blocks, report)?;
@@ -69,8 +69,8 @@ pub(super) fn read(root: &Value, legacy: Option<bool>, report: &mut Report) -> O
 }
 
 impl Chosen<'_> {
-    /// Whether the Runtime's chart has the same user name in its `ConfigMap`: it does if it reads this
-    /// very block, whichever chart it is, and everywhere for the default.
+    /// The credential, with `chart_has_username` set: the chart renders the same user name if it reads this
+    /// block in every generation, or if the name is the default.
     fn auth(&self) -> Auth {
         let auth = self.read.auth.clone();
         let read_by_chart = self.of_runtime.is_some_and(|(_, spelling)| spelling.read_by_chart);
@@ -82,7 +82,7 @@ impl Chosen<'_> {
     }
 }
 
-/// `auth` of ours. It is strict in whatever file it stands.
+/// Reads our own `auth` block, strictly in either kind of file.
 fn own_auth<'v>(ours: &Block<'v>, report: &mut Report) -> Option<Chosen<'v>> {
     let block = ours.block(auth::AUTH, report)?;
     let mut strict = Report::new(true);
@@ -100,8 +100,8 @@ fn of_runtime<'v>(found: &[Found<'v>], report: &mut Report) -> Vec<Chosen<'v>> {
     blocks.collect()
 }
 
-/// The one that counts, and the spellings that say it, its own first. Merged values carry a chart's defaults
-/// beside what a person wrote.
+/// Chooses the block that counts, and returns every spelling that says the same, its own first. Blocks with a
+/// chart's defaults give way, since merged values carry them beside what a person wrote.
 fn choose<'v>(mut blocks: Vec<Chosen<'v>>, report: &mut Report) -> Option<(Chosen<'v>, Vec<&'static Spelling>)> {
     if !report.problems.is_empty() {
         return None;
@@ -115,7 +115,7 @@ fn choose<'v>(mut blocks: Vec<Chosen<'v>>, report: &mut Report) -> Option<(Chose
         return report
             .problem(&other.path, format!("differs from {}, and both are given; keep one of them", first.path));
     }
-    // Where several say the same, the one that the Runtime's chart reads tells most.
+    // Of several that say the same, prefer the one that every generation of the chart reads.
     let read_by_chart =
         blocks.iter().position(|block| block.of_runtime.is_some_and(|(_, spelling)| spelling.read_by_chart));
     let place = read_by_chart.unwrap_or(0);
@@ -127,24 +127,24 @@ fn choose<'v>(mut blocks: Vec<Chosen<'v>>, report: &mut Report) -> Option<(Chose
     Some((blocks.swap_remove(0), counted))
 }
 
-/// The chart takes this one first where both stand.
+/// Applies the deprecated `argoCdUsername`, which the chart prefers to `auth.username`.
 fn deprecated_username(scopes: &[Scope<'_>], scope: usize, ours: &Block<'_>, auth: &mut Auth, report: &mut Report) {
     const KEY: &str = "argoCdUsername";
     let enabled = address::argo_cds(scopes, scope).first().and_then(bundled::enabled);
     let config = |app_proxy: &Block<'_>| app_proxy.map.get("config").is_some_and(|config| config.get(KEY).is_some());
     let given = address::beside(scopes, scope, "app-proxy", config).into_iter().filter_map(|app_proxy| {
-        // The app-proxy's values are its own; anything odd in their shape is not for us to refuse.
+        // The app-proxy's values aren't ours to report on.
         let config = descend(&app_proxy, &["config"], &mut Report::new(false))?;
         let name = auth::checked(&config, KEY, names::username, report)?;
-        // The classic charts' default, which they read for the Argo CD that they bring along alone.
+        // The classic charts' default, which they use only for the Argo CD that they bundle.
         (name != DEFAULT_USERNAME || enabled != Some(false)).then(|| (name, config.path_of(KEY)))
     });
     let mut given: Vec<_> = given.collect();
-    // Our chart's own, where an umbrella's Runtime has the other.
+    // Our chart's own key, where the other belongs to an umbrella's Runtime.
     given.extend(auth::checked(ours, KEY, names::username, report).map(|name| (name, ours.path_of(KEY))));
     let Some((name, path)) = address::agreed(given, report) else { return };
     if let Username::Plain(given) = &auth.username {
-        // The charts' own values say it twice.
+        // The charts' own values give it twice.
         if *given != name {
             report.warn(&path, "is deprecated and wins over auth.username; move it there");
         }
@@ -153,9 +153,9 @@ fn deprecated_username(scopes: &[Scope<'_>], scope: usize, ours: &Block<'_>, aut
     }
 }
 
-/// A plain credential has to be in a Secret, and this program makes none of it.
+/// Warns of a plain credential: it has to be in a Secret, which this program doesn't create.
 fn who_makes_it(chosen: &Chosen<'_>, auth: &Auth, report: &mut Report) {
-    // The Runtime's chart makes it of the block that it reads.
+    // The Runtime's chart creates it from the block that it reads.
     if chosen.of_runtime.is_some_and(|(_, spelling)| spelling.read_by_chart) {
         return;
     }
@@ -167,8 +167,8 @@ fn who_makes_it(chosen: &Chosen<'_>, auth: &Auth, report: &mut Report) {
     report.warn(&format!("{}.{mode}", chosen.path), text);
 }
 
-/// Our own options under names that are nearly right. The Runtime has root keys of its own that are
-/// near to the others (`argo-cd`).
+/// Warns of our own options with misspelt names. `argocd` isn't checked at the root: the Runtime's `argo-cd`
+/// is close to it.
 fn misspelt_options(root: &Block<'_>, below: Option<&Block<'_>>, report: &mut Report) {
     near(root, &["delivery", "onConflict", "legacyAppProxy", "rollout"], report);
     if let Some(below) = below {
@@ -176,8 +176,8 @@ fn misspelt_options(root: &Block<'_>, below: Option<&Block<'_>>, report: &mut Re
     }
 }
 
-/// Ours at the root of a file in which our chart has a key of its own: Helm gives it nothing else. Others have
-/// keys of these names too, with other things in them.
+/// Refuses our options at the root where our chart has a key of its own: Helm passes it nothing else. Other
+/// charts use these names too, so only values that fit ours are refused.
 fn outside(root: &Block<'_>, report: &mut Report) {
     let only = |value: &Value, names: &[&str]| {
         value.as_object().is_some_and(|map| map.keys().all(|key| names.contains(&key.as_str())))
@@ -201,7 +201,7 @@ fn outside(root: &Block<'_>, report: &mut Report) {
     }
 }
 
-/// Warns of keys that are nearly one of these.
+/// Warns of keys that are nearly one of `names`.
 fn near(block: &Block<'_>, names: &[&str], report: &mut Report) {
     for key in block.map.keys().filter(|key| !names.contains(&key.as_str())) {
         if let Some(name) = nearest(key, names) {

@@ -6,27 +6,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Upper edges of the buckets, in microseconds: 50 µs to 1 s. The API server's own histogram starts
-/// at 5 ms, where a webhook that answers in less than one shows nothing.
+/// Upper bounds of the buckets in microseconds: 50 µs to 1 s. The API server's own histogram starts at 5 ms,
+/// where a webhook that answers within 1 ms shows nothing.
 const EDGES: [u32; 14] =
     [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000];
 
-/// A histogram of durations, shared by cloning. prometheus-client's own holds a mutex while it
-/// observes, which every review would have to pass.
+/// A histogram of durations; clones share it. prometheus-client's own takes a mutex for each observation,
+/// which every review would have to pass.
 #[derive(Clone, Debug, Default)]
 pub struct Histogram(Arc<Cells>);
 
 #[derive(Debug, Default)]
 struct Cells {
-    /// One for each edge, not cumulative.
+    /// Observations up to each bound and above the one before: not cumulative.
     buckets: [AtomicU64; EDGES.len()],
-    /// What took longer than the last edge.
+    /// Observations above the last bound.
     beyond: AtomicU64,
     nanoseconds: AtomicU64,
 }
 
 impl Histogram {
-    /// Counts one duration.
+    /// Records one duration.
     pub fn observe(&self, duration: Duration) {
         let fits = |edge: &u32| duration <= Duration::from_micros(u64::from(*edge));
         let place = EDGES.iter().position(fits).and_then(|place| self.0.buckets.get(place));
@@ -42,7 +42,8 @@ impl EncodeMetric for Histogram {
         let mut buckets: Vec<(f64, u64)> =
             edges.zip(&self.0.buckets).map(|(edge, count)| (edge, count.load(Ordering::Relaxed))).collect();
         buckets.push((f64::INFINITY, self.0.beyond.load(Ordering::Relaxed)));
-        // Summed from what is shown, so that the count agrees with its buckets while others count on.
+        // Summed from the values just read, so that count and buckets agree while other threads go on
+        // counting.
         let count = buckets.iter().map(|(_, count)| count).sum();
         let sum = Duration::from_nanos(self.0.nanoseconds.load(Ordering::Relaxed)).as_secs_f64();
         encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)

@@ -1,4 +1,4 @@
-//! Log lines on standard error.
+//! Structured log lines on standard error.
 
 use std::borrow::Cow;
 use std::io::IsTerminal;
@@ -13,31 +13,31 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// [`Format::Text`] on a terminal, [`Format::Json`] elsewhere.
     #[default]
     Auto,
-    /// For people.
+    /// One readable line per event.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Why logging can't start.
+/// Why logging can't be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LogsError {
-    /// The format has no such name.
+    /// There is no format of this name.
     #[error("unknown log format {0:?}: it is auto, text or json")]
     Format(String),
-    /// The filter can't be read.
+    /// The filter can't be parsed.
     #[error(
         "unknown log filter {0:?}: give a level (error, warn, info, debug, trace, off), \
          or several as in info,argocd_auth_webhook=debug"
     )]
     Filter(String),
-    /// Something set a subscriber before.
+    /// A subscriber was installed before.
     #[error("logging was started already")]
     Started,
 }
@@ -55,26 +55,25 @@ impl FromStr for Format {
     }
 }
 
-/// Lines that wait to be written. With the longest lines of ours they take about 2 MiB.
+/// How many lines may wait to be written. With our longest lines they take about 2 MiB.
 const MAX_WAITING: usize = 1024;
 
-/// Counts the lines that nobody took.
+/// Counts the lines dropped because the queue was full.
 static LEFT_OUT: OnceLock<ErrorCounter> = OnceLock::new();
 
-/// Lines that were left out because standard error took no more.
+/// How many lines were dropped so far because standard error took no more.
 pub fn left_out() -> u64 {
     LEFT_OUT.get().map_or(0, |counter| counter.dropped_lines().try_into().unwrap_or(u64::MAX))
 }
 
-/// Starts logging to standard error for the whole process, until what is returned is dropped: that
-/// writes what still waits. `filter` is a level, or levels for targets such as
-/// `info,argocd_auth_webhook=debug`. `colour` is for text on a terminal alone.
+/// Installs logging to standard error for the whole process. Dropping the guard writes the lines that still
+/// wait. `filter` is a level, or levels per target such as `info,argocd_auth_webhook=debug`. `colour` colours text.
 ///
-/// A thread of its own writes: where nobody reads (a full pipe of a container runtime that hangs), lines
-/// are left out, and no request or probe waits.
+/// A thread of its own writes. If nobody reads (the full pipe of a hanging container runtime), lines are
+/// dropped, and no request or probe waits.
 ///
 /// # Errors
-/// The filter can't be read, or logging was started before.
+/// [`LogsError`]: the filter can't be parsed, or a subscriber was installed before.
 pub fn init(format: Format, filter: &str, colour: bool) -> Result<WorkerGuard, LogsError> {
     let writer = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(MAX_WAITING);
     let (writer, guard) = writer.thread_name("logs").finish(std::io::stderr());
@@ -85,10 +84,10 @@ pub fn init(format: Format, filter: &str, colour: bool) -> Result<WorkerGuard, L
     Ok(guard)
 }
 
-/// What [`init`] installs, with another writer.
+/// The subscriber that [`init`] installs, with another writer.
 ///
 /// # Errors
-/// The filter can't be read.
+/// The filter can't be parsed.
 pub fn subscriber<W>(
     format: Format,
     filter: &str,
@@ -99,18 +98,17 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let unreadable = || LogsError::Filter(filter.to_owned());
-    // `Targets` takes a misspelt level for the name of a target, and would then show nothing else;
-    // an empty text it takes for `error`.
+    // `Targets` takes a misspelt level for the name of a target, which would silence everything else, and an
+    // empty text for `error`.
     let is_level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
     let is_directive = |part: &str| part.contains('=') || is_level(part);
     if !filter.split(',').all(is_directive) {
         return Err(unreadable());
     }
     let targets: Targets = filter.parse().map_err(|_| unreadable())?;
-    // It logs answers that it can't read, and an answer can be a Secret. What goes wrong is said by
-    // whoever called it.
+    // kube logs bodies that it can't parse, and one can be a Secret. Failures are logged by the caller.
     let targets = targets.with_target("kube_client", LevelFilter::OFF);
-    // It says the same of a watch that is refused, at each try and in its own words.
+    // kube's watcher logs each retry of a refused watch, which our own log says once.
     let targets = targets.with_target("kube_runtime", LevelFilter::ERROR);
     let terminal = std::io::stderr().is_terminal();
     let text = format == Format::Text || (format == Format::Auto && terminal);
@@ -123,8 +121,8 @@ where
     Ok(tracing_subscriber::registry().with(layer.with_filter(targets)))
 }
 
-/// Makes a panic one log line with its place. The message is left out: it is made by code that
-/// didn't expect what it met, and can hold anything, a credential among it.
+/// Logs a panic as one line with its location. The message is left out: it comes from code that met the
+/// unexpected, and may quote a credential.
 pub fn install_panic_hook() {
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -132,10 +130,10 @@ pub fn install_panic_hook() {
     }));
 }
 
-/// Refused requests, over all listeners.
+/// Limits the log lines about refused requests, over all listeners: 10 a second.
 pub(crate) static REFUSALS: Throttle = Throttle::new(10);
 
-/// Lets so many pass in a second and counts the others.
+/// A rate limit: lets a number of events per second pass and counts the rest.
 #[derive(Debug)]
 pub(crate) struct Throttle {
     most: u32,
@@ -154,7 +152,7 @@ impl Throttle {
         Self { most, second: Mutex::new(Second { begun: None, passed: 0, left_out: 0 }) }
     }
 
-    /// How many were left out since the last one that passed, if this one passes.
+    /// Whether this event passes: `None` if not, else how many were held back since the last one that did.
     pub(crate) fn pass(&self) -> Option<u64> {
         let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
         if second.begun.is_none_or(|begun| begun.elapsed() >= Duration::from_secs(1)) {
@@ -169,11 +167,11 @@ impl Throttle {
     }
 }
 
-/// The longest name that Kubernetes has.
+/// How many characters are shown: the longest object name of Kubernetes.
 const MAX_NAME: usize = 253;
 
-/// Text from a request as a log line may hold it: cut, and without control characters, which JSON
-/// lets through in part and a terminal would obey, and others that can't be seen or turn text round. Nothing is copied where nothing is wrong.
+/// Text from a request, safe for a log line: cut, with control, invisible and direction characters escaped.
+/// JSON lets some of these through and a terminal would obey them. Borrowed if nothing changes.
 #[must_use]
 pub fn shown(text: &str) -> Cow<'_, str> {
     let cut = text.char_indices().nth(MAX_NAME).and_then(|(end, _)| text.get(..end)).unwrap_or(text);

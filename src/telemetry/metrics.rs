@@ -1,4 +1,4 @@
-//! The webhook's metrics, in `OpenMetrics` text.
+//! The webhook's metrics, exposed in `OpenMetrics` text format.
 
 use super::histogram::Histogram;
 use crate::core::Outcome;
@@ -13,13 +13,13 @@ use prometheus_client::registry::Registry;
 /// The media type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The status codes that the webhook answers with. Others are counted as `other`, so that nobody
-/// can make series.
+/// The status codes with a series of their own. Any other is counted as `other`, so that clients can't create
+/// series.
 const CODES: [u16; 10] = [200, 400, 404, 405, 408, 413, 415, 431, 500, 503];
 
 type Labels<const N: usize> = Vec<[(&'static str, String); N]>;
 
-/// Log lines that nobody took, read when it is asked for.
+/// Exposes the number of dropped log lines, read at each scrape.
 #[derive(Debug)]
 pub(crate) struct LinesLeftOut;
 
@@ -31,48 +31,48 @@ impl Collector for LinesLeftOut {
     }
 }
 
-/// Everything that is counted. Labels come from settings and from this code, never from a request.
+/// All metrics of the webhook. Label values come from settings and code, never from a request.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// By the service's place, then by outcome; the last row is for reviews of no service. Made
-    /// beforehand: a look-up in a family takes a lock.
+    /// Indexed by service, then by outcome; the last row counts reviews of no service. Created up front,
+    /// because a lookup in a family takes a lock.
     reviews: Vec<Vec<Counter>>,
     responses: Vec<(u16, Counter)>,
     other_responses: Counter,
-    /// From a request's head to its answer: what the API server waits for.
+    /// Time from a request's head to its answer, which is what the API server waits for.
     pub review_duration: Histogram,
-    /// Bodies that were read whole.
+    /// Bytes of the review bodies that were read completely.
     pub request_bytes: Counter,
-    /// Bodies of answers to reviews.
+    /// Bytes of the bodies that answered reviews.
     pub response_bytes: Counter,
-    /// Reviews that are being received or answered.
+    /// Reviews being received or answered now.
     pub in_flight: Gauge,
-    /// Handlers that panicked.
+    /// Panics in handlers, each answered with status 500.
     pub panics: Counter,
-    /// The webhook's connections.
+    /// Metrics of the webhook's listener.
     pub connections: ConnectionMetrics,
-    /// The serving certificate.
+    /// Metrics of the serving certificate.
     pub certificate: CertificateMetrics,
 }
 
-/// What is counted of a listener's connections. The default is registered nowhere.
+/// Metrics of a listener's connections. The default is in no registry, so nobody sees it.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionMetrics {
-    /// Open now.
+    /// Connections open now.
     pub open: Gauge,
-    /// Accepted so far.
+    /// Connections accepted since the start.
     pub accepted: Counter,
-    /// TLS handshakes that failed or took too long.
+    /// TLS handshakes that failed or exceeded their time limit.
     pub handshake_failures: Counter,
-    /// Ended because their place was needed.
+    /// Connections closed to make room for others.
     pub displaced: Counter,
-    /// Responses to what could not be read as a request, by code.
+    /// Responses to input that couldn't be parsed as a request, by status code.
     unread: Vec<(u16, Counter)>,
 }
 
 impl ConnectionMetrics {
-    /// Counts a response that no handler made.
+    /// Counts a response that hyper made, before any handler.
     pub fn count_unread(&self, code: u16) {
         if let Some((_, counter)) = self.unread.iter().find(|(known, _)| *known == code) {
             counter.inc();
@@ -80,21 +80,22 @@ impl ConnectionMetrics {
     }
 }
 
-/// What is counted of the serving certificate. The default is registered nowhere.
+/// Metrics of the serving certificate. The default is in no registry, so nobody sees it.
 #[derive(Clone, Debug, Default)]
 pub struct CertificateMetrics {
-    /// When it expires, in seconds since 1970; 0 where there is none.
+    /// `notAfter` of the served certificate, in seconds since 1970; 0 while there is none.
     pub expiry: Gauge,
-    /// Which one it is.
+    /// 1 for the fingerprint of the served certificate; no other series exists.
     served: Family<[(&'static str, String); 1], Gauge>,
-    /// Certificates taken into use.
+    /// Certificates that were loaded and are served since.
     pub loaded: Counter,
-    /// Certificates refused.
+    /// Certificates that were found and not taken into use.
     pub refused: Counter,
 }
 
 impl CertificateMetrics {
-    /// The one with this fingerprint is served from now on, and none else.
+    /// Records that the certificate with this fingerprint is served from now on, and no other. `expiry` is in
+    /// seconds since 1970.
     pub fn serves(&self, fingerprint: &str, expiry: i64) {
         self.expiry.set(expiry);
         self.served.clear();
@@ -103,7 +104,8 @@ impl CertificateMetrics {
 }
 
 impl Metrics {
-    /// Metrics for services with these names, in the order in which reviews will name them.
+    /// Metrics for services with these names, in the order of
+    /// [`Injector::services`](crate::core::Injector::services).
     pub fn new<'s>(services: impl IntoIterator<Item = &'s str>) -> Self {
         let mut registry = Registry::with_prefix("argocd_auth_webhook");
         let rows = services.into_iter().chain(["none"]);
@@ -167,7 +169,7 @@ impl Metrics {
         registry.register("reviews_in_flight", "Reviews being received or answered", self.in_flight.clone());
         registry.register("panics", "Handlers that panicked", self.panics.clone());
         registry.register_collector(Box::new(LinesLeftOut));
-        // Not `connections`: the counter's family has that name, and a name is for one family.
+        // The gauge isn't called `connections` too: a name belongs to one family, and the counter has it.
         let ConnectionMetrics { open, accepted, handshake_failures, displaced, unread: _ } = self.connections.clone();
         registry.register("open_connections", "Open connections to the webhook's listener", open);
         registry.register("connections", "Connections that the webhook's listener accepted", accepted);
@@ -176,7 +178,7 @@ impl Metrics {
         registry.register("displaced_connections", why, displaced);
     }
 
-    /// Counts a review. `service` is the service's place, if the pod is of one.
+    /// Counts a review. `service` is the index of the pod's service, `None` for a pod of no service.
     pub fn count_review(&self, service: Option<usize>, outcome: Outcome) {
         let row = service.and_then(|place| self.reviews.get(place)).or(self.reviews.last());
         if let Some(counter) = row.and_then(|row| row.get(outcome as usize)) {
@@ -184,16 +186,16 @@ impl Metrics {
         }
     }
 
-    /// Counts a response.
+    /// Counts a response by its HTTP status code.
     pub fn count_response(&self, code: u16) {
         let known = self.responses.iter().find(|(known, _)| *known == code);
         known.map_or(&self.other_responses, |(_, counter)| counter).inc();
     }
 
-    /// All of it as `OpenMetrics` text.
+    /// All metrics as `OpenMetrics` text.
     ///
     /// # Errors
-    /// A metric can't be written; a bug.
+    /// A metric can't be formatted, which is a bug.
     pub fn text(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
@@ -201,7 +203,7 @@ impl Metrics {
     }
 }
 
-/// The family's counters for these labels, in their order.
+/// A counter for each of these labels, in the same order.
 fn counters<const N: usize>(family: &Family<[(&'static str, String); N], Counter>, labels: Labels<N>) -> Vec<Counter> {
     labels.into_iter().map(|labels| Counter::clone(&family.get_or_create(&labels))).collect()
 }

@@ -1,4 +1,4 @@
-//! What the process tells about itself: log lines and metrics. It decides nothing.
+//! What the process reports about itself: log lines and metrics. It makes no decisions.
 
 pub mod histogram;
 pub mod logs;

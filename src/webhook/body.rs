@@ -1,4 +1,4 @@
-//! Receiving a body, and keeping its answer, within their bounds.
+//! Receives bodies and keeps answers within the memory budget.
 
 use super::refusal::Refusal;
 use axum::body::{Body, Bytes, HttpBody};
@@ -10,18 +10,18 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-/// What every connection has to itself, beside the budget: most reviews are smaller, and so they get
-/// through whatever others send.
+/// How many bytes every connection may hold outside of the budget. Most reviews are smaller, so they get
+/// through whatever other clients send.
 const OWN_BYTES: usize = 32 << 10;
-/// Bodies up to this size have a part of the budget that larger ones can't take.
+/// The largest body, in bytes, that may use the part of the budget from which larger ones are excluded.
 pub(crate) const MAX_SMALL_BODY: usize = 256 << 10;
-/// A body is on its way for milliseconds. One that took this long gives its memory up to one that
-/// needs it.
+/// How long a body may be in transit before it counts as stalled: it takes milliseconds. A stalled body gives
+/// up its memory to one that needs it.
 const STALL_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long it takes at most to give it up.
+/// How long to wait for a stalled body to give up its memory.
 const MAX_GIVE_UP: Duration = Duration::from_millis(100);
 
-/// The memory that bodies and answers may take over all connections.
+/// The memory for bodies and answers, over all connections of the listener.
 #[derive(Debug)]
 pub(crate) struct Budget {
     left: Mutex<Left>,
@@ -35,7 +35,7 @@ struct Left {
     receiving: Vec<Arc<Receiving>>,
 }
 
-/// A body that isn't there yet and takes of the budget.
+/// A body in transit that takes part of the budget.
 #[derive(Debug)]
 struct Receiving {
     since: Instant,
@@ -55,7 +55,7 @@ impl Budget {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Cuts the body that is on its way the longest, if it has stalled. Says whether any was.
+    /// Cuts the body that has been in transit the longest, if it has stalled. Returns whether one was cut.
     fn cut_stalled(&self, large: bool) -> bool {
         let left = self.lock();
         let of_use = |body: &&Arc<Receiving>| {
@@ -70,7 +70,7 @@ impl Budget {
     }
 }
 
-/// What one body or answer takes of the budget. It is given back on drop.
+/// The part of the budget that one body or answer takes; given back on drop.
 #[derive(Debug)]
 pub(crate) struct Share {
     budget: Arc<Budget>,
@@ -90,7 +90,7 @@ impl Share {
         Self { budget: Arc::clone(budget), small: 0, large: 0, receiving: Some(Arc::new(receiving)) }
     }
 
-    /// Takes as much as so many bytes need. Without room it keeps what it had.
+    /// Takes as much as this many bytes need. Returns false, without any change, if there isn't enough left.
     fn resize(&mut self, bytes: usize) -> bool {
         let mut left = self.budget.lock();
         let (small, large) = (left.small + self.small, left.large + self.large);
@@ -113,7 +113,7 @@ impl Share {
         true
     }
 
-    /// The same, at the cost of those who have stalled.
+    /// Like `resize`, but makes stalled bodies give up their memory if needed.
     async fn grow_to(&mut self, bytes: usize) -> Result<(), Refusal> {
         loop {
             let budget = Arc::clone(&self.budget);
@@ -127,12 +127,12 @@ impl Share {
         }
     }
 
-    /// Keeps as much as an answer of so many bytes needs.
+    /// Resizes the share to an answer of this many bytes.
     pub(crate) fn keep(&mut self, bytes: usize) -> Result<(), Refusal> {
         if self.resize(bytes) { Ok(()) } else { Err(Refusal::Busy) }
     }
 
-    /// The body is there, and can't be cut any more.
+    /// Records that the body has arrived: it can't be cut any more.
     fn received(&mut self) {
         if let Some(receiving) = self.receiving.take() {
             self.budget.lock().receiving.retain(|other| !Arc::ptr_eq(other, &receiving));
@@ -153,7 +153,7 @@ impl Drop for Share {
     }
 }
 
-/// A body that was received whole, with the share of the budget that it takes.
+/// A body that was received completely, with its share of the budget.
 #[derive(Debug)]
 pub(crate) struct Received {
     bytes: Buffer,
@@ -162,9 +162,9 @@ pub(crate) struct Received {
 
 #[derive(Debug)]
 enum Buffer {
-    /// It came in one piece and is used where it lies.
+    /// It came in one piece, and is used in place.
     One(Bytes),
-    /// It came in several, copied together once.
+    /// It came in several pieces, which were copied together once.
     Joined(Vec<u8>),
 }
 
@@ -180,13 +180,13 @@ impl Deref for Received {
 }
 
 impl Received {
-    /// Drops the body and leaves its share to the answer.
+    /// Drops the body and hands its share to the answer.
     pub(crate) fn into_share(self) -> Share {
         self.share
     }
 }
 
-/// An answer with its share, which is given back when all of it was written.
+/// An answer with its share of the budget, which is given back once the answer was written.
 pub(crate) struct Answered {
     pub bytes: Vec<u8>,
     #[expect(dead_code, reason = "held for its drop")]
@@ -199,8 +199,7 @@ impl AsRef<[u8]> for Answered {
     }
 }
 
-/// Receives a body of at most `limit` bytes. An announced length over the limit is refused before
-/// anything is read.
+/// Receives a body of at most `limit` bytes. If the announced length exceeds the limit, nothing is read.
 pub(crate) async fn receive(mut body: Body, limit: usize, budget: &Arc<Budget>) -> Result<Received, Refusal> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
@@ -235,8 +234,8 @@ pub(crate) async fn receive(mut body: Body, limit: usize, budget: &Arc<Budget>) 
             return Ok(Received { bytes: Buffer::One(data), share });
         }
         if length > joined.capacity() {
-            // Charged as bytes come, not as they are announced: a client that announces much and sends
-            // nothing takes nothing from others. What is charged is what is reserved.
+            // Charge bytes as they arrive, not as they are announced: a client that announces much and sends
+            // nothing takes nothing from others. What is charged equals the buffer's capacity.
             let capacity = (length * 2).clamp(length.max(most.min(OWN_BYTES)), most.max(length));
             share.grow_to(capacity).await?;
             joined.reserve_exact(capacity - joined.len());

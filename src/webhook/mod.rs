@@ -1,7 +1,7 @@
 //! The webhook's server: from a socket to a decision and back.
 //!
-//! A review travels listener → connection → router → `core` → router → connection. [`Server`] puts
-//! them together and takes them down in order.
+//! A review passes listener → connection → router → `core` → router → connection. [`Server`] starts these
+//! parts and stops them in order.
 
 mod body;
 mod certificate;

@@ -1,4 +1,4 @@
-//! A panic costs one request, not the process.
+//! Contains panics: each costs one request, not the process.
 
 use super::refusal::Refusal;
 use crate::telemetry::metrics::Metrics;
@@ -10,7 +10,7 @@ use std::any::Any;
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 
-/// Turns a panic in any of the router's handlers into a 500, and counts panics and responses.
+/// Answers a panic in any of the router's handlers with status 500; counts panics and responses.
 pub fn contain(router: Router, metrics: Arc<Metrics>) -> Router {
     let counted = Arc::clone(&metrics);
     let failed = move |_: Box<dyn Any + Send>| {

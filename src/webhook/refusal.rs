@@ -1,4 +1,4 @@
-//! Answers that are not a review: a status and one line that says what came and what is expected.
+//! Answers other than reviews: a status, and one line that says what came and what is expected.
 
 use crate::core::review::{Shown, Unanswerable};
 use crate::telemetry::logs::REFUSALS;
@@ -7,41 +7,41 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
 
-/// Why a request gets no review.
+/// Why a request isn't answered with a review.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// The body is no review that could be answered: 400.
+    /// 400: the body isn't a review that could be answered.
     #[error(transparent)]
     Unanswerable(#[from] Unanswerable),
-    /// The body broke off or is badly framed: 400.
+    /// 400: the body broke off or is badly framed.
     #[error("the body could not be read to its end")]
     BrokenBody,
-    /// There is no such path: 404.
+    /// 404: there is no such path.
     #[error("there is nothing at {0}; reviews are posted to /mutate")]
     UnknownPath(Shown),
-    /// The path is right and the method isn't: 405.
+    /// 405: the path exists, but not for this method.
     #[error("the method is {0}; reviews come by POST")]
     WrongMethod(Shown),
-    /// The body didn't come in time: 408.
+    /// 408: the body didn't arrive within this time.
     #[error("the body did not come within {0:?}")]
     Late(Duration),
-    /// The body is over the limit: 413.
+    /// 413: the body is longer than this limit, in bytes.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
-    /// The body is announced as something else: 415.
+    /// 415: the content type isn't JSON.
     #[error("the content type is {0}; a review is application/json")]
     WrongType(Shown),
-    /// The handler panicked, or an answer could not be written: 500.
+    /// 500: the handler panicked, or an answer couldn't be serialized.
     #[error("the webhook failed on this request; its log says where")]
     Failed,
-    /// The bodies of other requests take all the memory that there is for them: 503. The API server
-    /// tries again after a 5xx with `Retry-After`, and only then.
+    /// 503: other requests take all of the memory budget. The API server retries after a 5xx with
+    /// `Retry-After`, and only then.
     #[error("too many large requests are being received; try again in a second")]
     Busy,
 }
 
 impl Refusal {
-    /// The status of the response.
+    /// The HTTP status of the answer.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
@@ -61,7 +61,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = self.status();
         let reason = self.to_string();
-        // All of them are counted; somebody who sends nothing else would fill the log.
+        // All are counted, but a client that sends nothing else would fill the log.
         if let Some(left_out) = REFUSALS.pass() {
             tracing::warn!(status = status.as_u16(), reason, left_out, "refused a request");
         }
@@ -77,8 +77,8 @@ impl IntoResponse for Refusal {
             }
             _ => {}
         }
-        // The rest of a body may not be read, so that nothing can follow it; and whoever sends what isn't
-        // a review keeps no connection for it.
+        // The rest of the body may be unread, so nothing can follow it; and a client that doesn't send
+        // reviews should hold no connection.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         response
     }

@@ -1,4 +1,4 @@
-//! The webhook's one path: `POST /mutate`, a review in and a review out.
+//! The routes of the webhook, of which there is one: `POST /mutate`, a review in and a review out.
 
 use super::body::{self, Answered, Budget};
 use super::panics;
@@ -27,12 +27,12 @@ struct Webhook {
     metrics: Arc<Metrics>,
     bounds: Bounds,
     budget: Arc<Budget>,
-    /// For the large ones, one at a time: what is parsed of them takes memory and time.
+    /// One permit for large bodies: parsing them takes memory and time.
     large: Semaphore,
 }
 
-/// The router of the webhook's listener. `metrics` must be made for the injector's services, in
-/// their order.
+/// The router of the webhook's listener. `metrics` must have been made for the injector's services, in their
+/// order.
 pub fn router(injector: Injector, metrics: Arc<Metrics>, bounds: Bounds) -> Router {
     let budget = Budget::new(bounds.max_body_memory);
     let webhook = Webhook { injector, metrics: Arc::clone(&metrics), bounds, budget, large: Semaphore::new(1) };
@@ -62,7 +62,7 @@ async fn mutate(State(webhook): State<Arc<Webhook>>, request: Request) -> Result
     metrics.request_bytes.inc_by(body.len() as u64);
 
     let _alone = if body.len() > body::MAX_SMALL_BODY { large.acquire().await.ok() } else { None };
-    // Decided here and now: it takes microseconds, less than handing it to another thread.
+    // Decided on this thread: it takes microseconds, less than a hand-over.
     let review = Review::parse(&body)?;
     let decision = review.decide(injector);
     let patch = decision.patch.as_ref().map(|patch| STANDARD.encode(patch));
@@ -90,7 +90,7 @@ async fn mutate(State(webhook): State<Arc<Webhook>>, request: Request) -> Result
     Ok(response)
 }
 
-/// A media type's parameters, such as a charset, say nothing new about JSON.
+/// Checks the media type. Its parameters, such as a charset, mean nothing for JSON.
 fn expect_json(headers: &HeaderMap) -> Result<(), Refusal> {
     let came = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let media_type = came.as_deref().unwrap_or_default().split(';').next().unwrap_or_default().trim();
@@ -101,7 +101,7 @@ fn expect_json(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-/// Counts a review as long as it lives, also where its connection breaks or its handler panics.
+/// Counts a review as in flight until dropped, even if the connection breaks or the handler panics.
 struct InFlight<'m>(&'m Gauge);
 
 impl<'m> InFlight<'m> {

@@ -1,4 +1,4 @@
-//! The whole server: what it is made of, and the order in which it comes up and goes down.
+//! The webhook's server: its parts, and the order in which they start and stop.
 
 use super::certificate::{CertificateFiles, CertificateSecret, CertificateStore, FilesError, ServingCertificate};
 use super::router::router;
@@ -18,54 +18,54 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
-/// Where the serving certificate comes from.
+/// The source of the serving certificate.
 #[derive(Debug)]
 pub enum CertificateSource {
-    /// Two files, followed as they change.
+    /// Two files, polled for changes.
     Files(CertificateFiles),
-    /// This one, as long as the process lives.
+    /// This certificate, for the life of the process.
     Fixed(Box<ServingCertificate>),
-    /// A Secret, followed as it changes. The server isn't ready before it is there.
+    /// A Secret, watched for changes. The server isn't ready before there is one.
     Secret(CertificateSecret),
-    /// Whoever holds [`Server::certificates`] stores it. The server isn't ready before.
+    /// Stored later through [`Server::certificates`]. The server isn't ready before.
     Later,
 }
 
-/// How to serve.
+/// The server's options.
 #[derive(Debug)]
 pub struct Options {
-    /// HTTPS, for the API server. With port 0 the system chooses one.
+    /// The address of the webhook's listener (HTTPS). With port 0 the system chooses the port.
     pub listen: SocketAddr,
-    /// Plain HTTP, for health and metrics.
+    /// The address of the admin listener (plain HTTP): health and metrics.
     pub admin_listen: SocketAddr,
-    /// The serving certificate.
+    /// The source of the serving certificate.
     pub certificate: CertificateSource,
-    /// What one client may take of the webhook's listener. The admin listener has its own.
+    /// The limits of the webhook's listener. The admin listener has its own.
     pub bounds: Bounds,
-    /// How long to go on serving after being asked to end. Default 10 s where a command has one:
-    /// it takes a cluster a few seconds to send no more requests to an endpoint that isn't ready.
+    /// How long to go on serving after readiness fails. Commands default to 10 s: a cluster takes a few
+    /// seconds to stop sending requests to an endpoint that isn't ready.
     pub drain_delay: Duration,
 }
 
-/// Why the server can't serve.
+/// Why the server can't start or had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// An address can't be bound.
+    /// A listener's address can't be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The certificate can't be served.
+    /// The certificate's files can't be used.
     #[error(transparent)]
     Certificate(#[from] FilesError),
-    /// The TLS library refuses its configuration; a bug.
+    /// rustls rejects the configuration, which is a bug.
     #[error("can't set up TLS: {0}")]
     Tls(#[from] rustls::Error),
-    /// A part of the server ended by itself; a bug. Better to end and be started again than to go
-    /// on without it.
+    /// A part of the server ended by itself, which is a bug; its name. The process had better be restarted
+    /// than go on without it.
     #[error("the {0} ended unexpectedly; the log says where it panicked, if it did")]
     Ended(&'static str),
 }
 
-/// A part that runs beside others until the end.
+/// A part of the server, running until the end.
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A server whose listeners are bound and whose certificate is loaded.
@@ -75,7 +75,7 @@ pub struct Server {
     webhook: Listener,
     admin: Listener,
     certificates: Arc<CertificateStore>,
-    /// Follows the certificate's source.
+    /// Follows the certificate's source; `None` if the certificate is fixed or stored by others.
     follow: Option<Task>,
     drain_delay: Duration,
 }
@@ -83,16 +83,15 @@ pub struct Server {
 const WEBHOOK: &str = "webhook listener";
 const ADMIN: &str = "admin listener";
 const FOLLOW: &str = "reading of the serving certificate";
-/// How long a reading of the certificate may take: a file system that hangs under it may come back,
-/// and what is served meanwhile is valid for longer.
+/// How long one reading of the certificate may take before the process counts as stalled. A hanging file
+/// system may recover, and the certificate in use is valid for longer.
 const MAX_READING: Duration = Duration::from_mins(5);
 
 impl Server {
-    /// Loads the certificate and binds both listeners. Connections wait in the kernel until
-    /// [`Server::run`].
+    /// Loads the certificate and binds both listeners. Connections wait in the kernel until [`Server::run`].
     ///
     /// # Errors
-    /// The certificate can't be served or an address can't be bound.
+    /// The certificate's files can't be used, or an address can't be bound.
     pub async fn bind(options: Options, injector: Injector) -> Result<Self, ServeError> {
         let Options { listen, admin_listen, certificate, bounds, drain_delay } = options;
         let metrics = Arc::new(Metrics::new(injector.services().map(|service| service.name.as_str())));
@@ -139,34 +138,34 @@ impl Server {
         Ok(Self { address, admin_address, webhook, admin, certificates, follow, drain_delay })
     }
 
-    /// Where the webhook listens; the port is the one that the system chose, if it was asked to.
+    /// The bound address of the webhook's listener. If port 0 was asked for, the system chose the port.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where health and metrics are.
+    /// The bound address of the admin listener.
     #[must_use]
     pub const fn admin_address(&self) -> SocketAddr {
         self.admin_address
     }
 
-    /// The certificate that is served; a new one can be stored at any time.
+    /// The store of the certificate being served, into which a new one can be put at any time.
     #[must_use]
     pub fn certificates(&self) -> Arc<CertificateStore> {
         Arc::clone(&self.certificates)
     }
 
-    /// Serves until it is told to end. Then readiness fails at once, while requests and new
-    /// connections are served on for the drain delay; then the socket is closed, and what is being
-    /// answered is finished. Health and metrics are there until the last.
+    /// Serves until shutdown. Then readiness fails at once, while requests and new connections are still
+    /// served for the drain delay; then the socket is closed and requests in flight are finished. The admin
+    /// listener serves until the end.
     ///
     /// # Errors
-    /// A part of the server ended by itself.
+    /// [`ServeError::Ended`]: a part of the server ended by itself.
     pub async fn run(self, mut shutdown: Shutdown) -> Result<(), ServeError> {
         let Self { address, admin_address, webhook, admin, follow, drain_delay, .. } = self;
         let (close, closing) = watch::channel(false);
-        // The admin listener is only ended with the process.
+        // The admin listener ends only with the process.
         let (_open, never) = watch::channel(false);
         let health = Arc::clone(&webhook.health);
         let mut parts = Parts::default();
@@ -205,7 +204,7 @@ impl Server {
     }
 }
 
-/// The webhook is ready with a certificate.
+/// Health that is ready while there is a certificate.
 fn health(certificates: Arc<CertificateStore>) -> Arc<Health> {
     Health::of(move || match certificates.current() {
         Some(certificate) => Ok(format!("serving certificate {certificate}")),
@@ -216,8 +215,8 @@ fn health(certificates: Arc<CertificateStore>) -> Arc<Health> {
     })
 }
 
-/// TLS 1.2 and 1.3 with nothing kept between connections: an API server opens few and keeps them, so
-/// resumption would spend memory on sessions that nobody comes back for.
+/// The TLS configuration: 1.2 and 1.3, without session resumption. An API server opens few connections and
+/// keeps them, so resumption would only cost memory.
 fn tls(certificates: Arc<CertificateStore>) -> Result<ServerConfig, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[&TLS13, &TLS12])?
@@ -229,7 +228,7 @@ fn tls(certificates: Arc<CertificateStore>) -> Result<ServerConfig, rustls::Erro
     Ok(config)
 }
 
-/// The tasks that must not end before the server does. Dropping them ends them.
+/// Tasks that must not end before the server does; dropped, they are aborted.
 #[derive(Default)]
 struct Parts {
     tasks: JoinSet<()>,

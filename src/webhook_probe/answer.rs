@@ -1,4 +1,4 @@
-//! A review as an API server writes it, and what the answer makes of the pod.
+//! Builds a review as an API server does, and applies the answer's patch to the pod.
 
 use crate::core::{Injector, Outcome, Pod};
 use base64::Engine;
@@ -6,12 +6,12 @@ use base64::engine::general_purpose::STANDARD;
 use json_patch::PatchOperation;
 use serde_json::{Value, json};
 
-/// Operations of a patch that are tried at most. Ours has a few for each container.
+/// How many operations of a patch are applied. Ours has a few per container.
 const MAX_OPERATIONS: usize = 1000;
-/// Its length in bytes.
+/// How many bytes a patch may have.
 const MAX_PATCH: usize = 256 << 10;
 
-/// A review as the API server writes it for the creation of a pod by a controller.
+/// A review as an API server writes it when a controller creates a pod.
 #[must_use]
 pub fn review(uid: &str, pod: &Value) -> Value {
     let pod_kind = json!({ "group": "", "version": "v1", "kind": "Pod" });
@@ -33,10 +33,10 @@ pub fn review(uid: &str, pod: &Value) -> Value {
     })
 }
 
-/// The pod as an API server would store it after this answer, and the patch.
+/// The pod as an API server would store it after this answer, and the patch, if there is one.
 ///
 /// # Errors
-/// The patch can't be read or applied; in words.
+/// The patch is too long, isn't a JSON Patch of `add`, `remove` and `replace`, or can't be applied.
 pub fn patched(pod: &Value, answer: &Value) -> Result<(Value, Option<Value>), String> {
     let mut changed = pod.clone();
     let Some(text) = answer.pointer("/response/patch").and_then(Value::as_str) else { return Ok((changed, None)) };
@@ -48,7 +48,7 @@ pub fn patched(pod: &Value, answer: &Value) -> Result<(Value, Option<Value>), St
     if patch.len() > MAX_OPERATIONS {
         return Err(format!("it has {} operations", patch.len()));
     }
-    // Ours has no others, and a copy of a copy of a copy fills any memory.
+    // Ours has no other operations, and repeated `copy` can grow a document until memory is full.
     let is_known = |operation: &PatchOperation| {
         matches!(operation, PatchOperation::Add(_) | PatchOperation::Remove(_) | PatchOperation::Replace(_))
     };
@@ -59,11 +59,10 @@ pub fn patched(pod: &Value, answer: &Value) -> Result<(Value, Option<Value>), St
     Ok((changed, serde_json::from_slice(&text).ok()))
 }
 
-/// Whether this answer to the review `uid` of this pod makes of it what the settings say: nothing is
-/// left for the injector to do.
+/// Checks that this answer to review `uid` makes the pod what the settings say: nothing is left to inject.
 ///
 /// # Errors
-/// It doesn't; in words.
+/// The answer is to another review, refuses the pod, or leaves something to inject; the text says which.
 pub fn shows(injector: &Injector, uid: &str, pod: &Value, answer: &Value) -> Result<(), String> {
     let response = answer.get("response");
     if response.and_then(|response| response.get("uid")).and_then(Value::as_str) != Some(uid) {

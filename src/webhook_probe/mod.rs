@@ -1,7 +1,7 @@
-//! Whether the webhook would inject a pod, shown before anything relies on it.
+//! Shows that the webhook would inject a pod now, before anything relies on it.
 //!
-//! What is registered is read, what endpoints serve is verified as an API server does it, and a
-//! review is posted to each. Knows no client of the cluster: objects and addresses are given.
+//! Reads what is registered, verifies what the endpoints serve as an API server does, and posts a review to
+//! each. Has no client of the cluster: callers pass objects and addresses.
 
 mod answer;
 mod post;

@@ -1,4 +1,4 @@
-//! Posting a review, as an API server does.
+//! Posts a review to an endpoint, as an API server does.
 
 use super::{Trust, review};
 use crate::pki::{Verdict, chain, connect};
@@ -15,30 +15,31 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
-/// For the connection; the webhook is in the same cluster.
+/// Bounds connection and TLS handshake; the webhook is in the same cluster.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// For the answer.
+/// Bounds the request and its answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// The longest answer that is read. One is a few hundred bytes.
+/// How many bytes of an answer are read. Ours has a few hundred.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
-/// Why there is no answer.
+/// Why an endpoint gave no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallError {
-    /// Nobody is there, or nobody who speaks TLS.
+    /// No connection, or no TLS, within `CONNECT_TIMEOUT`.
     Away(String),
-    /// Somebody is there, and doesn't answer as it should be.
+    /// A connection, but API servers would refuse its certificate, or the answer is missing or unusable.
     Wrong(String),
 }
 
-/// Posts a review of this pod to the webhook at `address` and gives back the answer.
+/// Posts a review of this pod to the endpoint at `address` and returns the body of the answer.
 ///
 /// # Errors
-/// Nobody there, a certificate that an API server wouldn't take, or no answer.
+/// [`CallError::Away`] if there is no TLS endpoint, [`CallError::Wrong`] if API servers would refuse its
+/// certificate or it doesn't answer with status 200 and JSON.
 pub async fn post(address: SocketAddr, trust: &Trust, uid: &str, pod: &Value) -> Result<Value, CallError> {
     let stream = connect(address, &trust.server, CONNECT_TIMEOUT).await;
     let stream = stream.map_err(|error| CallError::Away(error.to_string()))?;
-    // Where that can't be told, the API server shows it with the first pod.
+    // If the verdict is unknown, go on: only the API server can tell.
     if let Verdict::Refused(reason) = trust.judge(&chain(&stream), now()) {
         let why = format!("API servers refuse its certificate by caBundle of {}: {reason}", trust.name);
         return Err(CallError::Wrong(why));
@@ -66,7 +67,7 @@ async fn ask(stream: TlsStream<TcpStream>, trust: &Trust, uid: &str, pod: &Value
             }
             serde_json::from_slice(&body).map_err(|_| "its answer is not JSON".to_owned())
         };
-        // The connection works only while it is polled.
+        // The connection makes progress only while it is polled.
         let (answer, _) = tokio::join!(answering, connection);
         answer
     };

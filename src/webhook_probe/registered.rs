@@ -1,29 +1,30 @@
-//! Whether an API server would call the webhook for a pod.
+//! Whether an API server would call the webhook when a pod is created.
 
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::{Selector, SelectorExt};
 use std::collections::BTreeMap;
 
-/// The label that every namespace has, with its name.
+/// The label with a namespace's name, which the API server sets on every namespace.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
-/// Why no entry is known by which the webhook is called.
+/// Why no entry of the configuration is known to match.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotCalled {
-    /// There is none.
+    /// No entry matches the pod and its namespace; the reason.
     #[error("{0}")]
     Never(String),
-    /// It can't be told here.
+    /// An entry may match, but that depends on something not evaluated here; the reason.
     #[error("{0}")]
     Unknown(String),
 }
 
-/// The entry by which the webhook is called when a pod with these labels is created in the
-/// namespace.
+/// The entry that makes an API server call the webhook when a pod with these labels is created in
+/// `namespace`.
 ///
 /// # Errors
-/// There is none, or it can't be told; in words.
+/// [`NotCalled::Never`] if no entry matches; [`NotCalled::Unknown`] if one has `matchConditions`, or a
+/// `namespaceSelector` on other labels than the namespace's name.
 pub fn entry_for<'c>(
     configuration: &'c MutatingWebhookConfiguration,
     namespace: &str,
@@ -57,7 +58,7 @@ pub fn entry_for<'c>(
     Err(why)
 }
 
-/// A missing selector selects everything; one that can't be read nothing that is known.
+/// Whether a selector matches. A missing one matches everything; `None` if it can't be parsed.
 fn selects(selector: Option<&LabelSelector>, labels: &BTreeMap<String, String>) -> Option<bool> {
     let Some(selector) = selector else { return Some(true) };
     Selector::try_from(selector.clone()).ok().map(|selector| selector.matches(labels))

@@ -1,13 +1,13 @@
-//! Pods that stand for those of a service.
+//! Sample pods, one for each service.
 
 use crate::core::{LabelSelector, Operator, Service};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// A label that no service selects.
+/// The value of a label that no service selects.
 pub(crate) const FOREIGN: &str = "argocd-auth-webhook-doctor";
 
-/// A pod that no rule of a restricted namespace, no quota and no limit range refuses.
+/// A pod that restricted Pod Security, a quota or a limit range would admit.
 fn pod(name: &str, labels: &Value, container: &str) -> Value {
     let resources = json!({ "cpu": "10m", "memory": "16Mi" });
     json!({
@@ -32,14 +32,14 @@ fn pod(name: &str, labels: &Value, container: &str) -> Value {
     })
 }
 
-/// A pod of this service.
+/// A pod that the service's selector matches.
 #[must_use]
 pub fn of(service: &Service) -> Value {
     let container = service.containers.first().map_or("main", String::as_str);
     pod(&service.name, &labels(&service.selector), container)
 }
 
-/// Its labels.
+/// The labels of the service's sample pod.
 #[must_use]
 pub fn labels_of(service: &Service) -> BTreeMap<String, String> {
     let labels = labels(&service.selector);
@@ -47,13 +47,13 @@ pub fn labels_of(service: &Service) -> BTreeMap<String, String> {
     labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
 
-/// A pod of nobody that we know.
+/// A pod that no service's selector matches.
 #[must_use]
 pub fn foreign() -> Value {
     pod("foreign", &json!({ "app.kubernetes.io/name": FOREIGN }), "main")
 }
 
-/// Labels that a selector takes.
+/// Labels that a selector matches.
 fn labels(selector: &LabelSelector) -> Value {
     let mut labels = json!({});
     for (key, value) in &selector.match_labels {

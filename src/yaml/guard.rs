@@ -1,11 +1,11 @@
-//! What the parser takes apart otherwise than go-yaml does, told from the text.
+//! Refuses text that the parser and go-yaml would read differently.
 
 use super::{Error, Position};
 use granit_parser::ScalarStyle;
 
-/// Refuses what the two would read as different things.
+/// Refuses characters that the two read differently.
 pub(super) fn check(text: &str) -> Result<(), Error> {
-    // go-yaml follows YAML 1.1, where these break lines; for the parser they are text.
+    // In YAML 1.1, and so in go-yaml, these break lines; for the parser they are text.
     const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
     let Some(at) = text.find(BREAKS) else { return Ok(()) };
     let before = text.get(..at).unwrap_or_default();
@@ -15,7 +15,7 @@ pub(super) fn check(text: &str) -> Result<(), Error> {
     Err(Error::new(at, "a line break of Unicode (U+0085, U+2028 or U+2029); write it as an escape in double quotes"))
 }
 
-/// Refuses scalars that go-yaml doesn't read, or reads otherwise; `written` is what stands in the text.
+/// Refuses scalars that go-yaml can't read or reads differently; `written` is the scalar's source text.
 pub(super) fn scalar(written: Option<&str>, style: ScalarStyle, in_brackets: bool) -> Result<(), &'static str> {
     let Some(written) = written else { return Ok(()) };
     match style {
@@ -50,12 +50,12 @@ fn escapes(written: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// What ends a plain scalar between brackets.
+/// The characters that end a plain scalar inside brackets.
 const ENDS: [char; 5] = [',', '[', ']', '{', '}'];
 const COLON: &str = "a colon without a blank after it between brackets, which is part of the text for Kubernetes; write a blank or quotes";
 
-/// Refuses what stands behind a scalar between brackets where go-yaml takes it for more of the scalar, or for
-/// a value without a key.
+/// Refuses text behind a scalar inside brackets that go-yaml takes for more of the scalar, or for a value
+/// without a key.
 pub(super) fn behind(written: Option<&str>, style: ScalarStyle, after: &str, is_key: bool) -> Result<(), &'static str> {
     let Some(written) = written.filter(|_| style == ScalarStyle::Plain) else { return Ok(()) };
     let wrong = if written.is_empty() {
@@ -69,22 +69,22 @@ pub(super) fn behind(written: Option<&str>, style: ScalarStyle, after: &str, is_
     if wrong { Err(COLON) } else { Ok(()) }
 }
 
-/// Refuses a tag that goes on for go-yaml, or that it finds no end of. `around` is the text that holds it.
+/// Refuses a tag that is longer for go-yaml, or never ends. `around` is the text that holds the tag.
 pub(super) fn tag(around: &str) -> Result<(), &'static str> {
     let Some((_, tag)) = around.split_once('!') else { return Ok(()) };
-    // Between angle brackets it may have any of them.
+    // Between angle brackets a tag may have any of these characters.
     let tag = if tag.starts_with('<') { tag.split_once('>').map_or(tag, |(_, behind)| behind) } else { tag };
     let name = tag.split(char::is_whitespace).next().unwrap_or_default();
     if name.contains(ENDS) { Err("a tag without a blank after it; write one") } else { Ok(()) }
 }
 
-/// Refuses a tab where go-yaml looks for the spaces that indent a block. `before` is the text up to
-/// the block's content, which is indented by `indent` columns.
+/// Refuses a tab where go-yaml expects the spaces that indent a block scalar. `before` is the text up to the
+/// block's content, `indent` the content's indentation in columns.
 pub(super) fn block(before: &str, content: &str, indent: usize) -> Result<(), &'static str> {
     const WRONG: &str = "a tab among the spaces that indent a block of text";
     let header = before.trim_end().rsplit('\n').next().unwrap_or_default();
     let header = header.split(" #").next().unwrap_or_default().trim_end();
-    // Where the header doesn't say the indentation, the first line that isn't empty does.
+    // If the header doesn't give the indentation, the first non-empty line does.
     let said = header.trim_end_matches(['+', '-']).ends_with(|c: char| c.is_ascii_digit())
         && header.trim_end_matches(|c: char| c.is_ascii_digit() || c == '+' || c == '-').ends_with(['|', '>']);
     let spaces = |line: &str| line.len() - line.trim_start_matches(' ').len();
@@ -92,7 +92,7 @@ pub(super) fn block(before: &str, content: &str, indent: usize) -> Result<(), &'
     if !said && content.starts_with('\t') || content.lines().skip(1).any(wrong) { Err(WRONG) } else { Ok(()) }
 }
 
-/// Refuses names of anchors and aliases that end earlier for go-yaml.
+/// Refuses names of anchors and aliases that are shorter for go-yaml.
 pub(super) fn name(written: Option<&str>) -> Result<(), &'static str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     match written.and_then(|written| written.strip_prefix(['&', '*'])) {

@@ -1,11 +1,11 @@
-//! YAML as Kubernetes reads it. kubectl, Helm and API servers read it with `sigs.k8s.io/yaml`, which
-//! is go-yaml version 2 and then JSON; `tests/inject` compares with it.
+//! Reads YAML as Kubernetes does. kubectl, Helm and API servers use `sigs.k8s.io/yaml`, which is go-yaml
+//! version 2 and then JSON; `tests/inject` compares with it.
 //!
-//! No library in Rust reads by those rules: what there is resolves scalars as YAML 1.2 does, or as
-//! 1.1 would, and refuses or merges what Kubernetes doesn't. So the text is taken apart by one
-//! (`granit-parser`, the one beneath `serde-saphyr`), and what its nodes mean is decided here:
-//! [`nodes`] → [`scalar`] → [`value`]. What the parser is known to take apart in another way than
-//! go-yaml is an error ([`guard`]), so that a document is either read the same or not at all.
+//! No Rust library follows those rules: the existing ones resolve scalars as in YAML 1.2, or in 1.1, and
+//! refuse or merge what Kubernetes doesn't. So `granit-parser` (the parser of `serde-saphyr`) splits the text
+//! into nodes, and their meaning is decided here: [`nodes`] → [`scalar`] → [`value`]. Text that the parser is
+//! known to split differently from go-yaml is an error ([`guard`]), so that a document is read the same or
+//! not at all.
 
 mod guard;
 mod nodes;
@@ -19,12 +19,12 @@ use value::Decoder;
 
 pub(crate) use scalar::is_text;
 
-/// A place in a text; both count from 1.
+/// A position in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// The line.
+    /// The line, from 1.
     pub line: usize,
-    /// The column in that line, in characters.
+    /// The column, in characters from 1.
     pub column: usize,
 }
 
@@ -34,11 +34,11 @@ impl fmt::Display for Position {
     }
 }
 
-/// Why a text can't be read, in words that never hold the text.
+/// Why a text can't be read. Never quotes the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{at}: {reason}")]
 pub(crate) struct Error {
-    /// Where.
+    /// Where the problem is.
     pub at: Position,
     /// What is wrong.
     pub reason: String,
@@ -78,19 +78,19 @@ impl Error {
     }
 }
 
-/// One document, read.
+/// One document.
 #[derive(Debug)]
 pub(crate) struct Document {
-    /// What it says; null where it says nothing.
+    /// The document's value; null if it is empty.
     pub value: Value,
-    /// Where a key stands that was given before in its mapping. The last one counts.
+    /// The position of the first duplicate key in a mapping, of which the last counts.
     pub repeated: Option<Position>,
 }
 
-/// Reads one document.
+/// Reads a text with at most one document.
 ///
 /// # Errors
-/// It isn't YAML, says what JSON can't, or something that not every reader takes for the same.
+/// The text isn't YAML, can't be expressed in JSON, or isn't read the same by every reader.
 pub(crate) fn read(text: &str) -> Result<Document, Error> {
     guard::check(text)?;
     let nodes = Nodes::read(text)?;
@@ -99,8 +99,8 @@ pub(crate) fn read(text: &str) -> Result<Document, Error> {
     Ok(Document { value, repeated: decoder.repeated })
 }
 
-/// What is said of a text that is more than one document.
+/// The error for a text with more than one document.
 pub(crate) const ANOTHER_DOCUMENT: &str = "something stands behind the document's end";
 
-/// What is said of a mapping that has a key twice; which one isn't shown.
+/// The error for a duplicate key, whose name isn't shown.
 pub(crate) const DUPLICATE: &str = "a key stands twice in one mapping";

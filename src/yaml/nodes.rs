@@ -1,35 +1,34 @@
-//! The nodes of one document, as they stand in the text: aliases are references still, and scalars
-//! are what was written.
+//! The nodes of a document as they are written: aliases aren't resolved, and scalars are text.
 
 use super::{Error, Position, guard};
 use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle, Tag};
 use std::collections::HashMap;
 
-/// The deepest nesting that is read. Each level costs stack. The deepest objects known, definitions
-/// of custom resources, stay below half of it.
+/// The deepest nesting that is read, since each level costs stack. The deepest known objects, definitions of
+/// custom resources, need less than half of it.
 pub(super) const MAX_DEPTH: usize = 100;
 
-/// A node's place among the nodes.
+/// The index of a node.
 pub(super) type Id = usize;
 
-/// What stands at a place.
+/// One node of a document.
 #[derive(Debug)]
 pub(super) enum Node {
     Scalar {
         text: String,
-        /// Whole, without its handle; empty where there is none.
+        /// Without shorthand; empty if the node has no tag.
         tag: String,
-        /// Neither quoted nor a block.
+        /// Whether it is neither quoted nor a block scalar.
         plain: bool,
     },
     Sequence(Vec<Id>),
-    /// Keys and values in turn.
+    /// Keys and values alternate.
     Mapping(Vec<Id>),
-    /// What it stands for may hold it.
+    /// Refers to another node, which may contain this one.
     Alias(Id),
 }
 
-/// A document's nodes.
+/// All nodes of a document.
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
     all: Vec<(Node, Position)>,
@@ -37,7 +36,7 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
-    /// Reads a text, which is one document at most.
+    /// Reads a text with at most one document.
     pub fn read(text: &str) -> Result<Self, Error> {
         let options = granit_parser::options! {
             emit_comments: false,
@@ -78,13 +77,13 @@ impl Nodes {
 
 struct Builder<'t> {
     nodes: Nodes,
-    /// The collections that are not closed.
+    /// The collections that aren't closed yet, with their style.
     open: Vec<(Id, StructureStyle)>,
-    /// How many of them are in brackets.
+    /// How many of the open collections are in brackets.
     flows: usize,
     anchors: HashMap<usize, Id>,
     text: &'t str,
-    /// Where the event before ended, in bytes.
+    /// Where the previous event ended, in bytes.
     end: usize,
 }
 
@@ -106,7 +105,7 @@ impl Builder<'_> {
                     let content = self.slice(&span).unwrap_or_default();
                     guard::block(before, content, span.start.col()).map_err(|reason| Error::new(at, reason))?;
                 }
-                // A node that isn't written comes as `~`.
+                // The parser reports a node that isn't written as `~`.
                 let written = !plain || self.slice(&span) != Some("") || text != "~";
                 let text = if written { text.into_owned() } else { String::new() };
                 self.add(Node::Scalar { text, tag: whole(tag.as_deref()), plain }, anchor, at);
@@ -136,15 +135,15 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Whether a mapping has its next key here.
+    /// Whether the next node is a mapping's key.
     fn is_at_key(&self) -> bool {
         let parent = self.open.last().and_then(|(parent, _)| self.nodes.get(*parent));
         matches!(parent, Some(Node::Mapping(children)) if children.len().is_multiple_of(2))
     }
 
-    /// Looks at the tag of what begins here, if it has one.
+    /// Checks the tag of the node that begins here, if it has one.
     fn tag(&self, is_there: bool, span: &Span) -> Result<(), Error> {
-        // It stands before the node, or where it begins.
+        // A tag stands before the node, or at its beginning.
         let around = self.text.get(self.end..).unwrap_or_default();
         if is_there { guard::tag(around).map_err(|reason| Error::new(position(span), reason)) } else { Ok(()) }
     }

@@ -1,6 +1,6 @@
-//! What a scalar is, by the rules of go-yaml version 2: YAML 1.1, as far as Go's number parsers go
-//! along. They decide more than the specification does: `7e12345` is text because it overflows a
-//! float, `0o17` is 15 because Go writes octal so, and `1:30` is text.
+//! Resolves scalars by the rules of go-yaml version 2: YAML 1.1 as far as Go's number parsers follow it.
+//! Those matter more than the specification: `7e12345` is text because it overflows a float, `0o17` is 15
+//! because Go writes octal like that, and `1:30` is text.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -11,23 +11,22 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 pub(super) enum Scalar {
     Null,
     Bool(bool),
-    /// Whole numbers that fit.
+    /// A whole number that fits into an `i64`.
     Int(i64),
-    /// Whole numbers that fit without a sign only.
+    /// A whole number that fits into a `u64` only.
     Uint(u64),
-    /// May be infinite, or not a number.
+    /// Any other number, infinities and NaN included.
     Float(f64),
     Text(String),
 }
 
-/// Where the tags of YAML itself begin.
+/// The prefix of YAML's own tags.
 const YAML: &str = "tag:yaml.org,2002:";
 
-/// Reads a scalar. `tag` is empty where there is none; `plain` says that it stands without quotes and
-/// is no block.
+/// Resolves a scalar. `tag` is empty if there is none; `plain` means neither quoted nor a block scalar.
 ///
 /// # Errors
-/// The text is not of its tag's type: what was expected, without the text.
+/// The text doesn't fit its tag; what was expected, without the text.
 pub(super) fn resolve(tag: &str, text: &str, plain: bool) -> Result<Scalar, &'static str> {
     let own = if tag.is_empty() { Some("") } else { tag.strip_prefix(YAML) };
     match own {
@@ -51,13 +50,13 @@ pub(super) fn resolve(tag: &str, text: &str, plain: bool) -> Result<Scalar, &'st
             Scalar::Int(value) => Ok(Scalar::Float(value as f64)),
             _ => Err("a value that is not of its tag's type (float)"),
         },
-        // Go has a type for it, Kubernetes and JSON have none; a date without the tag is text.
+        // Go has a type for it; Kubernetes and JSON don't. Without the tag, a date is text.
         Some("timestamp") => Err("!!timestamp, which no field of Kubernetes takes"),
         _ => Ok(Scalar::Text(text.to_owned())),
     }
 }
 
-/// Whether a text without quotes and without a tag is that text.
+/// Whether a plain scalar without a tag is a string, and this text.
 pub(crate) fn is_text(text: &str) -> bool {
     matches!(untyped(text), Scalar::Text(_))
 }
@@ -89,12 +88,12 @@ fn number(plain: &str) -> Option<Scalar> {
     if let Some(whole) = unsigned(plain) {
         return Some(Scalar::Uint(whole));
     }
-    // go-yaml has the digits behind `0b` read again, with a sign if there is one.
+    // go-yaml parses the digits behind `0b` once more, with a sign if there is one.
     let behind = || plain.strip_prefix("0b").filter(|digits| digits.starts_with(['+', '-']));
     float(plain).or_else(|| i64::from_str_radix(behind()?, 2).ok().map(Scalar::Int))
 }
 
-/// As Go's `ParseInt` with base 0.
+/// Parses as Go's `ParseInt` with base 0.
 fn signed(text: &str) -> Option<i64> {
     let (negative, digits) = match text.as_bytes().first()? {
         b'-' => (true, text.get(1..)?),
@@ -105,7 +104,7 @@ fn signed(text: &str) -> Option<i64> {
     if negative { 0_i64.checked_sub_unsigned(size) } else { i64::try_from(size).ok() }
 }
 
-/// As Go's `ParseUint` with base 0.
+/// Parses as Go's `ParseUint` with base 0.
 fn unsigned(text: &str) -> Option<u64> {
     let lower = text.get(..2).map(str::to_ascii_lowercase);
     let (radix, digits) = match lower.as_deref() {
@@ -115,11 +114,11 @@ fn unsigned(text: &str) -> Option<u64> {
         _ if text.len() > 1 && text.starts_with('0') => (8, text.get(1..)?),
         _ => (10, text),
     };
-    // Rust takes a sign here, Go doesn't.
+    // Rust accepts a sign here, Go doesn't.
     if digits.starts_with('+') { None } else { u64::from_str_radix(digits, radix).ok() }
 }
 
-/// A decimal number as YAML writes it; `None` where it is too large for a float.
+/// Parses a decimal number as written in YAML; `None` if it overflows a float.
 fn float(text: &str) -> Option<Scalar> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
@@ -135,7 +134,7 @@ fn float(text: &str) -> Option<Scalar> {
     text.parse().ok().filter(|value: &f64| value.is_finite()).map(Scalar::Float)
 }
 
-/// Where a number begins with its point, Go allows `_` between digits only.
+/// Whether each `_` is between digits, which Go requires of a number that begins with its point.
 fn underscores_between_digits(text: &str) -> bool {
     let bytes = text.as_bytes();
     let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
@@ -150,7 +149,7 @@ fn binary(text: &str) -> Result<Scalar, &'static str> {
             .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
     );
     let bytes = LIKE_GO.decode(text.replace(['\r', '\n'], "")).map_err(|_| "!!binary that is not base64")?;
-    // Go puts one replacement character for each byte that is not text.
+    // Go replaces each byte that isn't UTF-8 by one replacement character.
     let mut decoded = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         decoded.push_str(chunk.valid());
@@ -159,7 +158,7 @@ fn binary(text: &str) -> Result<Scalar, &'static str> {
     Ok(Scalar::Text(decoded))
 }
 
-/// A number as the key of a JSON object, as Go writes it there (`%g` with the digits of 32 bits).
+/// A number as Go writes it for a key of a JSON object: `%g` with the precision of 32 bits.
 #[allow(clippy::cast_possible_truncation)] // That is how it is read back.
 pub(super) fn key_of(value: f64) -> String {
     let value = value as f32;
@@ -184,7 +183,7 @@ pub(super) fn key_of(value: f64) -> String {
 mod tests {
     use super::*;
 
-    /// What sigs.k8s.io/yaml says of each; `tests/inject` asks it about many more.
+    /// The results of sigs.k8s.io/yaml, which `tests/inject` asks about many more.
     #[test]
     fn a_scalar_is_what_go_makes_of_it() {
         use Scalar::{Bool, Float, Int, Null, Uint};

@@ -1,5 +1,5 @@
-//! From nodes to the object that Kubernetes sees: aliases and merges are carried out, keys are text,
-//! numbers are JSON's.
+//! Turns nodes into the value that Kubernetes sees: aliases and merges are resolved, keys become strings and
+//! numbers JSON's.
 
 use super::nodes::{Id, MAX_DEPTH, Node, Nodes, TOO_DEEP};
 use super::scalar::{Scalar, key_of, resolve};
@@ -8,20 +8,20 @@ use serde_json::{Map, Number, Value};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-/// Makes the object.
+/// Builds the value of a document.
 pub(super) struct Decoder<'n> {
     nodes: &'n Nodes,
-    /// The aliases on the way to the current node.
+    /// The aliases that led to the current node.
     within: Vec<Id>,
     depth: usize,
-    /// Nodes looked at, and how many of them by way of an alias.
+    /// How many nodes were visited, of which `by_alias` through an alias.
     looked: u64,
     by_alias: u64,
-    /// Where the first key stands that is given twice in one mapping; the last one counts.
+    /// The position of the first duplicate key in a mapping, of which the last counts.
     pub repeated: Option<Position>,
 }
 
-/// A key before it becomes text: `1` and `"1"` are two of them.
+/// A key before it becomes a string: `1` and `"1"` differ.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
     Null,
@@ -32,7 +32,7 @@ enum Key {
     Text(String),
 }
 
-/// A mapping in the making. The order is that of the keys' first places.
+/// A mapping under construction, in the order in which its keys first appear.
 #[derive(Default)]
 struct Fields {
     places: HashMap<Key, usize>,
@@ -44,7 +44,7 @@ impl<'n> Decoder<'n> {
         Self { nodes, within: Vec::new(), depth: 0, looked: 0, by_alias: 0, repeated: None }
     }
 
-    /// The whole document; null where there is none.
+    /// The value of the whole document; null if it is empty.
     pub fn document(&mut self) -> Result<Value, Error> {
         self.nodes.root().map_or(Ok(Value::Null), |root| self.value(root))
     }
@@ -78,7 +78,7 @@ impl<'n> Decoder<'n> {
         }
     }
 
-    /// The fields of a mapping, into what is there of it.
+    /// Reads the fields of a mapping into `fields`.
     fn mapping(&mut self, id: Id, fields: &mut Fields, merged: bool) -> Result<(), Error> {
         let Some(Node::Mapping(children)) = self.nodes.get(id) else { return Ok(()) };
         self.enter(id)?;
@@ -100,13 +100,13 @@ impl<'n> Decoder<'n> {
         Ok(())
     }
 
-    /// Merges what a `<<` names. go-yaml does it where it stands: what was there before gives way,
-    /// what comes after it stays.
+    /// Applies a merge key `<<` where it stands, as go-yaml does: it overrides the fields before it and is
+    /// overridden by those after it.
     fn merge(&mut self, id: Id, fields: &mut Fields) -> Result<(), Error> {
         let wrong = || Error::new(self.nodes.at(id), "<< merges something that is not a mapping");
         match self.nodes.get(id) {
             Some(Node::Sequence(items)) => {
-                // Earlier ones take precedence.
+                // Earlier mappings take precedence.
                 for item in items.iter().rev() {
                     if self.target(*item).is_none() {
                         return Err(wrong());
@@ -131,7 +131,7 @@ impl<'n> Decoder<'n> {
         }
     }
 
-    /// The mapping that a node is, or is an alias of.
+    /// The mapping that a node is or refers to.
     fn target(&self, id: Id) -> Option<Id> {
         let target = match self.nodes.get(id)? {
             Node::Alias(target) => *target,
@@ -185,7 +185,7 @@ impl<'n> Decoder<'n> {
         if self.depth > MAX_DEPTH { Err(Error::new(self.nodes.at(id), TOO_DEEP)) } else { Ok(()) }
     }
 
-    /// Counts, and ends where aliases expand to more than go-yaml allows.
+    /// Counts a visited node, and fails if aliases expand to more than go-yaml allows.
     fn look(&mut self, id: Id) -> Result<(), Error> {
         self.looked += 1;
         if !self.within.is_empty() {
@@ -202,7 +202,7 @@ impl<'n> Decoder<'n> {
 const BAD_KEY: &str = "a key that is not a string, a boolean, or a number of at most 63 bits";
 
 impl Fields {
-    /// Sets a field; the last one counts. Says whether it was there.
+    /// Sets a field; the last value counts. Returns whether the key was there already.
     fn set(&mut self, key: Key, value: Value, at: Position) -> bool {
         match self.places.entry(key) {
             Entry::Occupied(place) => {
@@ -229,7 +229,7 @@ impl Fields {
                 Key::Int(key) => key.to_string(),
                 Key::Float(bits) => key_of(f64::from_bits(bits)),
                 Key::Text(key) => key,
-                // JSON has no such key, and sigs.k8s.io/yaml no text for it.
+                // JSON has no such keys, and sigs.k8s.io/yaml doesn't convert them.
                 Key::Null | Key::Uint(_) => return Err(Error::new(at, BAD_KEY)),
             };
             if map.insert(name, value).is_some() {
@@ -243,7 +243,7 @@ impl Fields {
     }
 }
 
-/// A number as Go's JSON has it: a whole one without a point.
+/// A JSON number as Go writes it: without a point if it is whole.
 fn number(value: f64) -> Option<Value> {
     const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
     #[allow(clippy::cast_possible_truncation)] // Whole, and within 53 bits.
@@ -258,7 +258,7 @@ fn share(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
 }
 
-/// go-yaml's: 99 percent up to 400,000 nodes, 10 percent from 4,000,000 on, a line between them.
+/// go-yaml's limit: 99 percent up to 400,000 nodes, 10 percent from 4,000,000 on, linear in between.
 fn allowed_share(looked: u64) -> f64 {
     const LOW: u64 = 400_000;
     const HIGH: u64 = 4_000_000;

@@ -1,4 +1,4 @@
-//! The table of what is told apart.
+//! Tables of answers and the verdicts they lead to.
 
 use super::*;
 use crate::argocd::Foreign;

@@ -1,4 +1,4 @@
-//! Two candidates at a scripted API server, on a clock that stands still between steps.
+//! Two candidates at a scripted API server, with a clock that stands still between steps.
 
 use super::*;
 use crate::cluster::scripted::{Answer, ApiServer};
@@ -24,7 +24,7 @@ fn holder(server: &ApiServer) -> Value {
     server.get(PATH)["spec"]["holderIdentity"].clone()
 }
 
-/// Seconds until a candidate that looks every second has the Lease.
+/// The seconds until a candidate that looks every second has the Lease.
 async fn takes(elector: &mut LeaderElector, leadership: &Leadership) -> u64 {
     for second in 0..200 {
         elector.round().await.unwrap();
@@ -55,7 +55,7 @@ async fn no_write_begins_later_than_ten_seconds_after_the_last_renewal() {
     let server = ApiServer::default();
     let (mut elector, leadership) = candidate(&server, "a");
     elector.round().await.unwrap();
-    // The process stands still: nobody renews, and nobody tells it that a renewal failed.
+    // The process is suspended: nobody renews, and nobody tells it that a renewal failed.
     advance(Duration::from_millis(9_999)).await;
     assert!(leadership.may_write());
     advance(Duration::from_millis(1)).await;
@@ -68,7 +68,7 @@ async fn the_time_for_writes_counts_from_before_the_renewal_was_sent() {
     let (mut elector, leadership) = candidate(&server, "a");
     elector.round().await.unwrap();
     let until = *leadership.0.borrow();
-    // The answer comes late: others may have seen the renewal when it arrived.
+    // The answer is late: others may have seen the renewal as soon as it arrived.
     server.script(|call, _| {
         assert!(call.is("PATCH", "/the-lease"));
         None
@@ -98,7 +98,7 @@ async fn two_candidates_never_may_write_at_once_though_one_stands_still() {
             let gap = second - last.unwrap();
             assert!(gap > CALL_TIMEOUT.as_secs(), "what was begun has ended: {gap} s");
             assert_eq!(holder(&server), "other");
-            // And the one that comes back finds out, and changes nothing.
+            // The one that resumes finds out, and changes nothing.
             one.round().await.unwrap();
             assert!(!leads_one.may_write());
             assert_eq!(holder(&server), "other");
@@ -259,7 +259,7 @@ async fn a_lease_that_is_given_back_is_free_at_once_and_only_ours_is() {
     server.script(|_, _| None);
     let (mut next, leads) = candidate(&server, "b");
     assert_eq!(takes(&mut next, &leads).await, 0);
-    // Who doesn't hold it gives nothing back.
+    // A candidate that doesn't hold the Lease has nothing to give up.
     elector.release().await;
     assert_eq!(holder(&server), "b");
 }

@@ -1,58 +1,58 @@
-//! What `argocd-cm` says of an account, and the change that makes it fit. As Argo CD 3.1 to 3.5 read and
-//! write it.
+//! What `argocd-cm` says about an account, and the change that makes the account fit, in the format of Argo
+//! CD 3.1 to 3.5.
 
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Argo CD's built-in account. It may log in without being named.
+/// Argo CD's built-in account, which may log in without being configured.
 const ADMIN: &str = "admin";
-/// The older way to disable it. The way of every other account counts before it.
+/// The older key to disable `admin`; `accounts.admin.enabled` takes precedence.
 pub(super) const ADMIN_ENABLED: &str = "admin.enabled";
 const LOGIN: &str = "login";
 const API_KEY: &str = "apiKey";
 
-/// What the data of `argocd-cm` say of an account.
+/// What `argocd-cm` says about an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Whether there is such an account.
+    /// Whether the account exists.
     pub exists: bool,
-    /// Whether it may be used.
+    /// Whether the account is enabled.
     pub enabled: bool,
-    /// `login`, `apiKey`.
+    /// Those of `login` and `apiKey` that the account has.
     pub capabilities: BTreeSet<String>,
-    /// Keys `accounts.….enabled` that are no booleans, of any account: while there is one, Argo CD takes
-    /// nobody's login and no key.
+    /// Keys `accounts.….enabled` of any account whose value isn't a boolean. With one of them, Argo CD
+    /// refuses every login and every key.
     pub broken: Vec<String>,
 }
 
-/// Why an account can't be changed.
+/// Why an account can't be enabled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unchangeable {
-    /// Its name can't stand in `argocd-cm`.
+    /// The name can't be part of a key in `argocd-cm`.
     #[error("{0:?} can't be the name of an account in argocd-cm: letters, digits, '-' and '_', at most 32")]
     Name(String),
-    /// There is none.
+    /// There is no such account.
     #[error("there is no account {0} in argocd-cm; to make one, add accounts.{0}: login,apiKey, and set its password")]
     Missing(String),
 }
 
-/// What is to be changed in the data of `argocd-cm`.
+/// A change to the data of `argocd-cm`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// Keys that get a value.
+    /// Keys to be set, with their values.
     pub set: BTreeMap<String, String>,
-    /// Keys that go.
+    /// Keys to be removed.
     pub remove: BTreeSet<String>,
 }
 
 impl Change {
-    /// Whether there is nothing to change.
+    /// Whether nothing has to be changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.set.is_empty() && self.remove.is_empty()
     }
 
-    /// As a merge patch.
+    /// The change as a merge patch.
     #[must_use]
     pub fn patch(&self) -> Value {
         let set = self.set.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
@@ -63,14 +63,14 @@ impl Change {
 
 type Data = BTreeMap<String, String>;
 
-/// Reads what the data say of an account.
+/// Reads what the data say about an account.
 #[must_use]
 pub fn read(data: &Data, name: &str) -> Found {
     let is_admin = name == ADMIN;
     let own = data.get(&key(name));
     let listed = own.into_iter().flat_map(|value| words(value)).map(str::to_owned);
     let inherent = is_admin.then(|| LOGIN.to_owned());
-    // What is no boolean is ignored here, and breaks everything below.
+    // A value that isn't a boolean is ignored here, but an error in the keys below.
     let by_admin = data.get(ADMIN_ENABLED).filter(|_| is_admin).and_then(|value| boolean(value));
     let by_account = data.get(&enabled_key(name)).and_then(|value| boolean(value));
     Found {
@@ -85,12 +85,12 @@ pub fn read(data: &Data, name: &str) -> Found {
     }
 }
 
-/// What makes the account exist with `login` and `apiKey`, and enabled. Written as Argo CD writes it
-/// itself when it stores an account, so that its next write changes nothing: capabilities with a
-/// comma and no space, in the order that they had; a flag that says what holds anyway goes.
+/// The change after which the account exists with `login` and `apiKey`, and is enabled. Written as Argo CD
+/// itself stores an account, so that its next write changes nothing: capabilities in their former order,
+/// separated by commas without spaces; a flag with its default value is removed.
 ///
 /// # Errors
-/// There is no such account, or there can't be.
+/// [`Unchangeable`]: there is no such account, or its name is impossible.
 pub fn enable(data: &Data, name: &str) -> Result<Change, Unchangeable> {
     if name.is_empty() || name.len() > 32 || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {
         return Err(Unchangeable::Name(name.to_owned()));
@@ -134,12 +134,12 @@ fn is_enabled_key(key: &str) -> bool {
     matches!(key.split('.').collect::<Vec<_>>().as_slice(), ["accounts", _, "enabled"])
 }
 
-/// Capabilities that Argo CD knows. It drops others when it writes.
+/// The capabilities that Argo CD knows; it drops others when it writes.
 fn words(value: &str) -> impl Iterator<Item = &str> {
     value.split(',').map(str::trim).filter(|word| matches!(*word, LOGIN | API_KEY))
 }
 
-/// What Go takes for a boolean.
+/// What Go's `strconv.ParseBool` accepts.
 fn boolean(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
@@ -157,7 +157,7 @@ mod tests {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 
-    /// What is enabled once the change is made, and what is changed.
+    /// What is enabled after the change, and what the change is.
     fn enabled(pairs: &[(&str, &str)], name: &str) -> String {
         let data = data(pairs);
         match enable(&data, name) {

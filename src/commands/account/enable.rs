@@ -1,4 +1,4 @@
-//! `account enable`: changes `argocd-cm`, or says what whoever looks after it has to change.
+//! `account enable`: changes `argocd-cm`, or says what its owner has to change.
 
 use super::CONFIG_MAP;
 use super::config::{self, Change, Found};
@@ -10,7 +10,7 @@ use kube::Api;
 use serde_json::{Map, Value, json};
 use std::fmt;
 
-/// What was done, or is to be done.
+/// The change that was or would be made, and by whom.
 #[derive(Clone, Debug)]
 pub struct Enabled {
     account: String,
@@ -23,10 +23,10 @@ pub struct Enabled {
     labelled: bool,
 }
 
-/// Makes the account fit: enabled, with `login` and `apiKey`.
+/// Enables the account, with `login` and `apiKey`, unless somebody else's tool would undo it.
 ///
 /// # Errors
-/// `argocd-cm` can't be read or written, or there is no such account.
+/// `argocd-cm` can't be read or written, or the account can't be enabled.
 pub async fn enable(access: &CommandContext, dry_run: bool) -> Result<Enabled, ContextError> {
     let account = access.account().await?;
     let (client, namespace) = (access.client()?, access.argocd_namespace());
@@ -52,7 +52,7 @@ pub(super) fn reading(namespace: &str) -> String {
     format!("reading ConfigMap {namespace}/{CONFIG_MAP}")
 }
 
-/// Without it, it is most likely another namespace.
+/// If `argocd-cm` is missing, the namespace is most likely another.
 pub(super) fn where_is(error: crate::cluster::ClusterError, namespace: &str) -> ContextError {
     if error.cause == crate::cluster::Cause::NotFound {
         ContextError::Said(format!(
@@ -63,14 +63,14 @@ pub(super) fn where_is(error: crate::cluster::ClusterError, namespace: &str) -> 
     }
 }
 
-/// Argo CD doesn't see one without this label.
+/// Whether the ConfigMap has the label without which Argo CD ignores it.
 pub(super) fn is_labelled(map: &ConfigMap) -> bool {
     let labels = map.metadata.labels.as_ref();
     labels.and_then(|labels| labels.get("app.kubernetes.io/part-of")).is_some_and(|value| value == "argocd")
 }
 
 impl Enabled {
-    /// Whether the account is fit now, or would be if this were no dry run.
+    /// Whether the account is fit now, or would be without the dry run.
     #[must_use]
     pub fn is_good(&self) -> bool {
         let own = format!("accounts.{}.enabled", self.account);
@@ -82,7 +82,7 @@ impl Enabled {
         !self.owner.as_ref().is_some_and(Owner::undoes)
     }
 
-    /// For machines.
+    /// The result as JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         json!({
@@ -104,14 +104,15 @@ impl Enabled {
         )
     }
 
-    /// What to set in the values of the chart that renders it: a key can't be taken away there, so it
-    /// gets the value that it has by default.
+    /// What to set in the values of the chart that renders `argocd-cm`. Values can't remove a key, so it gets
+    /// its default.
     fn values(&self) -> Vec<(&str, &str)> {
         let set = self.change.set.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         set.chain(self.change.remove.iter().map(|key| (key.as_str(), "true"))).collect()
     }
 
-    /// What to set in the object by which an operator writes it. A change in place it undoes at once.
+    /// What to set in the object from which an operator writes `argocd-cm`, since it would undo a direct
+    /// change.
     fn advise_operator(&self, f: &mut fmt::Formatter<'_>, owner: &Owner, name: &str) -> fmt::Result {
         let (mut spec, mut extra) = (Map::new(), Map::new());
         for (key, value) in self.values() {
@@ -143,7 +144,8 @@ impl Enabled {
     fn advise(&self, f: &mut fmt::Formatter<'_>, owner: &Owner) -> fmt::Result {
         match owner {
             Owner::Operator { name } => return self.advise_operator(f, owner, name),
-            // Argo CD's own has one such object in the namespace; another operator's fields aren't known.
+            // For argocd-operator there is one such object in the namespace; the fields of other operators
+            // aren't known.
             Owner::Controller(_) => {
                 self.advise_operator(f, owner, "NAME")?;
                 return writeln!(

@@ -1,4 +1,4 @@
-//! `account`: is Argo CD's account fit for the Runtime, and making it so.
+//! `account`: checks whether Argo CD's account fits the Runtime, and makes it fit.
 
 mod config;
 mod enable;
@@ -8,5 +8,5 @@ pub use config::{Change, Found, Unchangeable};
 pub use enable::{Enabled, enable};
 pub use verify::verify;
 
-/// Argo CD's own ConfigMap.
+/// The ConfigMap of Argo CD that configures accounts.
 const CONFIG_MAP: &str = "argocd-cm";

@@ -1,4 +1,4 @@
-//! `account verify`: what `argocd-cm` says of the account, and what Argo CD does.
+//! `account verify`: what `argocd-cm` says about the account, and what Argo CD does.
 
 use super::config;
 use super::enable::{is_labelled, reading, where_is};
@@ -19,7 +19,7 @@ const CONFIG: &str = "argocd-cm";
 const ARGO_CD: &str = "Argo CD";
 const RBAC: &str = "RBAC";
 
-/// What the Runtime's services do as the account: resource, actions, and which ones.
+/// What the Runtime's services do as the account: resource, actions and object.
 const NEEDED: [(&str, &[&str], &str); 5] = [
     ("applications", &["get", "create", "update", "delete", "sync"], "*/*"),
     ("applicationsets", &["get"], "*/*"),
@@ -28,11 +28,11 @@ const NEEDED: [(&str, &[&str], &str); 5] = [
     ("repositories", &["get"], "*"),
 ];
 
-/// Looks at the account, in the cluster and in Argo CD. `password` says where the password is taken
-/// from in password mode, or if it was named; in token mode the key is used.
+/// Checks the account in the cluster and in Argo CD. `password` says where the password comes from; in token
+/// mode it is needed only to check by password instead of by key.
 ///
 /// # Errors
-/// The account's name can't be found out.
+/// The account's name can't be determined.
 pub async fn verify(access: &CommandContext, password: Option<&PasswordFrom>) -> Result<Report, ContextError> {
     let mut report = Report::default();
     let account = access.account().await?;
@@ -120,7 +120,7 @@ fn judge_config(map: &ConfigMap, account: &str) -> Verdict {
     }
 }
 
-/// A session of the account, or its key. What is wrong is in the report then.
+/// A session of the account, or its key; `None` if there is none, and the report says why.
 async fn credential(
     access: &CommandContext,
     route: &Route,
@@ -184,13 +184,13 @@ async fn by_key(access: &CommandContext, route: &Route, account: &str, report: &
     good.then_some(key)
 }
 
-/// Nothing that Argo CD says of the account is known then, so that it can't be called good.
+/// Without a credential nothing is known about the account, so it can't be called good.
 fn nothing_to_ask_with(error: &ContextError) -> Verdict {
     let advice = "mend that, or give the password with --ask-password, --password-stdin or --password-secret";
     Verdict::Problem(error.to_string(), advice.to_owned())
 }
 
-/// A refused login means one of several things, and only Argo CD's log says which.
+/// A refused login can have several causes, which only Argo CD's log tells apart.
 fn refused_login(route: &Route, error: ArgoCdError) -> Verdict {
     let error = route.explain(error);
     let advice = login_advice(&error).unwrap_or("try again once that is mended");
@@ -249,7 +249,7 @@ fn problem(route: &Route, error: ArgoCdError) -> Verdict {
     Verdict::Problem(said(&error), advice.to_owned())
 }
 
-/// Without its advice, which stands beside it.
+/// The error without its advice, which the report shows beside it.
 fn said(error: &ArgoCdError) -> String {
     format!("{}: {}", error.what, error.cause)
 }

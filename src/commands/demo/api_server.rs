@@ -1,4 +1,4 @@
-//! The API server's part: one keep-alive connection over TLS, HTTP/1.1, a review for each creation.
+//! Plays the API server: one keep-alive connection, TLS, HTTP/1.1, and a review for each creation of a pod.
 
 use crate::webhook_probe::{patched, review};
 use bytes::Bytes;
@@ -16,37 +16,37 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// Why a review came back without an answer.
+/// Why a review got no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// No connection.
+    /// The connection failed.
     #[error("connecting to the demo's own server at {address}: {reason}")]
     Connect {
-        /// Where.
+        /// The webhook's address.
         address: SocketAddr,
-        /// What came back.
+        /// Why it failed.
         reason: String,
     },
-    /// No answer, or none that an API server would take.
+    /// There was no answer, or none that an API server would accept; why.
     #[error("calling the demo's own server: {0}")]
     Answer(String),
 }
 
-/// What the API server learns of one creation.
+/// A review with its answer, and the pod that results.
 pub(super) struct Reviewed {
     /// The review as it was sent.
     pub review: Value,
-    /// The whole answer.
+    /// The answer's body.
     pub answer: Value,
-    /// The patch in it, decoded.
+    /// The patch in the answer, decoded; `None` if there is none.
     pub patch: Option<Value>,
-    /// The pod with the patch applied.
+    /// The pod after the patch.
     pub pod: Value,
-    /// From the first byte of the request to the last one of the answer.
+    /// The time from the first byte of the request to the last byte of the answer.
     pub took: Duration,
 }
 
-/// A stand-in for the API server.
+/// Plays the API server.
 pub(super) struct ApiServer {
     sender: SendRequest<Full<Bytes>>,
     reviews: u32,
@@ -64,18 +64,18 @@ impl ApiServer {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let tcp = TcpStream::connect(address).await.map_err(|error| failed(error.to_string()))?;
-        // As the API server does: a small write must not wait for the last one's acknowledgement.
+        // As the API server does: a small write shouldn't wait until the previous one is acknowledged.
         tcp.set_nodelay(true).map_err(|error| failed(error.to_string()))?;
         let name = ServerName::from(address.ip());
         let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
         let tls = tls.map_err(|error| failed(error.to_string()))?;
         let (sender, connection) = handshake(TokioIo::new(tls)).await.map_err(|error| failed(error.to_string()))?;
-        // It ends when the sender is dropped; an error shows in the request that it hits.
+        // It ends when the sender is dropped; the request that meets an error reports it.
         tokio::spawn(connection);
         Ok(Self { sender, reviews: 0 })
     }
 
-    /// Creates a pod: asks the webhook and applies its patch.
+    /// Creates a pod: sends a review to the webhook and applies the patch.
     pub(super) async fn create(&mut self, pod: &Value) -> Result<Reviewed, CallError> {
         self.reviews += 1;
         let uid = format!("00000000-0000-0000-0000-{:012}", self.reviews);

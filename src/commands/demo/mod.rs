@@ -1,4 +1,4 @@
-//! The command `demo`: the real server, and this program in the API server's place.
+//! The command `demo`: runs the real server, and plays the API server to it.
 
 mod api_server;
 mod pods;
@@ -20,30 +20,30 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use tokio::task::JoinHandle;
 
-/// Why there is nothing to see.
+/// Why the demo can't be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// Its certificate can't be made.
+    /// The certificate can't be created.
     #[error("making a certificate for the demo: {0}")]
     Make(#[from] rcgen::Error),
-    /// Its certificate can't be served.
+    /// The certificate can't be used for serving.
     #[error("serving the demo's certificate: {0}")]
     Certificate(#[from] CertificateError),
-    /// Its server doesn't come up.
+    /// The server can't start.
     #[error(transparent)]
     Serve(#[from] ServeError),
-    /// Its settings are refused; a bug.
+    /// The demo's settings are invalid, which is a bug.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// A review isn't answered.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// The output, a file for `--stay` or the signals.
+    /// The output, the files for `--stay` or the signals fail.
     #[error("{what}: {error}")]
     Io {
         /// What was tried.
         what: &'static str,
-        /// What came back.
+        /// The system's error.
         error: io::Error,
     },
 }
@@ -54,7 +54,7 @@ impl From<io::Error> for DemoError {
     }
 }
 
-/// The two modes, each with a spelling of its own.
+/// Both modes, as values in two different spellings.
 const MODES: [(&str, &str); 2] = [
     (
         "Token mode: a token that a person made, in a Secret of their own",
@@ -91,10 +91,10 @@ struct Running {
     trigger: Trigger,
 }
 
-/// Shows the main job on `out`. With `stay` the servers go on until a signal comes.
+/// Shows the webhook at work on `out`. With `stay` the servers go on until a signal.
 ///
 /// # Errors
-/// The server can't be started, or doesn't answer as it should.
+/// The server can't start, or doesn't answer as expected.
 pub async fn run(out: &mut impl Write, colour: bool, stay: bool) -> Result<(), DemoError> {
     let certificate = development_certificate(&["localhost".to_owned(), "127.0.0.1".to_owned()])?;
     let mut page = Page::new(out, colour);
@@ -125,13 +125,13 @@ pub async fn run(out: &mut impl Write, colour: bool, stay: bool) -> Result<(), D
         }
         page.waiting()?;
         let waited = wait_for_a_signal().await;
-        // Only what was made here is in it; what remains of a failure is a temporary folder.
+        // The folder holds only what was created here; a failure leaves a temporary folder behind.
         let _ = std::fs::remove_dir_all(&folder);
         waited?;
     }
     for server in running {
         server.trigger.now();
-        // It was told to end at once; only a panic could be in the way, and that was logged.
+        // It was told to end at once, so only a panic can be in the way, and panics are logged.
         let _ = server.task.await;
     }
     if stay {
@@ -161,11 +161,11 @@ async fn start(values: &str, certificate: &DevelopmentCertificate) -> Result<Run
     Ok(Running { address, admin, task: tokio::spawn(server.run(shutdown)), trigger })
 }
 
-/// Writes what a person needs for requests of their own: the CA and a review.
+/// Writes what a person needs for requests of their own: the CA's certificate and a review.
 fn keep(certificate: &DevelopmentCertificate) -> Result<PathBuf, DemoError> {
     let failed = |error| DemoError::Io { what: "writing the files for requests of your own", error };
     let folder = std::env::temp_dir().join(format!("argocd-auth-webhook-demo-{}", std::process::id()));
-    // A folder that is there already is somebody else's.
+    // An existing folder is somebody else's.
     std::fs::create_dir(&folder).map_err(failed)?;
     std::fs::write(folder.join("ca.crt"), &certificate.ca_pem).map_err(failed)?;
     let review = crate::webhook_probe::review("11111111-2222-3333-4444-555555555555", &Sample::first().pod);

@@ -1,14 +1,14 @@
-//! Pods to show, made from the contract.
+//! The pods that the demo shows.
 
 use serde_json::{Value, json};
 
-/// A pod with what a newcomer should know of it.
+/// A pod, with what a newcomer should know about it.
 pub(super) struct Sample {
-    /// Whose pod it is, and what is worth knowing.
+    /// Which service's pod it is, and what is notable about it.
     pub title: &'static str,
-    /// The container to look at.
+    /// The container whose variables are shown.
     pub container: &'static str,
-    /// The pod as a controller sends it.
+    /// The pod as a controller would create it.
     pub pod: Value,
 }
 
@@ -42,7 +42,7 @@ fn app_proxy() -> Value {
 }
 
 impl Sample {
-    /// The one that is shown on the wire.
+    /// The sample whose review is shown as sent.
     pub(super) fn first() -> Self {
         Self {
             title: "app-proxy, with what the Runtime's chart puts there by default",

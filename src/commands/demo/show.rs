@@ -1,4 +1,4 @@
-//! What a person reads.
+//! The demo's output.
 
 use super::api_server::Reviewed;
 use super::pods::Sample;
@@ -128,7 +128,7 @@ impl<'o, W: Write> Page<'o, W> {
     }
 }
 
-/// The variables of a container, each on a line.
+/// The variables of a container, one per line.
 fn variables(pod: &Value, container: &str) -> Vec<String> {
     let containers = pod["spec"]["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
     let found = containers.iter().find(|candidate| candidate["name"] == container);

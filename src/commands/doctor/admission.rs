@@ -1,4 +1,4 @@
-//! The way of a pod through the API server and the webhook, as a dry run.
+//! Creates pods as a dry run, which takes them through the API server and the webhook.
 
 use super::{Report, Scene, Verdict};
 use crate::cluster::{Cause, ClusterError, call_within};
@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 const PROBE: &str = "admission";
-/// The API server's own limit for a webhook is at most 30 s.
+/// Bounds a dry run. The API server waits at most 30 s for a webhook.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
 
 pub(super) async fn probe(client: &Client, scene: &Scene, injector: &Injector, report: &mut Report) {
@@ -47,8 +47,7 @@ async fn create(api: &Api<DynamicObject>, namespace: &str, pod: Value) -> Result
     serde_json::to_value(created).map_err(unreadable)
 }
 
-/// The core decides about the pod that came back, as it does about one that comes in: there must be
-/// nothing left to do.
+/// Judges the pod that came back by the decision about it: there must be nothing left to inject.
 fn judge(injector: &Injector, created: &Value) -> Verdict {
     let text = created.to_string();
     let Ok(pod) = Pod::from_json(&text) else {
@@ -71,7 +70,7 @@ fn judge(injector: &Injector, created: &Value) -> Verdict {
     }
 }
 
-/// What of ours is in a pod that isn't.
+/// What of ours a foreign pod was given, if anything.
 fn touched(created: &Value) -> Option<&'static str> {
     let list = |path: &str| created.pointer(path).and_then(Value::as_array).cloned().unwrap_or_default();
     let name = |value: &Value| value.get("name").and_then(Value::as_str).map(str::to_owned).unwrap_or_default();
@@ -90,7 +89,7 @@ fn touched(created: &Value) -> Option<&'static str> {
 
 fn refused(error: &ClusterError) -> Verdict {
     match &error.cause {
-        // Not the pod is refused but this account.
+        // The account may not create pods; the pod itself wasn't refused.
         Cause::Forbidden(message) if message.contains("cannot create resource") => {
             Verdict::NotChecked(format!("{error} (it needs to create pods)"))
         }

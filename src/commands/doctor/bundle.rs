@@ -1,4 +1,4 @@
-//! Whether what API servers trust vouches for what each endpoint serves.
+//! Whether `caBundle` verifies what each endpoint serves.
 
 use super::{Asked, Report, Scene, Verdict, failed};
 use crate::pki::{self, Certificate, HandshakeError};
@@ -54,7 +54,7 @@ pub(super) fn probe(scene: &Scene, report: &mut Report) {
     }
 }
 
-/// What API servers make of a chain, for each entry that they call by.
+/// The verdict of API servers on a chain, for each entry that calls the webhook.
 fn judged(entries: &[Trust], chain: &[CertificateDer<'_>], leaf: &str) -> Verdict {
     let (mut refused, mut unknown) = (Vec::new(), None);
     for entry in entries {

@@ -1,4 +1,4 @@
-//! Whether the Secrets that pods refer to are there: without one a pod is created, and never starts.
+//! Whether the Secrets that pods refer to exist: without one, a pod is created but never starts.
 
 use super::{Report, Scene, Verdict};
 use crate::cluster::{Cause, call_patiently};
@@ -16,7 +16,7 @@ pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, r
         references.push(reference);
     }
     let namespace = &scene.options.namespace;
-    // Where Argo CD's own Secrets are, if that is not where the pods look.
+    // The namespace of Argo CD's own Secrets, if pods can't refer to it.
     let elsewhere = settings.argocd.namespace.as_ref().filter(|argocd| *argocd != namespace);
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     for reference in references {
@@ -51,7 +51,7 @@ pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, r
     }
 }
 
-/// In token mode: what promotion workflows read.
+/// In token mode: whether promotion workflows have a copy of the token to read.
 fn copy(mirrored: bool, is_there: bool) -> Verdict {
     match (mirrored, is_there) {
         (_, true) => Verdict::Ok("holds a token, which promotion workflows read".to_owned()),

@@ -1,4 +1,4 @@
-//! How long the certificates last.
+//! Whether the certificates are renewed in time.
 
 use super::{Report, Scene, Verdict};
 use crate::cluster::call_patiently;
@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 const PROBE: &str = "certificate life";
 
-/// With less than this part of its life left, a certificate should have been replaced: the
-/// controller does it at two thirds.
+/// A certificate with less than one in this many parts of its life left is overdue: the controller renews it
+/// at two thirds.
 const OVERDUE: Seconds = 4;
 
 pub(super) async fn probe(client: &Client, scene: &Scene, report: &mut Report) {
@@ -25,7 +25,7 @@ pub(super) async fn probe(client: &Client, scene: &Scene, report: &mut Report) {
     if cas.is_empty() {
         report.add(PROBE, "CA", Verdict::NotChecked("no CA is in caBundle".to_owned()));
     }
-    // While a CA rotates there are two; the one that lasts longest takes over.
+    // During a rotation there are two CAs, and the one that expires last takes over.
     if let Some(newest) = cas.values().max_by_key(|ca| ca.validity.to) {
         report.add(PROBE, format!("CA {}", newest.id), judge(newest, now()));
     }
@@ -46,7 +46,7 @@ pub(super) async fn probe(client: &Client, scene: &Scene, report: &mut Report) {
     }
 }
 
-/// The serving certificate from its Secret, where no endpoint shows one.
+/// The serving certificate from its Secret, if no endpoint presents one.
 async fn kept(client: &Client, scene: &Scene) -> Result<Certificate, String> {
     let (namespace, name) = (&scene.options.namespace, &scene.options.serving_secret);
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);

@@ -1,6 +1,6 @@
-//! `doctor`: is the webhook in order, and if not, what is to be done.
+//! `doctor`: checks whether the webhook works, and says what to do if it doesn't.
 //!
-//! One file a probe. A probe looks and says; it changes nothing: pods are created as a dry run.
+//! Each probe is one file. Probes change nothing: pods are created as a dry run.
 
 mod admission;
 mod bundle;
@@ -22,49 +22,49 @@ use kube::{Api, Client};
 use rustls::pki_types::CertificateDer;
 use std::time::Duration;
 
-/// For the handshake with an endpoint.
+/// Bounds the handshake with an endpoint.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What to look at.
+/// What to check.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The release's namespace.
     pub namespace: String,
-    /// The first part of the names of our Secrets.
+    /// The release's name, with which the names of our Secrets begin.
     pub release: String,
-    /// The Secret with the serving certificate.
+    /// The name of the Secret with the serving certificate.
     pub serving_secret: String,
-    /// The webhook's Service; by default the one that the webhook configuration calls.
+    /// The name of the webhook's Service; `None` for the one in the webhook configuration.
     pub service: Option<String>,
-    /// Its port.
+    /// The Service's port.
     pub service_port: u16,
-    /// The webhook configuration.
+    /// The name of the webhook configuration.
     pub webhook_configuration: String,
-    /// Where the settings are if they aren't given: `values.yaml` or `config.yaml` in this ConfigMap.
+    /// The ConfigMap with the settings (`values.yaml` or `config.yaml`), if none are given.
     pub config_map: String,
 }
 
-/// Why there is nothing to report.
+/// Why nothing could be checked.
 #[derive(Debug, thiserror::Error)]
 pub enum DoctorError {
     /// The settings in the cluster can't be read.
     #[error("{0}; give them with --values or --config, or the ConfigMap's name with --config-map")]
     Cluster(ClusterError),
-    /// The ConfigMap holds none.
+    /// The ConfigMap has no settings.
     #[error("ConfigMap {0} has neither values.yaml nor config.yaml; name another with --config-map")]
     NoSettings(String),
-    /// The settings are wrong.
+    /// The settings are invalid.
     #[error(transparent)]
     Settings(#[from] SettingsError),
 }
 
-/// One endpoint, and what it served when it was asked.
+/// An endpoint, and the chain that it presented.
 struct Asked {
     endpoint: ServiceEndpoint,
     shown: Result<Vec<CertificateDer<'static>>, HandshakeError>,
 }
 
-/// What several probes look at; each part can be what couldn't be read.
+/// What several probes need. Each part may be the error that reading it gave.
 struct Scene {
     options: Options,
     service: String,
@@ -72,10 +72,10 @@ struct Scene {
     asked: Result<Vec<Asked>, ClusterError>,
 }
 
-/// Runs every probe. Without `settings` they are read from the chart's ConfigMap.
+/// Runs every probe. Without `settings`, those in the chart's ConfigMap are read.
 ///
 /// # Errors
-/// There are no settings to compare with.
+/// There are no settings to compare with; see [`DoctorError`].
 pub async fn run(client: &Client, options: Options, settings: Option<Settings>) -> Result<Report, DoctorError> {
     let settings = match settings {
         Some(settings) => settings,
@@ -111,7 +111,7 @@ async fn settings_in_cluster(client: &Client, options: &Options) -> Result<Setti
     }
 }
 
-/// The Service that API servers call: the chart names it after the release, and by values otherwise.
+/// The Service that API servers call. The chart names it after the release unless its values say otherwise.
 fn called_by(configuration: &MutatingWebhookConfiguration) -> Option<String> {
     let entry = configuration.webhooks.as_ref()?.first()?;
     Some(entry.client_config.service.as_ref()?.name.clone())
@@ -127,8 +127,7 @@ async fn ask(client: &Client, options: &Options, service: &str) -> Result<Vec<As
     Ok(join_all(asking).await)
 }
 
-/// What a failed call means to a probe: what this account may not see is not checked, everything
-/// else is a problem.
+/// The verdict about a failed call: not checked if a permission is missing, else a problem.
 fn failed(error: &ClusterError, advice: &str) -> Verdict {
     match error.cause {
         Cause::Forbidden(_) => Verdict::NotChecked(error.to_string()),

@@ -1,4 +1,4 @@
-//! The pods that are there, with the controller's own verdicts about them.
+//! Checks the running pods, by the controller's own verdicts.
 
 use super::{Report, Scene, Verdict, failed};
 use crate::cluster::call_patiently;
@@ -11,7 +11,7 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 
 const PROBE: &str = "pods";
-/// How long a new pod may take to become ready before somebody should look, in seconds.
+/// For how many seconds a new pod may be unready without a warning.
 const MAX_START: Seconds = 60;
 
 pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, report: &mut Report) {
@@ -42,7 +42,7 @@ pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, r
     }
 }
 
-/// What the controller remembers.
+/// The controller's state Secret.
 async fn state(client: &Client, scene: &Scene) -> Result<Secret, String> {
     let (namespace, name) = (&scene.options.namespace, format!("{}-state", scene.options.release));
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
@@ -50,7 +50,7 @@ async fn state(client: &Client, scene: &Scene) -> Result<Secret, String> {
     call_patiently(&what, || secrets.get(&name)).await.map_err(|error| error.to_string())
 }
 
-/// What a person does about a pod that the controller leaves alone.
+/// What a person has to do about a drifted pod that the controller leaves alone.
 fn by_hand(pod: &PodFacts, why: &NotOurs, lack: Drift, namespace: &str) -> String {
     let (name, owner) = (&pod.name, pod.owner.as_ref());
     let kind = owner.map_or("", |owner| owner.kind.as_str());
@@ -84,7 +84,7 @@ fn say(pods: &[(PodFacts, Step)], rollout: Rollout, namespace: &str, now: Second
             Step::InStep if pod.readiness.ready => right += 1,
             Step::InStep => {
                 let text = format!("not_ready: {}", pod.readiness.why());
-                // A new one takes its time.
+                // A new pod takes a while to become ready.
                 let verdict = if now.saturating_sub(pod.created) < MAX_START {
                     Verdict::Ok(text)
                 } else {

@@ -1,5 +1,5 @@
-//! Objects as text. What is written as YAML is read again before it goes out: a manifest that says
-//! something else than it said is worse than none.
+//! Writes objects as text. YAML is read again before it is printed: a manifest that says something else than
+//! before would be worse than none.
 
 use super::{InjectError, Input};
 use crate::yaml;
@@ -8,18 +8,18 @@ use serde_json::Value;
 use serde_json::ser::PrettyFormatter;
 use serde_saphyr::{DoubleQuoted, SerializerOptions};
 
-/// As kubectl indents JSON.
+/// The indentation that kubectl uses in JSON.
 pub(super) const INDENT: &str = "    ";
 
-/// An object as a YAML document. `place` puts it where it belongs and reads it there; what it reads
-/// must be the object.
+/// An object as a YAML document. `place` puts the text where it belongs and reads it there; the result must
+/// equal the object.
 pub(super) fn yaml(
     value: &Value,
     input: &Input,
     document: usize,
     place: impl Fn(&str) -> (String, Option<Value>),
 ) -> Result<String, InjectError> {
-    // A long line says exactly what it says; a folded one depends on its reader.
+    // A long line is unambiguous; a folded one depends on its reader.
     let readable = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
     let plainest = serde_saphyr::ser_options! { quote_all: true, prefer_block_scalars: false };
     let exactly = |options: SerializerOptions| {
@@ -32,8 +32,8 @@ pub(super) fn yaml(
         .ok_or_else(|| fault(input, document, "the object can't be written as YAML (-o json may do)"))
 }
 
-/// Whether two objects are the same, in the order of their keys too. YAML makes no difference between
-/// `1` and `1.0`, and neither does the API server.
+/// Whether two objects are equal, with their keys in the same order. As for YAML and the API server, `1`
+/// equals `1.0`.
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) if one.is_f64() || other.is_f64() => one.as_f64() == other.as_f64(),
@@ -48,14 +48,14 @@ fn same(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// An object as a JSON document of its own.
+/// An object as a separate JSON document.
 pub(super) fn json(value: &Value, input: &Input, document: usize) -> Result<String, InjectError> {
     let mut text = json_with(value, Some(INDENT), input, document)?;
     text.push('\n');
     Ok(text)
 }
 
-/// An object as JSON with an indentation, or without one on a single line.
+/// An object as JSON with this indentation, or on one line.
 pub(super) fn json_with(
     value: &Value,
     indent: Option<&str>,
@@ -74,7 +74,7 @@ fn fault(input: &Input, document: usize, reason: &str) -> InjectError {
     InjectError::Fault { place: format!("{}: document {document}", input.shown_name()), reason: reason.to_owned() }
 }
 
-/// A value whose strings are quoted where YAML readers disagree about the better looking style.
+/// A value whose strings are quoted if YAML readers could disagree about the plain form.
 struct Styled<'a>(&'a Value);
 
 impl Serialize for Styled<'_> {
@@ -100,9 +100,9 @@ impl Serialize for Text<'_> {
     }
 }
 
-/// Whether a text of several lines is the same as a block, whoever reads it and whatever follows it.
-/// Kubernetes' reader takes a tab at the beginning for bad indentation, leading blanks call for an
-/// indentation indicator, and a block that ends in empty lines takes in those behind the document.
+/// Whether a text of several lines is the same as a block scalar, for every reader and whatever follows it.
+/// Kubernetes' reader takes a tab at the beginning for bad indentation, leading blanks need an indentation
+/// indicator, and a block that ends in empty lines absorbs those behind the document.
 fn is_fit_for_a_block(text: &str) -> bool {
     let last = text.strip_suffix('\n').unwrap_or(text).rsplit('\n').next().unwrap_or_default();
     let printable = |c: char| c == '\n' || (!c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{FEFF}'));

@@ -1,11 +1,11 @@
-//! What ends the command: each error names the input and the place in it, and none shows what stands
-//! there. Secrets may pass through this command.
+//! The errors that end the command. Each names the input and the position, and none quotes the content:
+//! Secrets may pass through this command.
 
 pub use crate::yaml::Position;
 
 use std::io;
 
-/// Why manifests can't be processed. All of it is wrong input (exit code 2).
+/// Why manifests can't be processed. All of these are wrong input (exit code 2).
 #[derive(Debug, thiserror::Error)]
 pub enum InjectError {
     /// A file or standard input can't be read.
@@ -13,18 +13,18 @@ pub enum InjectError {
     Unreadable {
         /// The input's name.
         input: String,
-        /// Why.
+        /// The system's error.
         error: io::Error,
     },
-    /// The bytes are not UTF-8.
+    /// The input isn't UTF-8.
     #[error("{input}: {at}: not UTF-8 text; manifests must be UTF-8")]
     NotUtf8 {
         /// The input's name.
         input: String,
-        /// The first byte that is not UTF-8.
+        /// The first byte that isn't UTF-8.
         at: Position,
     },
-    /// The bytes are UTF-16, as Windows PowerShell's `>` writes them.
+    /// The input is UTF-16, as Windows PowerShell's `>` writes it.
     #[error(
         "{input}: UTF-16 text; manifests must be UTF-8 (in Windows PowerShell write them with \
          `| Out-File -Encoding utf8` instead of `>`)"
@@ -33,51 +33,51 @@ pub enum InjectError {
         /// The input's name.
         input: String,
     },
-    /// A document is not YAML or not JSON.
+    /// A document isn't valid YAML or JSON.
     #[error("{input}: document {document}: {}{reason}", prefix(*.at))]
     Broken {
         /// The input's name.
         input: String,
-        /// Which document, from 1.
+        /// The document's number, from 1.
         document: usize,
-        /// Where in the input, if the reader knows.
+        /// The position in the input, if the parser knows it.
         at: Option<Position>,
-        /// What is wrong, without the text that is.
+        /// What is wrong, without quoting the text.
         reason: String,
     },
-    /// A document is not an object.
+    /// A document isn't an object.
     #[error("{input}: document {document}: {at}: {found}, not a Kubernetes object")]
     NotAnObject {
         /// The input's name.
         input: String,
-        /// Which document, from 1.
+        /// The document's number, from 1.
         document: usize,
-        /// Where it begins.
+        /// Where the document begins.
         at: Position,
-        /// What it is.
+        /// What it is instead.
         found: &'static str,
     },
-    /// The changed object could not be made or written: a fault of this program.
+    /// The changed object can't be built or written, which is a bug.
     #[error("{place}: {reason}; this is a fault of argocd-auth-webhook")]
     Fault {
-        /// The object's place.
+        /// The object's place in the input.
         place: String,
         /// What failed.
         reason: String,
     },
 }
 
-/// What makes a document unreadable, before it is known whether that matters.
+/// Why a document can't be read; whether that is an error depends on what it may hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unread {
-    /// It is not YAML or not JSON.
+    /// It isn't valid YAML or JSON.
     Broken { at: Option<Position>, reason: String },
-    /// It is not an object.
+    /// It isn't an object.
     NotAnObject { at: Position, found: &'static str },
 }
 
 impl Unread {
-    /// As the error of an input that is shown under this name.
+    /// Makes it an error about document `document` of this input.
     pub fn into_error(self, input: String, document: usize) -> InjectError {
         match self {
             Self::Broken { at, reason } => InjectError::Broken { input, document, at, reason },

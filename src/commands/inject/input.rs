@@ -1,17 +1,17 @@
-//! What is read: bytes with a name, which must be UTF-8 text.
+//! The inputs of the command: named bytes, which must be UTF-8 text.
 
 use super::{InjectError, Position};
 use crate::core::text::shown;
 use std::io::Read;
 use std::path::Path;
 
-/// The longest name of an input that is shown.
+/// How many characters of an input's name are shown.
 const MAX_NAME: usize = 4096;
 
-/// One file, or standard input, whole.
+/// A file or standard input, read completely.
 #[derive(Clone)]
 pub struct Input {
-    /// What reports and errors call it.
+    /// Its name in reports and errors.
     pub name: String,
     /// Its content.
     pub content: Vec<u8>,
@@ -25,7 +25,7 @@ impl std::fmt::Debug for Input {
 }
 
 impl Input {
-    /// An input that is there already.
+    /// An input with this content.
     #[must_use]
     pub fn new(name: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
         Self { name: name.into(), content: content.into() }
@@ -34,7 +34,7 @@ impl Input {
     /// Reads a file; `-` is standard input, as for kubectl.
     ///
     /// # Errors
-    /// It can't be read.
+    /// [`InjectError::Unreadable`].
     pub fn from_path(path: &Path) -> Result<Self, InjectError> {
         if path == Path::new("-") {
             return Self::from_stdin();
@@ -52,7 +52,7 @@ impl Input {
     /// Reads standard input to its end.
     ///
     /// # Errors
-    /// It can't be read.
+    /// [`InjectError::Unreadable`].
     pub fn from_stdin() -> Result<Self, InjectError> {
         let (name, mut content) = ("<stdin>".to_owned(), Vec::new());
         match std::io::stdin().lock().read_to_end(&mut content) {
@@ -61,11 +61,11 @@ impl Input {
         }
     }
 
-    /// The text without a byte order mark: in the middle of an output it would be a stray character,
-    /// and at its beginning nobody needs it.
+    /// The text without its byte order mark, which would be a stray character in the middle of an output, and
+    /// isn't needed at its beginning.
     pub(super) fn text(&self) -> Result<&str, InjectError> {
         let input = || self.shown_name();
-        // With or without its mark, UTF-16 has a NUL in the first character of any manifest.
+        // UTF-16 has a NUL in the first character of any manifest, with or without a byte order mark.
         if matches!(self.content.as_slice(), [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, _, ..] | [_, 0, ..]) {
             return Err(InjectError::Utf16 { input: input() });
         }
@@ -82,7 +82,7 @@ impl Input {
         }
     }
 
-    /// The input's name, for people.
+    /// The input's name, made safe to show.
     pub(super) fn shown_name(&self) -> String {
         shown(&self.name, MAX_NAME)
     }

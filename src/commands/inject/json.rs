@@ -1,4 +1,4 @@
-//! JSON: one object, or several one after another.
+//! Injects into JSON: one object, or several one after another.
 
 use super::error::Unread;
 use super::object::Treater;
@@ -8,18 +8,18 @@ use super::{Format, InjectError, Input, Position, emit, yaml};
 use serde_json::Deserializer;
 use serde_json::value::RawValue;
 
-/// One object of an input.
+/// One object of an input, as text.
 pub(super) struct Document<'a> {
-    /// White space before it.
+    /// The white space before the object.
     before: &'a str,
     text: &'a str,
-    /// White space after it, in the last one only.
+    /// The white space after the object; only the last one has any.
     after: &'a str,
-    /// Where it begins.
+    /// Where the object begins.
     at: Position,
 }
 
-/// Finds all objects of an input. What is in them is not looked at.
+/// Splits an input into objects, without reading them.
 pub(super) fn documents<'a>(input: &Input, text: &'a str) -> Result<Vec<Document<'a>>, InjectError> {
     let mut documents: Vec<Document<'a>> = Vec::new();
     let mut stream = Deserializer::from_str(text).into_iter::<&RawValue>();
@@ -63,7 +63,7 @@ pub(super) fn treat(
         let mut value = match read {
             Ok(value) => value,
             Err(error) => {
-                // JSON is YAML, so it can go out as it came either way.
+                // JSON is YAML, so it can be passed through in either format.
                 treater.unread(input, number, text, error)?;
                 writer.json(&[before, text, after].concat());
                 continue;
@@ -76,7 +76,7 @@ pub(super) fn treat(
                 writer.document(&emit::yaml(&value, input, number, alone)?);
             }
             Format::Json if changed => {
-                // In the layout that it had.
+                // Keep its layout.
                 let indent = text.contains('\n').then(|| indent_of(text));
                 let written = emit::json_with(&value, indent, input, number)?;
                 writer.json(&[before, &written, after].concat());
@@ -87,14 +87,14 @@ pub(super) fn treat(
     Ok(())
 }
 
-/// The indentation that an object's first line shows.
+/// The indentation of the line after an object's opening brace.
 fn indent_of(text: &str) -> &str {
     let inside = text.trim_start_matches('{').trim_start_matches(['\r', '\n']);
     let width = inside.len() - inside.trim_start_matches([' ', '\t']).len();
     inside.get(..width).filter(|indent| !indent.is_empty()).unwrap_or(emit::INDENT)
 }
 
-/// `from` is where the text begins of which the error tells.
+/// `from` is where the parsed text begins in the input.
 fn broken(error: &serde_json::Error, from: Position) -> Unread {
     let (line, column) = (error.line(), error.column().max(1));
     let at = match line {
@@ -103,7 +103,7 @@ fn broken(error: &serde_json::Error, from: Position) -> Unread {
         _ => Some(Position { line: from.line + line - 1, column }),
     };
     let mut reason = error.to_string();
-    // The message ends with the place, which is told already.
+    // serde_json's message ends with the position, which is reported separately.
     if let Some(end) = reason.rfind(" at line ") {
         reason.truncate(end);
     }

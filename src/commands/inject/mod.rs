@@ -1,12 +1,12 @@
-//! The command `inject`: credentials for the pods in manifests, without a cluster.
+//! The command `inject`: injects credentials into manifests, without a cluster.
 //!
-//! Manifests travel [`Input`] → `split` (YAML) or `json` → `object`, which finds the pods and asks
-//! the core → `write`. Pods and the pod templates of workloads are changed; everything else passes
-//! through, byte for byte where the format stays the same. A YAML document that is changed is
-//! written anew: the comments before its first and after its last line stay, those inside it are
-//! lost, and so are its anchors and its quoting; the order of its keys stays.
+//! Manifests pass [`Input`] → `split` (YAML) or `json` → `object`, which finds the pods and asks the core →
+//! `write`. Pods and the pod templates of workloads are changed; everything else is passed through, byte for
+//! byte if the format stays the same. A YAML document that is changed is written anew: comments before its
+//! first and after its last line and the order of its keys stay; comments inside it, anchors and quoting are
+//! lost.
 //!
-//! A document that can't be read passes too, with a warning, unless it may be a pod of ours.
+//! A document that can't be read is passed through with a warning, unless it may be a pod of a service.
 
 mod emit;
 mod error;
@@ -28,7 +28,7 @@ use crate::core::Injector;
 use object::Treater;
 use write::{Layout, Writer};
 
-/// How manifests are written.
+/// The format of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// A stream of YAML documents.
@@ -37,34 +37,34 @@ pub enum Format {
     Json,
 }
 
-/// What came of it.
+/// The result of the command.
 #[derive(Debug)]
 pub struct Injected {
-    /// The manifests for standard output. Empty where an object was denied.
+    /// The manifests for standard output; empty if an object was refused.
     pub manifests: String,
-    /// One line for each object, in order, for standard error.
+    /// One line per object, in order, for standard error.
     pub report: Vec<Line>,
 }
 
 impl Injected {
-    /// What was done, counted.
+    /// The number of objects by what was done to them.
     #[must_use]
     pub fn summary(&self) -> Summary {
         Summary::of(&self.report)
     }
 
-    /// Whether an object was refused (`onConflict: deny`): a problem was found.
+    /// Whether an object was refused (`onConflict: deny`).
     #[must_use]
     pub fn denied(&self) -> bool {
         self.report.iter().any(Line::denied)
     }
 }
 
-/// Injects into all manifests of all inputs. Without `output` each input keeps its format.
+/// Injects into the manifests of all inputs. Without `output`, each input keeps its format.
 ///
 /// # Errors
-/// An input isn't text or can't be taken apart into documents, or a document can't be read that
-/// may be a pod of ours: then there is no output at all.
+/// An input isn't text or can't be split into documents, or a document that may be a pod of a service can't
+/// be read. Then there is no output.
 pub fn run(injector: &Injector, inputs: &[Input], output: Option<Format>) -> Result<Injected, InjectError> {
     let parsed = inputs.iter().map(|input| Source::of(input, input.text()?)).collect::<Result<Vec<_>, _>>()?;
     let formats = parsed.iter().map(|source| output.unwrap_or(source.format()));
@@ -91,7 +91,7 @@ pub fn run(injector: &Injector, inputs: &[Input], output: Option<Format>) -> Res
     Ok(injected)
 }
 
-/// An input, as far as it must be read to know its format.
+/// An input, read as far as its format requires.
 enum Source<'a> {
     Json(Vec<json::Document<'a>>),
     Yaml(&'a str),
@@ -100,14 +100,14 @@ enum Source<'a> {
 impl<'a> Source<'a> {
     fn of(input: &Input, text: &'a str) -> Result<Self, InjectError> {
         let begin = text.trim_start();
-        // A template's action isn't JSON either.
+        // An action of a template isn't JSON.
         if !begin.starts_with('{') || begin.starts_with("{{") {
             return Ok(Self::Yaml(text));
         }
         match json::documents(input, text) {
             Ok(documents) => Ok(Self::Json(documents)),
-            // A flow mapping begins with a brace too, and so does a stream of JSON documents between
-            // markers. What is neither was meant as JSON.
+            // YAML flow mappings and JSON documents between markers begin with a brace, too. Anything else
+            // was meant as JSON.
             Err(error) if yaml::is_stream(text) => {
                 drop(error);
                 Ok(Self::Yaml(text))

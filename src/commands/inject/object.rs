@@ -1,4 +1,4 @@
-//! One object: is there a pod in it, and what becomes of that pod.
+//! Finds the pods in an object, and injects into them.
 
 use super::error::Unread;
 use super::report::{Line, Place, Treatment, describe};
@@ -7,7 +7,7 @@ use super::{InjectError, Input};
 use crate::core::{Decision, Injector, Pod, Service};
 use serde_json::Value;
 
-/// Whether a pod of this service may stand in a text that can't be read: it names one of its containers, and
+/// Whether an unreadable text may hold a pod of this service: it names one of the service's containers and
 /// what its labels have to say.
 fn may_hold(text: &str, service: &Service) -> bool {
     let is_end = |c: Option<char>| c.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '-');
@@ -15,24 +15,23 @@ fn may_hold(text: &str, service: &Service) -> bool {
         let mut found = text.match_indices(name);
         found.any(|(at, _)| is_end(text[..at].chars().next_back()) && is_end(text[at + name.len()..].chars().next()))
     };
-    // A name of one word is in texts by chance: there the pod's containers must be, too.
+    // A name of one word occurs by chance, so `containers` must occur, too.
     let has_containers = text.contains("containers");
     let mut names = service.containers.iter().chain(&service.or_containers);
     names.any(|name| (has_containers || name.contains('-')) && is_word(name))
         && service.selector.match_labels.iter().all(|(_, value)| is_word(value))
 }
 
-/// Core's warnings begin with it, for whoever reads them among others' warnings; here nobody else
-/// speaks.
+/// The prefix of the core's warnings, which is redundant here.
 const OURS: &str = "argocd-auth-webhook: ";
 
-/// Goes through objects, changes them, and keeps the report.
+/// Injects into objects one by one, and collects the report.
 pub(super) struct Treater<'i> {
     injector: &'i Injector,
     pub report: Vec<Line>,
 }
 
-/// `apiVersion` and `kind`, as far as they are given.
+/// `apiVersion` and `kind`; empty if missing.
 #[derive(Clone, Copy, Default)]
 struct TypeMeta<'a> {
     api_version: &'a str,
@@ -44,8 +43,8 @@ impl<'i> Treater<'i> {
         Self { injector, report: Vec::new() }
     }
 
-    /// Notes a document that can't be read. It passes, because Kubernetes can't read it either; only
-    /// one that may be a pod of ours must not go out without its credential.
+    /// Reports a document that can't be read. It is passed through, since Kubernetes can't read it either,
+    /// unless it may be a pod of a service, which must not be passed without its credential.
     pub fn unread(&mut self, input: &Input, document: usize, text: &str, why: Unread) -> Result<(), InjectError> {
         if matches!(why, Unread::Broken { .. }) && self.injector.services().any(|service| may_hold(text, service)) {
             return Err(why.into_error(input.shown_name(), document));
@@ -56,14 +55,14 @@ impl<'i> Treater<'i> {
         Ok(())
     }
 
-    /// Says something more of the last object.
+    /// Adds a warning about the last object.
     pub fn warn(&mut self, warning: String) {
         if let Some(line) = self.report.last_mut() {
             line.warnings.push(warning);
         }
     }
 
-    /// Injects into an object, or into the items of a List. Says whether anything changed.
+    /// Injects into an object, or into the items of a List. Returns whether anything was changed.
     pub fn object(&mut self, object: &mut Value, input: &Input, document: usize) -> Result<bool, InjectError> {
         let place = Place { input: input.shown_name(), document, items: Vec::new() };
         self.at(object, &place, TypeMeta::default())
@@ -72,7 +71,7 @@ impl<'i> Treater<'i> {
     fn at(&mut self, object: &mut Value, place: &Place, implied: TypeMeta<'_>) -> Result<bool, InjectError> {
         let text = |field| object.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (api_version, kind) = (text("apiVersion"), text("kind"));
-        // The API server leaves both out of the items of a typed list.
+        // The API server omits both fields in the items of a typed list.
         let own = TypeMeta { api_version: &api_version, kind: &kind };
         let TypeMeta { api_version, kind } = if api_version.is_empty() && kind.is_empty() { implied } else { own };
         if kind.ends_with("List") && object.get("items").is_some_and(Value::is_array) {
@@ -122,8 +121,8 @@ impl<'i> Treater<'i> {
     }
 
     fn pod(&mut self, pod: &mut Value, place: &Place, subject: String) -> Result<bool, InjectError> {
-        // None of these can happen to a tree that came from a document; if one does, the object
-        // must not go out half done.
+        // None of these can happen to a value that was read from a document. If one does, the object must not
+        // be printed half done.
         let fault = |reason: &str| InjectError::Fault { place: place.to_string(), reason: reason.to_owned() };
         let text = serde_json::to_string(pod).map_err(|_| fault("the pod can't be written as JSON"))?;
         let read = Pod::from_json(&text).map_err(|_| fault("the pod can't be read"))?;

@@ -1,18 +1,18 @@
-//! What standard error says about each object.
+//! The report on each object, for standard error.
 
 use crate::core::Outcome;
 use crate::core::text::shown;
 use serde_json::Value;
 use std::fmt;
 
-/// Where an object stands.
+/// The place of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The input's name.
     pub input: String,
-    /// Which of its documents, from 1.
+    /// The document's number in the input, from 1.
     pub document: usize,
-    /// In a List: which item, from 1; in a List of Lists one number for each.
+    /// The item's number in a List, from 1; one number per level in nested Lists.
     pub items: Vec<usize>,
 }
 
@@ -26,38 +26,38 @@ impl fmt::Display for Place {
     }
 }
 
-/// What was done with an object.
+/// What was done to an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Treatment {
-    /// A pod or pod template, about which the core decided.
+    /// A pod or pod template that the core decided about.
     Decided {
-        /// How it ended.
+        /// The outcome.
         outcome: Outcome,
-        /// The service that it is a pod of.
+        /// The name of the service that the pod belongs to, if it does.
         service: Option<String>,
         /// Whether the pod was changed.
         changed: bool,
-        /// Why it is refused, if it is.
+        /// Why the pod is refused, if it is.
         denied: Option<String>,
     },
-    /// Left as it is: not a pod or workload, or `Some` reason why its pod can't be told.
+    /// Passed through: neither a pod nor a workload, or (`Some`) why its pod can't be determined.
     PassedThrough(Option<&'static str>),
-    /// Can't be read, and left as it is.
+    /// Passed through, because it can't be read.
     Unread,
-    /// The input holds no object at all.
+    /// The input has no object.
     Empty,
 }
 
-/// One object of the report.
+/// The report on one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// Where it stands; for [`Treatment::Empty`] only the input counts.
+    /// The object's place; for [`Treatment::Empty`] only the input's name matters.
     pub place: Place,
     /// Kind, namespace and name, as far as the object has them.
     pub object: String,
-    /// What was done.
+    /// What was done to the object.
     pub treatment: Treatment,
-    /// What a person can act on.
+    /// Warnings that a person can act on.
     pub warnings: Vec<String>,
 }
 
@@ -67,7 +67,7 @@ impl Line {
         Self { place, object: String::new(), treatment: Treatment::Empty, warnings: Vec::new() }
     }
 
-    /// Whether a person should see the line without asking for every one.
+    /// Whether the line is shown without `--verbose`.
     #[must_use]
     pub fn matters(&self) -> bool {
         self.denied() || !self.warnings.is_empty() || self.treatment == Treatment::Empty
@@ -81,7 +81,7 @@ impl Line {
 }
 
 impl fmt::Display for Line {
-    /// One line, and an indented one for each warning and for a refusal's reason.
+    /// One line, followed by an indented line for each warning and for the reason of a refusal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.treatment {
             Treatment::Empty => return write!(f, "{}: empty: no object in it", self.place.input),
@@ -109,7 +109,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// Kind, namespace and name of an object, for people.
+/// Kind, namespace and name of an object, made safe to show.
 pub(super) fn describe(kind: &str, object: &Value) -> String {
     let metadata = |field| {
         object
@@ -130,25 +130,25 @@ pub(super) fn describe(kind: &str, object: &Value) -> String {
     }
 }
 
-/// No name in Kubernetes is longer.
+/// How many characters of a name are shown: the longest object name of Kubernetes.
 const MAX_NAME: usize = 253;
 
 fn printable(name: &str) -> String {
     shown(name, MAX_NAME)
 }
 
-/// What was done with all objects.
+/// The number of objects by what was done to them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Pods and pod templates that were changed.
     pub injected: usize,
-    /// Those that carried all of it.
+    /// Pods and pod templates that carried everything already.
     pub right: usize,
-    /// Everything else.
+    /// All other objects.
     pub left_alone: usize,
-    /// Those that were refused; then nothing goes out.
+    /// Refused pods and pod templates; with any of them there is no output.
     pub refused: usize,
-    /// Whether any was a pod of a service that the settings name.
+    /// Whether any pod belongs to a service of the settings.
     pub matched: bool,
 }
 

@@ -1,35 +1,34 @@
-//! A YAML stream as the texts of its documents, so that what isn't changed can go out as it came.
+//! Splits a YAML stream into the texts of its documents, so that unchanged ones can be passed through.
 //!
-//! Document markers stand at the beginning of a line and nowhere else: inside a document YAML allows
-//! neither `---` nor `...` there, not even in a quoted or block scalar.
+//! Document markers stand only at the beginning of a line, where YAML allows neither `---` nor `...` inside a
+//! document, not even in a quoted or block scalar.
 
-/// A byte order mark. Windows programs put one at the beginning of a file, and so it comes to stand
-/// before any document where files are joined.
+/// A byte order mark. Windows programs put one at the beginning of a file, so after joining files one may
+/// stand before any document.
 pub(super) const BOM: char = '\u{FEFF}';
 
-/// One document with what surrounds it. The chunks of a stream, joined, are the stream.
+/// One document with its surroundings. The chunks of a stream, joined, equal the stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Chunk<'a> {
-    /// All of it.
+    /// The chunk's whole text.
     pub raw: &'a str,
-    /// Lines of the stream before it.
+    /// The number of lines before it in the stream.
     pub lines_before: usize,
-    /// Which document it is, from 1; `None` where there is no document in it, only comments or
-    /// white space.
+    /// The document's number, from 1; `None` if the chunk has only comments or white space.
     pub number: Option<usize>,
     /// Directives, marker, and the blank lines and comments before the content.
     pub head: &'a str,
-    /// The content; begins with the marker where content stands on the marker's line.
+    /// The content; begins with the marker if they share a line.
     pub body: &'a str,
     /// Blank lines and comments after the content, and the end marker.
     pub tail: &'a str,
-    /// Whether a marker begins the document.
+    /// Whether the document begins with a marker.
     pub marked: bool,
-    /// Whether directives stand before the marker.
+    /// Whether there are directives before the marker.
     pub directives: bool,
 }
 
-/// Splits a stream.
+/// Splits a stream into chunks.
 pub(super) fn split(text: &str) -> Vec<Chunk<'_>> {
     let mut splitter = Splitter::default();
     let (mut start, mut lines_before, mut line_number) = (0, 0, 0);
@@ -103,7 +102,7 @@ impl<'a> Splitter<'a> {
     }
 }
 
-/// The lines of a text with their line breaks and offsets. A lone carriage return breaks a line too.
+/// The lines of a text with their offsets and line breaks. A lone carriage return is a line break, too.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -119,7 +118,7 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Whether a line, or a text, begins with a document marker.
+/// Whether a line, or a text, begins with this document marker.
 pub(super) fn is_marker(line: &str, marker: &str) -> bool {
     line.strip_prefix(marker).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\n', '\r']))
 }

@@ -1,8 +1,8 @@
-//! A document as a tree, read alike from YAML and JSON.
+//! A document as a JSON value, read alike from YAML and JSON.
 //!
-//! Not `serde_json::Value` itself, for two reasons: a key that stands twice must be an error (which
-//! of the two is meant?), and keys that YAML reads as booleans or numbers must become the strings
-//! that Kubernetes makes of them (`yes: 1` is `"true": 1`).
+//! Not `serde_json::Value` itself, for two reasons: a duplicate key must be an error, since it isn't clear
+//! which one is meant; and keys that YAML reads as booleans or numbers must become the strings that
+//! Kubernetes makes of them (`yes: 1` is `"true": 1`).
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -53,7 +53,7 @@ impl<'de> Deserialize<'de> for Tree {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
                 let mut fields = Map::new();
                 while let Some(Key(key)) = map.next_key()? {
-                    // Told before the value is read, so that the error's place is the key's.
+                    // Checked before the value is read, so that the error's position is the key's.
                     if fields.contains_key(&key) {
                         return Err(A::Error::custom(crate::yaml::DUPLICATE));
                     }
@@ -109,7 +109,7 @@ impl<'de> Deserialize<'de> for Key {
     }
 }
 
-/// What a document is that is not an object.
+/// What a document is instead of an object.
 pub(super) fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

@@ -1,8 +1,7 @@
-//! Which kinds of objects make pods, and where in them the pod stands.
+//! The kinds of objects that create pods, and where the pod is in them.
 
-/// Where the pod, or the pod template, stands in objects of a kind, as a JSON pointer. `None` where
-/// the kind makes no pods: a custom resource may well be called `Deployment`, so the group counts;
-/// the version doesn't.
+/// The JSON pointer to the pod or pod template in objects of a kind; `None` if the kind creates no pods. The
+/// API group matters, since a custom resource may be called `Deployment` too; the version doesn't.
 pub(super) fn pod_pointer(api_version: &str, kind: &str) -> Option<&'static str> {
     if api_version.is_empty() {
         return None;
@@ -20,7 +19,7 @@ pub(super) fn pod_pointer(api_version: &str, kind: &str) -> Option<&'static str>
     }
 }
 
-/// Whether objects of some group have this kind and make pods.
+/// Whether objects of this kind create pods in some API group.
 pub(super) fn is_workload_name(kind: &str) -> bool {
     ["v1", "apps/v1", "batch/v1"].iter().any(|api_version| pod_pointer(api_version, kind).is_some())
 }

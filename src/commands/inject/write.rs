@@ -1,6 +1,6 @@
-//! Joins what comes out.
+//! Joins the output.
 
-/// How the whole output is to be read.
+/// The format of the whole output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
     /// A stream of YAML documents, some of which may be JSON.
@@ -9,11 +9,11 @@ pub(super) enum Layout {
     Json,
 }
 
-/// The output in the making.
+/// The output under construction.
 pub(super) struct Writer {
     layout: Layout,
     out: String,
-    /// Whether nothing of the current input is written yet.
+    /// Whether nothing of the current input was written yet.
     fresh: bool,
 }
 
@@ -22,14 +22,14 @@ impl Writer {
         Self { layout, out: String::new(), fresh: true }
     }
 
-    /// What follows comes from another input.
+    /// Begins the output of another input.
     pub fn next_input(&mut self) {
         self.fresh = true;
     }
 
-    /// Text of a YAML stream that follows what came before it in its input. `opens` says whether it
-    /// begins with a marker, or holds no document that would need one; `directives` whether it
-    /// begins with directives, before which the last document must be closed.
+    /// Writes text of a YAML stream that follows the text before it in its input. `opens`: it begins with a
+    /// marker or has no document that needs one. `directives`: it begins with directives, before which the
+    /// last document must be closed.
     pub fn yaml(&mut self, text: &str, opens: bool, directives: bool) {
         if self.fresh && !self.out.is_empty() {
             self.end_line();
@@ -43,7 +43,7 @@ impl Writer {
         self.out.push_str(text);
     }
 
-    /// A document without markers.
+    /// Writes a document that has no markers.
     pub fn document(&mut self, text: &str) {
         if !self.out.is_empty() {
             self.end_line();
@@ -55,7 +55,7 @@ impl Writer {
         self.out.push_str(text);
     }
 
-    /// Text that follows the JSON objects before it in its input.
+    /// Writes text that follows the JSON objects before it in its input.
     pub fn json(&mut self, text: &str) {
         if self.layout == Layout::Yaml {
             let text = text.trim();

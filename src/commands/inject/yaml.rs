@@ -1,4 +1,4 @@
-//! A stream of YAML documents: what isn't changed goes out as it came.
+//! Injects into a stream of YAML documents; unchanged ones are passed through.
 
 use super::error::Unread;
 use super::object::Treater;
@@ -49,7 +49,7 @@ pub(super) fn treat(
     Ok(())
 }
 
-/// Whether a text is a YAML stream rather than JSON, though it begins as both may.
+/// Whether a text is a YAML stream rather than JSON, where its beginning allows both.
 pub(super) fn is_stream(text: &str) -> bool {
     match split(text).as_slice() {
         [only] => only.marked || value_of(only).is_ok(),
@@ -57,8 +57,7 @@ pub(super) fn is_stream(text: &str) -> bool {
     }
 }
 
-/// The object of a chunk, and where a key stands twice in it; `None` where there is no object to be
-/// seen.
+/// The object of a chunk, with the position of a duplicate key in it; `None` if the chunk has no object.
 fn read(chunk: &Chunk<'_>) -> Result<Option<(Value, Option<Position>)>, Unread> {
     if chunk.number.is_none() {
         return Ok(None);
@@ -78,15 +77,15 @@ fn value_of(chunk: &Chunk<'_>) -> Result<(Value, Option<Position>), Unread> {
     if chunk.body.is_empty() {
         return Ok((Value::Null, None));
     }
-    // JSON is YAML but for a few characters: where both can read it, they read the same.
+    // JSON is YAML except for a few characters, and a text that is both reads the same.
     let content = if is_marker(chunk.body, "---") { chunk.body.trim_start_matches('-') } else { chunk.body };
     if content.trim_start().starts_with('{')
         && let Ok(Tree(value)) = serde_json::from_str(content)
     {
         return Ok((value, None));
     }
-    // As kubectl does it: what stands before the content is taken away first, so that a byte order
-    // mark is where a text begins. Directives, and whatever isn't plain to see, stay.
+    // As kubectl does, remove what precedes the content, so that a byte order mark is at the beginning of the
+    // text. Directives and anything that isn't plain ASCII stay.
     let whole = chunk.directives || !chunk.head.trim_start_matches(BOM).is_ascii();
     let (text, lines_before) = if whole {
         (chunk.raw, chunk.lines_before)
@@ -102,31 +101,31 @@ fn value_of(chunk: &Chunk<'_>) -> Result<(Value, Option<Position>), Unread> {
     }
 }
 
-/// Reads one document.
+/// Reads one document; `None` if it can't be read.
 pub(super) fn parse(text: &str) -> Option<Value> {
     yaml::read(text).ok().map(|document| document.value)
 }
 
-/// A chunk that isn't changed, without a byte order mark before its marker: kubectl doesn't see such
-/// a marker.
+/// The text of an unchanged chunk, without a byte order mark before its marker, which hides the marker from
+/// kubectl.
 fn as_it_came<'a>(chunk: &Chunk<'a>) -> &'a str {
     chunk.raw.strip_prefix(BOM).filter(|rest| is_marker(rest, "---")).unwrap_or(chunk.raw)
 }
 
-/// Blank lines with a tab in them stood behind a scalar, where they were of it or of no account; behind a
-/// mapping kubectl refuses them.
+/// Removes tabs from blank lines. Behind a scalar they were part of it or meant nothing; behind a mapping
+/// kubectl refuses them.
 fn without_tabs(tail: &str) -> String {
     let is_plain = |line: &str| !(line.trim().is_empty() && line.contains('\t'));
     let kept = lines(tail).map(|(_, line)| if is_plain(line) { line } else { line.trim_start_matches([' ', '\t']) });
     kept.collect()
 }
 
-/// The document with new content, in the surroundings and with the line breaks that it had, and what
-/// it says there.
+/// The document with new content in its former surroundings and with its line breaks, and the value that it
+/// reads as there.
 fn rewrite(chunk: &Chunk<'_>, content: &str) -> (String, Option<Value>) {
     let marker = if is_marker(chunk.body, "---") { "---\n" } else { "" };
     let content = [marker, content].concat();
-    // No reader sees a difference: what matters within scalars is escaped or normalized.
+    // No reader sees a difference: line breaks within scalars are escaped or normalized.
     let content = if chunk.raw.contains("\r\n") { content.replace('\n', "\r\n") } else { content };
     let head = chunk.head.strip_prefix(BOM).unwrap_or(chunk.head);
     let written = [head, &content, &without_tabs(chunk.tail)].concat();

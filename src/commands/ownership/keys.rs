@@ -1,5 +1,5 @@
-//! Where Argo CD keeps the keys of its accounts, and who else writes there: what takes them out again
-//! makes every key one that vanishes.
+//! The Secret in which Argo CD keeps the API keys of its accounts, and who else writes it: a tool that
+//! removes them makes every key vanish.
 
 use super::Owner;
 use crate::cluster::{Cause, call_patiently};
@@ -11,7 +11,7 @@ use kube::{Api, Client};
 const SECRET: &str = "argocd-secret";
 const PROBE: &str = "keys";
 
-/// Looks at the metadata of Argo CD's Secret, with the rights of whoever asks. Its data is not read.
+/// Checks the metadata of Argo CD's Secret, with the caller's permissions. Its data isn't read.
 pub async fn probe(client: &Client, namespace: &str, report: &mut Report) {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let what = format!("reading the metadata of Secret {namespace}/{SECRET}");
@@ -25,7 +25,7 @@ pub async fn probe(client: &Client, namespace: &str, report: &mut Report) {
     report.add(PROBE, format!("Secret {namespace}/{SECRET}"), verdict);
 }
 
-/// Who writes it, and whether what they do by default takes keys out that Argo CD has put there.
+/// Judges whether the Secret's owner, by its defaults, removes keys that Argo CD has added.
 fn judge(metadata: &ObjectMeta) -> Verdict {
     let warning = |text: &str, advice: &str| Verdict::Warning(text.to_owned(), advice.to_owned());
     let terraform = metadata.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());

@@ -1,4 +1,4 @@
-//! The last Events that the controller made.
+//! The latest Events of the controller.
 
 use crate::cluster::{ClusterError, FIELD_MANAGER, call_patiently};
 use k8s_openapi::api::events::v1::Event;
@@ -6,13 +6,13 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::ListParams;
 use kube::{Api, Client};
 
-/// How many are shown.
+/// How many Events are shown.
 const MAX_EVENTS: usize = 5;
 
-/// An Event, for people.
+/// An Event, as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
-    /// In seconds since 1970.
+    /// When it was emitted, in seconds since 1970.
     pub(super) at: i64,
     pub(super) warning: bool,
     pub(super) reason: String,
@@ -20,7 +20,7 @@ pub(super) struct Line {
     pub(super) note: String,
 }
 
-/// The last ones, newest first.
+/// The latest Events, newest first.
 pub(super) async fn last(client: &Client, namespace: &str) -> Result<Vec<Line>, ClusterError> {
     let events: Api<Event> = Api::namespaced(client.clone(), namespace);
     let ours = ListParams::default().fields(&format!("reportingController={FIELD_MANAGER}"));

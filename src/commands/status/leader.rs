@@ -1,30 +1,31 @@
-//! Whether a controller is there: one that is renews its Lease every few seconds.
+//! Whether a controller is running: one that leads renews its Lease every few seconds.
 
 use crate::cluster::{ClusterError, FIELD_MANAGER, call_patiently};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client};
 use std::time::Duration;
 
-/// A Lease that was renewed longer ago is looked at again: the clock here may be wrong.
+/// A Lease whose last renewal is this many seconds old is observed for a while, since the clock here may be
+/// wrong.
 const MAX_AGE: i64 = 60;
-/// How long it is watched then, and how often. A controller renews it every 5 s.
+/// How long it is observed, and how often. A controller renews it every 5 s.
 const MAX_PATIENCE: Duration = Duration::from_secs(12);
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What the Lease tells.
+/// What the Lease says about the controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Leader {
-    /// This process renews it.
+    /// A controller renews it; the holder's identity.
     There(String),
-    /// Nobody has renewed it since then, in seconds since 1970.
+    /// Nobody renews it; when it was last renewed, in seconds since 1970.
     Gone(i64),
-    /// There is none.
+    /// There is no Lease.
     Never,
-    /// It can't be read.
+    /// The Lease can't be read; why.
     Unknown(String),
 }
 
-/// Looks at the Lease, for some seconds where it seems to be old.
+/// Reads the Lease, and observes it for some seconds if it seems old.
 pub(super) async fn leader(client: &Client, namespace: &str, now: i64) -> Leader {
     observe(client, namespace, now).await.unwrap_or_else(|error| Leader::Unknown(error.to_string()))
 }

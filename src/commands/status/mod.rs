@@ -1,5 +1,5 @@
-//! `status`: what the controller last wrote of the credential and of the pods, what it told, and whether it is
-//! there.
+//! `status`: what the controller last published about credential and pods, its latest Events, and whether it
+//! is running.
 
 mod events;
 mod leader;
@@ -18,10 +18,10 @@ fn config_map(access: &CommandContext) -> String {
     format!("{}-status", access.release())
 }
 
-/// What stands in the cluster now.
+/// The status as it is now.
 ///
 /// # Errors
-/// It can't be read.
+/// The ConfigMap can't be read.
 pub async fn status(access: &CommandContext) -> Result<Status, ContextError> {
     let (client, namespace, name) = (access.client()?, access.namespace(), config_map(access));
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
@@ -29,10 +29,10 @@ pub async fn status(access: &CommandContext) -> Result<Status, ContextError> {
     Ok(of(access, map.as_ref()).await)
 }
 
-/// What stands there, each time that it changes, for ever.
+/// The status now, and again whenever it changes, forever.
 ///
 /// # Errors
-/// There is no cluster.
+/// There is no client of the cluster.
 pub fn follow(access: &CommandContext) -> Result<impl Stream<Item = Result<Status, ContextError>> + '_, ContextError> {
     let maps: Api<ConfigMap> = Api::namespaced(access.client()?.clone(), access.namespace());
     let seen = watch_named(maps, &config_map(access));

@@ -1,4 +1,4 @@
-//! What is shown of it.
+//! Shows the status.
 
 use super::events::Line;
 use super::leader::Leader;
@@ -10,18 +10,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// How many pods that are out of step are named.
+/// How many drifted pods are listed.
 const MAX_PODS: usize = 10;
-/// How many workloads are named that wait for the same.
+/// How many workloads are listed that wait for the same reason.
 const MAX_WORKLOADS: usize = 3;
-/// For how many seconds a good word counts, where the controller doesn't say it, and how old a look may be
-/// before it is told of.
+/// For how many seconds a good state counts if the controller doesn't say it, and how old a check has to be
+/// to be mentioned.
 const MAX_AGE: i64 = freshness(Duration::ZERO).as_secs().cast_signed();
 
-/// Characters of a text that are shown.
+/// How many characters of a text are shown.
 const MAX_TEXT: usize = 1000;
 
-/// Whoever may write the ConfigMap or Events wrote these texts: each is shown on one line.
+/// Anybody who may write the ConfigMap or Events can have written these texts, so each is shown on one line.
 fn cleaned(value: &Value) -> Value {
     match value {
         Value::String(text) => line(text, MAX_TEXT, &[]).into(),
@@ -35,8 +35,8 @@ fn cleaned_fields(fields: &Map<String, Value>) -> Map<String, Value> {
     fields.iter().map(|(name, value)| (line(name, MAX_TEXT, &[]), cleaned(value))).collect()
 }
 
-/// What the controller says. What is missing or of another shape is left out: it may be older or
-/// newer than this program.
+/// The status that the controller published. Parts that are missing or of another type are left out: the
+/// controller may be older or newer than this program.
 #[derive(Clone, Debug)]
 pub struct Status {
     place: String,
@@ -67,33 +67,33 @@ impl Status {
         Self { place, there, credential, pods, webhook, events, leader, now, colour: false }
     }
 
-    /// With what the Lease tells of the controller.
+    /// Adds what the Lease says about the controller.
     pub(super) fn led_by(self, leader: Leader) -> Self {
         Self { leader, ..self }
     }
 
-    /// Written with colours, or without.
+    /// Whether `Display` uses colours.
     #[must_use]
     pub fn coloured(self, colour: bool) -> Self {
         Self { colour, ..self }
     }
 
-    /// Whether nothing needs a person: the credential was just seen to work, no pod lacks anything or waits,
-    /// and a controller is there.
+    /// Whether nothing needs a person: the credential was seen to work recently, no pod has drifted or waits,
+    /// and a controller is running.
     #[must_use]
     pub fn is_good(&self) -> bool {
         let is_led = !matches!(self.leader, Leader::Gone(_) | Leader::Never);
         self.state() == Some("valid") && !self.is_stale() && self.pods_are_good() && self.is_registered() && is_led
     }
 
-    /// Whether the last good look is too old to be believed.
+    /// Whether the last check of the credential is too old to count.
     fn is_stale(&self) -> bool {
         let Some(part) = &self.credential else { return false };
         let text = |name: &str| part.get(name).and_then(Value::as_str);
         let fresh_for = part.get("freshFor").and_then(Value::as_i64).unwrap_or(MAX_AGE);
         let seen = text("seenAt").or_else(|| text("checkedAt"));
-        // A time that can't be read is no time at which anything was seen.
-        // One in the future is a clock's mistake, or somebody's.
+        // A time that can't be parsed counts as too old.
+        // A time in the future comes from a wrong clock, or from somebody else.
         seen.and_then(|at| self.seconds_since(at)).is_none_or(|age| age >= fresh_for || age <= -fresh_for)
     }
 
@@ -106,7 +106,7 @@ impl Status {
         !out && !waits
     }
 
-    /// Whether pods are shown to the webhook, as far as the controller says.
+    /// Whether the webhook is registered for all services, as far as the controller says.
     fn is_registered(&self) -> bool {
         self.webhook.as_ref().is_none_or(|part| part.get("registered") != Some(&Value::Bool(false)))
     }
@@ -115,7 +115,7 @@ impl Status {
         self.credential.as_ref()?.get("state")?.as_str()
     }
 
-    /// For machines: what the controller wrote, as it wrote it.
+    /// The status as JSON, as the controller published it.
     #[must_use]
     pub fn json(&self) -> Value {
         let events = self.events.as_ref().map(|lines| {
@@ -219,7 +219,7 @@ impl Status {
         if out.len() > MAX_PODS {
             writeln!(f, "  and {} more", out.len() - MAX_PODS)?;
         }
-        // A reason that many share is said once.
+        // A reason that many workloads share is shown once.
         let mut waiting: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (workload, why) in part.get("waiting").and_then(Value::as_object).into_iter().flatten() {
             waiting.entry(why.as_str().unwrap_or_default()).or_default().push(workload);

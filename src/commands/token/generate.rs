@@ -1,4 +1,4 @@
-//! `token generate`.
+//! `token generate`: mints an API key for a person.
 
 use super::log_in;
 use crate::argocd::Account;
@@ -16,43 +16,42 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// What the ids of keys that a person made begin with. Not the controller's prefix: it would retire
-/// them.
+/// The prefix of the ids of keys minted by hand. It isn't the controller's, which would retire them.
 const PREFIX: &str = "argocd-auth-by-hand-";
-/// A fresh key can be unknown to another replica for a moment.
+/// How long a fresh key may take to be accepted, as another replica may not know it yet.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 const RETRY_DELAY: Duration = Duration::from_millis(300);
 
-/// Where the key goes.
+/// Where the key is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sink {
-    /// Into a Secret of the Runtime's namespace.
+    /// To a Secret in the Runtime's namespace.
     Secret {
-        /// Which one.
+        /// The Secret and its key.
         place: SecretKey,
         /// Whether another value there may be overwritten.
         replace: bool,
     },
-    /// Into a new file that only its owner may read.
+    /// To a new file with mode 0600.
     File(PathBuf),
-    /// To standard output: the caller writes it there.
+    /// To standard output, by the caller.
     Stdout,
 }
 
-/// What is to be made.
+/// What to mint.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// Where the password comes from.
+    /// Where the account's password comes from.
     pub password: PasswordFrom,
-    /// The key's id, if not a fresh one. As [`checked_id`] lets it.
+    /// The key's id, checked by [`checked_id`]; `None` for a new one.
     pub id: Option<String>,
-    /// How long it lasts; for ever if `None`.
+    /// How long the key is valid; `None` for a key that never expires.
     pub expires_in: Option<Duration>,
-    /// Where it goes.
+    /// Where the key is written.
     pub sink: Sink,
 }
 
-/// What was made.
+/// The key that was minted.
 #[derive(Debug)]
 pub struct Generated {
     account: String,
@@ -61,15 +60,15 @@ pub struct Generated {
     server: String,
     wrote: String,
     secret: Option<String>,
-    /// For standard output.
+    /// The key itself, if it goes to standard output.
     pub token: Option<SecretString>,
 }
 
-/// Makes an API key, proves that it works, and puts it where it belongs. What goes wrong after it
-/// was made takes it away again.
+/// Mints an API key, verifies that it works, and writes it. If something fails after minting, the key is
+/// revoked.
 ///
 /// # Errors
-/// Anything on the way; nothing is left behind then, or the error says what.
+/// A step failed. Nothing is left behind then, or the error says what is.
 pub async fn generate(access: &CommandContext, order: &Order) -> Result<Generated, ContextError> {
     let account = access.account().await?;
     let id = order.id.clone().map_or_else(fresh_id, Ok)?;
@@ -80,7 +79,7 @@ pub async fn generate(access: &CommandContext, order: &Order) -> Result<Generate
     let mut progress = Progress::begin("reading the account");
     let found = route.server.account(&session, &account).await.map_err(|error| route.explain(error))?;
     fit(&found, &id)?;
-    // Before there is a key: a place that can't be had is no reason to make one.
+    // Before minting: if the place can't be written, there is no point in a key.
     let opened = Opened::new(access, &order.sink).await?;
     let made = Maker { access, route: &route, session: &session, account: &account, id: &id };
     progress.say("making the key");
@@ -125,7 +124,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Waits until Argo CD takes the key. Says when it ends.
+    /// Waits until Argo CD accepts the key. Returns its expiry, in seconds since 1970.
     async fn proven(&self, token: &SecretString) -> Result<Option<i64>, ContextError> {
         let read = claims(token);
         let begun = Instant::now();
@@ -162,7 +161,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Takes the key away again, if it is there.
+    /// Revokes the key, and adds to the error what is left of it.
     async fn undo(&self, error: ContextError) -> ContextError {
         let removed = self.route.server.delete_token(self.session, self.account, self.id).await;
         ContextError::Said(match removed {
@@ -179,7 +178,7 @@ impl Maker<'_> {
     }
 }
 
-/// A place that is had before there is a key.
+/// The opened destination of the key, before there is one.
 enum Opened {
     None,
     File(NewFile),
@@ -195,7 +194,7 @@ impl Opened {
     }
 }
 
-/// A new file that only its owner may read; gone again if nothing was written.
+/// A new file with mode 0600, removed on drop if nothing was written.
 struct NewFile {
     file: File,
     path: PathBuf,
@@ -242,10 +241,10 @@ fn fit(account: &Account, id: &str) -> Result<(), ContextError> {
     Err(ContextError::Said(format!("Argo CD's account {name} {wrong}; to do: account enable")))
 }
 
-/// An id that Argo CD can also revoke over REST: with `/`, `:` or `.` it can't.
+/// Checks an id: Argo CD can't revoke keys over REST whose id has `/`, `:` or `.`.
 ///
 /// # Errors
-/// It is none.
+/// The id is empty, too long or has other characters; the text says what is allowed.
 pub fn checked_id(id: &str) -> Result<String, String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if !id.is_empty() && id.len() <= 128 && id.chars().all(allowed) {
@@ -263,7 +262,7 @@ fn fresh_id() -> Result<String, ContextError> {
 }
 
 impl Generated {
-    /// For machines. Without the key.
+    /// The result as JSON, without the key.
     #[must_use]
     pub fn json(&self) -> Value {
         json!({
@@ -277,7 +276,7 @@ impl Generated {
     }
 }
 
-/// For people. Without the key.
+/// The result for people, without the key.
 impl fmt::Display for Generated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Made API key {}", self.id)?;

@@ -1,4 +1,4 @@
-//! `token`: making, judging and revoking an API key by hand.
+//! `token`: mints, verifies and revokes API keys by hand.
 
 mod generate;
 mod revoke;
@@ -15,7 +15,7 @@ use crate::commands::context::{CommandContext, ContextError, PasswordFrom, Route
 use crate::commands::terminal::Progress;
 use secrecy::SecretString;
 
-/// Logs in as the account. The session is used by the command and thrown away.
+/// Logs in as the account. The session is used by the command and then dropped.
 async fn log_in(
     access: &CommandContext,
     route: &Route,

@@ -1,4 +1,4 @@
-//! `token revoke`.
+//! `token revoke`: revokes an API key.
 
 use super::{Source, log_in};
 use crate::commands::context::{CommandContext, ContextError, PasswordFrom, Route};
@@ -8,16 +8,16 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::fmt;
 
-/// Which key.
+/// Which key to revoke.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// The one with this id.
+    /// The key with this id.
     Id(String),
-    /// This one. It is its own credential: an account may revoke its keys with any of them.
+    /// The key in this place. It is its own credential: an account may revoke its keys with any of them.
     Token(Source),
 }
 
-/// What became of it.
+/// The result of the command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revoked {
     account: String,
@@ -27,10 +27,10 @@ pub struct Revoked {
     pub existed: bool,
 }
 
-/// Revokes a key. The one that the Runtime's Secret holds is left alone unless `force`.
+/// Revokes a key. Without `force`, the one in the Runtime's Secret is left alone.
 ///
 /// # Errors
-/// There is no way to do it, or it is in use.
+/// The key can't be read, is in use, or Argo CD can't be asked to revoke it.
 pub async fn revoke(
     access: &CommandContext,
     which: &Which,
@@ -71,7 +71,7 @@ async fn by_token(
     Ok((account.to_owned(), id, Some(SecretString::from(token))))
 }
 
-/// Where the Runtime's own key stands, if it has this id. What can't be read hinders nobody.
+/// The place of the Runtime's own key, if it has this id; `None` also if it can't be read.
 async fn in_use(access: &CommandContext, id: &str) -> Option<String> {
     let place = access.key_place();
     let bytes = access.secret_value(&place).await.ok()?;
@@ -79,7 +79,7 @@ async fn in_use(access: &CommandContext, id: &str) -> Option<String> {
     (claims.id.as_deref() == Some(id)).then(|| format!("Secret {}/{place}", access.namespace()))
 }
 
-/// The token itself while Argo CD takes it, else a session.
+/// The token itself if Argo CD accepts it, else a session.
 async fn credential(
     access: &CommandContext,
     route: &Route,
@@ -96,7 +96,7 @@ async fn credential(
 }
 
 impl Revoked {
-    /// For machines.
+    /// The result as JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         json!({ "account": self.account, "id": self.id, "server": self.server, "revoked": self.existed })

@@ -1,4 +1,4 @@
-//! Where a token that a person asks about stands.
+//! The place of a token that a person asks about.
 
 use crate::commands::context::{CommandContext, ContextError, SecretKey};
 use secrecy::zeroize::Zeroizing;
@@ -6,22 +6,22 @@ use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
 
-/// A token is shorter than this.
+/// How many bytes are read, which is more than any token has.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// Where a token stands.
+/// The place of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// In a Secret.
+    /// A key of a Secret.
     Secret(SecretKey),
-    /// In a file.
+    /// A file.
     File(PathBuf),
-    /// On standard input.
+    /// Standard input.
     Stdin,
 }
 
 impl Source {
-    /// The bytes as they stand there, white space and all, but for a newline at the end of a file.
+    /// Reads the bytes as they are, white space included, except for a newline at the end of a file.
     pub(super) async fn read(&self, access: &CommandContext) -> Result<Zeroizing<Vec<u8>>, ContextError> {
         let bytes = match self {
             Self::Secret(place) => access.secret_value(place).await?,
@@ -38,7 +38,7 @@ impl Source {
     }
 }
 
-/// A newline at the end of a file or of standard input is the shell's, or Windows', and not the token's.
+/// Drops a final newline, which comes from a shell or from Windows and isn't part of the token.
 fn without_newline(mut bytes: Vec<u8>) -> Vec<u8> {
     if bytes.pop_if(|last| *last == b'\n').is_some() {
         bytes.pop_if(|last| *last == b'\r');

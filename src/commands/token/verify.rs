@@ -1,4 +1,4 @@
-//! `token verify`.
+//! `token verify`: judges a token.
 
 use super::{Source, log_in};
 use crate::argocd::verify::{KeyHealth, Verdict as KeyVerdict, ask, diagnose, judge, unfit};
@@ -12,11 +12,11 @@ use secrecy::SecretString;
 const TOKEN: &str = "token";
 const ARGO_CD: &str = "Argo CD";
 
-/// Judges a token: by what it says of itself, and by what Argo CD says of it. With a password, a
-/// refusal can be told from a server that is broken.
+/// Judges a token by its claims and by Argo CD's answers. With a password, a session tells a refusal from a
+/// broken server.
 ///
 /// # Errors
-/// None so far: what is in the way stands in the report.
+/// None at present: whatever fails is in the report.
 pub async fn verify(
     access: &CommandContext,
     source: &Source,
@@ -60,7 +60,7 @@ pub async fn verify(
     Ok(report)
 }
 
-/// What it says of itself.
+/// Judges the token by its claims.
 fn shape(read: &Result<Claims, Flaw>, now: i64) -> Verdict {
     let claims = match read {
         Ok(claims) => claims,
@@ -79,7 +79,7 @@ fn shape(read: &Result<Claims, Flaw>, now: i64) -> Verdict {
         }
         _ => format!("{flaw}{when}"),
     };
-    // One with an end is not what the Runtime needs, though it works for now.
+    // A key with an expiry isn't what the Runtime needs, though it works for now.
     if matches!(flaw, Flaw::NotYetValid { .. }) {
         Verdict::Warning(said, flaw.advice().to_owned())
     } else {
@@ -110,7 +110,7 @@ fn of_argocd(route: &Route, verdict: &KeyVerdict) -> Verdict {
     }
 }
 
-/// A session of the same account, asked the same: only beside one that is taken is a refusal definite.
+/// Asks the same about a session of the account: a refusal is definite only beside one that is accepted.
 async fn beside(
     access: &CommandContext,
     route: &Route,

@@ -1,30 +1,30 @@
-//! What comes out of a plan.
+//! The result of a plan.
 
 use super::snapshot::RotationRecord;
 use crate::pki::{Flaw, Id};
 use crate::time::Seconds;
 use std::fmt;
 
-/// Where a rotation is. The discriminants are the metric's values.
+/// The step of a rotation. The discriminants are the values of the metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing is being rotated.
+    /// No rotation is in progress.
     Idle = 0,
-    /// The new CA is made and added to the bundle.
+    /// The new CA is created and added to `caBundle`.
     Trusting = 1,
-    /// The bundle with both travels to every API server.
+    /// Wait for the propagation time, until every API server knows the bundle with both CAs.
     Propagating = 2,
-    /// The new CA signs the new leaf.
+    /// The new CA signs the new serving certificate.
     Signing = 3,
-    /// Every endpoint has to show it.
+    /// Wait until every endpoint serves a certificate of the new CA.
     Proving = 4,
-    /// The time again, before anything is taken away.
+    /// Wait for the propagation time again, before anything is removed.
     Settling = 5,
-    /// The old CA is dropped.
+    /// The old CA is removed.
     Dropping = 6,
 }
 
-/// Which CA of the Secret.
+/// The place of a CA in the CA Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// `ca.crt`.
@@ -33,25 +33,25 @@ pub enum Place {
     Next,
 }
 
-/// Why something is made.
+/// Why something is created or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// There was none.
+    /// There was none yet.
     Absent,
-    /// What was there is of no use.
+    /// The one that was there is unusable.
     Flawed(Flaw),
-    /// Its time is nearly over.
+    /// Its renewal is due.
     Due,
-    /// A person asked.
+    /// A person requested it with an annotation.
     Requested,
-    /// The CA rotates.
+    /// It is part of a rotation of the CA.
     Rotation,
     /// The bundle has to hold another set of CAs.
     Bundle,
 }
 
 impl Why {
-    /// Whether something had to be mended that nobody planned.
+    /// Whether something had been lost or damaged.
     #[must_use]
     pub const fn is_repair(self) -> bool {
         matches!(self, Self::Flawed(_))
@@ -71,39 +71,39 @@ impl fmt::Display for Why {
     }
 }
 
-/// A write.
+/// One write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Make a CA and store it in this place; in `Current`, `Next` is emptied. Answers a request.
+    /// Create a CA in this place, and drop the annotation that requests one. In `Current`, the next CA is
+    /// removed.
     MakeCa(Place, Why),
-    /// Make a leaf, signed by the CA in this place.
+    /// Create a serving certificate that is signed by the CA in this place.
     MakeLeaf(Place, Why),
-    /// Let `caBundle` of every entry hold these CAs. `true` where something had removed or damaged
-    /// what was there.
+    /// Write these CAs into `caBundle` of every entry. `true` if somebody had removed or damaged what was
+    /// there.
     WriteBundle(Vec<Id>, bool),
-    /// Let the CA in this place be the only one in the Secret.
+    /// Keep only the CA in this place of the Secret, as the current one.
     Settle(Place, Why),
-    /// Remember this; drop the request if `true`.
+    /// Write this record; drop the annotation with a request if `true`.
     Remember(RotationRecord, bool),
 }
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Write, and observe again.
+    /// Execute this write, and observe again.
     Do(Action),
-    /// Look at the endpoints and plan again.
+    /// Connect to the endpoints, and plan again.
     Look,
-    /// Nothing until then, unless something changes. `true` where endpoints have to be looked at
-    /// every now and then.
+    /// Nothing until this time, unless something changes. `true` if endpoints have to be polled meanwhile.
     Wait(Seconds, bool),
 }
 
-/// What comes out.
+/// The result of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// For the metric and the logs.
+    /// The step of the rotation, for metrics and logs.
     pub step: Step,
-    /// What to do.
+    /// What to do next.
     pub next: Next,
 }

@@ -1,4 +1,4 @@
-//! Carrying out what the plan says: each action is one write.
+//! Executes the actions of a plan; each is one write.
 
 use super::action::{Action, Place, Why};
 use super::lifetimes::Lifetimes;
@@ -17,21 +17,21 @@ use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 
-/// Why an action failed. Nothing is lost: it is planned again.
+/// Why an action failed. The next pass plans it again.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ExecuteError {
-    /// A call failed.
+    /// A call to the API server failed.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// A certificate can't be made.
+    /// A certificate can't be created.
     #[error(transparent)]
     Make(#[from] AuthorityError),
-    /// The plan names what isn't there; a bug.
+    /// The action refers to something that doesn't exist, which is a bug.
     #[error("the plan names {0}, which is not there")]
     Missing(&'static str),
 }
 
-/// One action with all that it needs.
+/// Executes one action on what was observed.
 pub(super) struct Executor<'k> {
     pub context: &'k Context,
     pub terms: &'k Lifetimes,
@@ -41,7 +41,7 @@ pub(super) struct Executor<'k> {
 }
 
 impl Executor<'_> {
-    /// Does it, and tells people of it.
+    /// Executes the action and reports it in an Event.
     pub(super) async fn execute(&self, action: Action) -> Result<(), ExecuteError> {
         match action {
             Action::MakeCa(place, why) => self.make_ca(place, why).await,
@@ -148,8 +148,8 @@ impl Executor<'_> {
         self.write_secret(&self.context.options.ca_secret(), self.objects.ca.as_ref(), patch).await
     }
 
-    /// Changes a Secret that was read, if it is still as it was; makes an empty one where there is
-    /// none, and leaves the rest to the next pass, so that two processes can't both fill it.
+    /// Patches a Secret if it is still as it was read. If it doesn't exist, creates an empty one and then
+    /// fills it conditionally, so that of two processes only one can.
     async fn write_secret(&self, name: &str, read: Option<&Secret>, patch: Value) -> Result<(), ExecuteError> {
         let options = &self.context.options;
         let api = self.context.secrets();
@@ -162,7 +162,7 @@ impl Executor<'_> {
                 &made
             }
         };
-        // Not empty: somebody else was faster, and the plan knows nothing of it.
+        // Another process has filled it since, which the plan doesn't know.
         let filled = |key: &&str| self.objects_lack(name) && value(Some(read), key).is_some();
         if [CA, NEXT, SERVING].as_flattened().iter().any(filled) {
             return Ok(());
@@ -174,7 +174,7 @@ impl Executor<'_> {
 
     async fn claim(&self, what: &str, name: &str, found: Option<&Secret>) -> Result<Secret, ClusterError> {
         let rest = if name == self.context.options.serving_secret {
-            // A Secret of this type has to have both keys.
+            // The API server requires both keys in a Secret of this type.
             json!({ "type": "kubernetes.io/tls", "data": { SERVING[0]: "", SERVING[1]: "" } })
         } else {
             json!({})
@@ -194,7 +194,7 @@ impl Executor<'_> {
         self.event(what, repair, reason, note).await;
     }
 
-    /// An Event on the Secret that it is about.
+    /// Creates an Event on the Secret that it is about.
     async fn event(&self, what: CertificateKind, warning: bool, reason: &'static str, note: String) {
         let options = &self.context.options;
         let (name, read) = match what {
@@ -206,8 +206,7 @@ impl Executor<'_> {
     }
 }
 
-/// Writes `caBundle` of every entry, and nothing else, if the configuration is still the one that
-/// was read.
+/// Writes `caBundle` of every entry, and nothing else, if the configuration is still the one that was read.
 pub(super) async fn publish(
     context: &Context,
     configuration: &MutatingWebhookConfiguration,

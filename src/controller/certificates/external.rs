@@ -1,4 +1,4 @@
-//! Certificates that somebody else makes: only `caBundle` is kept, where its CA is known.
+//! Certificates that somebody else creates: only `caBundle` is maintained, if their CA is known.
 
 use super::execute::{ExecuteError, publish};
 use super::objects::give_up;
@@ -16,20 +16,20 @@ use std::time::Duration;
 
 const RESYNC_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Publishes the CA that stands in the serving Secret, as long as it changes.
+/// Publishes the CA in the serving Secret as `caBundle`, and follows its changes.
 pub struct ExternalReconciler {
     context: Context,
     publish: bool,
 }
 
 impl ExternalReconciler {
-    /// For what `context` says. Without `publish` it only looks when certificates expire.
+    /// Without `publish` it only records when certificates expire, and checks them.
     #[must_use]
     pub const fn new(context: Context, publish: bool) -> Self {
         Self { context, publish }
     }
 
-    /// Reconciles while this process may write; never ends.
+    /// Runs forever, while this process leads.
     pub async fn run(self) {
         let context = self.context.clone();
         Box::pin(run(&context, self)).await;
@@ -41,7 +41,7 @@ impl ExternalReconciler {
         let expiry = value(serving.as_ref(), "tls.crt").and_then(Certificate::first_from_pem);
         context.metrics.expires(CertificateKind::Leaf, expiry.map_or(0, |leaf| leaf.validity.to));
         let configuration = context.configuration().await?;
-        // Without it somebody else writes `caBundle`: cert-manager's injector, or a person.
+        // Without `ca.crt` somebody else writes `caBundle`: cert-manager's injector, or a person.
         let Some(ca) = value(serving.as_ref(), "ca.crt") else {
             self.doubt(configuration.as_ref(), serving.as_ref());
             return Ok(Requeue::After(RESYNC_INTERVAL));
@@ -77,7 +77,8 @@ impl ExternalReconciler {
         Ok(Requeue::After(RESYNC_INTERVAL))
     }
 
-    /// Says that API servers won't take what is served: nobody else would before a pod is refused.
+    /// Warns if API servers would refuse the certificate, which otherwise shows only when a pod can't be
+    /// created.
     fn doubt(&self, configuration: Option<&MutatingWebhookConfiguration>, serving: Option<&Secret>) {
         if let Some((name, reason)) = configuration.and_then(|configuration| refused(configuration, serving, now())) {
             tracing::warn!(
@@ -100,7 +101,7 @@ impl Reconciler for ExternalReconciler {
     fn stand_by(&mut self) {}
 }
 
-/// The name for which API servers refuse the certificate in the Secret, if there is one, and why.
+/// The first name for which API servers refuse the Secret's certificate, and why; `None` if there is none.
 fn refused(
     configuration: &MutatingWebhookConfiguration,
     serving: Option<&Secret>,

@@ -1,7 +1,7 @@
-//! Certificates of the webhook: made, renewed and rotated without a gap.
+//! The webhook's certificates: created, renewed and rotated without interruption.
 //!
-//! [`plan`] decides, from a [`Snapshot`]; the loop looks, does the one thing that it says, and looks
-//! again.
+//! [`plan`] decides what to do about a [`Snapshot`]; the reconciler observes, executes that one change, and
+//! observes again.
 
 mod action;
 mod execute;

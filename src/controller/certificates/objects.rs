@@ -1,4 +1,4 @@
-//! The objects that certificates stand in, whoever makes them: read, watched, and whose they are.
+//! The objects that hold certificates, whoever creates them: reads, watches, owners.
 
 use super::observe::Objects;
 use crate::cluster::{Cause, ClusterError, disown, has_owner, merge_if, owner_reference, watch_named};
@@ -11,12 +11,12 @@ use serde_json::json;
 use std::pin::pin;
 use tokio::sync::Notify;
 
-/// Gives what was made without an owner, or for one that is gone, its owner.
+/// Gives Secrets their owner reference, if they were created without one or their owner is gone.
 pub(super) async fn adopt(context: &Context, objects: &Objects) -> Result<(), ClusterError> {
     let options = &context.options;
     let Some(account) = &options.service_account else { return Ok(()) };
     let owner = match owner_reference(&context.client, &options.namespace, account).await {
-        // Said where something is made; certificates don't wait for it.
+        // Logged where something is created; certificates don't depend on it.
         Err(error) if !matches!(error.cause, Cause::Unavailable(_)) => return Ok(()),
         owner => owner?,
     };
@@ -33,8 +33,8 @@ pub(super) async fn adopt(context: &Context, objects: &Objects) -> Result<(), Cl
     Ok(())
 }
 
-/// Gives up the ownership that writing `caBundle` brought, so that whoever applies the configuration can
-/// remove an entry of it.
+/// Gives up the field ownership that writing `caBundle` brings, so that whoever applies the configuration can
+/// remove an entry from it.
 pub(super) async fn give_up(
     context: &Context,
     configuration: &MutatingWebhookConfiguration,
@@ -48,14 +48,14 @@ pub(super) async fn give_up(
     Ok(())
 }
 
-/// Wakes whenever one of the objects changes; never ends.
+/// Wakes the loop when one of the objects changes; runs forever.
 pub(super) async fn watch(context: &Context, wake: &Notify) {
     let options = &context.options;
     let (ca, serving) = (options.ca_secret(), &options.serving_secret);
     let mut ca = pin!(watch_named(context.secrets(), &ca));
     let mut serving = pin!(watch_named(context.secrets(), serving));
     let mut configuration = pin!(watch_named(context.configurations(), &options.webhook_configuration));
-    // Where somebody else makes the certificates there is no CA of ours, and no permission to look.
+    // With external certificates there is no CA of ours, and no permission to watch one.
     let ours = matches!(options.certificates, Certificates::SelfManaged(_));
     loop {
         let failed = tokio::select! {

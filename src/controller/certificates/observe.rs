@@ -1,4 +1,4 @@
-//! Looking at the cluster: objects in, a snapshot out.
+//! Reads objects into a snapshot.
 
 use super::record;
 use super::snapshot::{Bundle, Ca, Endpoint, Leaf, RotationRecord, Slot, Snapshot};
@@ -27,20 +27,20 @@ impl fmt::Debug for Objects {
     }
 }
 
-/// What was seen, with the certificates behind the snapshot's names for them.
+/// The snapshot, with the certificates that its ids refer to.
 pub(super) struct Observed {
     pub snapshot: Snapshot,
     pub certificates: BTreeMap<Id, Certificate>,
 }
 
-/// One key of a Secret; nothing where it is empty.
+/// The value of a Secret's key; `None` if it is missing or empty.
 pub(super) fn value<'s>(secret: Option<&'s Secret>, key: &str) -> Option<&'s [u8]> {
     let data = secret?.data.as_ref()?;
     data.get(key).map(|bytes| bytes.0.as_slice()).filter(|bytes| !bytes.is_empty())
 }
 
-/// What the objects mean. `names` are those of the Service; `server_name` is the one that API
-/// servers ask for. `shown` are the chains that endpoints showed, if somebody looked.
+/// Makes a snapshot of the objects. `names` are the DNS names of the Service, `server_name` is the one by
+/// which API servers call it, `shown` the chains that its endpoints presented, if they were asked.
 pub(super) fn observe(
     objects: &Objects,
     shown: Option<&[Option<Vec<CertificateDer<'static>>>]>,
@@ -131,7 +131,8 @@ fn leaf(secret: Option<&Secret>, names: &[String], known: &BTreeMap<Id, Certific
     let covers = names.iter().all(|name| leaf.names.contains(name));
     let flaw = flaw.or((!covers).then_some(Flaw::WrongNames));
     let chain: Vec<_> = chain.iter().map(|certificate| certificate.der.clone()).collect();
-    // Who signed it is asked for a time when both held: whether it holds now is another question.
+    // The signer is determined at a time when both were valid; whether they are valid now is another
+    // question.
     let at = |ca: &Certificate| leaf.validity.to.min(ca.validity.to);
     let name = leaf.names.first().map(String::as_str).unwrap_or_default();
     let signer = known.values().find(|ca| verifies(&chain, ca, name, at(ca))).map(|ca| ca.id);
@@ -203,7 +204,7 @@ mod tests {
         assert_eq!(held(&leaf.cert, &ca.key).flaw, Some(Flaw::WrongKey));
         assert_eq!(held(&few.cert, &few.key).flaw, Some(Flaw::WrongNames));
         assert_eq!(held(&foreign.cert, &foreign.key).signer, None);
-        // Over, it is still known whose it was.
+        // An expired leaf still has a known signer.
         let over = serving(&leaf.cert, &leaf.key, NOW + 501);
         assert_eq!(over.held().unwrap().signer, Some(id));
         assert_ne!(other_ca.cert, ca.cert);

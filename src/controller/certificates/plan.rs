@@ -1,13 +1,12 @@
-//! From what stands in the cluster to the one thing to do next.
+//! Decides the next change to the webhook's certificates.
 //!
-//! Pure: no I/O and no clock. At most one write comes out, and after it everything is looked at
-//! again; so a process that is killed between two writes leaves nothing that its successor can't
-//! carry on from.
+//! Pure: no I/O and no clock. A plan has at most one write, after which everything is observed again. So a
+//! process that is killed between two writes leaves nothing that its successor couldn't continue.
 //!
-//! The rule behind all of it: a CA that is in `caBundle` and valid stays there until every endpoint
-//! of the webhook has shown a leaf of the CA that takes over, and a leaf is signed only by a CA that
-//! has been in `caBundle` for the propagation time. A lost or foreign CA Secret is then a rotation
-//! like any other. `docs/certificates.md` draws it.
+//! The rule behind all of it: a CA that is valid and in `caBundle` stays there until every endpoint of the
+//! webhook has presented a leaf of the CA that takes over, and a leaf is signed only by a CA that has been in
+//! `caBundle` for the propagation time. A lost or foreign CA Secret is then a rotation like any other.
+//! `docs/certificates.md` has a diagram.
 
 use super::action::{Action, Next, Place, Plan, Step, Why};
 use super::lifetimes::{Lifetimes, ca_due, leaf_due};
@@ -15,24 +14,24 @@ use super::snapshot::{Bundle, Ca, Request, RotationRecord, Slot, Snapshot};
 use crate::pki::{BACKDATED, Flaw, Id};
 use crate::time::Seconds;
 
-/// The most CAs that a bundle keeps. There are two in a rotation; more stay only where CA Secrets
-/// are lost again and again while an endpoint can't be reached.
+/// The most CAs in a bundle. A rotation needs two; more remain only if the CA Secret is lost again and again
+/// while an endpoint can't be reached.
 const MAX_CAS: usize = 8;
 
-/// What a snapshot means at one time.
+/// What a snapshot means at a certain time.
 struct View<'s> {
     seen: &'s Snapshot,
     terms: &'s Lifetimes,
     now: Seconds,
-    /// The CA that signs from now on.
+    /// The CA that signs from now on, and its place; `None` if none can.
     target: Option<(Place, Ca)>,
-    /// Every CA that has to be in the bundle now.
+    /// The CAs that must be in the bundle now.
     wanted: Vec<Id>,
-    /// The valid ones that stand in it.
+    /// The valid CAs that are in it.
     trusted: Vec<Id>,
 }
 
-/// Decides what to do next.
+/// Plans the next change for what was observed, at `now` (seconds since 1970).
 #[must_use]
 pub fn plan(seen: &Snapshot, terms: &Lifetimes, now: Seconds) -> Plan {
     let view = View::new(seen, terms, now);
@@ -73,8 +72,8 @@ impl<'s> View<'s> {
         let Some((place, target)) = self.target else {
             return (Step::Trusting, Next::Do(self.first_ca()));
         };
-        // A rotation that never ended, for an endpoint that can't be reached, must not keep its CA
-        // from being replaced in time. What it was to replace stays in the bundle.
+        // A rotation that never ends, because an endpoint can't be reached, must not keep its CA from being
+        // replaced in time. The CA that it should replace stays in the bundle.
         if self.now >= ca_due(&target, self.terms) {
             let action = match place {
                 Place::Next => Action::Settle(Place::Next, Why::Due),
@@ -87,7 +86,7 @@ impl<'s> View<'s> {
             .unwrap_or_else(|| (Step::Idle, self.idle(&target)))
     }
 
-    /// Brings the bundle to hold what it must.
+    /// The change that makes the bundle hold exactly the wanted CAs; `None` if it does.
     fn bundle(&self) -> Option<Action> {
         let bundles = self.seen.bundles.as_ref().filter(|_| !self.wanted.is_empty())?;
         let is_right = |bundle: &Bundle| self.holds_exactly(bundle, &self.wanted);
@@ -95,8 +94,8 @@ impl<'s> View<'s> {
             return None;
         }
         let lacks = |id: Id| bundles.iter().any(|bundle| bundle.cas.iter().all(|(held, _)| *held != id));
-        // The time that a CA has been trusted for counts from when it stands there again. Said
-        // before it is put back: a successor wouldn't know that it was ever gone.
+        // The time for which a CA has been trusted starts anew when it is back in the bundle. The record is
+        // dropped first: a successor of this process couldn't know that the CA was ever gone.
         let counted = [self.seen.marks.trusted, self.seen.marks.served];
         if counted.into_iter().flatten().any(|(id, _)| lacks(id)) {
             return Some(Action::Remember(
@@ -104,8 +103,8 @@ impl<'s> View<'s> {
                 false,
             ));
         }
-        // Damage, unless it is what a bootstrap or a new CA looks like: entries that hold all of
-        // what the others do.
+        // Count it as damage, unless it looks like a bootstrap or a new CA: entries that have everything that
+        // others have.
         let uneven = bundles
             .iter()
             .any(|bundle| bundle.rest || self.trusted.iter().any(|id| bundle.cas.iter().all(|(held, _)| held != id)));
@@ -121,13 +120,13 @@ impl<'s> View<'s> {
             && bundle.cas.iter().all(|(_, validity)| validity.holds(self.now))
     }
 
-    /// Whether what was made then is past its bootstrap; what is missing beside it was lost.
+    /// Whether something created at `from` is past its bootstrap, so that what is missing beside it was lost.
     const fn is_settled(&self, from: Seconds) -> bool {
         self.now > from + BACKDATED + self.terms.propagation
     }
 
-    /// No CA can sign: a new one. While something else is trusted there may be endpoints with a leaf
-    /// of it, and the new one has to come about beside it.
+    /// No CA can sign, so create one. If others are trusted, endpoints may have leaves of them, and the new
+    /// CA has to be introduced beside them.
     fn first_ca(&self) -> Action {
         let why = match (&self.seen.current, &self.seen.next) {
             (Slot::Empty, Slot::Empty) => Why::Absent,
@@ -137,12 +136,12 @@ impl<'s> View<'s> {
                 Why::Flawed(ca.flaw.unwrap_or(early))
             }
         };
-        // An empty Secret is a loss, not a beginning, where something is trusted already.
+        // Where a CA is trusted already, an empty Secret was lost rather than never filled.
         let why = if why == Why::Absent && !self.trusted.is_empty() { Why::Flawed(Flaw::Lost) } else { why };
         Action::MakeCa(if self.trusted.is_empty() { Place::Current } else { Place::Next }, why)
     }
 
-    /// Sees to it that the serving Secret holds a good leaf of the target.
+    /// What is needed for the serving Secret to hold a good leaf of the target; `None` if it does.
     fn leaf(&self, place: Place, target: &Ca) -> Option<(Step, Next)> {
         let trouble = self.leaf_trouble(target);
         let leaf = self.seen.serving.held();
@@ -153,7 +152,7 @@ impl<'s> View<'s> {
             Some(why) => why,
         };
         let mature = match self.mature(self.seen.marks.trusted, target.id) {
-            // Nothing else is trusted, so that no other leaf could do better.
+            // If nothing else is trusted, no other leaf could do better.
             _ if self.trusted.iter().all(|id| *id == target.id) => Ok(()),
             mature => mature,
         };
@@ -164,7 +163,7 @@ impl<'s> View<'s> {
             && trouble.is_some()
             && let Some(current) = self.stand_in(target.id)
         {
-            // The CA before keeps serving going meanwhile.
+            // The former CA signs meanwhile, to keep serving.
             let pointless = leaf.is_some_and(|leaf| leaf.signer == Some(current.id) && why == Why::Due)
                 && self.now >= current.validity.to - self.terms.propagation;
             if !pointless {
@@ -183,7 +182,7 @@ impl<'s> View<'s> {
         Some((Step::Propagating, next))
     }
 
-    /// Why the leaf has to be replaced, whoever signs.
+    /// Why the leaf has to be replaced, whichever CA signs; `None` if it needn't.
     fn leaf_trouble(&self, target: &Ca) -> Option<Why> {
         let oldest = self.seen.current.held().map_or(Seconds::MAX, |ca| ca.validity.from).min(target.validity.from);
         let leaf = match &self.seen.serving {
@@ -211,19 +210,20 @@ impl<'s> View<'s> {
         }
     }
 
-    /// The CA that may sign while the target isn't trusted everywhere: the current one, if it is
-    /// the only one besides.
+    /// The CA that may sign while the target isn't trusted everywhere: the current one, if no third one is
+    /// trusted.
     fn stand_in(&self, target: Id) -> Option<Ca> {
         let current = self.seen.current.held().filter(|ca| ca.flaw.is_none() && ca.validity.holds(self.now))?;
         self.trusted.iter().all(|id| *id == target || *id == current.id).then_some(*current)
     }
 
-    /// Whether the time since a mark is long enough; otherwise when it will be, if it runs at all.
+    /// Whether a mark is older than the propagation time; if not, when it will be (`None`: there is no mark
+    /// of the target).
     fn mature(&self, mark: Option<(Id, Seconds)>, target: Id) -> Result<(), Option<Seconds>> {
         match mark {
-            // One of the future is a clock's mistake.
+            // A mark in the future comes from a wrong clock.
             Some((id, since)) if id == target && since <= self.now => {
-                // Seconds are cut off on both sides.
+                // Both times are whole seconds, so add one.
                 let then = since + self.terms.propagation + i64::from(self.terms.propagation > 0);
                 if self.now >= then { Ok(()) } else { Err(Some(then)) }
             }
@@ -231,15 +231,15 @@ impl<'s> View<'s> {
         }
     }
 
-    /// Whether the leaf that is there now was there then. Between two leaves of one CA there may have
-    /// been one of another, and a mark of before says nothing of who has that. A leaf of the future
-    /// is a clock's mistake.
+    /// Whether the current leaf existed at `then`. Between two leaves of one CA there may have been one of
+    /// another, so an older mark says nothing about who serves that one. A leaf from the future comes from a
+    /// wrong clock.
     fn serves_since(&self, then: Seconds) -> bool {
         let made = self.seen.serving.held().map_or(Seconds::MIN, |leaf| leaf.validity.from + BACKDATED);
         made <= then || made > self.now
     }
 
-    /// Takes away what the target replaces, once nobody needs it.
+    /// Removes what the target replaces, once every endpoint has moved.
     fn retirement(&self, place: Place, target: &Ca) -> Option<(Step, Next)> {
         let others = self.wanted.iter().any(|id| *id != target.id);
         if others {
@@ -277,7 +277,8 @@ impl<'s> View<'s> {
         others.then(|| (Step::Dropping, Next::Do(Action::WriteBundle(vec![target.id], false))))
     }
 
-    /// One CA, one leaf, one bundle: what people ask for, and the next appointment.
+    /// With one CA, one leaf and one bundle: answers requests, tidies annotations, and waits for the next
+    /// renewal.
     fn idle(&self, target: &Ca) -> Next {
         let leaf = self.seen.serving.held();
         let renew = self.seen.marks.renew.filter(|id| leaf.is_some_and(|leaf| leaf.id == *id));

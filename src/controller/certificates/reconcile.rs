@@ -1,4 +1,4 @@
-//! Reconciling certificates of our own: observe, plan, execute one write, observe again.
+//! Reconciles certificates that this controller creates: observe, plan, execute one write, observe again.
 
 use super::action::{Next, Plan, Step};
 use super::execute::{ExecuteError, Executor};
@@ -20,19 +20,19 @@ use rustls::pki_types::CertificateDer;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// For the handshake with an endpoint: it is in the same cluster.
+/// Bounds the handshake with an endpoint, which is in the same cluster.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
-/// How often endpoints are looked at while a rotation waits for them.
+/// How often endpoints are polled while a rotation waits for them, in seconds.
 const POLL_INTERVAL: Seconds = 2;
-/// The longest time without a look, should a watch have missed something.
+/// The longest time between two passes, in seconds, in case a watch missed something.
 const RESYNC_INTERVAL: Seconds = 60;
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(15);
 
-/// The backoff of certificates, whoever makes them.
+/// The backoff for certificates, whoever creates them.
 pub(super) const BACKOFF: Delays = Delays { first: FIRST_DELAY, longest: LONGEST_DELAY };
 
-/// Reconciles, and wakes whenever one of the objects changes; never ends.
+/// Runs a reconciler forever, woken when one of the objects changes.
 pub(super) async fn run<R: Reconciler>(context: &Context, mut reconciler: R) {
     let wake = Notify::new();
     tokio::select! {
@@ -50,30 +50,30 @@ impl From<ExecuteError> for ReconcileError {
     }
 }
 
-/// Makes, renews and rotates the webhook's certificates.
+/// Creates, renews and rotates the webhook's certificates.
 pub struct CertificateReconciler {
     context: Context,
     terms: Lifetimes,
 }
 
 impl CertificateReconciler {
-    /// With these terms.
+    /// A reconciler with these lifetimes.
     #[must_use]
     pub const fn new(context: Context, terms: Lifetimes) -> Self {
         Self { context, terms }
     }
 
-    /// Reconciles while this process may write; never ends.
+    /// Runs forever, while this process leads.
     pub async fn run(self) {
         let context = self.context.clone();
         Box::pin(run(&context, self)).await;
     }
 
-    /// One observation and at most one write.
+    /// Observes, and executes at most one write.
     async fn pass(&self) -> Result<Requeue, ExecuteError> {
         let context = &self.context;
         let options = &context.options;
-        // One after the other, always fresh: a watch's copy could be behind what this process wrote.
+        // Read one after the other, uncached: a watch's copy could be older than this process's writes.
         let objects = Objects {
             ca: context.find(&options.ca_secret()).await?,
             serving: context.find(&options.serving_secret).await?,
@@ -82,7 +82,7 @@ impl CertificateReconciler {
         for secret in [&objects.ca, &objects.serving].into_iter().flatten() {
             context.must_be_ours("Secret", &secret.metadata, is_empty(secret))?;
         }
-        // After the look: what is remembered as seen since then was there then.
+        // Taken after reading: whatever is recorded as seen since then was there then.
         let now = time::now();
         let observed = self.observe(&objects, None, now);
         self.count(&observed);
@@ -127,7 +127,7 @@ impl CertificateReconciler {
         observe(objects, shown, &options.service_names(), &options.server_name(), now)
     }
 
-    /// What every endpoint shows; nothing for one that can't be reached.
+    /// The chain that each endpoint presents; `None` for one that can't be reached.
     async fn look(&self) -> Result<Vec<Option<Vec<CertificateDer<'static>>>>, ClusterError> {
         let options = &self.context.options;
         let found = endpoints(&self.context.client, &options.namespace, &options.service, options.service_port).await?;
@@ -163,7 +163,7 @@ impl Reconciler for CertificateReconciler {
     fn stand_by(&mut self) {}
 }
 
-/// How many endpoints show nothing of the CA that takes over.
+/// How many endpoints don't present a leaf of the CA that takes over.
 fn unmoved(snapshot: &Snapshot) -> usize {
     let target = snapshot.next.held().or(snapshot.current.held()).map(|ca| ca.id);
     let moved = |ids: &[pki::Id]| target.is_some_and(|target| ids.contains(&target));

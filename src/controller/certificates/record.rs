@@ -1,4 +1,4 @@
-//! What is remembered between steps, as annotations of the CA Secret that a person can read.
+//! What is remembered between steps: annotations of the CA Secret, readable for people.
 
 use super::snapshot::{Request, RotationRecord};
 use crate::controller::ROTATE;
@@ -12,8 +12,8 @@ const TRUSTED: &str = "argocd-auth-webhook/trusted-since";
 const SERVED: &str = "argocd-auth-webhook/served-since";
 const RENEW: &str = "argocd-auth-webhook/renew-leaf";
 
-/// Reads the marks. What can't be read, or is of a certificate that isn't `known`, isn't remembered:
-/// that costs time and nothing else.
+/// Reads the record. An annotation that can't be parsed or is about a certificate that isn't `known` is
+/// dropped, which only costs time.
 pub(super) fn read(annotations: &BTreeMap<String, String>, known: &[Id]) -> RotationRecord {
     let find = |text: &str| known.iter().find(|id| id.to_string() == text).copied();
     let since = |name: &str| -> Option<(Id, Seconds)> {
@@ -27,14 +27,14 @@ pub(super) fn read(annotations: &BTreeMap<String, String>, known: &[Id]) -> Rota
     }
 }
 
-/// Whether annotations are there that were not understood as marks.
+/// Whether there are annotations of the record that could not be used.
 pub(super) fn litter(annotations: &BTreeMap<String, String>, read: &RotationRecord) -> bool {
     let understood =
         [(TRUSTED, read.trusted.is_some()), (SERVED, read.served.is_some()), (RENEW, read.renew.is_some())];
     understood.into_iter().any(|(name, understood)| !understood && annotations.contains_key(name))
 }
 
-/// What a person asks for.
+/// The rotation that a person requests; `None` without the annotation.
 pub(super) fn request(annotations: &BTreeMap<String, String>) -> Option<Request> {
     annotations.get(ROTATE).map(|what| match what.as_str() {
         "ca" => Request::Ca,
@@ -43,7 +43,7 @@ pub(super) fn request(annotations: &BTreeMap<String, String>) -> Option<Request>
     })
 }
 
-/// The annotations as a merge patch.
+/// The record's annotations as a merge patch. `answered` removes the annotation with the request.
 pub(super) fn write(marks: &RotationRecord, answered: bool) -> Value {
     let since = |mark: Option<(Id, Seconds)>| mark.map(|(id, since)| format!("{id} {}", rfc3339(since)));
     let mut annotations = json!({

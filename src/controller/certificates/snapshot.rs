@@ -1,21 +1,21 @@
-//! What stands in the cluster, as far as the plan looks at it: no keys, no bytes, only what decides.
+//! The state of the cluster as far as the plan depends on it: ids and validities instead of keys and bytes.
 
 use crate::pki::{Flaw, Id, Validity};
 use crate::time::Seconds;
 
-/// A place in a Secret.
+/// A place for a certificate in a Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Slot<T> {
-    /// Nothing is there.
+    /// There is neither certificate nor key.
     Empty,
-    /// Something that can't be read at all.
+    /// There is something that can't be parsed or isn't of the right kind.
     Broken(Flaw),
-    /// Something that can.
+    /// There is a certificate.
     Holds(T),
 }
 
 impl<T> Slot<T> {
-    /// What can be read of it.
+    /// The certificate, if there is one.
     pub const fn held(&self) -> Option<&T> {
         match self {
             Self::Holds(held) => Some(held),
@@ -23,91 +23,91 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Whether nothing is there.
+    /// Whether there is neither certificate nor key.
     pub const fn is_empty(&self) -> bool {
         matches!(self, Self::Empty)
     }
 }
 
-/// A CA.
+/// A CA in the CA Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ca {
     /// The SHA-256 of its certificate.
     pub id: Id,
-    /// When it holds.
+    /// When it is valid.
     pub validity: Validity,
-    /// Why it can't sign, if it can't.
+    /// Why it can't sign; `None` if it can.
     pub flaw: Option<Flaw>,
 }
 
-/// The serving certificate.
+/// The serving certificate in its Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leaf {
     /// The SHA-256 of the certificate.
     pub id: Id,
-    /// When it holds.
+    /// When it is valid.
     pub validity: Validity,
-    /// Which of the CAs in the snapshot signed it.
+    /// The CA in the snapshot that signed it, if any did.
     pub signer: Option<Id>,
-    /// What is wrong with it, but for its time and its signer.
+    /// What is wrong with it, apart from its validity and signer.
     pub flaw: Option<Flaw>,
 }
 
 /// The `caBundle` of one entry of the webhook configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bundle {
-    /// The CAs in it.
+    /// The distinct CAs in it, with their validity.
     pub cas: Vec<(Id, Validity)>,
-    /// Whether there is anything else in it.
+    /// Whether it holds anything else: duplicates, leaves, or text that can't be parsed.
     pub rest: bool,
 }
 
-/// What an endpoint of the webhook's Service shows.
+/// An endpoint of the webhook's Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The CAs in the snapshot that its leaf verifies with; none if it can't be reached.
+    /// The CAs in the snapshot that verify the chain it presents; empty if it can't be reached.
     pub verified_by: Vec<Id>,
 }
 
-/// What is remembered between steps, in annotations of the CA Secret.
+/// What is remembered between steps, in annotations of the CA Secret. Times are seconds since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RotationRecord {
-    /// This CA has been seen in the bundle since then.
+    /// Since when this CA has been seen in the bundle.
     pub trusted: Option<(Id, Seconds)>,
-    /// Every endpoint has been seen with a leaf of this CA since then.
+    /// Since when every endpoint has been seen with a leaf of this CA.
     pub served: Option<(Id, Seconds)>,
-    /// This leaf is to be replaced, at a person's request.
+    /// The leaf that is to be replaced at a person's request.
     pub renew: Option<Id>,
 }
 
-/// What a person asks for with the annotation `argocd-auth-webhook/rotate`.
+/// The value of the annotation `argocd-auth-webhook/rotate`, by which a person requests a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// A new CA.
+    /// `ca`: a new CA.
     Ca,
-    /// A new leaf.
+    /// `leaf`: a new serving certificate.
     Leaf,
-    /// Nothing that there is.
+    /// Any other value, which means nothing.
     Unknown,
 }
 
-/// What a plan depends on: the CAs, the leaf, the bundles and the endpoints, as they were read in one pass.
+/// What a plan depends on: CAs, leaf, bundles and endpoints, as they were read in one pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// `ca.crt` and `ca.key`.
+    /// `ca.crt` and `ca.key` of the CA Secret.
     pub current: Slot<Ca>,
-    /// `next-ca.crt` and `next-ca.key`.
+    /// `next-ca.crt` and `next-ca.key` of the CA Secret.
     pub next: Slot<Ca>,
     /// `tls.crt` and `tls.key` of the serving Secret.
     pub serving: Slot<Leaf>,
-    /// An entry each; `None` where there is no webhook configuration.
+    /// The bundle of each entry; `None` if there is no webhook configuration.
     pub bundles: Option<Vec<Bundle>>,
-    /// What is remembered.
+    /// What earlier passes recorded.
     pub marks: RotationRecord,
-    /// Whether annotations of ours say something that means nothing any more.
+    /// Whether there are annotations of the record that could not be used.
     pub litter: bool,
-    /// What a person asks for.
+    /// The rotation that a person requests, if any.
     pub request: Option<Request>,
-    /// `None` where nobody looked.
+    /// The endpoints; `None` if they weren't asked in this pass.
     pub endpoints: Option<Vec<Endpoint>>,
 }

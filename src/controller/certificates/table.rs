@@ -1,4 +1,4 @@
-//! Cases of the plan: what is seen, and the one thing that follows.
+//! Cases of the plan: a snapshot, and the one thing that follows.
 
 use super::action::{Action, Next, Place, Plan, Step, Why};
 use super::lifetimes::Lifetimes;
@@ -15,7 +15,7 @@ const NEW: Id = Id([2; 32]);
 const OTHER: Id = Id([3; 32]);
 const LEAF: Id = Id([9; 32]);
 
-/// Made so many hours ago.
+/// The validity of something created this many hours ago.
 fn aged(lasts: Seconds, hours: Seconds) -> Validity {
     Validity { from: NOW - hours * HOUR - BACKDATED, to: NOW - hours * HOUR + lasts }
 }
@@ -36,7 +36,7 @@ fn serving(ids: &[Id]) -> Endpoint {
     Endpoint { verified_by: ids.to_vec() }
 }
 
-/// One CA, one leaf, two entries, nothing to do.
+/// One CA, one leaf, two entries; nothing to do.
 fn idle() -> Snapshot {
     Snapshot {
         current: Slot::Holds(ca_of(OLD, 10)),
@@ -50,12 +50,12 @@ fn idle() -> Snapshot {
     }
 }
 
-/// A rotation whose new CA stands in the bundle.
+/// A rotation whose new CA is in the bundle.
 fn rotating() -> Snapshot {
     Snapshot { next: Slot::Holds(ca_of(NEW, 0)), bundles: Some(vec![entry(&[NEW, OLD]), entry(&[NEW, OLD])]), ..idle() }
 }
 
-/// One whose new leaf is in its Secret.
+/// A rotation whose new leaf is in its Secret.
 fn proving(endpoints: Option<Vec<Endpoint>>) -> Snapshot {
     let marks = RotationRecord { trusted: Some((NEW, NOW - 100)), ..RotationRecord::default() };
     Snapshot { serving: Slot::Holds(leaf_of(NEW, 1)), marks, endpoints, ..rotating() }
@@ -87,7 +87,7 @@ fn a_bootstrap_is_a_ca_a_bundle_and_a_leaf() {
     assert_eq!(does(&seen).1, Action::WriteBundle(vec![OLD], false));
     seen.bundles = Some(vec![entry(&[OLD]), entry(&[OLD])]);
     assert_eq!(does(&seen).1, Action::MakeLeaf(Place::Current, Why::Absent));
-    // Without a configuration there is nobody to wait for either.
+    // Without a webhook configuration there are no API servers to wait for.
     seen.bundles = None;
     assert_eq!(does(&seen).1, Action::MakeLeaf(Place::Current, Why::Absent));
 }
@@ -175,7 +175,7 @@ fn a_bundle_that_was_lost_is_put_back_and_the_waiting_starts_again() {
         Action::WriteBundle(vec![OLD], true)
     );
 
-    // In the middle of a rotation both come back, and the time that is remembered is forgotten first.
+    // In the middle of a rotation both CAs come back, and the recorded time is dropped first.
     let mut seen = Snapshot { bundles: lost, ..rotating() };
     seen.marks.trusted = Some((NEW, NOW - 59));
     assert_eq!(does(&seen).1, Action::Remember(RotationRecord::default(), false));
@@ -190,7 +190,7 @@ fn something_else_in_the_bundle_is_taken_out() {
     let rest = Bundle { rest: true, ..entry(&[OLD]) };
     let seen = Snapshot { bundles: Some(vec![rest, entry(&[OLD])]), ..idle() };
     assert_eq!(does(&seen).1, Action::WriteBundle(vec![OLD], true));
-    // A valid CA of nobody's stays until every endpoint has shown that it isn't needed.
+    // A valid foreign CA stays until every endpoint has shown that it isn't needed.
     let seen = Snapshot { bundles: Some(vec![entry(&[OLD, OTHER]), entry(&[OLD, OTHER])]), ..idle() };
     assert_eq!(waits(&seen), (Step::Proving, Next::Look));
 }
@@ -209,7 +209,7 @@ fn a_lost_or_damaged_ca_is_replaced_beside_what_is_trusted() {
     ] {
         let seen = Snapshot { current: current.clone(), ..idle() };
         assert_eq!(does(&seen).1, Action::MakeCa(Place::Next, Why::Flawed(flaw)), "{current:?}");
-        // Where nothing is trusted there is nothing to stand beside.
+        // If nothing is trusted, there is nothing beside which to introduce it.
         let nobody = Some(vec![Bundle::default()]);
         let seen = Snapshot { current: current.clone(), bundles: nobody, ..idle() };
         if !matches!(current, Slot::Holds(ca) if ca.validity.holds(NOW)) {
@@ -236,7 +236,7 @@ fn a_leaf_of_no_use_is_replaced_at_once() {
     ] {
         let seen = Snapshot { serving: serving.clone(), ..idle() };
         assert_eq!(does(&seen).1, Action::MakeLeaf(Place::Current, Why::Flawed(flaw)), "{serving:?}");
-        // In the first wait of a rotation the CA before stands in.
+        // In the first wait of a rotation the former CA signs.
         let seen = Snapshot { serving: serving.clone(), ..rotating() };
         assert_eq!(does(&seen).1, Action::MakeLeaf(Place::Current, Why::Flawed(flaw)), "{serving:?}");
     }

@@ -1,25 +1,25 @@
-//! What comes out of a plan.
+//! The result of a plan, and the state of the credential for people.
 
 use super::record::CredentialRecord;
 use super::snapshot::Transient;
 use crate::time::Seconds;
 use std::fmt;
 
-/// Why a key is made.
+/// Why a key is minted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MintReason {
-    /// The Secret holds none.
+    /// The Secret holds no key.
     Absent,
-    /// What it holds is no key for this.
+    /// The Secret holds something that isn't a usable key; what it is.
     WrongKind(String),
-    /// Argo CD knows us and not it.
+    /// Argo CD refuses the key, though it accepts our session.
     Refused,
-    /// It will expire.
+    /// The key has an expiry.
     Expires,
 }
 
 impl MintReason {
-    /// A label for the metric.
+    /// The value of the metric's label.
     #[must_use]
     pub const fn label(&self) -> &'static str {
         match self {
@@ -30,7 +30,7 @@ impl MintReason {
         }
     }
 
-    /// Every label.
+    /// Every value of the metric's label.
     pub const LABELS: [&str; 4] = ["absent", "wrong_kind", "refused", "expires"];
 }
 
@@ -45,12 +45,12 @@ impl fmt::Display for MintReason {
     }
 }
 
-/// Why a key is deleted in Argo CD.
+/// Why a key is revoked in Argo CD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetireReason {
-    /// A newer one works, and everybody had the time to take it.
+    /// A newer key works, and every consumer had the time to take it up.
     Superseded,
-    /// There are more than are kept.
+    /// There are more superseded keys than are kept.
     TooMany,
     /// Nobody ever had it.
     Unused,
@@ -66,22 +66,22 @@ impl fmt::Display for RetireReason {
     }
 }
 
-/// Something that changes what is somewhere.
+/// One change, in the cluster or in Argo CD.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Log in, for the time that it takes to replace a key.
+    /// Log in, for as long as it takes to replace a key.
     Login,
-    /// Make a key.
+    /// Mint a key: create it in Argo CD and hold it in memory.
     Mint(MintReason),
-    /// Put the fresh key into the Secret, in place of what is wrong there.
+    /// Write the fresh key into the Secret, which lacks a good one.
     Store(MintReason),
     /// Give the fresh key up.
     Discard,
-    /// Put a copy of the token into `argocd-token`.
+    /// Write a copy of the token into `argocd-token`.
     Copy,
-    /// Empty `argocd-token`: the key of ours in it has had its day.
+    /// Empty `argocd-token`: the former key of ours in it is at its end.
     Clear,
-    /// Delete this account's key.
+    /// Revoke the key with this id, of this account, for this reason.
     Retire(String, String, RetireReason),
     /// Write this record into the state Secret.
     Remember(CredentialRecord),
@@ -90,62 +90,62 @@ pub enum Action {
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// One change.
+    /// Execute this change, and observe again.
     Act(Action),
     /// Observe again in a moment, with the same session.
     Soon,
     /// Observe again after a backoff.
     Backoff,
-    /// Nothing until this time, unless something changes.
+    /// Wait until this time, or until something changes.
     At(Seconds),
 }
 
-/// How things are, for people.
+/// The state of the credential, as published. Times are seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CredentialStatus {
-    /// The key works.
+    /// The key works and never expires.
     Valid,
-    /// It works, and ends then.
+    /// The key works, and expires at this time.
     Expires(Seconds),
-    /// A key is being made.
+    /// A key is being replaced; why.
     Replacing(MintReason),
-    /// There is no key, or nothing to make one with. The text says what is missing.
+    /// There is no key, or nothing to mint one with. The text says what is missing.
     Missing(String),
-    /// What stands there is no key for this.
+    /// The Secret holds something that isn't a usable key; what it is.
     WrongKind(String),
-    /// Argo CD refused user name and password; they are not tried again before then.
+    /// Argo CD refused user name and password, saying this; they aren't tried again before this time.
     LoginRefused(Seconds, String),
-    /// Nobody knows what Argo CD said to a login; it is not tried again before then.
+    /// How a login ended isn't known; it isn't tried again before this time.
     LoginUnknown(Seconds),
-    /// The account is disabled.
+    /// The account is disabled in Argo CD.
     AccountDisabled,
-    /// The account may not have API keys.
+    /// The account lacks the capability `apiKey`.
     NoApiKey,
-    /// The key is good from then on, and Argo CD's clock isn't there yet.
+    /// The key becomes valid at this time, by Argo CD's clock, which is behind.
     NotYet(Seconds),
-    /// Argo CD refuses its own fresh session.
+    /// Argo CD refuses the session that it just issued; in which way.
     ServerBroken(String),
-    /// Argo CD refused the key, and there is nothing beside it to tell whether the key is bad.
+    /// Argo CD refuses the token, and without a session it can't be told why.
     Refused(String),
-    /// Keys that worked vanish from Argo CD.
+    /// Keys that worked vanish from Argo CD repeatedly.
     KeyLost {
-        /// How many did within an hour.
+        /// How many vanished within the last hour.
         lost: usize,
-        /// For how long the last one of them had worked, in seconds.
+        /// For how many seconds the last of them had worked.
         lived: Seconds,
-        /// When the next one is made; `None` while one works.
+        /// When the next one is minted; `None` while one works.
         next: Option<Seconds>,
     },
-    /// Accepted, but not as it should be.
+    /// Argo CD accepts the key, but something about it isn't as it should be.
     Odd(String),
-    /// It can't be asked.
+    /// Argo CD can't be asked; why.
     Unavailable(Transient),
-    /// The cluster doesn't let us.
+    /// A call to the cluster fails; which and why.
     Hindered(String),
 }
 
 impl CredentialStatus {
-    /// Its name in the status, in metrics and in `docs/credentials.md`.
+    /// The name in the status, in metrics and in `docs/credentials.md`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -168,7 +168,7 @@ impl CredentialStatus {
         }
     }
 
-    /// Every name.
+    /// Every name, including [`Self::UNVERIFIED`].
     pub const NAMES: [&str; 17] = [
         "valid",
         "expires",
@@ -189,7 +189,7 @@ impl CredentialStatus {
         Self::UNVERIFIED,
     ];
 
-    /// What is said in place of a good state that is no longer fresh: by whoever reads, not by the plan.
+    /// The name that readers show instead of a good state that is no longer fresh; no plan results in it.
     pub const UNVERIFIED: &str = "unverified";
 
     /// Whether the credential was seen to work.
@@ -199,11 +199,11 @@ impl CredentialStatus {
     }
 }
 
-/// What comes out.
+/// The result of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// For people.
+    /// The state of the credential, for people.
     pub state: CredentialStatus,
-    /// What to do.
+    /// What to do next.
     pub next: Decision,
 }

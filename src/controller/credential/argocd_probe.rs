@@ -1,4 +1,4 @@
-//! Asking Argo CD: what stands in the cluster in, a snapshot out.
+//! Asks Argo CD about keys and sessions, for the snapshot.
 
 use super::logins::LoginRecord;
 use super::metrics::CredentialMetrics;
@@ -14,36 +14,36 @@ use secrecy::{ExposeSecret, SecretString};
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
-/// A key that was made and stands in no Secret yet.
+/// A key that was minted and isn't in any Secret yet.
 pub(super) struct FreshKey {
     pub id: String,
     pub token: SecretString,
     pub since: Seconds,
 }
 
-/// What a process knows and doesn't write down. All of it may be lost.
+/// What this process holds in memory only. All of it may be lost at any time.
 #[derive(Default)]
 pub(super) struct LocalState {
-    /// Our own session: for the time that it takes to replace a key.
+    /// Our own session, held for as long as it takes to replace a key.
     pub session: Option<SecretString>,
-    /// The key that is on its way into the Secret.
+    /// The key that is to be written into the Secret.
     pub fresh: Option<FreshKey>,
-    /// Ids that this process asked for and that nobody ever had. They may appear in the list later:
-    /// Argo CD goes on with a call whose client has left.
+    /// Ids of keys that this process requested and nobody ever got. They may be listed later: Argo CD
+    /// completes a call whose client has gone.
     discarded: VecDeque<String>,
-    /// Ids of ours that this account may not delete.
+    /// Ids of our keys that Argo CD doesn't let this account revoke.
     pub undeletable: BTreeSet<String>,
-    /// The key that was refused at the last look, and since when it has been.
+    /// The key that was refused at the last observation, and since when it has been.
     pub refused: Option<(String, Seconds)>,
-    /// Whose login has succeeded though it still stands in the state; a keyed hash of the user name.
+    /// The user, as a keyed hash, of a login that has succeeded but is still recorded as an attempt.
     pub succeeded: Option<String>,
 }
 
-/// So many discarded ids are remembered. The rest is retired like what a killed process leaves.
+/// How many discarded ids are remembered. Older ones are retired like the leftovers of a killed process.
 const MAX_DISCARDED: usize = 256;
 
 impl LocalState {
-    /// Nobody has this key, and nobody will.
+    /// Remembers that nobody got the key with this id, and nobody will.
     pub(super) fn discard(&mut self, id: String) {
         if self.discarded.len() >= MAX_DISCARDED {
             self.discarded.pop_front();
@@ -52,14 +52,14 @@ impl LocalState {
     }
 }
 
-/// Calls to one server, counted.
+/// Calls to one server, with metrics.
 pub(super) struct Asking<'s> {
     pub server: &'s Server,
     pub metrics: &'s CredentialMetrics,
 }
 
 impl Asking<'_> {
-    /// Counts a call.
+    /// Makes a call and records its duration and error.
     pub(super) async fn timed<T>(
         &self,
         call: &'static str,
@@ -71,7 +71,7 @@ impl Asking<'_> {
         result
     }
 
-    /// Who a token is taken for, and its account.
+    /// Asks for the user behind a token and, if it is accepted, for its account.
     pub(super) async fn about(&self, token: &SecretString, account: &str) -> Answers {
         let userinfo = self.timed("userinfo", self.server.userinfo(token)).await;
         let known = userinfo.as_ref().is_ok_and(|user| user.logged_in);
@@ -84,7 +84,7 @@ impl Asking<'_> {
     }
 }
 
-/// The key that the Secret holds, as far as it can be told without a server.
+/// The key in the Secret, as far as its claims tell.
 pub(super) struct Held {
     pub token: SecretString,
     pub claims: Claims,
@@ -92,7 +92,7 @@ pub(super) struct Held {
     pub id: String,
 }
 
-/// Tells what the bytes in the Secret are. `username` is whose key it is to be, if that matters.
+/// Reads the Secret's value. `username` is the account that the key must be of, if that matters.
 pub(super) fn held(key: &Result<Vec<u8>, Missing>, username: Option<&str>, now: Seconds) -> Result<Held, Key> {
     let bytes = match key {
         Ok(bytes) => bytes,
@@ -122,7 +122,7 @@ pub(super) fn held(key: &Result<Vec<u8>, Missing>, username: Option<&str>, now: 
     Ok(Held { account: account.to_owned(), id: id.to_owned(), token: SecretString::from(token), claims })
 }
 
-/// What was seen of the key, and its account where it could be read.
+/// Asks about the key; also returns its account, if it works.
 pub(super) async fn key(
     asking: &Asking<'_>,
     held: &Held,
@@ -156,7 +156,7 @@ pub(super) async fn key(
     (key, account)
 }
 
-/// What our own session sees, and its account where it could be read.
+/// Asks about our own session; also returns its account, if that could be read.
 pub(super) async fn session(asking: &Asking<'_>, token: &SecretString, username: &str) -> (Session, Option<Account>) {
     let answers = asking.about(token, username).await;
     let health = answers.session(username);
@@ -165,7 +165,7 @@ pub(super) async fn session(asking: &Asking<'_>, token: &SecretString, username:
     (session, answers.account.and_then(Result::ok))
 }
 
-/// What Argo CD makes of a fresh key.
+/// Asks whether Argo CD accepts a fresh key, and whether it is the one that was requested.
 pub(super) async fn fresh(asking: &Asking<'_>, key: &FreshKey, username: &str, now: Seconds) -> Fresh {
     let claims = Claims::read(key.token.expose_secret().as_bytes());
     let answers = asking.about(&key.token, username).await;
@@ -180,7 +180,7 @@ pub(super) async fn fresh(asking: &Asking<'_>, key: &FreshKey, username: &str, n
     Fresh { id: key.id.clone(), since: key.since, check }
 }
 
-/// The keys of ours that an account lists, but for these.
+/// The keys of ours that an account lists, except the two in `but` and those that can't be revoked.
 pub(super) fn left<'a>(
     account: &'a Account,
     owns: impl Fn(&str) -> bool + 'a,
@@ -198,14 +198,14 @@ pub(super) fn left<'a>(
     )
 }
 
-/// What was read of the state.
+/// What earlier passes recorded in the state Secret.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Persisted {
     pub marks: CredentialRecord,
     pub logins: LoginRecord,
 }
 
-/// Why Argo CD could not be asked at all.
+/// The key, if Argo CD can't be asked at all.
 pub(super) fn unknown(held: Result<&Held, &Key>, reason: &Transient) -> Key {
     match held {
         Ok(_) => Key::Unknown(reason.clone()),

@@ -1,4 +1,4 @@
-//! What the settings want of Secret `argocd-token` in token mode.
+//! What happens to Secret `argocd-token` in token mode.
 
 use crate::controller::Context;
 use crate::core::{GENERATED_TOKEN, Mode};
@@ -6,15 +6,15 @@ use crate::core::{GENERATED_TOKEN, Mode};
 /// What this release does with the Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Care {
-    /// The settings refer to it themselves.
+    /// Nothing: in password mode the key lives there, and in token mode the settings refer to it.
     None,
-    /// It keeps a copy there.
+    /// Keep a verified copy of the token in it.
     Copy,
-    /// It takes a key of its own away.
+    /// Remove a key of ours that password mode left in it.
     Clear,
 }
 
-/// What the settings want of it.
+/// Derives it from mode and settings.
 pub(super) fn care(context: &Context) -> Care {
     let (auth, credentials) = (&context.settings.auth, &context.settings.credentials);
     let refers = auth.credential.name == GENERATED_TOKEN.name;

@@ -1,4 +1,4 @@
-//! Carrying out what the plan says: each action is one change somewhere.
+//! Executes the actions of a plan; each is one change in the cluster or in Argo CD.
 
 use super::action::{Action, MintReason, RetireReason};
 use super::argocd_probe::{Asking, FreshKey, LocalState};
@@ -24,17 +24,17 @@ use serde_json::json;
 
 pub(super) use crate::controller::state::{LOGIN, LOGIN_PROOF, MARKS};
 
-/// How often a write is tried anew that met another one.
+/// How often a write is repeated after a conflict with another writer.
 const MAX_TRIES: u32 = 5;
 
-/// Why an action failed. It is planned again.
+/// Why an action failed. The next pass plans it again.
 #[derive(Debug)]
 pub(super) enum ExecuteError {
-    /// A call to the cluster.
+    /// A call to the cluster failed.
     Cluster(ClusterError),
-    /// A call to Argo CD, without which nothing goes on.
+    /// A call to Argo CD failed that the credential depends on.
     ArgoCd(Transient),
-    /// A call to Argo CD that can wait.
+    /// A call to Argo CD failed, but the credential works without it.
     Minor(Transient),
 }
 
@@ -44,7 +44,7 @@ impl From<ClusterError> for ExecuteError {
     }
 }
 
-/// One action with all that it needs.
+/// Executes one action on what was observed.
 pub(super) struct Executor<'k> {
     pub context: &'k Context,
     pub asking: &'k Asking<'k>,
@@ -53,13 +53,13 @@ pub(super) struct Executor<'k> {
     pub sources: &'k Sources,
     pub prefix: &'k Prefix,
     pub seen: &'k Snapshot,
-    /// The key in the Secret.
+    /// The token in the Secret, if it is a key.
     pub held: Option<&'k SecretString>,
     pub now: Seconds,
 }
 
 impl Executor<'_> {
-    /// Does it, and tells people of it.
+    /// Executes the action and reports it in an Event.
     pub(super) async fn execute(&mut self, action: Action) -> Result<(), ExecuteError> {
         match action {
             Action::Login => self.log_in().await,
@@ -79,8 +79,8 @@ impl Executor<'_> {
         }
     }
 
-    /// The login is written down before, and taken away when it succeeded: whoever comes after a killed
-    /// process knows that it was tried.
+    /// Logs in. The attempt is recorded before, and the record removed after a success: a successor of a
+    /// killed process then knows that it was made.
     async fn log_in(&mut self) -> Result<(), ExecuteError> {
         let (Ok(username), Ok(password)) = (&self.sources.username, &self.sources.password) else { return Ok(()) };
         self.is_argocd().await?;
@@ -90,7 +90,7 @@ impl Executor<'_> {
         let before: LoginRecord = self.state.get(LOGIN).unwrap_or_default();
         let wait = login_wait(self.context);
         if before.blocks(&digest, wait, self.now).is_some() {
-            // The plan names no such login. Said again where it counts.
+            // A plan never asks for such a login; checked again here, where it matters.
             return Ok(());
         }
         let record = before.begin(user.clone(), digest, self.now, wait);
@@ -110,9 +110,9 @@ impl Executor<'_> {
                         let space = if space { ". The password has white space before or after it" } else { "" };
                         (record.ended(LoginEnd::Refused(format!("{}{space}", error.cause))), true)
                     }
-                    // Nothing was sent: as it was.
+                    // Nothing was sent, so nothing counts.
                     cause if cause.was_not_sent() => (before, false),
-                    // Argo CD may have counted it, whoever wrote the answer.
+                    // Argo CD may have counted it as a failure, whoever answered.
                     _ => (record.ended(LoginEnd::Unheard), false),
                 };
                 self.put_logins(&record).await?;
@@ -121,7 +121,7 @@ impl Executor<'_> {
                 }
                 match &self.seen.key {
                     _ if refused => Ok(()),
-                    // It was for the pods' part alone.
+                    // The login was only for the rollout.
                     Key::Works { .. } => Err(ExecuteError::Minor(trouble(&error))),
                     _ => Err(ExecuteError::ArgoCd(trouble(&error))),
                 }
@@ -129,8 +129,8 @@ impl Executor<'_> {
         }
     }
 
-    /// A login is worth one of a few, so what can be known without one is asked first: whether Argo CD
-    /// answers there at all, without a detour.
+    /// Asks for Argo CD's version first, without a redirect: only a few failed logins are allowed, so none is
+    /// spent on another server.
     async fn is_argocd(&self) -> Result<(), ExecuteError> {
         match self.asking.timed("version", self.asking.server.version()).await {
             Err(error) if !error.cause.is_argocds_word() => Err(ExecuteError::ArgoCd(trouble(&error))),
@@ -138,7 +138,7 @@ impl Executor<'_> {
         }
     }
 
-    /// After a login that succeeded.
+    /// Removes the record of a login that succeeded.
     pub(super) async fn note_success(&mut self) -> Result<(), ExecuteError> {
         let Some(user) = self.memory.succeeded.clone() else { return Ok(()) };
         let record: LoginRecord = self.state.get(LOGIN).unwrap_or_default();
@@ -147,8 +147,8 @@ impl Executor<'_> {
         Ok(())
     }
 
-    /// Other parts write the same Secret for reasons of their own: a conflict with them says nothing
-    /// about a login, and how it ended has to be written down.
+    /// Records logins. The rollout writes the same Secret: a conflict with it says nothing about the login,
+    /// whose end has to be recorded, so the write is repeated.
     async fn put_logins(&mut self, record: &LoginRecord) -> Result<(), ClusterError> {
         self.put(LOGIN, Some(record).filter(|record| !record.is_empty())).await
     }
@@ -179,7 +179,7 @@ impl Executor<'_> {
                 Ok(())
             }
             Err(error) => {
-                // It may be there now, or later: the list is looked through for it from now on.
+                // The key may exist now or later, so look for it in the list from now on.
                 if error.cause.may_have_been_done() {
                     self.memory.discard(id);
                 }
@@ -188,7 +188,7 @@ impl Executor<'_> {
         }
     }
 
-    /// Writes the fresh key, if the Secret is still as it was when the key was found wanting.
+    /// Writes the fresh key, if the Secret is still as it was when its key was found unusable.
     async fn store(&mut self, why: &MintReason) -> Result<(), ExecuteError> {
         let Some(fresh) = &self.memory.fresh else { return Ok(()) };
         let place = key_place(self.context);
@@ -204,8 +204,8 @@ impl Executor<'_> {
         Ok(())
     }
 
-    /// Writes a token into a Secret that was read as `read`, or makes it. Nothing comes out where somebody
-    /// else made and filled it first: the plan knows nothing of that.
+    /// Writes a token into a Secret that was read as `read`, or into a new one. `None` if another process
+    /// created and filled it meanwhile, which the plan doesn't know.
     async fn write(
         &self,
         place: &SecretKeyRef,
@@ -220,7 +220,7 @@ impl Executor<'_> {
             secret
         } else {
             self.context.may_write(&what)?;
-            // No owner: the Runtime goes on with it when this program is uninstalled.
+            // Without an owner: the Runtime goes on using it after this program is uninstalled.
             let body = json!({
                 "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": self.context.options.metadata(name),
             });
@@ -235,7 +235,7 @@ impl Executor<'_> {
         merge_if::<Secret>(&api, &what, name, read.metadata.resource_version.as_deref(), patch).await.map(Some)
     }
 
-    /// Copies the token, which was just seen to work.
+    /// Writes a copy of the token, which was just seen to work.
     async fn copy(&mut self) -> Result<(), ExecuteError> {
         let (Some(token), Key::Works { id, .. }) = (self.held, &self.seen.key) else { return Ok(()) };
         let place = GENERATED_TOKEN.into();
@@ -267,7 +267,7 @@ impl Executor<'_> {
     async fn retire(&mut self, account: &str, id: &str, gone: RetireReason) -> Result<(), ExecuteError> {
         let works = matches!(self.seen.key, Key::Works { .. });
         let Some(with) = self.held.filter(|_| works).or(self.memory.session.as_ref()) else { return Ok(()) };
-        // A plan names no other ones. Said again where it counts.
+        // A plan never asks for others; checked again here, where it matters.
         let is_named = |id: &str| self.seen.marks.names(id);
         if !self.prefix.owns(id, is_named) || matches!(&self.seen.key, Key::Works { id: held, .. } if held == id) {
             return Ok(());
@@ -305,22 +305,22 @@ impl Executor<'_> {
     }
 }
 
-/// The keyed hash by which a credential is known again.
+/// The keyed hash that identifies user name and password.
 pub(super) fn credential(state: &State, username: &str, password: &SecretString) -> String {
     state.digest(&[b"login", username.as_bytes(), password.expose_secret().as_bytes()])
 }
 
-/// How long a login that was not seen to succeed counts, in seconds.
+/// How many seconds a login that wasn't seen to succeed counts.
 pub(super) fn login_wait(context: &Context) -> Seconds {
     seconds(context.settings.credentials.login_wait)
 }
 
-/// A Secret, for an Event.
+/// A reference to a Secret, for Events.
 pub(super) fn about(context: &Context, name: &str, secret: Option<&Secret>) -> ObjectReference {
     context.secret_reference(name, secret)
 }
 
-/// Whether a failure of the cluster's is nothing but somebody else's write, or their deletion.
+/// Whether a call failed only because somebody else wrote or deleted the object.
 pub(super) fn is_conflict(error: &ClusterError) -> bool {
     matches!(error.cause, cluster::Cause::Conflict | cluster::Cause::NotFound)
 }

@@ -1,4 +1,4 @@
-//! What the pods' part is told of each look.
+//! The credential's health, for the rollout.
 
 use super::action::CredentialStatus;
 use super::execute::{LOGIN_PROOF, credential};
@@ -15,7 +15,7 @@ use crate::time::seconds;
 use crate::time::{Seconds, rfc3339};
 use secrecy::ExposeSecret;
 
-/// Of what was seen, and of the login that was remembered.
+/// The health of key and password, by the state that was observed and the logins that were recorded.
 pub(super) fn of(
     context: &Context,
     how: &CredentialStatus,
@@ -31,7 +31,7 @@ pub(super) fn of(
     CredentialHealth { key, password: by_password.then(|| of_password(context, login, sources, state, now)) }
 }
 
-/// Whether a login with the user name and password as they are has succeeded, and still counts.
+/// Whether a login with the current user name and password has succeeded so recently that it still counts.
 pub(super) fn logged_in(context: &Context, sources: &Sources, state: &state::State, now: Seconds) -> bool {
     let fresh = freshness(context.settings.credentials.check_interval);
     let fresh = seconds(fresh);
@@ -84,14 +84,14 @@ fn of_password(context: &Context, login: &Login, sources: &Sources, state: &stat
     Examined { health, values, at }
 }
 
-/// The last login that succeeded, if it was with the user name and password as they are.
+/// The last login that succeeded, if it was with the current user name and password.
 fn proof(sources: &Sources, state: &state::State) -> Option<LoginProof> {
     let (Ok(username), Ok(password)) = (&sources.username, &sources.password) else { return None };
     let digest = credential(state, username, password);
     state.get::<LoginProof>(LOGIN_PROOF).filter(|proof| proof.credential == digest)
 }
 
-/// The hash is the one of the values that pods hold.
+/// Identifies a value by the hash that the rollout uses for the values that pods hold.
 fn value_id(state: &state::State, place: &SecretKeyRef, value: &[u8]) -> ValueId {
     let key = Key::new(&place.name, &place.key);
     let hash = state.value_digest(&key, value);

@@ -1,24 +1,25 @@
-//! The ids of the keys that are made here.
+//! The ids of the API keys that this program mints.
 
 use crate::argocd::fresh_uuid;
 
-/// Length of a UUID in its usual form.
+/// The length of a UUID in text form.
 const UUID: usize = 36;
-/// So much of the namespace's uid tells clusters apart that have a namespace of one name.
+/// How many digits of the namespace's uid are part of an id: they tell clusters apart whose namespaces share
+/// a name.
 const CLUSTER: usize = 8;
 
-/// What the ids of this namespace's keys begin with: two Runtimes on one Argo CD leave each other's
-/// keys alone, also where their namespaces have one name.
+/// The prefix of all key ids of one namespace. Runtimes that share an Argo CD leave each other's keys alone
+/// by it, even if their namespaces have the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefix {
-    /// With the namespace's name, and its dash.
+    /// The prefix of the older form, which has only the namespace's name.
     namespace: String,
-    /// With the beginning of its uid besides, and its dash.
+    /// The prefix of the current form, which also has the beginning of the namespace's uid.
     cluster: String,
 }
 
 impl Prefix {
-    /// Of this namespace with this uid; nothing where that is no uid.
+    /// The prefix of the namespace with this name and uid; `None` if `uid` isn't one.
     #[must_use]
     pub fn new(namespace: &str, uid: &str) -> Option<Self> {
         let begin = uid.get(..CLUSTER).filter(|begin| begin.chars().all(is_hex))?;
@@ -26,20 +27,20 @@ impl Prefix {
         Some(Self { cluster: format!("{namespace}{begin}-"), namespace })
     }
 
-    /// Whether a key with this id was made here. To the letter: the rest is a UUID, so that the keys
-    /// of the namespace `a-b` are not taken for ones of `a`.
+    /// Whether this cluster's program minted the key with this id. The rest must be a UUID, so that keys of
+    /// namespace `a-b` aren't taken for keys of `a`.
     #[must_use]
     pub fn is_ours(&self, id: &str) -> bool {
         id.strip_prefix(&self.cluster).is_some_and(is_uuid)
     }
 
-    /// Whether it is ours, or of the form that named no cluster and `is_named` in this one: another
-    /// cluster may have a namespace of that name.
+    /// Whether the key is ours: by [`Prefix::is_ours`], or by the older form if this cluster also names the
+    /// id somewhere (`is_named`), since other clusters may have a namespace of that name.
     pub fn owns(&self, id: &str, is_named: impl FnOnce(&str) -> bool) -> bool {
         self.is_ours(id) || id.strip_prefix(&self.namespace).is_some_and(is_uuid) && is_named(id)
     }
 
-    /// An id that nobody has had; nothing where there is no randomness.
+    /// A new id; `None` if there are no random numbers.
     #[must_use]
     pub fn fresh(&self) -> Option<String> {
         Some(self.cluster.clone() + &fresh_uuid()?)

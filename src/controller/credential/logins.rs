@@ -1,56 +1,56 @@
-//! The rule for logins, in one place: whatever is said to them, they don't lock an account.
+//! The only rule for when a login may be sent, so that this program never locks an account.
 //!
-//! Argo CD counts failures of a user name for 300 seconds, and after five refuses a correct password
-//! too. Others try as well, so that no more than three of the five are ours. What counts is that a login
-//! was sent and not seen to succeed: who answered, and with what, may be anybody's word.
+//! Argo CD counts failed logins per user name for 300 seconds, and after five it refuses even the correct
+//! password. Others log in too, so at most three of the five are ours. A login counts if it was sent and not
+//! seen to succeed: a failure may be answered by anything in between.
 
 use crate::time::Seconds;
 use serde::{Deserialize, Serialize};
 
-/// So many logins are sent without a success in one wait, whatever the user name and the password.
+/// How many logins are sent without success within one wait, over all user names and passwords.
 const MAX_TRIES: usize = 3;
-/// So many with the same user name and password, where nobody knows how the first one ended.
+/// How many are sent with the same user name and password if the end of the first isn't known.
 const MAX_UNHEARD: usize = 2;
 
-/// How a login ended that was not seen to succeed.
+/// How a login ended that wasn't seen to succeed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum LoginEnd {
-    /// Nobody lived to see it.
+    /// Not known: the process ended first.
     #[default]
     Pending,
-    /// No answer, or none of which it is certain that it is Argo CD's word on the password.
+    /// No answer, or none that is certain to be Argo CD's about the password.
     Unheard,
-    /// Argo CD refused it, and said this.
+    /// Argo CD refused it, with this message.
     Refused(String),
 }
 
-/// A login that was not seen to succeed.
+/// A login that wasn't seen to succeed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LoginTry {
-    /// A keyed hash of the user name.
+    /// The user name as a keyed hash.
     #[serde(default)]
     pub user: String,
-    /// A keyed hash of the user name and password.
+    /// User name and password as a keyed hash.
     pub credential: String,
-    /// When it was about to be sent.
+    /// When it was sent, in seconds since 1970; recorded just before.
     pub at: Seconds,
     /// How it ended.
     #[serde(default)]
     pub end: LoginEnd,
 }
 
-/// The logins that were not seen to succeed, oldest first. Written down before each of them, so that it
-/// holds for whoever comes after a killed process.
+/// The logins that weren't seen to succeed, oldest first. Each is recorded before it is sent, so that a
+/// successor of a killed process counts it, too.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Stored")]
 pub struct LoginRecord {
     tries: Vec<LoginTry>,
 }
 
-/// As it stands in the Secret: this program's form, or the one of before 0.2, which knew one login and
-/// the times of others.
+/// The record as stored: in the current form, or in that of versions before 0.2, which had one login and the
+/// times of others.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[derive(Default)]
@@ -72,18 +72,18 @@ impl From<Stored> for LoginRecord {
     }
 }
 
-/// Why no login is sent now.
+/// Why no login may be sent now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoginBlock {
-    /// Not before then.
+    /// When one may be sent, in seconds since 1970.
     pub until: Seconds,
-    /// What was said to this very credential, or that others were tried; nothing where nobody knows how
-    /// the one with this credential ended.
+    /// What Argo CD said to this credential, or that others were tried; `None` if it isn't known how the
+    /// login with it ended.
     pub said: Option<String>,
 }
 
 impl LoginRecord {
-    /// With a login that is about to be sent.
+    /// The record with a login that is about to be sent; those older than `wait` are dropped.
     #[must_use]
     pub(super) fn begin(&self, user: String, credential: String, now: Seconds, wait: Seconds) -> Self {
         let mut tries: Vec<_> = self.within(wait, now).cloned().collect();
@@ -91,7 +91,7 @@ impl LoginRecord {
         Self { tries }
     }
 
-    /// With the end of the last one.
+    /// The record with the end of its last login.
     #[must_use]
     pub(super) fn ended(mut self, end: LoginEnd) -> Self {
         if let Some(last) = self.tries.last_mut() {
@@ -100,8 +100,7 @@ impl LoginRecord {
         self
     }
 
-    /// After a login of this user that succeeded: Argo CD has forgotten the failures of this user, and
-    /// not those of others.
+    /// The record after a successful login of this user, for whom Argo CD then forgets former failures.
     #[must_use]
     pub(super) fn succeeded(mut self, user: &str) -> Self {
         self.tries.retain(|tried| tried.user != user);
@@ -112,10 +111,10 @@ impl LoginRecord {
         self.tries.is_empty()
     }
 
-    /// Whether a login may be sent with this credential, which is a keyed hash; nothing where it may.
+    /// Whether a login with this credential (a keyed hash) is blocked now; `None` if it may be sent.
     pub(super) fn blocks(&self, credential: &str, wait: Seconds, now: Seconds) -> Option<LoginBlock> {
         let recent: Vec<&LoginTry> = self.within(wait, now).collect();
-        // A time in the future is a clock's mistake, and counts from now.
+        // A time in the future comes from a wrong clock, and counts as now.
         let end = |tried: &LoginTry| tried.at.min(now).saturating_add(wait);
         let of_many = nth_newest(recent.iter().copied(), MAX_TRIES).map(end);
         let same = || recent.iter().copied().filter(|tried| tried.credential == credential);
@@ -138,7 +137,7 @@ impl LoginRecord {
     }
 }
 
-/// The oldest of the newest so many; nothing where there are fewer.
+/// The `many`th newest try; `None` if there are fewer.
 fn nth_newest<'t>(tries: impl DoubleEndedIterator<Item = &'t LoginTry>, many: usize) -> Option<&'t LoginTry> {
     tries.rev().nth(many - 1)
 }

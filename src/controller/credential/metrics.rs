@@ -1,4 +1,4 @@
-//! What is counted of the credential.
+//! The metrics of the credential.
 
 use super::action::{CredentialStatus, MintReason};
 use crate::argocd::Cause;
@@ -12,12 +12,12 @@ use std::time::Duration;
 
 type Label = [(&'static str, &'static str); 1];
 
-/// The calls to Argo CD.
+/// The calls to Argo CD, as values of a label.
 const CALLS: [&str; 6] = ["version", "login", "userinfo", "account", "create", "delete"];
-/// Upper edges in seconds: from a call on the node to the longest time a login may take.
+/// Upper bounds of the buckets in seconds: from a call on the same node to the longest login.
 const EDGES: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
 
-/// Labels come from this code only.
+/// Metrics of the credential. Label values come from code only.
 #[derive(Debug)]
 pub struct CredentialMetrics {
     success: Gauge,
@@ -28,14 +28,14 @@ pub struct CredentialMetrics {
     regenerations: Family<Label, Counter>,
     retired: Counter,
     lost: Counter,
-    /// Until when a good state is fresh.
+    /// When the current good state stops being fresh, in seconds since 1970.
     fresh_until: AtomicI64,
     errors: Family<Label, Counter>,
     calls: Family<Label, Histogram, fn() -> Histogram>,
 }
 
 impl CredentialMetrics {
-    /// All of them, in this registry.
+    /// Creates the metrics and registers them.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             success: Gauge::default(),
@@ -102,7 +102,7 @@ impl CredentialMetrics {
         self.lost.inc();
     }
 
-    /// Says nothing good that is no longer fresh; to be asked before they are exported.
+    /// Replaces a good state that is no longer fresh by `unverified`. To be called before each export.
     pub(in crate::controller) fn forget_stale(&self, now: i64) {
         if self.valid.get() == 1 && now >= self.fresh_until.load(Ordering::Relaxed) {
             self.valid.set(0);
@@ -113,7 +113,7 @@ impl CredentialMetrics {
         }
     }
 
-    /// How things are now, and for how many seconds that is fresh.
+    /// Sets the state of the credential, which is fresh for `fresh_for` seconds.
     pub(super) fn is(&self, state: &CredentialStatus, now: i64, fresh_for: i64) {
         self.fresh_until.store(now.saturating_add(fresh_for), Ordering::Relaxed);
         self.valid.set(i64::from(state.works()));

@@ -1,6 +1,6 @@
-//! Secret `argocd-token` in token mode: promotion workflows read it in either mode, and nobody else
-//! writes it. It holds a copy of the token where `credentials.mirrorToken` asks for one, and a key of
-//! ours that password mode left there doesn't stay to look alive.
+//! Secret `argocd-token` in token mode. Promotion workflows read it in either mode, and nobody else writes
+//! it. It gets a copy of the token if `credentials.mirrorToken` asks for that; and a key of ours that
+//! password mode left there is removed, so that it doesn't look alive.
 
 use super::argocd_probe;
 use super::care::{Care, care};
@@ -13,7 +13,7 @@ use crate::core::GENERATED_TOKEN;
 use crate::time::Seconds;
 use k8s_openapi::api::core::v1::Secret;
 
-/// What stands in the Secret, beside what belongs there.
+/// Compares the Secret with what it should hold.
 pub(super) fn observe(
     context: &Context,
     prefix: &Prefix,
@@ -29,7 +29,7 @@ pub(super) fn observe(
         Care::Clear => {
             let Some(found) = found else { return Mirror::InOrder };
             let Ok(held) = argocd_probe::held(&Ok(found.to_vec()), None, now) else { return Mirror::InOrder };
-            // This cluster's Secret names it.
+            // The key is in this cluster's Secret, so this cluster names it.
             if !prefix.owns(&held.id, |_| true) {
                 return Mirror::InOrder;
             }
@@ -40,7 +40,7 @@ pub(super) fn observe(
     }
 }
 
-/// The id of the key that stands in the Secret, if it holds one.
+/// The id of the key in the Secret, if it holds one.
 pub(super) fn held_id(sources: &Sources, now: Seconds) -> Option<String> {
     let found = bytes(sources.mirror_secret.as_ref())?;
     argocd_probe::held(&Ok(found.to_vec()), None, now).ok().map(|held| held.id)

@@ -1,7 +1,7 @@
-//! The credential: made and kept in password mode, watched in token mode.
+//! The credential: minted and kept valid in password mode, observed in token mode.
 //!
-//! [`plan`] decides, from a [`Snapshot`]; the loop looks, does the one thing that it says, and looks
-//! again.
+//! `plan` decides what to do about a `Snapshot`; the reconciler observes, executes that one change, and
+//! observes again.
 
 mod action;
 mod argocd_probe;
@@ -31,7 +31,7 @@ pub use metrics::CredentialMetrics;
 
 use super::Context;
 
-/// Keeps at it; never ends.
+/// Runs the credential's reconciler forever.
 pub(super) async fn run(context: Context) {
     reconcile::CredentialReconciler::new(context).run().await;
 }

@@ -1,4 +1,4 @@
-//! A look: what stands in the cluster and in Argo CD, put together.
+//! Observes the cluster and Argo CD.
 
 use super::argocd_probe::{self, Asking, Held, LocalState, Persisted, unknown};
 use super::execute::{LOGIN, MARKS, credential, login_wait};
@@ -14,17 +14,17 @@ use crate::core::Mode;
 use crate::time;
 use std::collections::BTreeSet;
 
-/// What was seen, with what the snapshot leaves out.
+/// The snapshot, and what was observed besides.
 pub(super) struct Observation {
     pub snapshot: Snapshot,
     pub held: Option<Held>,
-    /// The key in the Secret, if it is one of ours and listed.
+    /// The key in the Secret as its account lists it, if it is one of ours.
     pub current: Option<ListedToken>,
     /// Whether any account's keys could be listed.
     pub seen_lists: bool,
 }
 
-/// What a look starts from.
+/// What an observation starts from.
 pub(super) struct Observer<'l> {
     context: &'l Context,
     prefix: &'l Prefix,
@@ -36,7 +36,8 @@ pub(super) struct Observer<'l> {
 }
 
 impl<'l> Observer<'l> {
-    /// From what stands in the cluster. `succeeded`: whose login has, though the state doesn't say so yet.
+    /// Starts from the cluster. `succeeded` is the user (a keyed hash) of a login that the state still has as
+    /// an attempt.
     pub(super) fn new(
         context: &'l Context,
         prefix: &'l Prefix,
@@ -62,7 +63,7 @@ impl<'l> Observer<'l> {
         let held = argocd_probe::held(&sources.key, username.filter(|_| mode == Mode::Password), now);
         let held_id = held.as_ref().ok().map(|held| held.id.clone());
         if memory.fresh.as_ref().is_some_and(|fresh| Some(&fresh.id) == held_id.as_ref()) {
-            // It was written, though nobody said so.
+            // The fresh key was written, though no answer said so.
             memory.fresh = None;
         }
         let mut snapshot = Snapshot {
@@ -94,7 +95,7 @@ impl<'l> Observer<'l> {
             }
         };
         let mut accounts: Vec<Account> = Vec::new();
-        // Our own session first: what the key is told after it is a definite answer.
+        // Our session first: what Argo CD says about the key afterwards is then definite.
         if let (Some(token), Some(username)) = (&memory.session, username) {
             let (session, account) = argocd_probe::session(&asking, token, username).await;
             snapshot.session = Some(session);
@@ -116,7 +117,7 @@ impl<'l> Observer<'l> {
             snapshot.fresh = Some(argocd_probe::fresh(&asking, fresh, username, now).await);
         }
         if let (Key::Works { .. }, Some(held)) = (&snapshot.key, &held) {
-            // What other accounts may have left of ours, if this one may look.
+            // Look for keys that we left in other accounts, if this account may read them.
             for name in &snapshot.unreadable_accounts {
                 if accounts.iter().all(|known| known.name != *name) {
                     accounts.extend(asking.account(&held.token, name).await.ok());
@@ -138,7 +139,7 @@ impl<'l> Observer<'l> {
         }
         snapshot.held_is_ours = current.is_some();
         snapshot.mirror = mirror::observe(context, prefix, sources, &accounts, now);
-        // One of ours was tried before it was stored.
+        // A key of ours was seen to work before it was stored.
         let valid = snapshot.marks.valid.as_ref().map(|(id, _)| id);
         let worked = held_id.as_ref().is_some_and(|id| owns(id) || valid == Some(id));
         snapshot.left = left;
@@ -149,7 +150,7 @@ impl<'l> Observer<'l> {
     }
 }
 
-/// Whether a login may be tried.
+/// Whether a login may be sent now.
 fn login(context: &Context, state: &state::State, sources: &Sources, logins: &LoginRecord) -> Login {
     let (username, password) = match (&sources.username, &sources.password) {
         (Ok(username), Ok(password)) => (username, password),

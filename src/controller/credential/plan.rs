@@ -1,12 +1,12 @@
-//! From what stands in the cluster and in Argo CD to the one thing to do next.
+//! Decides the next change to the credential.
 //!
-//! Pure: no I/O and no clock. At most one change comes out, and after it everything is looked at
-//! again; so a process that is killed between two changes leaves nothing that its successor can't
-//! carry on from: at the most a key that nobody has, which is retired like any other.
+//! Pure: no I/O and no clock. A plan has at most one change, after which everything is observed again. So a
+//! process that is killed between two changes leaves nothing that its successor couldn't continue: at most a
+//! key that nobody has, which is retired like any other.
 //!
-//! The rules behind all of it: a key that works is left alone, whoever made it; a key is replaced
-//! only on a definite no, which is a no to the key beside a yes to a fresh session of our own; what is
-//! replaced is retired later, and only if it is ours. `docs/credentials.md` tells the whole life.
+//! The rules behind all of it: a key that works is left alone, whoever made it; a key is replaced only after
+//! a definite refusal, which is a refusal of the key beside an accepted fresh session of our own; a replaced
+//! key is retired later, and only if it is ours. `docs/credentials.md` describes a key's whole life.
 
 use super::action::{Action, CredentialStatus, Decision, MintReason, Plan, RetireReason};
 use super::reach::trouble;
@@ -19,36 +19,35 @@ use crate::time::Seconds;
 
 /// How many superseded keys of ours are kept.
 const MAX_LEFT: usize = 2;
-/// How old a key is, at least, that is taken for refused at once. A younger one may be unknown to a
-/// replica yet, or be of a clock that is ahead.
+/// The age in seconds below which a refused key isn't replaced at once: a replica may not know it yet, or a
+/// clock may be ahead.
 const MIN_AGE: Seconds = 60;
-/// How long a young key has to be refused before it counts.
+/// For how many seconds a younger key has to be refused before that counts.
 const MIN_REFUSED: Seconds = 5;
-/// How far Argo CD's clock may be behind the one by which a key was made, for the key to be waited for.
+/// By how many seconds Argo CD's clock may be behind that of the key's issuer, for the key to be waited for.
 const MAX_BEHIND: Seconds = 600;
-/// How long a fresh key may take to be accepted.
+/// How many seconds a fresh key may take to be accepted.
 const SETTLE_DELAY: Seconds = 10;
-/// When a key is looked at again after it was first seen to work, whatever the interval.
+/// After how many seconds a key is checked again once it was first seen to work, if the interval is longer.
 const FIRST_CHECKS: [Seconds; 4] = [1, 5, 15, 30];
-/// The longest time without asking whether a key is accepted again.
+/// The longest time, in seconds, without checking whether a refused key is accepted again.
 const POLL_INTERVAL: Seconds = 30;
 
-/// What the settings say about time, in seconds.
+/// The settings' durations that a plan depends on, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// Services that read the Secret by name are taken to have read it again after this.
+    /// How long services that read the Secret by name may go on using the former key.
     pub follow_after: Seconds,
-    /// Time between two looks at a key that works.
+    /// The time between two checks of a key that works.
     pub check: Seconds,
 }
 
-/// Decides what to do next.
+/// Plans the next change for what was observed, at `now` (seconds since 1970).
 #[must_use]
 pub fn plan(seen: &Snapshot, terms: Timing, now: Seconds) -> Plan {
     let view = View { seen, terms, now };
     let (state, next) = view.next();
-    // A request is answered by the look that has just been had, whatever it showed, unless the next one
-    // in a moment says more.
+    // This observation answers a request whatever it showed, unless the next one follows in a moment.
     let next = match next {
         Decision::Act(_) | Decision::Soon => next,
         _ if seen.asked() => {
@@ -76,9 +75,9 @@ impl View<'_> {
         match diagnose(self.seen.key.answer(self.seen.mode), health) {
             KeyHealth::Works => self.works(),
             KeyHealth::Odd | KeyHealth::Unknown(None) => self.left_alone(),
-            // Nobody but a person can do anything in token mode.
+            // In token mode only a person can do anything.
             _ if self.seen.mode == Mode::Token => self.complain(),
-            // No login is spent on what is waited with.
+            // No login is spent while the replacement has to wait.
             KeyHealth::Undecided if self.is_lost() => self.waits_after_losses().unwrap_or_else(|| self.log_in()),
             KeyHealth::Undecided => self.log_in(),
             KeyHealth::Unknown(Some(error)) => (CredentialStatus::Unavailable(trouble(&error)), Decision::Backoff),
@@ -109,7 +108,7 @@ impl View<'_> {
         (status, Decision::Backoff)
     }
 
-    /// In token mode: what is wrong, for the person who has to mend it.
+    /// The state of a token that doesn't work, for the person who has to replace it.
     fn complain(&self) -> (CredentialStatus, Decision) {
         match &self.seen.key {
             Key::Absent(what) => (CredentialStatus::Missing(what.clone()), self.check_again()),
@@ -119,7 +118,7 @@ impl View<'_> {
         }
     }
 
-    /// Why what stands there is replaced.
+    /// Why the Secret's key is replaced.
     fn reason(&self) -> MintReason {
         match &self.seen.key {
             Key::Absent(_) => MintReason::Absent,
@@ -133,11 +132,11 @@ impl View<'_> {
         Decision::At(self.now.saturating_add(self.terms.check))
     }
 
-    /// Brings a fresh key into the Secret, if it is any good and still needed.
+    /// Writes the fresh key into the Secret, if it works and is still needed.
     fn deliver(&self, fresh: &Fresh) -> (CredentialStatus, Decision) {
         match &self.seen.key {
             Key::Unknown(_) | Key::Odd(_) => return self.left_alone(),
-            // Somebody else was faster. Theirs is as good.
+            // Another process stored a key first, which is as good.
             Key::Works { expires: None, .. } => return (CredentialStatus::Valid, Decision::Act(Action::Discard)),
             _ => {}
         }
@@ -151,7 +150,7 @@ impl View<'_> {
         (CredentialStatus::Replacing(why), next)
     }
 
-    /// A key has to be made, and can be.
+    /// Replaces a dead key: waits for clocks and replicas, records losses, and then mints.
     fn replace(&self) -> (CredentialStatus, Decision) {
         let why = self.reason();
         let made = self.seen.session.as_ref().and_then(|session| session.made);
@@ -168,10 +167,10 @@ impl View<'_> {
         if let Some(waits) = self.waits_after_losses() {
             return waits;
         }
-        // With the one that is held: it is superseded as soon as there is another.
+        // Count the key in the Secret, which is superseded by a new one.
         let to_be = self.seen.left.len() + usize::from(self.seen.held_is_ours);
         let next = if let Some(oldest) = self.oldest().filter(|_| to_be > MAX_LEFT) {
-            // Before, so that there never are more.
+            // Retired before minting, so that there are never more.
             Self::retire(oldest, RetireReason::TooMany)
         } else {
             Decision::Act(Action::Mint(why.clone()))
@@ -179,22 +178,22 @@ impl View<'_> {
         (CredentialStatus::Replacing(why), next)
     }
 
-    /// What is to be remembered of a key that vanished and was not lost before. A change of the password
-    /// kills keys too, and leaves them in the list.
+    /// The record with a key that has vanished, unless it is there already. A change of the password also
+    /// makes keys invalid, but those stay listed.
     fn new_loss(&self) -> Option<CredentialRecord> {
         let Key::Refused { id, .. } = &self.seen.key else { return None };
         let known = self.seen.marks.lost.iter().any(|lost| lost.id == *id);
         (self.seen.held_vanished && !known && !self.is_explained()).then(|| self.seen.marks.with_loss(id, self.now))
     }
 
-    /// Whether a person explains that the key is gone: who asks for a look may have revoked it, and gets
+    /// Whether a person's request explains the loss: who requests a check may have revoked the key, and gets
     /// another one at once.
     fn is_explained(&self) -> bool {
         let explained = self.seen.marks.explained.as_deref();
         self.seen.asked() || matches!(&self.seen.key, Key::Refused { id, .. } if explained == Some(id.as_str()))
     }
 
-    /// What is waited for before another key is made in place of one that vanished.
+    /// What to wait for before another key is minted for one that has vanished; `None` if nothing.
     fn waits_after_losses(&self) -> Option<(CredentialStatus, Decision)> {
         let next = self.seen.marks.next_mint(self.now).filter(|_| !self.is_explained())?;
         let poll = self.now.saturating_add(self.terms.check.min(POLL_INTERVAL));
@@ -202,27 +201,28 @@ impl View<'_> {
         Some((status, Decision::At(next.min(poll))))
     }
 
-    /// Whether the key is known to have vanished.
+    /// Whether the key is recorded as vanished.
     fn is_lost(&self) -> bool {
         matches!(&self.seen.key, Key::Refused { id, .. } if self.seen.marks.lost.iter().any(|lost| lost.id == *id))
     }
 
-    /// Whether keys vanish: more than one did within an hour. A single one is somebody's revocation.
+    /// The state if keys vanish repeatedly within an hour. A single loss is taken for a revocation by
+    /// somebody.
     fn vanishing(&self, next: Option<Seconds>) -> Option<CredentialStatus> {
         let lost = self.seen.marks.recent_losses(self.now).count();
         let lived = self.seen.marks.recent_losses(self.now).next_back()?.lived;
         (lost > 1).then_some(CredentialStatus::KeyLost { lost, lived, next })
     }
 
-    /// From when the key is good, where it is refused for no more than a clock: Argo CD's own, which made
-    /// the session, is behind the one that made the key. With the seconds until then.
+    /// When the key becomes valid, if only a clock makes it refused: Argo CD's, which issued the session, is
+    /// behind that of the key's issuer. With the seconds until then.
     fn not_yet(&self, made: Seconds) -> Option<(Seconds, Seconds)> {
         let Key::Refused { from, .. } = &self.seen.key else { return None };
         let wait = from.saturating_sub(made);
         (1..=MAX_BEHIND).contains(&wait).then_some((*from, wait))
     }
 
-    /// Whether another replica may know a young key that this one doesn't.
+    /// Whether the refusal of a young key may only mean that this replica doesn't know it yet.
     fn may_be_a_moments_no(&self) -> bool {
         let Key::Refused { issued, since, .. } = &self.seen.key else { return false };
         let young = self.now.abs_diff(*issued) < MIN_AGE.unsigned_abs();
@@ -238,14 +238,14 @@ impl View<'_> {
                 let state = said.as_ref().map_or(CredentialStatus::LoginUnknown(*until), |said| {
                     CredentialStatus::LoginRefused(*until, said.clone())
                 });
-                // The key may be accepted again before: then no login is needed.
+                // The key may be accepted again before, and then no login is needed.
                 let poll = self.now.saturating_add(self.terms.check.min(POLL_INTERVAL));
                 (state, Decision::At((*until).min(poll)))
             }
         }
     }
 
-    /// The key works: what it superseded is retired, and remembered until then.
+    /// For a key that works: updates the record, retires superseded keys, and checks again later.
     fn keep(&self, id: &str) -> Decision {
         let marks = self.marks(id);
         if marks != self.seen.marks {
@@ -257,11 +257,11 @@ impl View<'_> {
         if self.seen.mirror == Mirror::Differs {
             return Decision::Act(Action::Copy);
         }
-        // It shows whether the password is still the account's: a pod waits for it.
+        // The login shows whether the password is right, which a pod waits for.
         if self.seen.login_due && self.seen.login == Login::Free {
             return Decision::Act(Action::Login);
         }
-        // A key that was made a moment ago may be gone a moment later.
+        // A key that was minted a moment ago may vanish a moment later.
         let since = marks.valid.as_ref().map_or(self.now, |(_, since)| *since);
         let first = FIRST_CHECKS.map(|after| since.saturating_add(after)).into_iter().find(|then| *then > self.now);
         let check = self.now.saturating_add(self.terms.check);
@@ -280,13 +280,14 @@ impl View<'_> {
         if due <= self.now { Self::retire(oldest, RetireReason::Superseded) } else { Decision::At(due.min(check)) }
     }
 
-    /// When a superseded key may go.
+    /// When a superseded key may be retired, in seconds since 1970.
     fn due(&self, marks: &CredentialRecord, left: &SupersededKey) -> Seconds {
         let since = marks.superseded.get(&left.id).copied().unwrap_or(self.now);
         since.saturating_add(self.terms.follow_after)
     }
 
-    /// Whether `argocd-token` holds a key of ours that is about to be retired, or was, and no pod has it.
+    /// Whether `argocd-token` has to be emptied: its key of ours is about to be retired or gone, and no pod
+    /// holds it.
     fn clears(&self, marks: &CredentialRecord) -> bool {
         let Mirror::Former { id, gone } = &self.seen.mirror else { return false };
         let left = self.seen.left.iter().find(|left| left.id == *id);
@@ -294,12 +295,12 @@ impl View<'_> {
         over && self.seen.consumers == Consumers::InStep
     }
 
-    /// What there is to remember while a key works.
+    /// The record while a key works.
     fn marks(&self, id: &str) -> CredentialRecord {
         let before = &self.seen.marks;
         let valid = before.valid.clone().filter(|(known, since)| known == id && *since <= self.now);
         let superseded = |left: &SupersededKey| {
-            // A time in the future is a clock's mistake.
+            // A time in the future comes from a wrong clock.
             let since = before.superseded.get(&left.id).copied().filter(|since| *since <= self.now);
             (left.id.clone(), since.unwrap_or(self.now))
         };
@@ -314,7 +315,7 @@ impl View<'_> {
         }
     }
 
-    /// Of the keys that are left over, the one that goes first.
+    /// The superseded key that is retired first.
     fn oldest(&self) -> Option<&SupersededKey> {
         let since = |left: &SupersededKey| self.seen.marks.superseded.get(&left.id).copied().unwrap_or(Seconds::MAX);
         self.seen.left.iter().min_by_key(|left| (!left.never_delivered, since(left), left.issued))

@@ -1,4 +1,4 @@
-//! Telling people: an Event where something is new, the status, the metrics.
+//! Publishes the state of the credential: Events, status and metrics.
 
 use super::action::CredentialStatus;
 use super::execute::about;
@@ -15,11 +15,11 @@ use crate::time::seconds;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::Value;
 
-/// A status that says nothing new, but for its words and the time of the look, is written again at this
-/// age.
+/// The age in seconds at which the status is written again, if only its message or the time of the check is
+/// new.
 const MAX_STATUS_AGE: Seconds = 60;
 
-/// What is known of the key.
+/// What is known about the key in the Secret.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Known<'k> {
     pub account: Option<&'k str>,
@@ -27,16 +27,16 @@ pub(super) struct Known<'k> {
     pub valid_since: Option<Seconds>,
 }
 
-/// What people have been told.
+/// Publishes the state, and remembers what was published.
 pub(super) struct StatusPublisher {
     context: Context,
     server: String,
     settings: String,
-    /// Keys of ours at the last look that could list them: the one in the Secret, and the others.
+    /// Our keys when they were last listed: the one in the Secret, and the superseded ones.
     pub listed: (Option<ListedToken>, Vec<SupersededKey>),
-    /// The state that people know of.
+    /// The state that was last reported.
     told: Option<CredentialStatus>,
-    /// The status that was written last, and when.
+    /// The status that was last written, and when.
     published: Option<(Value, Seconds)>,
 }
 
@@ -46,17 +46,17 @@ impl StatusPublisher {
         Self { context, server, settings, listed: (None, Vec::new()), told: None, published: None }
     }
 
-    /// A person asked for a look, and gets to know what it showed.
+    /// Reports in an Event what a check at a person's request showed.
     pub(super) async fn answer(&mut self, how: &CredentialStatus, secret: Option<&Secret>) {
         let name = key_place(&self.context).name;
         let note = format!("looked, as was asked for: {}", status::message(how));
         let event = Event { reason: "CredentialChecked", action: "Check", note, warning: !how.works() };
         self.context.tell(about(&self.context, &name, secret), event).await;
-        // Also where nothing is new, so that the time of the look is seen.
+        // Written even if nothing is new, to show the time of the check.
         self.published = None;
     }
 
-    /// Tells people how things are, if that is new.
+    /// Reports the state in an Event, if it is new, and updates metrics and status.
     pub(super) async fn report(&mut self, how: &CredentialStatus, known: Known<'_>, secret: Option<&Secret>) {
         let now = time::now();
         let context = self.context.clone();
@@ -115,7 +115,7 @@ impl StatusPublisher {
     }
 }
 
-/// For how many seconds a good word counts.
+/// For how many seconds a good state is fresh.
 fn fresh_for(context: &Context) -> Seconds {
     seconds(freshness(context.settings.credentials.check_interval))
 }

@@ -1,4 +1,4 @@
-//! The loop: look, plan, do the one thing, look again.
+//! Reconciles the credential: observe, plan, execute one change, observe again.
 
 use super::action::{Action, CredentialStatus, Decision, Plan};
 use super::argocd_probe::{Asking, LocalState};
@@ -25,18 +25,17 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 const FIRST_DELAY: Duration = Duration::from_secs(1);
-/// The longest time between two tries while something is in the way. Each may be a login, which costs
-/// Argo CD a second of work.
+/// The longest delay of the backoff. Each pass may send a login, which costs Argo CD a second of work.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
-/// The longest time for which a server may ask to be left alone.
+/// The longest `Retry-After` of a server that is respected, in seconds.
 const MAX_LEAVE: Seconds = 600;
-/// Between two looks at what is about to change.
+/// The delay before observing again what is about to change.
 const SOON_DELAY: Duration = Duration::from_millis(500);
 
-/// Keeps the credential.
+/// Reconciles the credential.
 pub(super) struct CredentialReconciler {
     context: Context,
-    /// Known once the namespace was read.
+    /// `None` until the namespace's uid was read.
     prefix: Option<Prefix>,
     memory: LocalState,
     reach: Reach,
@@ -55,7 +54,7 @@ impl CredentialReconciler {
         }
     }
 
-    /// Reconciles while this process may write; never ends.
+    /// Runs forever, while this process leads.
     pub(super) async fn run(mut self) {
         let (bell, context) = (Notify::new(), self.context.clone());
         tokio::select! {
@@ -83,7 +82,7 @@ impl CredentialReconciler {
         result
     }
 
-    /// What the ids of our keys begin with.
+    /// The prefix of our keys' ids; reads the namespace's uid once.
     async fn prefix(&mut self) -> Result<Prefix, ClusterError> {
         if let Some(prefix) = &self.prefix {
             return Ok(prefix.clone());
@@ -148,14 +147,14 @@ impl CredentialReconciler {
             now,
         };
         if acting.memory.succeeded.is_some() {
-            // What a login that succeeded could not take away itself.
+            // Remove the record that a successful login couldn't remove itself.
             match acting.note_success().await {
                 Ok(()) => {}
                 Err(ExecuteError::Cluster(error)) => return Err(error),
                 Err(_) => return Ok(backoff(0)),
             }
         }
-        // Where no key that is made is ever accepted, or somebody else writes as well, there is no hurry.
+        // If no minted key is ever accepted, or somebody else writes too, don't hurry.
         let gives_up = matches!(action, Action::Discard);
         match acting.execute(action).await {
             Ok(()) if gives_up => Ok(backoff(0)),
@@ -184,7 +183,7 @@ impl Reconciler for CredentialReconciler {
     const NAME: &'static str = "credential";
     const BACKOFF: Delays = Delays { first: FIRST_DELAY, longest: LONGEST_DELAY };
 
-    /// One observation and at most one change.
+    /// Observes, and executes at most one change.
     async fn reconcile(&mut self) -> Result<Requeue, ReconcileError> {
         let requeue = match Box::pin(self.observe_and_execute()).await {
             Ok(requeue) => requeue,
@@ -194,7 +193,7 @@ impl Reconciler for CredentialReconciler {
             }
             Err(error) if matches!(error.cause, Cause::Unavailable(_)) => {
                 self.context.health.send_replace(CredentialHealth::unknown(error.to_string()));
-                // No Event or status can be written, and it says nothing about the credential.
+                // No Event or status can be written now, and it says nothing about the credential.
                 self.memory.session = None;
                 return Err(error.into());
             }
@@ -212,25 +211,25 @@ impl Reconciler for CredentialReconciler {
     }
 
     fn stand_by(&mut self) {
-        // Whoever leads now knows nothing of these, and whatever is left of them is retired.
+        // The next leader doesn't know them; what is left of them is retired.
         (self.memory.session, self.memory.fresh) = (None, None);
     }
 }
 
-/// A backoff of at least so many seconds, as far as a server may ask for it.
+/// A backoff of at least this many seconds, up to [`MAX_LEAVE`].
 fn backoff(least: Seconds) -> Requeue {
     Requeue::Backoff(Duration::from_secs(u64::try_from(least.clamp(0, MAX_LEAVE)).unwrap_or(0)))
 }
 
-/// At this time.
+/// Requeues for this time, in seconds since 1970.
 fn until(then: Seconds) -> Requeue {
     Requeue::After(Duration::from_secs(u64::try_from(then.saturating_sub(now())).unwrap_or(0)))
 }
 
-/// Up to a tenth less: many installations don't look in one second.
+/// Up to a tenth less, so that many installations don't check in the same second.
 fn jittered(time: Duration) -> Duration {
     let mut byte = [0_u8];
-    // Without randomness there is no jitter, and no harm.
+    // Without random numbers there is no jitter, which does no harm.
     let _ = SystemRandom::new().fill(&mut byte);
     time.saturating_sub(time / 10 * u32::from(byte[0]) / 256)
 }

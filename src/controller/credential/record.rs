@@ -1,69 +1,69 @@
-//! What is remembered from one process to the next, in the Secret `<release>-state`.
+//! What has to survive the process, in the Secret `<release>-state`. Times are seconds since 1970.
 
 use crate::time::Seconds;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is remembered about keys.
+/// The record about keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CredentialRecord {
-    /// The key that was last seen to work, by its id, and since when it has.
+    /// The id of the key that was last seen to work, and since when it has.
     pub valid: Option<(String, Seconds)>,
-    /// Keys of ours that stand in no Secret, by id, and since when.
+    /// The ids of our keys that are in no Secret, and since when each isn't.
     pub superseded: BTreeMap<String, Seconds>,
-    /// Accounts that may have keys of ours.
+    /// The accounts that may have keys of ours.
     pub accounts: BTreeSet<String>,
-    /// The requests of people that were answered last, as keyed hashes.
+    /// The requests that were answered last, as keyed hashes.
     pub answered: BTreeSet<String>,
-    /// The key that was refused when a person asked for a look: they may have revoked it.
+    /// The key that was refused when a person requested a check: they may have revoked it.
     pub explained: Option<String>,
     /// The keys that vanished from Argo CD within the last hour, oldest first.
     pub lost: Vec<LostKey>,
 }
 
-/// A key that Argo CD no longer knew, though nobody had retired it.
+/// A key that vanished: Argo CD no longer listed it, though this program hadn't retired it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LostKey {
-    /// Its id.
+    /// The key's id.
     pub id: String,
     /// When that was seen.
     pub at: Seconds,
-    /// For how long it had worked, in seconds.
+    /// For how many seconds it had worked.
     pub lived: Seconds,
 }
 
 /// The last login that succeeded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginProof {
-    /// A keyed hash of the user name and password, as in `LoginTry`.
+    /// User name and password as a keyed hash, as in `LoginTry`.
     pub credential: String,
-    /// When.
+    /// When it succeeded.
     pub at: Seconds,
 }
 
-/// Losses within this time count together.
+/// How many seconds a loss counts.
 const LOSS_WINDOW: Seconds = 3600;
-/// How long the key after the second, third, … loss within the window is waited with.
+/// How many seconds minting waits after the second, third and further losses within the window.
 const LOSS_DELAYS: [Seconds; 3] = [60, 300, 900];
-/// After so many no key is made until the first of them is out of the window: with the one that was
-/// lost first, no more than six are made in an hour.
+/// After this many losses, minting waits until the first of them is out of the window. So no more than six
+/// keys are minted in an hour.
 const MAX_LOSSES: usize = 6;
 
 impl CredentialRecord {
-    /// Whether it names this key as one of ours.
+    /// Whether the record names this key as one of ours.
     pub(super) fn names(&self, id: &str) -> bool {
         self.valid.as_ref().is_some_and(|(valid, _)| valid == id) || self.superseded.contains_key(id)
     }
 
-    /// The losses of the last hour. One in the future is a clock's mistake, and counts.
+    /// The losses within the window. One in the future, from a wrong clock, counts.
     pub(super) fn recent_losses(&self, now: Seconds) -> impl DoubleEndedIterator<Item = &LostKey> {
         self.lost.iter().filter(move |lost| lost.at.saturating_add(LOSS_WINDOW) > now)
     }
 
-    /// When another key may be made in place of one that was lost. A single loss is somebody's revocation,
-    /// and delays nothing.
+    /// When another key may be minted for one that was lost; `None` if now. A single loss is taken for a
+    /// revocation, and delays nothing.
     pub(super) fn next_mint(&self, now: Seconds) -> Option<Seconds> {
         let losses: Vec<_> = self.recent_losses(now).collect();
         let last = losses.last()?.at.min(now);
@@ -74,7 +74,7 @@ impl CredentialRecord {
         Some(last.saturating_add(delay).max(room)).filter(|next| *next > now)
     }
 
-    /// With one more.
+    /// The record with another loss.
     pub(super) fn with_loss(&self, id: &str, now: Seconds) -> Self {
         let since = self.valid.as_ref().filter(|(valid, _)| valid == id).map_or(now, |(_, since)| *since);
         let lost = LostKey { id: id.to_owned(), at: now, lived: now.saturating_sub(since).max(0) };

@@ -1,4 +1,4 @@
-//! What a plan is made from. No secret value is in it.
+//! What a plan of the credential depends on. It holds no secret value. Times are seconds since 1970.
 
 use super::record::CredentialRecord;
 use crate::argocd::verify::{KeyAnswer, SessionHealth};
@@ -7,54 +7,54 @@ use crate::core::Mode;
 use crate::time::Seconds;
 use std::collections::BTreeSet;
 
-/// A transient failure: it says nothing about the credential.
+/// A failed call that says nothing about the credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transient {
-    /// For the metric.
+    /// The label for metrics.
     pub kind: &'static str,
-    /// What was tried, what came back, what to do.
+    /// What was tried, why it failed, and what to do.
     pub text: String,
-    /// How long the server asks to be left alone.
+    /// The server's `Retry-After`, in seconds.
     pub retry_after: Option<Seconds>,
 }
 
-/// What stands where the key belongs: in `argocd-token` in password mode, in the Secret that the
-/// settings name in token mode.
+/// The value of the key's Secret: `argocd-token` in password mode, the one that the settings name in token
+/// mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Key {
-    /// Nothing. The text says what is missing.
+    /// There is none. The text says what is missing.
     Absent(String),
-    /// Something that is no key for this: the text says what it is. It needs no server to tell.
+    /// Something that isn't a usable key, by its own claims. The text says what it is.
     WrongKind(String),
-    /// It could not be asked about.
+    /// Argo CD couldn't be asked about it.
     Unknown(Transient),
-    /// Argo CD doesn't know it.
+    /// A key that Argo CD doesn't accept.
     Refused {
-        /// Its id.
+        /// The key's id.
         id: String,
-        /// When it was made, by what it says itself.
+        /// When it was issued, by its own claims.
         issued: Seconds,
-        /// From when it is valid, by what it says itself.
+        /// From when it is valid, by its own claims.
         from: Seconds,
-        /// Since when it has been refused, one look after the other.
+        /// Since when it has been refused at every observation.
         since: Seconds,
-        /// What Argo CD said.
+        /// Argo CD's answer.
         said: String,
     },
-    /// Accepted, but the account's list doesn't show it as it should. The text says how.
+    /// A key that is accepted, but something about it or its account isn't right. The text says what.
     Odd(String),
-    /// Accepted, of the right account and listed.
+    /// A key that is accepted, of the right account, and listed.
     Works {
-        /// Its id.
+        /// The key's id.
         id: String,
-        /// When it expires, if it does.
+        /// When it expires; `None` if it never does.
         expires: Option<Seconds>,
     },
 }
 
 impl Key {
-    /// What [`diagnose`](crate::argocd::verify::diagnose) makes of it. One that ends is none for a mode
-    /// in which it can be replaced.
+    /// The key as input to [`diagnose`](crate::argocd::verify::diagnose). In password mode, where it can be
+    /// replaced, a key with an expiry counts as unfit.
     pub(super) const fn answer(&self, mode: Mode) -> KeyAnswer {
         match (self, mode) {
             (Self::Works { expires: Some(_), .. }, Mode::Password) | (Self::Absent(_) | Self::WrongKind(_), _) => {
@@ -68,121 +68,121 @@ impl Key {
     }
 }
 
-/// A key of ours that an account lists and that stands in no Secret.
+/// A key of ours that an account lists and that is in no Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SupersededKey {
-    /// The account.
+    /// The account's name.
     pub account: String,
     /// The key's id.
     pub id: String,
-    /// When it was made.
+    /// When it was issued.
     pub issued: Seconds,
-    /// Whether this process made it and knows that nobody ever had it.
+    /// Whether this process minted it and knows that nobody ever had it.
     pub never_delivered: bool,
 }
 
-/// Whether a login may be tried.
+/// Whether a login may be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Login {
     /// There is nothing to log in with. The text says what is missing.
     Missing(String),
-    /// It may.
+    /// It may be sent.
     Free,
-    /// It may, and there is no way to the server.
+    /// It might be sent, but the server can't be reached.
     NoWay(Transient),
-    /// It was tried with this very credential, or with others often enough.
+    /// It was sent with this credential before, or with others too often.
     Tried {
-        /// Not again before then.
+        /// When it may be sent again.
         until: Seconds,
-        /// What Argo CD said; nothing where nobody lived to hear it.
+        /// Argo CD's answer; `None` if it isn't known.
         said: Option<String>,
     },
 }
 
-/// A session of our own.
+/// Our own session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// What Argo CD makes of it.
+    /// Whether Argo CD accepts it.
     pub health: SessionHealth,
-    /// When it was made, by Argo CD's own clock.
+    /// When it was issued, by Argo CD's clock.
     pub made: Option<Seconds>,
 }
 
-/// A key that was made and stands in no Secret yet.
+/// A key that was minted and is in no Secret yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fresh {
-    /// Its id.
+    /// The key's id.
     pub id: String,
-    /// Since when it has been there.
+    /// When it was minted.
     pub since: Seconds,
-    /// What Argo CD makes of it.
+    /// Whether Argo CD accepts it.
     pub check: Check,
 }
 
-/// What Argo CD makes of a fresh key.
+/// Whether Argo CD accepts a fresh key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// Accepted and listed, without an end.
+    /// It is accepted and listed, and never expires.
     Works,
-    /// Not yet, or never: another replica may not know it yet, or an update was lost.
+    /// It isn't accepted: another replica may not know it yet, or an update was lost.
     NotKnown,
-    /// It could not be asked about.
+    /// Argo CD couldn't be asked about it.
     Unknown(Transient),
 }
 
-/// What there is to do about the copy of the token in `argocd-token`.
+/// Whether `argocd-token` is as token mode wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mirror {
-    /// Nothing: it is as it should be, or nobody's business.
+    /// It is, or it isn't this program's business.
     InOrder,
-    /// The copy isn't the token.
+    /// It should hold a copy of the token and doesn't.
     Differs,
-    /// A key of ours stands there that nothing keeps alive any more.
+    /// It holds a former key of ours that nothing keeps valid.
     Former {
-        /// Its id.
+        /// The key's id.
         id: String,
-        /// Whether Argo CD doesn't list it any more.
+        /// Whether Argo CD no longer lists it.
         gone: bool,
     },
 }
 
-/// What was observed of one credential, in one pass.
+/// What was observed of the credential in one pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Whether keys are made or only watched.
+    /// Whether keys are minted or only observed.
     pub mode: Mode,
-    /// What the Secret holds.
+    /// The value of the key's Secret.
     pub key: Key,
-    /// The account that the credential is for; nothing where it can't be known.
+    /// The account of the credential; `None` if it isn't known.
     pub account: Option<String>,
-    /// Keys of ours that could be listed, without the one in the Secret and the fresh one.
+    /// The keys of ours that are listed, without the one in the Secret and the fresh one.
     pub left: Vec<SupersededKey>,
-    /// Whether the key in the Secret is one of ours and listed as well.
+    /// Whether the key in the Secret is one of ours, and listed.
     pub held_is_ours: bool,
-    /// Whether it worked once and its account no longer lists it.
+    /// Whether the key in the Secret has worked and its account no longer lists it.
     pub held_vanished: bool,
-    /// Accounts that may have some, and whose list can't be read.
+    /// Accounts that may have keys of ours, but whose list can't be read.
     pub unreadable_accounts: Vec<String>,
-    /// Whether a login may be tried.
+    /// Whether a login may be sent.
     pub login: Login,
     /// Our own session, while there is one.
     pub session: Option<Session>,
-    /// The key that is on its way into the Secret.
+    /// The key that is to be written into the Secret.
     pub fresh: Option<Fresh>,
-    /// What is remembered.
+    /// What earlier passes recorded.
     pub marks: CredentialRecord,
-    /// What people ask for, as keyed hashes.
+    /// The requests of people (values of an annotation), as keyed hashes.
     pub requests: BTreeSet<String>,
     /// Whether pods hold an earlier credential.
     pub consumers: Consumers,
-    /// What there is to do about the copy in `argocd-token`.
+    /// Whether `argocd-token` is as token mode wants it.
     pub mirror: Mirror,
-    /// Whether somebody waits for a login with the password as it is, and none is known that counts.
+    /// Whether the rollout waits for a login with the current password, and none has succeeded recently.
     pub login_due: bool,
 }
 
 impl Snapshot {
-    /// Whether a person asks for a look that nobody has answered.
+    /// Whether a person requests a check that wasn't answered yet.
     pub(super) fn asked(&self) -> bool {
         !self.requests.is_subset(&self.marks.answered)
     }

@@ -1,4 +1,4 @@
-//! What people are told: the status, Events, the log.
+//! The words of the credential's state: status, Events and log.
 
 use super::action::CredentialStatus;
 use super::snapshot::SupersededKey;
@@ -7,15 +7,15 @@ use crate::core::{Auth, Mode, SecretKeyRef};
 use crate::time::{Seconds, rfc3339};
 use serde_json::{Value, json};
 
-/// Everything that the status is made of.
+/// Everything in the published status.
 pub(super) struct Report<'r> {
     pub auth: &'r Auth,
-    /// Where the key stands.
+    /// The Secret and key that hold the key.
     pub place: &'r SecretKeyRef,
     pub account: Option<&'r str>,
     pub state: &'r CredentialStatus,
     pub server: &'r str,
-    /// What the settings say, and where.
+    /// One line on what the settings say and which keys say it.
     pub settings: &'r str,
     pub valid_since: Option<Seconds>,
     pub key_id: Option<&'r str>,
@@ -25,7 +25,7 @@ pub(super) struct Report<'r> {
 }
 
 impl Report<'_> {
-    /// The status, without the time of the look.
+    /// The published status, without the time of the check.
     pub(super) fn status(&self) -> Value {
         let mut status = json!({
             "mode": self.auth.mode.as_str(),
@@ -63,7 +63,7 @@ impl Report<'_> {
     }
 }
 
-/// What is the case, in a sentence.
+/// The state as a sentence.
 pub(super) fn message(state: &CredentialStatus) -> String {
     match state {
         CredentialStatus::Valid => "the key works and never expires".to_owned(),
@@ -112,7 +112,7 @@ pub(super) fn message(state: &CredentialStatus) -> String {
     }
 }
 
-/// What to do, where there is something.
+/// What a person can do about the state; `None` if nothing.
 pub(super) fn advice(state: &CredentialStatus, auth: &Auth, account: Option<&str>) -> Option<String> {
     let account = account.unwrap_or("<account>");
     let SecretKeyRef { name, key, .. } = &auth.credential;
@@ -169,7 +169,7 @@ pub(super) fn advice(state: &CredentialStatus, auth: &Auth, account: Option<&str
     Some(text)
 }
 
-/// What tells two states of one name apart, for an Event each.
+/// What distinguishes states of the same name: a change of either leads to a new Event.
 pub(super) fn kind(state: &CredentialStatus) -> (&'static str, &str) {
     let detail = match state {
         CredentialStatus::Unavailable(trouble) => trouble.kind,
@@ -179,7 +179,7 @@ pub(super) fn kind(state: &CredentialStatus) -> (&'static str, &str) {
     (state.name(), detail)
 }
 
-/// The reason of an Event about it.
+/// The reason of an Event about the state.
 pub(super) const fn reason(state: &CredentialStatus) -> &'static str {
     match state {
         CredentialStatus::Valid => "CredentialValid",

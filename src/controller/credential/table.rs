@@ -1,4 +1,4 @@
-//! The table of cases: what is seen, and what comes out.
+//! Cases of the plan: a snapshot, and what follows.
 
 use super::action::{Action, CredentialStatus, Decision, MintReason, Plan, RetireReason};
 use super::plan::{Timing, plan};
@@ -99,7 +99,7 @@ fn a_key_that_works_is_left_alone_whoever_made_it() {
 fn where_a_pod_waits_for_it_one_login_shows_whether_the_password_is_right() {
     let seen = Snapshot { login_due: true, ..idle() };
     assert_eq!(does(&seen), Action::Login);
-    // Known, refused a moment ago, or without a way to the server: nothing is tried.
+    // Shown already, refused a moment ago, or no way to the server: no login is sent.
     let tried = Login::Tried { until: NOW + 600, said: Some("no".to_owned()) };
     for login in [tried, Login::NoWay(trouble()), Login::Missing("x".to_owned())] {
         assert_eq!(rests(&Snapshot { login, ..seen.clone() }), (CredentialStatus::Valid, Decision::At(NOW + 300)));
@@ -115,7 +115,7 @@ fn a_first_key_is_a_login_a_key_and_a_secret() {
     seen.fresh = Some(Fresh { id: "new".to_owned(), since: NOW, check: Check::NotKnown });
     assert_eq!(rests(&seen), (CredentialStatus::Replacing(MintReason::Absent), Decision::Soon));
     seen.fresh = Some(Fresh { id: "new".to_owned(), since: NOW, check: Check::Works });
-    // Also without the session: a process has forgotten it, or it was given up.
+    // Also without the session, which a process forgets or gives up.
     seen.session = None;
     assert_eq!(does(&seen), Action::Store(MintReason::Absent));
 }
@@ -217,27 +217,27 @@ fn a_key_that_vanished_is_remembered_and_the_second_one_in_an_hour_is_waited_wit
     let twice = gone(&[("before", NOW - 50), ("held", NOW - 10)]);
     let state = CredentialStatus::KeyLost { lost: 2, lived: 7, next: Some(NOW + 50) };
     assert_eq!(rests(&twice), (state.clone(), Decision::At(NOW + 30)));
-    // No login is spent on it meanwhile.
+    // Meanwhile no login is spent on it.
     assert_eq!(rests(&Snapshot { session: None, ..twice.clone() }), (state, Decision::At(NOW + 30)));
     assert_eq!(does(&gone(&[("before", NOW - 99), ("held", NOW - 60)])), Action::Mint(MintReason::Refused));
-    // While one works it is said all the same.
+    // While a key works, the losses are reported all the same.
     let works = Snapshot { key: works(), held_is_ours: true, held_vanished: false, ..twice.clone() };
     assert_eq!(rests(&works).0, CredentialStatus::KeyLost { lost: 2, lived: 7, next: None });
-    // One that its account still lists is dead of something else: a new password.
+    // A key that its account still lists is dead for another reason: a new password.
     let listed = Snapshot { held_is_ours: true, held_vanished: false, ..gone(&[("before", NOW - 50)]) };
     assert_eq!(does(&listed), Action::Mint(MintReason::Refused));
-    // And one that never worked was never lost.
+    // A key that never worked wasn't lost.
     let stranger = Snapshot { held_vanished: false, ..gone(&[("before", NOW - 50)]) };
     assert_eq!(does(&stranger), Action::Mint(MintReason::Refused));
-    // Who asks may have revoked it: no loss, and no wait.
+    // Who requests a check may have revoked the key, so there is no loss and no wait.
     for lost in [&[("before", NOW - 50)][..], &[("before", NOW - 50), ("held", NOW - 10)]] {
         let asked = Snapshot { requests: BTreeSet::from(["now".to_owned()]), ..gone(lost) };
         assert_eq!(does(&asked), Action::Mint(MintReason::Refused));
-        // Also where the login could only be made later, when the request was answered.
+        // Also if the login could only be sent later, after the request was answered.
         let marks = CredentialRecord { explained: Some("held".to_owned()), ..asked.marks.clone() };
         let answered = Snapshot { requests: BTreeSet::new(), marks, ..asked.clone() };
         assert_eq!(does(&answered), Action::Mint(MintReason::Refused));
-        // Nor is the request over while a young key's no is waited with.
+        // Nor is a request answered while the refusal of a young key is waited out.
         let young = Snapshot { key: refused(NOW - 30, NOW - 2), ..asked };
         assert_eq!(rests(&young).1, Decision::Soon);
     }
@@ -319,7 +319,7 @@ fn not_more_than_two_superseded_ones_are_kept() {
         })
     );
 
-    // Before a new one is made: the one that is held becomes superseded by it.
+    // Before minting: the key in the Secret becomes superseded by it.
     seen.key = refused(NOW - 5000, NOW);
     seen.session = Some(ACCEPTED);
     assert_eq!(does(&seen), Action::Retire("admin".to_owned(), "a".to_owned(), RetireReason::TooMany));

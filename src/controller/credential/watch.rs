@@ -1,4 +1,4 @@
-//! Noticing what changes.
+//! Watches what a plan of the credential depends on.
 
 use super::care::{Care, care};
 use super::source::key_place;
@@ -11,7 +11,7 @@ use futures_util::{Stream, StreamExt};
 use std::future::ready;
 use tokio::sync::Notify;
 
-/// Rings whenever something changes that a plan depends on; never ends.
+/// Wakes the loop whenever something changes that a plan depends on; runs forever.
 pub(super) async fn watch(context: &Context, bell: &Notify) {
     let auth = &context.settings.auth;
     let mut names = vec![key_place(context).name, auth.credential.name.clone()];
@@ -46,8 +46,8 @@ pub(super) async fn watch(context: &Context, bell: &Notify) {
     }
 }
 
-/// What happens to a Secret: nothing for a change, or why the watch broke. A watch that begins anew
-/// says what is known already.
+/// Reduces a watch of a Secret to changes (`None`) and errors. A restarted watch repeats what is known, which
+/// is no change.
 fn changes(context: &Context, name: &str) -> impl Stream<Item = Option<ClusterError>> + Send + use<> {
     let mut before = None;
     watch_named(context.secrets(), name).filter_map(move |seen| {

@@ -1,4 +1,4 @@
-//! What comes back, and what is said, at a scripted API server.
+//! What is restored and reported, against a scripted API server.
 
 use super::*;
 use crate::cluster::scripted::{ApiServer, secret};
@@ -30,7 +30,7 @@ fn whole(context: &Context) -> Value {
     registered(context, &names.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// The reasons and notes of the Events since the last time.
+/// The reasons and notes of the Events since the last call.
 fn told(server: &ApiServer) -> Vec<(String, String)> {
     let calls = server.calls();
     let events = calls.iter().filter(|call| call.is("POST", "/events"));
@@ -108,7 +108,7 @@ async fn a_registration_that_is_gone_or_leaves_services_out_is_said_once_with_th
     let said = told(&server);
     assert!(said[0].1.starts_with("pods of app-proxy are created without a credential: no entry of"), "{said:?}");
 
-    // An entry that can't be judged here is no reason to say anything.
+    // An entry that can't be evaluated here is no reason to report anything.
     let mut odd = whole(&context);
     for entry in odd["webhooks"].as_array_mut().unwrap() {
         entry["matchConditions"] = json!([{ "name": "c", "expression": "true" }]);

@@ -1,4 +1,4 @@
-//! What a plan can say.
+//! The result of a plan.
 
 use super::record::RolloutRecord;
 use super::snapshot::WorkloadId;
@@ -6,61 +6,61 @@ use crate::drift::{Drift, Need};
 use crate::time::Seconds;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How a pod is taken away.
+/// How a pod is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemovalMethod {
-    /// Through the eviction API: disruption budgets hold.
+    /// Through the eviction API, which respects disruption budgets.
     Evict,
-    /// It serves nobody, and a budget would keep it for ever.
+    /// By deleting it: it isn't ready, so it serves nobody, and a budget could keep it forever.
     Delete,
 }
 
-/// A write.
+/// One change, in the cluster or in the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Takes a pod away; its workload makes another one.
+    /// Evict or delete a pod; its workload creates another one.
     Replace {
-        /// The workload that makes the next one.
+        /// The workload that creates its successor.
         workload: WorkloadId,
-        /// Its name.
+        /// The pod's name.
         pod: String,
-        /// Its uid: another one of this name is left alone.
+        /// The pod's uid; another pod of this name is left alone.
         uid: String,
-        /// By an eviction, which a budget may refuse, or by deleting it.
+        /// Whether disruption budgets are respected.
         how: RemovalMethod,
-        /// What it lacks; nothing where it only stands in the way of a restart.
+        /// Its drift; `None` if it only keeps a restart from progressing.
         lack: Option<Drift>,
     },
-    /// Lets a workload replace its pods.
+    /// Restart a workload, which then replaces its pods by itself.
     Restart {
-        /// The workload whose template changes.
+        /// The workload whose pod template is annotated.
         workload: WorkloadId,
-        /// The time that is put into its annotation.
+        /// The annotation's value, a time.
         value: String,
     },
-    /// Only the ledger is written.
+    /// Only write the record.
     Remember,
 }
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// This, once the ledger is written.
+    /// Write this record, and then execute the action.
     Do(Action, RolloutRecord),
-    /// Show for these services that the webhook injects, and plan again.
+    /// Probe whether the webhook injects pods of these services, and plan again.
     Prove(BTreeSet<String>),
-    /// Nothing until then, unless something changes.
+    /// Nothing until this time, unless something changes.
     Wait(Seconds),
 }
 
-/// Why a workload waits.
+/// Why a workload with drifted pods waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
-    /// For machines.
+    /// A `CamelCase` reason, for Events.
     pub reason: &'static str,
-    /// For people.
+    /// The reason as a sentence.
     pub text: String,
-    /// Whether somebody should look.
+    /// Whether a person should look at it, because it may not pass by itself.
     pub trouble: bool,
 }
 
@@ -74,28 +74,28 @@ impl Waiting {
     }
 }
 
-/// What comes out.
+/// The result of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// What to do.
+    /// What to do next.
     pub next: Next,
-    /// The workloads that wait.
+    /// The workloads that wait, and why.
     pub waiting: BTreeMap<WorkloadId, Waiting>,
-    /// Whether something would be done, were the credential known to be good.
+    /// Whether a change waits only for the credential to be seen to work.
     pub wants_credential: bool,
 }
 
-/// What could be done for a workload.
+/// A change that could be made for a workload.
 pub(super) struct Candidate {
     pub action: Action,
     pub ledger: RolloutRecord,
-    /// The services whose pods come of it.
+    /// The services whose pods it replaces.
     pub services: BTreeSet<String>,
-    /// What those require before they start.
+    /// What their successors need before they start.
     pub needs: BTreeSet<Need>,
 }
 
-/// What is to be said of a workload: an act, or why not and until when at least.
+/// The result for one workload: a change, or why it waits and until when at least.
 pub(super) enum Step {
     Act(Box<Candidate>),
     Wait(Waiting, Option<Seconds>),

@@ -1,4 +1,4 @@
-//! How many ready pods may be taken within an hour.
+//! Bounds the number of ready pods that are removed within an hour.
 
 use super::action::{Step, Waiting};
 use super::record::HOUR;
@@ -6,20 +6,20 @@ use super::view::View;
 use crate::time::{Seconds, rfc3339};
 use std::collections::BTreeSet;
 
-/// Replacements of a workload within an hour, for each of its pods and besides: a person may try
-/// some settings one after the other.
+/// How many pods of a workload may be replaced within an hour: this many per pod, and this many besides,
+/// since a person may try several settings in a row.
 const HOURLY: (usize, usize) = (4, 2);
-/// Replacements in the namespace within an hour, for each of its pods and besides.
+/// How many pods of the namespace may be replaced within an hour: this many per pod, and this many besides.
 const NAMESPACE_HOURLY: (usize, usize) = (4, 10);
 
 impl View<'_> {
-    /// The bounds for an hour: they count ready pods that were taken.
+    /// The hourly bound that is reached, if one is. Only ready pods that were removed count.
     pub(super) fn bound(&self) -> Option<Step> {
         let Self { seen, now, .. } = *self;
         let bound = |(each, besides): (usize, usize), pods: usize| each * pods + besides;
         let own = bound(HOURLY, self.pods.len().max(self.workload.desired));
         let all = bound(NAMESPACE_HOURLY, seen.pods.len());
-        // Those of workloads that are gone are gone from the number of pods as well.
+        // The pods of deleted workloads don't count, as they aren't among the pods either.
         let there: BTreeSet<String> = seen.workloads.keys().map(ToString::to_string).collect();
         let id = self.id.to_string();
         let of_own = seen.ledger.taken(|name| name == id, now);

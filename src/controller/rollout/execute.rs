@@ -1,4 +1,4 @@
-//! Carrying out what the plan says: the ledger first, then the one act.
+//! Executes the actions of a plan; the record has been written before.
 
 use super::RESTARTED_AT;
 use super::action::{Action, RemovalMethod};
@@ -14,23 +14,23 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt::Debug;
 
-/// How an act went.
+/// The result of an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Executed {
-    /// It is done.
+    /// It was executed.
     Done,
-    /// There was nothing to do any more.
+    /// There was nothing left to do: the pod is gone.
     Gone,
-    /// It was refused, with what to say of it.
+    /// It was refused; why, as a sentence.
     Refused(String),
 }
 
-/// The workloads beside the release.
+/// The workloads in the release's namespace.
 pub(super) fn workloads(context: &Context) -> Workloads<'_> {
     Workloads { client: &context.client, namespace: &context.options.namespace }
 }
 
-/// Evicts, deletes or restarts, if this process may still write.
+/// Evicts or deletes a pod or restarts a workload, if this process may write.
 pub(super) async fn execute(context: &Context, action: &Action) -> Result<Executed, ClusterError> {
     let result = match action {
         Action::Replace { pod, uid, how, .. } => {
@@ -52,8 +52,8 @@ pub(super) async fn execute(context: &Context, action: &Action) -> Result<Execut
         Action::Remember => Ok(Executed::Done),
     };
     match result {
-        // An eviction under two budgets and a patch that somebody's webhook fails on are answered
-        // with 500. Whatever it is about this act, others don't wait for it.
+        // The API server answers 500 to an eviction under two budgets, and to a patch on which another
+        // webhook fails. Whatever is wrong with this change must not hold up others.
         Err(error) if !matches!(error.cause, Cause::NotLeading | Cause::Conflict) => {
             Ok(Executed::Refused(error.to_string()))
         }
@@ -77,19 +77,19 @@ async fn restart(context: &Context, workload: &WorkloadId, value: &str) -> Resul
         Kind::Rollout => {
             patch(workloads(context).rollouts(), &what, name, &json!({ "spec": { "restartAt": value } })).await
         }
-        // It has no rollout of its own: the plan evicts its pods.
+        // A ReplicaSet doesn't roll: the plan evicts its pods instead.
         Kind::ReplicaSet => Ok(()),
     }
 }
 
-/// A workload, as Events name it.
+/// A reference to a workload, for Events.
 pub(super) fn about(context: &Context, workload: &WorkloadId, uid: Option<&str>) -> ObjectReference {
     let kind = (workload.kind.api_version(), workload.kind.as_str());
     object_reference(kind, &context.options.namespace, &workload.name, uid)
 }
 
-/// One field of a template. A merge patch, because an application would have to hold the whole
-/// list of what is ours there.
+/// Patches one field of a template. A merge patch, because server-side apply would have to contain all fields
+/// that are ours there.
 async fn patch<K>(api: Api<K>, what: &str, name: &str, body: &Value) -> Result<(), ClusterError>
 where
     K: Clone + DeserializeOwned + Debug,

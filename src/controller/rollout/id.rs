@@ -1,23 +1,23 @@
-//! Which workload.
+//! Identifies a workload.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The kinds of workloads that are known.
+/// The kinds of workloads that this program knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// A Deployment.
     Deployment,
     /// A `StatefulSet`.
     StatefulSet,
-    /// A `ReplicaSet` that belongs to nobody.
+    /// A `ReplicaSet` without a controlling owner.
     ReplicaSet,
     /// A Rollout of Argo Rollouts.
     Rollout,
 }
 
 impl Kind {
-    /// Its name in Kubernetes.
+    /// The kind's name in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -28,7 +28,7 @@ impl Kind {
         }
     }
 
-    /// Its group and version in Kubernetes.
+    /// The kind's API group and version.
     #[must_use]
     pub const fn api_version(self) -> &'static str {
         match self {
@@ -47,12 +47,12 @@ impl FromStr for Kind {
     }
 }
 
-/// A workload of the namespace.
+/// A workload in the release's namespace. Displayed and parsed as `KIND/NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WorkloadId {
-    /// Its kind.
+    /// The workload's kind.
     pub kind: Kind,
-    /// Its name.
+    /// The workload's name.
     pub name: String,
 }
 

@@ -1,4 +1,4 @@
-//! What is counted about pods.
+//! The metrics of the rollout.
 
 use crate::drift::{Drift, Verdict};
 use prometheus_client::metrics::counter::Counter;
@@ -11,14 +11,14 @@ use std::time::Duration;
 
 type Label = [(&'static str, &'static str); 1];
 
-/// Upper edges of the buckets for the time to in step, in seconds: a pod takes some, a large
-/// workload minutes, and what waits for a person longer.
+/// Upper bounds of the buckets for the time until a workload is in step, in seconds: a pod takes a few, a
+/// large workload minutes, and whatever waits for a person longer.
 const EDGES: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
 
-/// What stands in the place of what a pod lacks where it was only in the way of a restart.
+/// The label for a pod that hadn't drifted, but kept a restart from progressing.
 const STUCK: &str = "stuck";
 
-/// The metrics of the pods' part. Labels come from this code only.
+/// Metrics of the rollout. Label values come from code only.
 #[derive(Debug)]
 pub struct PodMetrics {
     pods: Family<Label, Gauge>,
@@ -28,7 +28,7 @@ pub struct PodMetrics {
 }
 
 impl PodMetrics {
-    /// Registers them.
+    /// Creates the metrics and registers them.
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             pods: Family::default(),
@@ -52,7 +52,7 @@ impl PodMetrics {
         metrics
     }
 
-    /// Notes how many pods there are of each verdict.
+    /// Sets how many pods have each verdict.
     pub(super) fn pods(&self, counts: &BTreeMap<&'static str, usize>) {
         for verdict in Verdict::NAMES {
             let count = counts.get(verdict).copied().unwrap_or(0);
@@ -60,17 +60,17 @@ impl PodMetrics {
         }
     }
 
-    /// Counts an act.
+    /// Counts an eviction, deletion or restart, by the drift that caused it.
     pub(super) fn restarted(&self, lack: Option<Drift>) {
         self.restarts.get_or_create(&[("reason", lack.map_or(STUCK, Drift::as_str))]).inc();
     }
 
-    /// Notes that a workload is in step again.
+    /// Records how long a workload had drifted pods.
     pub(super) fn in_step(&self, after: Duration) {
         self.in_step.observe(after.as_secs_f64());
     }
 
-    /// Notes how many workloads wait.
+    /// Sets how many workloads wait for something that a person should look at.
     pub(super) fn waiting(&self, workloads: usize) {
         self.waiting.set(i64::try_from(workloads).unwrap_or(i64::MAX));
     }

@@ -1,7 +1,7 @@
-//! Pods in step: none missed, none left with a credential that has changed.
+//! The rollout of pods: replaces those that lack an injection or hold a credential that has changed.
 //!
-//! [`plan`](plan::plan) decides, from a [`Snapshot`](snapshot::Snapshot); the loop looks, does the one
-//! thing that it says, and looks again. `docs/pods.md` says what people may expect.
+//! `plan` decides what to do about a `Snapshot`; the reconciler observes, executes that one change, and
+//! observes again. `docs/pods.md` says what people may expect.
 
 mod action;
 mod bounds;
@@ -32,7 +32,7 @@ pub use metrics::PodMetrics;
 pub(crate) use observe::verdicts;
 pub(super) use reconcile::run;
 
-/// The annotation on a pod template by which a workload is restarted; a time.
+/// The annotation on a pod template by which a workload is restarted. Its value is a time.
 pub const RESTARTED_AT: &str = "argocd-auth-webhook/restartedAt";
-/// The annotation on a workload that keeps its pods from being replaced, when it is `"false"`.
+/// The annotation on a workload whose value `"false"` keeps its pods from being replaced.
 pub const ROLLOUT: &str = "argocd-auth-webhook/rollout";

@@ -1,4 +1,4 @@
-//! Looking at the cluster: what the watches said, and the workloads that matter now, as a snapshot.
+//! Observes the cluster: judges the watched pods, and reads their workloads.
 
 use super::persisted::Persisted;
 use super::record::{EvictionRound, RolloutRecord};
@@ -17,20 +17,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long what was read of a workload counts.
+/// How long the state of a workload that was read is reused.
 const MAX_AGE: Duration = Duration::from_secs(2);
 
-/// How long it counts that the workload behind an owner isn't known.
+/// How long it is reused that the workload behind an owner isn't known.
 const MAX_UNKNOWN_AGE: Duration = Duration::from_secs(30);
 
-/// What is behind an owner of pods.
+/// What is known about a pod's owner.
 #[derive(Clone)]
 struct Owned {
     at: Instant,
     workload: Option<WorkloadId>,
-    /// Whether this account may look.
+    /// Whether this account could read the owner.
     seen: bool,
-    /// Whether its template leaves nothing to keep of a person's own; `None` where nobody looked.
+    /// Whether a pod of the owner's template has nothing of a user's own in the place of ours; `None` if it
+    /// wasn't read.
     clean: Option<bool>,
 }
 
@@ -40,15 +41,15 @@ pub(super) struct Judgement<'j> {
     pub injector: &'j Injector,
     pub history: &'j History,
     pub ledger: &'j RolloutRecord,
-    /// Which settings hold.
+    /// A digest of the current settings.
     pub settings: &'j str,
-    /// How long a kubelet may hand out the value before.
+    /// How many seconds after a change the kubelet may still hand out a Secret's former value.
     pub cache: Seconds,
-    /// Whether workloads may be changed, and so are looked at.
+    /// Whether workloads may be changed, and so have to be read.
     pub automatic: bool,
 }
 
-/// What was looked up and needn't be again.
+/// What was read about owners and workloads, for reuse.
 #[derive(Default)]
 pub(super) struct Known {
     owners: BTreeMap<Owner, Owned>,
@@ -56,14 +57,14 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Has a workload read again, because something was done to it.
+    /// Makes the next observation read this workload again, because it was changed.
     pub(super) fn forget_state(&mut self, workload: &WorkloadId) {
         if let Some((at, _, _)) = self.workloads.get_mut(workload) {
             *at = at.checked_sub(MAX_AGE).unwrap_or(*at);
         }
     }
 
-    /// The uid of a workload, if it was looked at.
+    /// The uid of a workload, if it was read.
     pub(super) fn uid(&self, workload: &WorkloadId) -> Option<&String> {
         self.workloads.get(workload).and_then(|(_, _, uid)| uid.as_ref())
     }
@@ -92,9 +93,9 @@ impl Known {
         Ok(found)
     }
 
-    /// Whether what stands in the pod in the place of ours was put there by nobody whose template
-    /// says so: then it was injected, under other settings, and gives way. A pod that came since a
-    /// replacement under these settings is taken at its word: somebody else puts it in each time.
+    /// Whether what is in the place of ours was injected under other settings rather than put there by a
+    /// user: if the template doesn't have it, it was injected. A pod created since a replacement under the
+    /// current settings is taken at its word, since somebody else injects it each time.
     async fn was_injected(
         &mut self,
         cluster: Workloads<'_>,
@@ -129,7 +130,7 @@ impl Known {
         Ok(found)
     }
 
-    /// Judges the pods. Workloads are looked at only where they may be changed.
+    /// Judges the pods. Workloads are read only if they may be changed.
     pub(super) async fn judge(
         &mut self,
         cluster: Workloads<'_>,
@@ -153,7 +154,7 @@ impl Known {
                 (facts.outcome, facts.changed, facts.carries) = (Outcome::Injected, true, true);
             }
             let verdict = match (judge(&facts, history, false, cache), &workload, &facts.owner) {
-                // An owner of an owner that isn't known.
+                // The owner has an owner of an unknown kind.
                 (Verdict::Lacks(lack), None, Some(owner)) if seen => {
                     Verdict::NotOurs(NotOurs::UnknownKind(owner.kind.clone()), Some(lack))
                 }
@@ -170,7 +171,7 @@ impl Known {
             };
             let mut ids: BTreeSet<WorkloadId> =
                 views.iter().filter(matters).filter_map(|view| view.workload.clone()).collect();
-            // One that lost its only pod to us has none to be known by.
+            // A workload whose only pod was removed isn't known by its pods.
             ids.extend(ledger.replaced_lately(now()).filter_map(|name| name.parse().ok()));
             for id in ids {
                 let found = self.workload(cluster, &id).await?;
@@ -189,10 +190,10 @@ impl Known {
     }
 }
 
-/// Each pod with the verdict that the controller gives about it. `state` is what it remembers.
+/// The pods with the verdicts that the controller reaches. `state` is the state Secret, if it can be read.
 ///
 /// # Errors
-/// A call failed. What the account may not see is no error: then less is known.
+/// A call failed. A missing permission isn't an error: the verdicts then depend on less.
 pub(crate) async fn verdicts(
     client: &Client,
     namespace: &str,
@@ -215,7 +216,7 @@ pub(crate) async fn verdicts(
     Ok(views.into_iter().map(|view| (view.facts, view.verdict)).collect())
 }
 
-/// Whether a pod of this template has nothing of a person's own in the place of ours.
+/// Whether a pod of this template has nothing of a user's own in the place of ours.
 fn is_clean(template: &PodTemplateSpec, injector: &Injector) -> bool {
     let Ok(text) = serde_json::to_string(template) else { return false };
     let Ok(pod) = Pod::from_json(&text) else { return false };

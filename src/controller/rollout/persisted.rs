@@ -1,4 +1,4 @@
-//! What is remembered in the state Secret.
+//! The rollout's entries in the state Secret.
 
 use super::record::RolloutRecord;
 use super::tracked::VALUES;
@@ -12,12 +12,12 @@ use crate::drift::History;
 pub(super) struct Persisted {
     pub history: History,
     pub ledger: RolloutRecord,
-    /// Which settings hold.
+    /// A digest of the current settings, by which a record under other settings is recognised.
     pub settings: String,
 }
 
 impl Persisted {
-    /// What stands in the state Secret.
+    /// Reads the entries; one that is missing or can't be parsed is empty.
     pub(super) fn of(state: &State, injector: &Injector) -> Self {
         let what_holds: Vec<String> = injector.injections().map(|injection| format!("{injection:?}")).collect();
         let settings = state.digest(&[what_holds.join("\n").as_bytes()]).chars().take(12).collect();

@@ -1,9 +1,9 @@
-//! From what stands in the cluster to the one thing to do next.
+//! Decides which pod to replace or workload to restart next.
 //!
-//! Pure: no I/O and no clock. At most one act comes out, with the ledger as it has to be written
-//! before it. A pod is replaced only if what its successor would get is known to be good and the webhook
-//! was shown to inject one like it; each bound is counted in the ledger, so that a process that is
-//! killed anywhere leaves nothing that its successor would do twice. `docs/pods.md` says it for people.
+//! Pure: no I/O and no clock. A plan has at most one change, with the record that has to be written before. A
+//! pod is replaced only if the credential of its successor is known to be good and the webhook was shown to
+//! inject a pod like it. Each bound is counted in the record, so a process that is killed anywhere leaves
+//! nothing that its successor would do twice. `docs/pods.md` explains it for users.
 
 use super::action::{Action, Next, Plan, RemovalMethod, Step, Waiting};
 use super::restart;
@@ -13,7 +13,7 @@ use crate::drift::Drift;
 use crate::time::Seconds;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Decides what to do next.
+/// Plans the next change for what was observed, at `now` (seconds since 1970).
 #[must_use]
 pub fn plan(seen: &Snapshot, now: Seconds) -> Plan {
     let mut waiting = BTreeMap::new();
@@ -37,7 +37,7 @@ pub fn plan(seen: &Snapshot, now: Seconds) -> Plan {
                 waiting.insert(id.clone(), why);
             }
             Step::Act(candidate) => {
-                // It is tried again; until that succeeds this is what there is to say.
+                // The change was refused before; until it succeeds, report that.
                 if let Some((_, why)) = seen.held_back.get(id) {
                     waiting.insert(id.clone(), Waiting::trouble("Refused", why.clone()));
                 }
@@ -61,7 +61,7 @@ pub fn plan(seen: &Snapshot, now: Seconds) -> Plan {
                     let text = format!("the webhook isn't shown to inject such a pod: {why}");
                     waiting.insert(id.clone(), Waiting::trouble("WebhookNotProven", text));
                 } else if unknown.is_empty() {
-                    // Whoever serves nobody goes first: what comes of it costs nothing.
+                    // A pod that isn't ready goes first: removing it costs nothing.
                     let free = |action: &Action| {
                         matches!(action, Action::Remember | Action::Replace { how: RemovalMethod::Delete, .. })
                     };
@@ -91,7 +91,7 @@ impl View<'_> {
         let replacing = if missed.is_empty() { Step::Nothing } else { self.replace(&missed) };
         let step = match replacing {
             Step::Nothing => restart::step(self, &stale),
-            // The one that is waited for may never become ready with what it holds.
+            // The pod that is waited for may never become ready with the value it holds.
             Step::Wait(why, _)
                 if matches!(why.reason, "OneAtATime" | "NotReady")
                     && stale.iter().any(|pod| !pod.facts.readiness.ready) =>
@@ -112,10 +112,10 @@ impl View<'_> {
         }
     }
 
-    /// Missed and outdated pods.
+    /// Replaces missed and outdated pods.
     fn replace(&self, lacking: &[&PodView]) -> Step {
-        // Whoever serves nobody costs nothing, even where no other one can come: a set that was
-        // refused its pods tries again when one of them goes.
+        // Removing a pod that isn't ready costs nothing, even if new pods are refused: a controller whose
+        // pods were refused tries again when one of them goes.
         if let Some(unready) = lacking.iter().find(|pod| !pod.facts.readiness.ready) {
             return self.take_away(unready, RemovalMethod::Delete, lacking);
         }

@@ -1,4 +1,4 @@
-//! Showing that the webhook injects, before anything relies on it.
+//! Probes whether the webhook injects, before a pod is removed because of it.
 
 use crate::cluster::{Cause, ClusterError, endpoints};
 use crate::controller::Context;
@@ -12,36 +12,36 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a proof holds. Short: what it shows can end at any time.
+/// How long a result holds: short, because what it shows can end at any time.
 const MAX_PROOF_AGE: Duration = Duration::from_secs(10);
-/// How long it is before one that failed is tried again; so much longer each time.
+/// The delay before a failed probe is repeated; multiplied by the number of failures in a row.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
-/// The longest of these.
+/// The longest of these delays.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(16);
-/// How long the registration has to be known: every API server learns of it by a watch.
+/// How long a new registration has to be known here, since each API server learns of it through a watch.
 const SETTLE_DELAY: Duration = Duration::from_secs(2);
-/// Where it was written longer ago than this, by the API server's clock, in seconds, it is known.
+/// The age, in seconds by the API server's clock, from which a registration counts as known everywhere.
 const SETTLED_AGE: Seconds = 30;
 
-/// What was shown, and when.
+/// The results of the latest probes.
 #[derive(Default)]
 pub(super) struct ProbeResults {
     shown: BTreeMap<String, (Instant, Result<(), String>)>,
-    /// The version of the registration, and since when it is known.
+    /// The registration's `resourceVersion`, and since when this process knows it.
     registered: Option<(String, Instant)>,
-    /// How often it failed, one time after the other.
+    /// How many probes have failed in a row.
     failures: u32,
 }
 
 impl ProbeResults {
-    /// As if it had been shown just now.
+    /// Results as if these services had been probed successfully just now.
     #[cfg(test)]
     pub(super) fn shown(services: impl Iterator<Item = String>) -> Self {
         let shown = services.map(|service| (service, (Instant::now(), Ok(())))).collect();
         Self { shown, ..Self::default() }
     }
 
-    /// What holds now.
+    /// The results that still hold, by service.
     pub(super) fn now(&self) -> BTreeMap<String, Result<(), String>> {
         let holds = |(at, result): &(Instant, Result<(), String>)| {
             let again = RETRY_DELAY.saturating_mul(self.failures).min(MAX_RETRY_DELAY);
@@ -51,10 +51,10 @@ impl ProbeResults {
         held.map(|(service, (_, result))| (service.clone(), result.clone())).collect()
     }
 
-    /// Tries to show it for these services.
+    /// Probes the webhook for these services, and keeps the results.
     ///
     /// # Errors
-    /// A call failed, so that nothing can be said.
+    /// A call to the API server failed, so there are no results.
     pub(super) async fn show(
         &mut self,
         context: &Context,
@@ -100,7 +100,7 @@ impl ProbeResults {
     }
 }
 
-/// Whether it injects the pods of one service.
+/// Probes whether every endpoint injects a pod of one service.
 async fn one(
     context: &Context,
     injector: &Injector,
@@ -122,10 +122,10 @@ async fn one(
         let uid = format!("in-step-{}", endpoint.address);
         let answer = post(endpoint.address, &trust, &uid, &pod).await;
         let result = match answer {
-            // API servers don't call it, and it may be about to end or to begin.
+            // API servers don't call this endpoint; it may be starting or ending.
             Err(CallError::Away(_)) if !endpoint.ready => Ok(()),
             Err(CallError::Away(why) | CallError::Wrong(why)) => Err(why),
-            // One that ends is called on over connections that are open, whatever it says.
+            // A terminating endpoint is still called over open connections, whatever its readiness.
             Ok(answer) => shows(injector, &uid, &pod, &answer),
         };
         result.map_err(|why| format!("{}: {why}", endpoint.name()))

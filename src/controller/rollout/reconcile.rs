@@ -1,4 +1,4 @@
-//! Reconciling the rollout: observe, plan, execute one act, observe again.
+//! Reconciles the rollout: observe, plan, execute one change, observe again.
 
 use super::action::{Action, Next, Plan};
 use super::execute::{Executed, execute, workloads};
@@ -22,22 +22,22 @@ use crate::time::{Seconds, now};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Changes come in swarms; this long they are gathered.
+/// How long changes are gathered before a pass, because they come in bursts.
 const GATHER: Duration = Duration::from_millis(200);
-/// Between two acts.
+/// The delay between two changes.
 const ACT_DELAY: Duration = Duration::from_millis(100);
-/// The longest time without a look.
+/// The longest time between two passes.
 const RESYNC_INTERVAL: Duration = Duration::from_secs(30);
-/// While something waits that no watch tells of.
+/// The delay between two passes while something is waited for that no watch reports.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
-/// How long a workload is left alone where something was refused.
+/// For how many seconds a workload is left alone after a change to it was refused.
 const LEAVE_DELAY: Seconds = 10;
-/// How long after that it is still said, if it isn't tried again.
+/// For how many seconds after that the refusal is still reported, if the change isn't tried again.
 const MAX_SAID: Seconds = 60;
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(15);
 
-/// Reconciles while this process may write; never ends.
+/// Runs the rollout's reconciler forever, while this process leads.
 pub(in crate::controller) async fn run(context: Context) {
     let store = Store::default();
     let subjects = TrackedKeys::new(&context.settings);
@@ -66,7 +66,7 @@ struct RolloutReconciler<'k> {
 }
 
 impl<'k> RolloutReconciler<'k> {
-    /// One that knows nothing yet.
+    /// A reconciler that has observed nothing yet.
     fn new(context: &'k Context, subjects: &'k TrackedKeys, store: &'k Store) -> Self {
         Self {
             context,
@@ -81,7 +81,7 @@ impl<'k> RolloutReconciler<'k> {
         }
     }
 
-    /// One look and at most one act. Says how long to sleep if nothing changes.
+    /// Observes, and executes at most one change.
     async fn pass(&mut self) -> Result<Requeue, ClusterError> {
         let Some(pods) = self.store.pods(self.subjects.injector.services().len()) else {
             return Ok(Requeue::After(POLL_INTERVAL));
@@ -127,13 +127,13 @@ impl<'k> RolloutReconciler<'k> {
 
     async fn remember(&self) -> Result<LocalState, ClusterError> {
         let state = State::open(self.context).await?;
-        // Without what was remembered everything has to be looked at.
+        // Without what was remembered, all Secrets have to be read again.
         self.store.look_at_secrets();
         let held = Persisted::of(&state, &self.subjects.injector);
         Ok(LocalState { state, held })
     }
 
-    /// Puts the snapshot together.
+    /// Makes a snapshot of the watched pods and everything that they depend on.
     async fn look(&mut self, held: &Persisted, automatic: bool, pods: Vec<PodFacts>) -> Result<Snapshot, ClusterError> {
         let Persisted { history, ledger, settings } = held;
         let (injector, cache) = (&self.subjects.injector, self.context.options.kubelet_cache);
@@ -155,7 +155,7 @@ impl<'k> RolloutReconciler<'k> {
         })
     }
 
-    /// Plans, and shows that the webhook injects where the plan asks for it.
+    /// Plans; if the plan asks for a probe of the webhook, probes and plans again.
     async fn plan(&mut self, seen: &mut Snapshot) -> Result<Plan, ClusterError> {
         seen.proofs = self.proofs.now();
         let planned = plan(seen, now());
@@ -202,14 +202,14 @@ impl Reconciler for RolloutReconciler<'_> {
 
     async fn reconcile(&mut self) -> Result<Requeue, ReconcileError> {
         self.pass().await.map_err(|error| {
-            // What is remembered may be what failed to be written.
+            // What is held in memory may be what couldn't be written.
             self.memory = None;
             error.into()
         })
     }
 
     fn stand_by(&mut self) {
-        // Somebody else writes: what is remembered here is out of date from now on.
+        // Another process writes from now on, so what is remembered here is outdated.
         self.memory = None;
         state::forget(self.context);
         StatusPublisher::nothing_seen(self.context);

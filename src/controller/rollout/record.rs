@@ -1,81 +1,82 @@
-//! What was done to each workload, as far as it bounds what may be done next. Written into the state
-//! Secret before each act, so that a process that is killed in between leaves no act uncounted.
+//! What was done to each workload, as far as it limits what may be done next. Written into the state Secret
+//! before each change, so that a process that is killed in between leaves none uncounted. Times are seconds
+//! since 1970.
 
 use super::id::WorkloadId;
 use crate::time::Seconds;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How far back acts are counted.
+/// How many seconds back changes are counted.
 pub(super) const HOUR: Seconds = 3600;
-/// How long a workload whose restarts somebody undoes is only reported.
+/// For how many seconds a workload is only reported if somebody undoes its restarts.
 const REPORT_ONLY_FOR: Seconds = 24 * HOUR;
 
-/// How long a wave is remembered.
+/// For how many seconds the last round of a workload is remembered.
 const MAX_AGE: Seconds = 30 * 24 * HOUR;
 
-/// Enough of a uid to tell the pods of one workload apart.
+/// A prefix of a uid that is long enough to tell the pods of one workload apart.
 fn short(uid: &str) -> String {
     uid.chars().filter(char::is_ascii_hexdigit).take(12).collect()
 }
 
-/// Pods of one workload that were replaced one after the other.
+/// One round of replacements: pods of one workload that are replaced one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvictionRound {
-    /// The settings under which it began.
+    /// A digest of the settings under which the round began.
     pub settings: String,
-    /// The pods that were there when it began. One that comes later should be in step.
+    /// The pods that existed when the round began. Pods created later should be in step.
     known: Vec<String>,
-    /// The last act.
+    /// When the last pod was removed.
     pub last: Seconds,
-    /// How many waves before it brought pods that weren't in step.
+    /// How many rounds in a row before this one led to pods that drifted again.
     pub backoff_level: u32,
-    /// The pods that were replaced within the last hour.
+    /// The pods that were removed within the last hour, and when.
     acts: Vec<(String, Seconds)>,
-    /// When ready ones were, within the last hour.
+    /// When ready pods were removed, within the last hour.
     #[serde(default)]
     taken: Vec<Seconds>,
-    /// The pods that were there when a ready one was taken last. Its successor is none of them.
+    /// The pods that existed when a ready one was last removed. Its successor is none of them.
     #[serde(default)]
     before: Vec<String>,
-    /// Whether a ready one was taken, and nobody has seen its successor available yet.
+    /// Whether a ready pod was removed whose successor wasn't seen to be available yet.
     #[serde(default)]
     pub awaited: bool,
 }
 
-/// A restart of a workload.
+/// The last restart of a workload.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restart {
-    /// The values that were to be taken up.
+    /// The changed values for which it was restarted.
     pub cause: String,
-    /// What was put into the workload.
+    /// The value that was written into the workload's annotation.
     pub value: String,
-    /// How often that was done for this cause.
+    /// How often the workload was restarted for this cause.
     pub times: u32,
-    /// When, within the last hour.
+    /// When it was restarted, within the last hour.
     pub acts: Vec<Seconds>,
-    /// Since when it is known that somebody undoes it.
+    /// Since when it is known that somebody undoes the restarts.
     pub contested_since: Option<Seconds>,
-    /// Whether nobody has seen it done yet.
+    /// Whether the restart wasn't seen to be complete yet.
     #[serde(default)]
     pub awaited: bool,
 }
 
 impl Restart {
-    /// The last time.
+    /// The time of the last restart that is still recorded.
     #[must_use]
     pub fn last(&self) -> Option<Seconds> {
         self.acts.last().copied()
     }
 
-    /// Whether the workload is only reported because somebody undid its restarts.
+    /// Whether the workload is only reported, because somebody undid its restarts.
     #[must_use]
     pub fn is_fought(&self, now: Seconds) -> bool {
         self.contested_since.is_some_and(|since| now < since + REPORT_ONLY_FOR)
     }
 }
 
-/// What was done.
+/// The record of all workloads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolloutRecord {
     waves: BTreeMap<String, EvictionRound>,
@@ -83,7 +84,7 @@ pub struct RolloutRecord {
 }
 
 impl RolloutRecord {
-    /// The last wave of this workload.
+    /// The last round of replacements of this workload.
     #[must_use]
     pub fn wave(&self, workload: &WorkloadId) -> Option<&EvictionRound> {
         self.waves.get(&workload.to_string())
@@ -95,21 +96,21 @@ impl RolloutRecord {
         self.rolls.get(&workload.to_string())
     }
 
-    /// The names of the workloads that were restarted within this time, or whose restart nobody has seen
-    /// done yet.
+    /// The names of the workloads that were restarted within this time (seconds), or whose restart wasn't
+    /// seen to be complete.
     pub fn restarted_within(&self, time: Seconds, now: Seconds) -> impl Iterator<Item = &str> {
         let recent = move |roll: &Restart| roll.awaited || roll.last().is_some_and(|last| now < last + time);
         self.rolls.iter().filter(move |(_, roll)| recent(roll)).map(|(name, _)| name.as_str())
     }
 
-    /// The names of the workloads of which a pod was replaced within the last hour, or whose new pod nobody
-    /// has seen available yet.
+    /// The names of the workloads of which a pod was removed within the last hour, or whose new pod wasn't
+    /// seen to be available.
     pub fn replaced_lately(&self, now: Seconds) -> impl Iterator<Item = &str> {
         let matters = move |wave: &EvictionRound| wave.awaited || wave.lately(now).is_some();
         self.waves.iter().filter(move |(_, wave)| matters(wave)).map(|(name, _)| name.as_str())
     }
 
-    /// When ready pods of these workloads were taken away within the last hour, in order.
+    /// When ready pods of the workloads that `of` selects were removed within the last hour, in order.
     #[must_use]
     pub fn taken(&self, of: impl Fn(&str) -> bool, now: Seconds) -> Vec<Seconds> {
         let waves = self.waves.iter().filter(|(name, _)| of(name));
@@ -119,8 +120,8 @@ impl RolloutRecord {
         times
     }
 
-    /// Takes note of a pod that is about to be replaced. `pods` are those of the workload; `anew`
-    /// begins a wave.
+    /// Records that a pod is about to be removed. `pods` are the uids of the workload's pods; a
+    /// `backoff_level` begins a new round.
     pub(super) fn replace(
         &mut self,
         workload: &WorkloadId,
@@ -152,7 +153,7 @@ impl RolloutRecord {
         wave.awaited |= ready;
     }
 
-    /// Takes note of a restart that is about to be made.
+    /// Records that a workload is about to be restarted.
     pub(super) fn restart(&mut self, workload: &WorkloadId, cause: &str, value: &str, now: Seconds) {
         self.forget(now);
         let roll = self.rolls.entry(workload.to_string()).or_default();
@@ -166,28 +167,28 @@ impl RolloutRecord {
         roll.acts.push(now);
     }
 
-    /// Takes note that the pod which came for one that was taken away is available.
+    /// Records that the successor of a removed pod is available.
     pub(super) fn came(&mut self, workload: &WorkloadId) {
         if let Some(wave) = self.waves.get_mut(&workload.to_string()) {
             wave.awaited = false;
         }
     }
 
-    /// Takes note that a restart is done.
+    /// Records that a restart is complete.
     pub(super) fn restarted(&mut self, workload: &WorkloadId) {
         if let Some(roll) = self.rolls.get_mut(&workload.to_string()) {
             roll.awaited = false;
         }
     }
 
-    /// Takes note that somebody undoes restarts.
+    /// Records that somebody undoes the restarts of a workload.
     pub(super) fn contested_since(&mut self, workload: &WorkloadId, now: Seconds) {
         if let Some(roll) = self.rolls.get_mut(&workload.to_string()) {
             roll.contested_since = Some(now);
         }
     }
 
-    /// Forgets what bounds nothing any more.
+    /// Drops what no longer limits anything.
     fn forget(&mut self, now: Seconds) {
         for wave in self.waves.values_mut() {
             wave.acts.retain(|(_, at)| now < at + HOUR);
@@ -202,25 +203,25 @@ impl RolloutRecord {
 }
 
 impl EvictionRound {
-    /// Whether this pod was there when the wave began.
+    /// Whether this pod existed when the round began.
     #[must_use]
     pub fn knows(&self, uid: &str) -> bool {
         self.known.contains(&short(uid))
     }
 
-    /// Whether this pod came since a ready one was taken.
+    /// Whether this pod was created since a ready one was last removed.
     #[must_use]
     pub fn came_since(&self, uid: &str) -> bool {
         !self.before.contains(&short(uid))
     }
 
-    /// The last act, if it was within the last hour.
+    /// When the last pod was removed, if within the last hour.
     #[must_use]
     pub fn lately(&self, now: Seconds) -> Option<Seconds> {
         self.acts.iter().map(|(_, at)| *at).filter(|at| now < at + HOUR).max()
     }
 
-    /// Whether this pod is counted as replaced.
+    /// Whether the removal of this pod is counted already.
     #[must_use]
     pub fn acted_on(&self, uid: &str) -> bool {
         let uid = short(uid);

@@ -1,4 +1,4 @@
-//! Looking whether what new pods require is there.
+//! Whether the objects that new pods need exist.
 
 use super::snapshot::PodView;
 use crate::cluster::{Cause, ClusterError, call};
@@ -10,18 +10,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long what was read of an object counts.
+/// How long the result of reading an object is reused.
 const MAX_AGE: Duration = Duration::from_secs(2);
-/// How long it counts that an object may not be read.
+/// How long it is reused that an object may not be read.
 const MAX_FORBIDDEN_AGE: Duration = Duration::from_mins(5);
 
-/// What was found of an object.
+/// Whether an object exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Presence {
-    /// It is there, with these keys.
+    /// It exists, and has these keys.
     There(BTreeSet<String>),
     Absent,
-    /// This account may not look: the first new pod will tell.
+    /// This account may not read it; only the first new pod shows whether it exists.
     Unknown,
 }
 
@@ -35,16 +35,16 @@ impl Presence {
     }
 }
 
-/// What was looked up and needn't be again.
+/// What was read about objects, for reuse.
 #[derive(Default)]
 pub(super) struct Required(BTreeMap<(Holder, String), (Instant, Presence)>);
 
 impl Required {
-    /// What isn't there of the needs of pods that are out of step or don't get ready. Of what an object
-    /// holds only the names of its keys are kept.
+    /// The missing ones among the needs of pods that have drifted or aren't ready. Of an object's content
+    /// only the names of the keys are kept.
     ///
     /// # Errors
-    /// A call failed, so that nothing can be said.
+    /// A call failed otherwise than by a missing permission or status 404.
     pub(super) async fn absent(&mut self, context: &Context, pods: &[PodView]) -> Result<BTreeSet<Need>, ClusterError> {
         let needs = looked_for(pods);
         let objects: BTreeSet<(Holder, String)> = needs.iter().map(|need| (need.holder, need.name.clone())).collect();

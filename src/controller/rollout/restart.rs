@@ -1,4 +1,4 @@
-//! Workloads with stale pods: restarted once for each change, one workload at a time.
+//! Restarts workloads with stale pods: once for each change of a value, one workload at a time.
 
 use super::action::{Action, Candidate, RemovalMethod, Step, Waiting};
 use super::record::HOUR;
@@ -7,14 +7,14 @@ use super::view::View;
 use crate::time::{Seconds, rfc3339};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How often a workload is restarted for one change: once more where the first was undone.
+/// How often a workload is restarted for one change: a second time if the first restart was undone.
 const MAX_RESTARTS: u32 = 2;
-/// Restarts of a workload within an hour.
+/// How often a workload with ready pods is restarted within an hour.
 const MAX_HOURLY: usize = 6;
-/// How long a workload is looked at after its restart, in any case.
+/// For how many seconds after its restart a workload is observed in any case.
 pub(super) const SETTLE_DELAY: Seconds = 600;
 
-/// What to do about stale pods.
+/// What to do about the stale pods of a workload.
 pub(super) fn step(view: &View<'_>, stale: &[&PodView]) -> Step {
     let ours = view.seen.ledger.roll(view.id).filter(|roll| Some(&roll.value) == view.workload.restarted.as_ref());
     if ours.is_some()
@@ -36,7 +36,7 @@ pub(super) fn step(view: &View<'_>, stale: &[&PodView]) -> Step {
     if !view.workload.rolls
         && let Some(pod) = unready
     {
-        // It serves nobody, with a credential that Argo CD may refuse. It won't become ready by waiting.
+        // It serves nobody, with a credential that Argo CD may refuse, and waiting won't make it ready.
         return view.take_away(pod, RemovalMethod::Delete, stale);
     }
     if !view.workload.whole
@@ -58,7 +58,7 @@ pub(super) fn step(view: &View<'_>, stale: &[&PodView]) -> Step {
     restart(view, stale, &cause(&changed))
 }
 
-/// The changes that make these pods stale, with their times.
+/// The keys whose changes made these pods stale, and when they changed.
 fn changed(view: &View<'_>, stale: &[&PodView]) -> Option<BTreeMap<String, Seconds>> {
     let (history, cache) = (&view.seen.history, view.seen.cache);
     let held = stale.iter().flat_map(|pod| &pod.facts.held);
@@ -110,8 +110,8 @@ fn restart(view: &View<'_>, stale: &[&PodView], cause: &str) -> Step {
         let why = "it is paused: a restart would wait until it is resumed, and is left to whoever resumes it";
         return Step::Wait(Waiting::trouble("Paused", why), None);
     }
-    // Where all pods are of one revision nothing goes on: those that aren't available may well be
-    // the ones whose credential is no longer right.
+    // If all pods are of one revision, no rollout is in progress: those that aren't available may be the ones
+    // whose credential is outdated.
     if let (Progress::Failed(why), false) = (&workload.progress, workload.whole) {
         let why = format!("its last rollout didn't succeed, so that a restart would not either: {why}");
         return Step::Wait(Waiting::trouble("RolloutFailed", why), None);
@@ -119,7 +119,7 @@ fn restart(view: &View<'_>, stale: &[&PodView], cause: &str) -> Step {
     if workload.progress == Progress::Going && !workload.whole {
         return Step::Wait(Waiting::patience("RolloutGoesOn", "waits for a rollout that goes on"), None);
     }
-    // Whoever serves nobody is held by no bound for an hour.
+    // A workload that serves nobody isn't subject to the hourly bound.
     if view.pods.iter().any(|pod| pod.facts.readiness.ready) {
         let recent: Vec<Seconds> =
             roll.iter().flat_map(|roll| &roll.acts).copied().filter(|at| *now < at + HOUR).collect();
@@ -136,7 +136,7 @@ fn restart(view: &View<'_>, stale: &[&PodView], cause: &str) -> Step {
             return Step::Wait(why, None);
         }
     }
-    // The same again where it may be there already: then it changes nothing.
+    // Reuse the value, which may have been written already: then nothing changes.
     let value = again.map_or(value, |roll| roll.value.clone());
     let mut ledger = seen.ledger.clone();
     ledger.restart(id, cause, &value, *now);
@@ -152,8 +152,8 @@ fn undone() -> Step {
     Step::Wait(Waiting::trouble("RestartUndone", why), None)
 }
 
-/// One of these pods that is of an earlier revision and keeps a `StatefulSet`'s rollout from going on:
-/// it waits for each pod to become ready, and this one doesn't.
+/// A pod of an earlier revision that blocks a `StatefulSet`'s rollout, which waits for each pod to become
+/// ready.
 fn stuck(view: &View<'_>, among: &[&PodView]) -> Option<Step> {
     let revision = view.workload.revision.as_ref().filter(|_| view.id.kind == Kind::StatefulSet)?;
     let old = |pod: &&&PodView| {

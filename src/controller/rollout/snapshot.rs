@@ -1,4 +1,4 @@
-//! What stands in the cluster, as far as the plan looks at it.
+//! The state of the cluster as far as the plan depends on it.
 
 pub use super::id::{Kind, WorkloadId};
 use super::record::RolloutRecord;
@@ -7,93 +7,93 @@ use crate::drift::{History, Need, PodFacts, Verdict};
 use crate::time::Seconds;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How far a workload's own rollout is.
+/// The progress of a workload's own rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// All pods are of the last revision and available.
+    /// All pods are of the current revision and available.
     Done,
-    /// Not yet.
+    /// It is in progress.
     Going,
-    /// It gave up, and says why.
+    /// It failed; the workload's message.
     Failed(String),
 }
 
-/// A workload.
+/// A workload, as far as the plan depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact by itself")]
 pub struct Workload {
-    /// How many pods it is to have.
+    /// How many pods it should have.
     pub desired: usize,
-    /// How long a new pod has to be ready before it counts, in seconds.
+    /// `minReadySeconds`: how long a new pod has to be ready before it counts as available.
     pub min_ready: Seconds,
-    /// How far its own rollout is.
+    /// The progress of its own rollout.
     pub progress: Progress,
-    /// Whether all its pods are of the last revision, available or not: no rollout goes on.
+    /// Whether all its pods are of the current revision, available or not: no rollout is in progress.
     pub whole: bool,
-    /// Whether it is paused.
+    /// Whether its rollout is paused.
     pub paused: bool,
-    /// Whether its annotation says that it is not to be touched.
+    /// Whether annotation `argocd-auth-webhook/rollout` is `"false"`.
     pub opted_out: bool,
-    /// Why it can't make new pods, if it says so.
+    /// Why it can't create pods; `None` if it doesn't report that.
     pub refused: Option<String>,
-    /// What a restart of ours left in it.
+    /// The value that a restart of ours left in it.
     pub restarted: Option<String>,
-    /// The revision that its pods are to be of.
+    /// The revision of its current template, for a `StatefulSet`.
     pub revision: Option<String>,
     /// Whether it replaces its pods by itself when its template changes.
     pub rolls: bool,
 }
 
-/// What was found of a workload.
+/// The result of reading a workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// As it was read.
+    /// It was read.
     There(Workload),
-    /// It couldn't be looked at.
+    /// It couldn't be read; why.
     Unknown(String),
 }
 
 /// A pod of one of the services.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodView {
-    /// What of it decides.
+    /// The facts that decide its verdict.
     pub facts: PodFacts,
-    /// The verdict about it.
+    /// Its verdict.
     pub verdict: Verdict,
-    /// Its workload, if it has one that is known.
+    /// Its workload; `None` if there is none of a known kind.
     pub workload: Option<WorkloadId>,
 }
 
 impl PodView {
-    /// The name under which it is counted and shown.
+    /// The name under which the pod is counted and shown.
     #[must_use]
     pub const fn shown(&self) -> &'static str {
         self.verdict.shown(&self.facts.readiness)
     }
 }
 
-/// What a plan depends on: pods, workloads, proofs and what was done before, as they were read in one pass.
+/// What a plan depends on: pods, workloads, probes and the record, as they were read in one pass.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// The pods of the services.
+    /// The pods of all services.
     pub pods: Vec<PodView>,
-    /// Their workloads, as far as they were looked at.
+    /// The workloads that were read.
     pub workloads: BTreeMap<WorkloadId, Found>,
-    /// For each service that was asked about: whether the webhook was shown to inject its pods.
+    /// For each service that was probed: whether the webhook injects its pods, or why not.
     pub proofs: BTreeMap<String, Result<(), String>>,
-    /// The services whose new pods would get something that isn't known to be good.
+    /// The services whose new pods would get a credential that isn't known to be good.
     pub doubts: BTreeMap<String, Doubt>,
-    /// What pods out of step require and isn't there, as far as it may be looked at.
+    /// What the successors of drifted pods need and doesn't exist, as far as it may be read.
     pub absent: BTreeSet<Need>,
-    /// Where something failed just now: until when to leave it, and why.
+    /// Workloads to which a change was refused: until when they are left alone, and why.
     pub held_back: BTreeMap<WorkloadId, (Seconds, String)>,
-    /// What was done.
+    /// What was done before.
     pub ledger: RolloutRecord,
-    /// Which values there were.
+    /// The values that tracked keys had.
     pub history: History,
-    /// Which settings hold.
+    /// A digest of the current settings.
     pub settings: String,
-    /// How long a kubelet may hand out the value before.
+    /// How many seconds after a change the kubelet may still hand out a Secret's former value.
     pub cache: Seconds,
 }
 
@@ -103,18 +103,18 @@ impl Snapshot {
         self.pods.iter().filter(move |pod| pod.workload.as_ref() == Some(workload))
     }
 
-    /// Those that are there and stay.
+    /// The pods of a workload that are neither terminating nor completed.
     fn staying<'s>(&'s self, workload: &'s WorkloadId) -> impl Iterator<Item = &'s PodView> {
         self.pods_of(workload).filter(|pod| !pod.facts.completed && !pod.facts.terminating)
     }
 
-    /// How many of a workload's pods are there and stay.
+    /// How many pods of a workload are neither terminating nor completed.
     #[must_use]
     pub fn there(&self, workload: &WorkloadId) -> usize {
         self.staying(workload).count()
     }
 
-    /// What a pod lacks to count as available, in words; nothing where it does.
+    /// What a pod lacks to count as available; `None` if it is.
     #[must_use]
     pub fn late(&self, pod: &PodView, workload: &Workload, now: Seconds) -> Option<String> {
         let name = &pod.facts.name;
@@ -132,8 +132,8 @@ impl Snapshot {
         }
     }
 
-    /// What is still to come of a ready pod that was taken from this workload, in words: until its
-    /// successor is available nothing has shown that new pods run.
+    /// What is missing after a ready pod of this workload was removed; until its successor is available,
+    /// nothing has shown that new pods start. `None` if nothing is missing.
     #[must_use]
     pub fn behind(&self, id: &WorkloadId, workload: &Workload, now: Seconds) -> Option<String> {
         let wave = self.ledger.wave(id).filter(|wave| wave.awaited)?;
@@ -144,8 +144,8 @@ impl Snapshot {
         self.staying(id).filter(|pod| wave.came_since(&pod.facts.uid)).find_map(|pod| self.late(pod, workload, now))
     }
 
-    /// The record with what has come since it was written: successors that are available, restarts that
-    /// are done. Nothing where there is nothing new.
+    /// The record with what was completed since it was written: successors that are available, restarts that
+    /// are complete. `None` if there is nothing new.
     #[must_use]
     pub fn noted(&self, now: Seconds) -> Option<RolloutRecord> {
         let mut ledger = self.ledger.clone();
@@ -162,7 +162,7 @@ impl Snapshot {
         (ledger != self.ledger).then_some(ledger)
     }
 
-    /// Whether a workload has as many pods as it is to have, all available, as far as that is known.
+    /// Whether a workload has all its pods and all are available, as far as that is known.
     #[must_use]
     pub fn is_complete(&self, id: &WorkloadId, now: Seconds) -> bool {
         match self.workloads.get(id) {

@@ -1,4 +1,4 @@
-//! What is said of it: the status, the metrics, the Events.
+//! Publishes the rollout's state: status, metrics and Events.
 
 use super::action::{Action, RemovalMethod, Waiting};
 use super::execute::about;
@@ -13,32 +13,32 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How many pods the status names.
+/// How many pods the status lists.
 const MAX_PODS: usize = 500;
 /// The shortest time between two writes of the status.
 const MIN_INTERVAL: Duration = Duration::from_secs(2);
-/// How long a workload waits before somebody is told.
+/// How long a workload has to wait for an Event to be emitted.
 const TELL_DELAY: Duration = Duration::from_secs(10);
-/// How long before somebody is told of what usually passes by itself: a pod that doesn't become ready.
+/// The same for reasons that usually pass by themselves, such as a pod that isn't ready yet.
 const PASSING_DELAY: Duration = Duration::from_mins(10);
-/// How long it is before somebody is told the same again.
+/// The time between two Events about the same reason.
 const REPEAT_DELAY: Duration = Duration::from_hours(1);
 
-/// What was said last.
+/// What was published last.
 #[derive(Default)]
 pub(super) struct StatusPublisher {
     status: Option<Value>,
     published: Option<Instant>,
-    /// Since when a workload has pods out of step.
+    /// Since when a workload has drifted pods.
     lacking: BTreeMap<WorkloadId, Instant>,
-    /// Why a workload waits, since when, and when somebody was told.
+    /// Why a workload waits, since when, and when the last Event was emitted.
     waiting: BTreeMap<WorkloadId, (&'static str, Instant, Option<Instant>)>,
-    /// The workloads whose replacement has begun, with how many acts there were.
+    /// How many changes were made to each workload since it began to be replaced.
     begun: BTreeMap<WorkloadId, usize>,
 }
 
 impl StatusPublisher {
-    /// Tells the other parts and the metrics what was seen.
+    /// Passes on what was observed: to the credential's reconciler and to the metrics.
     pub(super) fn count(context: &Context, seen: &Snapshot, waiting: &BTreeMap<WorkloadId, Waiting>) {
         let mut counts = BTreeMap::new();
         for pod in &seen.pods {
@@ -46,19 +46,19 @@ impl StatusPublisher {
         }
         context.metrics.pods.pods(&counts);
         context.metrics.pods.waiting(waiting.values().filter(|waiting| waiting.trouble).count());
-        // Whatever is or isn't ours to touch: who holds an earlier value holds it.
+        // Counted even if the pod may not be replaced: it holds the former value all the same.
         let stale = seen.pods.iter().filter(|pod| is_stale(&pod.facts, &seen.history, seen.cache)).count();
         let consumers = if stale == 0 { Consumers::InStep } else { Consumers::Stale(stale) };
         context.consumers.send_if_modified(|before| std::mem::replace(before, consumers) != consumers);
     }
 
-    /// Whoever doesn't look counts nothing: the pods are counted by the one who does.
+    /// Resets the metrics: only the process that leads counts pods.
     pub(super) fn nothing_seen(context: &Context) {
         context.metrics.pods.pods(&BTreeMap::new());
         context.metrics.pods.waiting(0);
     }
 
-    /// Writes the status if it says something new. Says whether it has to be asked again soon.
+    /// Writes the status, if it has changed. Returns whether it was too soon and has to be tried again.
     pub(super) async fn publish(
         &mut self,
         context: &Context,
@@ -80,7 +80,7 @@ impl StatusPublisher {
         Ok(false)
     }
 
-    /// Tells people what was done.
+    /// Reports a change that was made.
     pub(super) async fn acted(&mut self, context: &Context, known: &Known, action: &Action) {
         let (workload, reason, note, lack) = match action {
             Action::Remember => return,
@@ -104,14 +104,14 @@ impl StatusPublisher {
         tracing::info!(%workload, reason, "{note}");
         let begun = self.begun.entry(workload.clone()).or_default();
         *begun += 1;
-        // A hundred pods are one story: its beginning and its end are told.
+        // Replacing a hundred pods is one story, of which the beginning and the end are reported.
         if *begun <= 3 {
             let event = Event { reason, action: "KeepInStep", note, warning: false };
             context.tell(about(context, workload, known.uid(workload).map(String::as_str)), event).await;
         }
     }
 
-    /// Tells people who waits for what, and who is in step again.
+    /// Reports workloads that wait, and those whose pods are all in step again.
     pub(super) async fn tell(
         &mut self,
         context: &Context,
@@ -164,7 +164,7 @@ pub(super) fn says(seen: &Snapshot, waiting: &BTreeMap<WorkloadId, Waiting>) -> 
         *counts.entry(pod.shown()).or_insert(0_usize) += 1;
     }
     let mut pods: Vec<_> = seen.pods.iter().collect();
-    // Those that somebody may look for come first.
+    // Pods that a person may look for come first.
     pods.sort_by_key(|pod| (pod.shown() == "in_step", pod.facts.name.clone()));
     let pods = pods.into_iter().take(MAX_PODS).map(|pod| {
         let mut entry = json!({ "name": pod.facts.name, "service": pod.facts.service, "verdict": pod.shown() });

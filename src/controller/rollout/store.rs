@@ -1,4 +1,4 @@
-//! What the watches say: the pods of every service, as facts, and whether a Secret has changed.
+//! The store of the watches: facts about the pods of each service, and whether a Secret has changed.
 
 use crate::cluster::{watch_named, watch_selected};
 use crate::controller::Context;
@@ -16,21 +16,21 @@ use tokio::sync::Notify;
 
 type ByUid = BTreeMap<String, PodFacts>;
 
-/// The pods of one service.
+/// The watched pods of one service.
 #[derive(Debug, Default)]
 struct Watched {
     pods: ByUid,
-    /// A list that has begun.
+    /// The pods of a list that has begun and isn't complete.
     listed: Option<ByUid>,
     complete: bool,
 }
 
-/// What the watches said.
+/// What the watches reported so far.
 #[derive(Debug, Default)]
 pub(super) struct Store {
     watched: Mutex<BTreeMap<usize, Watched>>,
     secrets: Mutex<bool>,
-    /// Rings when anything changes.
+    /// Wakes the loop when anything has changed.
     pub bell: Notify,
 }
 
@@ -38,16 +38,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One thing that a watch says.
+/// One item of a watch.
 enum Said {
     Pod(usize, Box<Event<Pod>>),
     Secret,
-    /// The credential was looked at.
+    /// The credential was checked.
     Credential,
     Nothing,
 }
 
-/// A selector of the settings as the API server reads it.
+/// Translates a selector of the settings for the API server.
 fn selector(selector: &LabelSelector) -> Selector {
     let labels = selector.match_labels.iter().map(|(key, value)| Expression::Equal(key.clone(), value.clone()));
     let requirements = selector.match_expressions.iter().map(|requirement| {
@@ -63,7 +63,7 @@ fn selector(selector: &LabelSelector) -> Selector {
 }
 
 impl Store {
-    /// Every pod; nothing before each service's were listed.
+    /// All pods; `None` until those of each service were listed.
     pub(super) fn pods(&self, services: usize) -> Option<Vec<PodFacts>> {
         let watched = lock(&self.watched);
         if watched.values().filter(|service| service.complete).count() < services {
@@ -73,7 +73,7 @@ impl Store {
         Some(by_uid.into_values().cloned().collect())
     }
 
-    /// Remembers that a pod was taken away; the watch says so later.
+    /// Marks a pod as terminating, before the watch reports it.
     pub(super) fn taken(&self, uid: &str) {
         for service in lock(&self.watched).values_mut() {
             if let Some(facts) = service.pods.get_mut(uid) {
@@ -82,17 +82,17 @@ impl Store {
         }
     }
 
-    /// Whether a Secret that matters may have changed since this was asked last.
+    /// Whether a tracked Secret may have changed since the last call.
     pub(super) fn secrets_changed(&self) -> bool {
         std::mem::take(&mut *lock(&self.secrets))
     }
 
-    /// Asks for another look at the Secrets.
+    /// Makes the next pass read the tracked Secrets again.
     pub(super) fn look_at_secrets(&self) {
         *lock(&self.secrets) = true;
     }
 
-    /// Follows pods and Secrets; never ends.
+    /// Follows pods and Secrets forever.
     pub(super) async fn follow(&self, context: &Context, subjects: &TrackedKeys) {
         let pods: Api<Pod> = Api::namespaced(context.client.clone(), &context.options.namespace);
         let services: Vec<&Service> = subjects.injector.services().collect();
@@ -144,7 +144,7 @@ impl Store {
             Event::InitApply(pod) | Event::Apply(pod) => {
                 let uid = pod.metadata.uid.clone().unwrap_or_default();
                 let pods = service.listed.as_mut().unwrap_or(&mut service.pods);
-                // Its labels may have changed.
+                // A change of its labels may have changed its service.
                 match PodFacts::of(&pod, subjects) {
                     Some(facts) => drop(pods.insert(uid, facts)),
                     None => drop(pods.remove(&uid)),

@@ -1,4 +1,4 @@
-//! The plan's table of cases: what stands in the cluster, and what is done about it.
+//! Cases of the plan: a snapshot, and what is done about it.
 
 mod bounds;
 mod stale;
@@ -73,7 +73,7 @@ fn unready(mut pod: PodView) -> PodView {
     pod
 }
 
-/// A Deployment with these pods; the webhook is shown to inject.
+/// A Deployment with these pods; the webhook was shown to inject.
 fn scene(pods: Vec<PodView>) -> Snapshot {
     let mut history = History::default();
     history.note(&key(), Some("a".to_owned()), None, NOW - 5000);
@@ -97,7 +97,7 @@ fn judged(seen: &mut Snapshot) {
     }
 }
 
-/// The same after the Secret got another value so long ago.
+/// The same after the Secret's value changed, this many seconds ago.
 fn changed(mut seen: Snapshot, ago: Seconds) -> Snapshot {
     seen.history.note(&key(), Some("b".to_owned()), None, NOW - ago);
     judged(&mut seen);
@@ -113,7 +113,7 @@ fn with(mut seen: Snapshot, change: impl Fn(&mut Workload)) -> Snapshot {
     seen
 }
 
-/// In a line: the act, or why not.
+/// The plan in one line: the change, or why there is none.
 fn says(plan: &Plan) -> String {
     match &plan.next {
         Next::Do(Action::Replace { pod, how, lack, .. }, _) => {
@@ -126,7 +126,7 @@ fn says(plan: &Plan) -> String {
     }
 }
 
-/// What is planned once what has come meanwhile was taken note of.
+/// The plan after completed changes were recorded.
 fn planned(seen: &Snapshot, now: Seconds) -> Plan {
     match seen.noted(now) {
         Some(ledger) => plan(&Snapshot { ledger, ..seen.clone() }, now),
@@ -138,7 +138,7 @@ fn said(seen: &Snapshot) -> String {
     says(&planned(seen, NOW))
 }
 
-/// The ledger after what the plan says was written into it.
+/// The record as the plan writes it.
 fn done(seen: &Snapshot, now: Seconds) -> RolloutRecord {
     match planned(seen, now).next {
         Next::Do(_, ledger) => ledger,
@@ -192,7 +192,7 @@ fn the_first_new_pod_shows_that_api_servers_reach_the_webhook_before_another_wor
     seen.pods.push(of_other(missed("b")));
     assert_eq!(said(&seen), "Evict a missed");
     seen.ledger = done(&seen, NOW);
-    // Killed before it was done: the same again.
+    // The process was killed before the change: it plans the same again.
     assert_eq!(said(&seen), "Evict a missed");
     seen.pods[0].facts.terminating = true;
     judged(&mut seen);

@@ -1,4 +1,4 @@
-//! Taking note of which values the Secrets hold, as keyed hashes.
+//! Tracks the values of Secrets, as keyed hashes.
 
 use crate::cluster::{Cause, ClusterError, call};
 use crate::controller::Context;
@@ -8,10 +8,10 @@ use crate::drift::{History, Key, TrackedKeys};
 use crate::time::{Seconds, now};
 use k8s_openapi::api::core::v1::Secret;
 
-/// Reads every Secret that matters and takes note of what is new. Says whether anything was.
+/// Reads every tracked Secret and records new values. Returns whether anything has changed.
 ///
 /// # Errors
-/// A Secret can't be read.
+/// A Secret can't be read, for another reason than a missing permission.
 pub(super) async fn note(
     context: &Context,
     subjects: &TrackedKeys,
@@ -44,13 +44,13 @@ pub(super) async fn note(
     Ok(changed || before != *history)
 }
 
-/// An empty value is none: nobody could use it.
+/// The keyed hash of a value. An empty value counts as none, since nobody could use it.
 fn digest(secret: &Secret, key: &Key, state: &State) -> Option<String> {
     let value = secret.data.as_ref()?.get(&key.key).filter(|value| !value.0.is_empty())?;
     Some(state.value_digest(key, &value.0))
 }
 
-/// When it was last written by anybody.
+/// When the Secret was last written by anybody, by its managed fields.
 fn written(secret: &Secret) -> Option<Seconds> {
     let fields = secret.metadata.managed_fields.iter().flatten();
     let times = fields.filter_map(|entry| entry.time.as_ref()).map(|time| time.0.as_second());

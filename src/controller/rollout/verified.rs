@@ -1,4 +1,4 @@
-//! Whether what a service's new pods would get is known to be good. Pure.
+//! Whether the credential that a service's new pods would get is known to be good. Pure.
 
 use crate::controller::health::{CredentialHealth, Doubt, Examined, Health};
 use crate::core::{GENERATED_TOKEN, Injector, Mode, Reads, Service};
@@ -7,7 +7,7 @@ use crate::settings::{Settings, freshness};
 use crate::time::Seconds;
 use std::collections::BTreeMap;
 
-/// The services whose pods must not be moved for now, each with why.
+/// The services whose pods must not be replaced for now, each with the reason.
 pub(super) fn doubts(
     settings: &Settings,
     injector: &Injector,
@@ -22,7 +22,7 @@ pub(super) fn doubts(
     injector.services().filter_map(|service| Some((service.name.clone(), doubt(service)?))).collect()
 }
 
-/// The values that a new pod of this service would use, each with the last look at it.
+/// The keys that a new pod of this service would use, each with the last check of its value.
 fn given<'h>(settings: &Settings, service: &Service, health: &'h CredentialHealth) -> Vec<(Key, Option<&'h Examined>)> {
     let credential = Key::new(&settings.auth.credential.name, &settings.auth.credential.key);
     let generated = Key::new(GENERATED_TOKEN.name, GENERATED_TOKEN.key);
@@ -46,7 +46,7 @@ fn about(settings: &Settings, key: &Key, seen: Option<&Examined>, history: &Hist
         let fresh = freshness(settings.credentials.check_interval).as_secs();
         seen.doubt(history, now, i64::try_from(fresh).unwrap_or(i64::MAX))
     } else {
-        // Argo CD can't be asked, so that this is all that there is to know.
+        // Checks aren't required, so only what is known to be unusable counts.
         bad.map(|why| Doubt::bad(format!("of no use: {why}")))
     }
 }
@@ -64,7 +64,7 @@ mod tests {
         Examined { health: Health::Good { until: None }, values, at: NOW }
     }
 
-    /// The services that are in doubt by default (password mode), once something was changed.
+    /// The services in doubt in password mode, after this change.
     fn held(change: impl Fn(&mut Settings, &mut CredentialHealth, &mut History)) -> Vec<String> {
         let mut settings = Settings::of_the_charts();
         let credential = Key::new(&settings.auth.credential.name, &settings.auth.credential.key);

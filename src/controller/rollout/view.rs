@@ -1,4 +1,4 @@
-//! One workload with its pods: what stands against taking one of them away.
+//! One workload with its pods: what keeps a pod from being removed.
 
 use super::action::{Action, Candidate, RemovalMethod, Step, Waiting};
 use super::record::HOUR;
@@ -7,13 +7,13 @@ use crate::drift::Verdict;
 use crate::time::{Seconds, rfc3339};
 use std::collections::BTreeSet;
 
-/// How long to leave a workload whose pod came back out of step; doubled each time.
+/// For how many seconds a workload is left alone after a new pod drifted again; doubled each time.
 const FIRST_BACKOFF: Seconds = 60;
 const MAX_BACKOFF: Seconds = HOUR;
-/// How long it is nothing unusual that a replaced pod isn't there again.
+/// For how many seconds it is normal that a removed pod has no successor.
 const MAX_ABSENCE: Seconds = 60;
 
-/// A workload with its pods.
+/// A workload with its pods, at a certain time.
 pub(super) struct View<'s> {
     pub id: &'s WorkloadId,
     pub workload: &'s Workload,
@@ -23,8 +23,8 @@ pub(super) struct View<'s> {
 }
 
 impl View<'_> {
-    /// Why no ready pod may be taken away now: another one isn't there again yet. And until when, if that
-    /// is known.
+    /// Why no ready pod of this workload may be removed now, because another isn't back yet; and until when,
+    /// if that is known.
     pub(super) fn unsettled(&self) -> Option<(Waiting, Option<Seconds>)> {
         let Self { seen, workload, now, .. } = *self;
         if let Some(why) = self.incomplete() {
@@ -45,7 +45,7 @@ impl View<'_> {
         Some((patience(format!("waits for {why}")), pod.facts.readiness.available_at(workload.min_ready)))
     }
 
-    /// What there is to say of a workload that hasn't got back what was taken away.
+    /// Why this workload waits for the successor of a removed pod; `None` if it doesn't.
     pub(super) fn incomplete(&self) -> Option<Waiting> {
         let wave = self.seen.ledger.wave(self.id)?;
         let last = if wave.awaited { wave.last } else { wave.lately(self.now)? };
@@ -70,9 +70,9 @@ impl View<'_> {
         Some(if usual { Waiting::patience("OneAtATime", text) } else { Waiting::trouble("NotBack", text) })
     }
 
-    /// Why nothing ready may go for what happens to another workload: one act at a time is shown to have
-    /// worked, by a new pod that is available, before the next one; and where a pod that carries what the
-    /// settings say doesn't start, no other would either.
+    /// Why another workload keeps ready pods from being removed. Each change has to be shown to work, by a
+    /// new pod that is available, before the next one; and if a pod that carries what the settings say
+    /// doesn't start, no other would.
     pub(super) fn at_risk(&self) -> Option<Waiting> {
         let Self { seen, now, .. } = *self;
         for (id, found) in seen.workloads.iter().filter(|(id, _)| *id != self.id) {
@@ -87,7 +87,7 @@ impl View<'_> {
                 let text = format!("waits for a new pod of {id}, which shows that new ones start: {why}");
                 return Some(Waiting::patience("FirstOfAll", text));
             }
-            // Whether or not somebody took the annotation away again: it rolls.
+            // The restart is in progress, even if somebody removed the annotation since.
             let begun = seen.ledger.roll(id).is_some_and(|roll| roll.awaited);
             if begun && workload.progress != Progress::Done {
                 let unready = seen.pods_of(id).find_map(|pod| seen.late(pod, workload, now));
@@ -106,8 +106,7 @@ impl View<'_> {
         Some(Waiting::patience("FirstOfAll", text))
     }
 
-    /// Takes a pod away, if no bound stands against it. `lacking` are those that are out of step in
-    /// the same way.
+    /// Removes a pod, unless a bound is reached. `lacking` are the pods with the same kind of drift.
     pub(super) fn take_away(&self, pod: &PodView, how: RemovalMethod, lacking: &[&PodView]) -> Step {
         let Self { seen, now, id, .. } = *self;
         if how == RemovalMethod::Evict
@@ -118,10 +117,10 @@ impl View<'_> {
         let uid = &pod.facts.uid;
         let wave = seen.ledger.wave(id).filter(|wave| wave.settings == seen.settings);
         let counted = wave.is_some_and(|wave| wave.acted_on(uid));
-        // What is counted already was begun: nothing has to be counted again.
+        // If the removal is counted already, it was begun before: nothing is counted again.
         let mut backoff_level = None;
         if !counted {
-            // Whoever serves nobody is held by no bound.
+            // Removing a pod that isn't ready is subject to no bound.
             if let Some(bound) = self.bound().filter(|_| pod.facts.readiness.ready) {
                 return bound;
             }

@@ -1,4 +1,4 @@
-//! Looking at workloads: objects in, what decides out.
+//! Reads workloads, as far as the plan depends on them.
 
 use super::snapshot::{Found, Kind, Progress, Workload, WorkloadId};
 use super::{RESTARTED_AT, ROLLOUT};
@@ -12,12 +12,12 @@ use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client};
 use serde_json::Value;
 
-/// How a Rollout is reached; its kind isn't known to this program.
+/// The API of Rollouts, for which there is no type.
 pub(super) fn rollouts() -> ApiResource {
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Rollout"), "rollouts")
 }
 
-/// The way to the workloads of a namespace.
+/// The workloads in a namespace.
 #[derive(Clone, Copy)]
 pub(super) struct Workloads<'c> {
     pub client: &'c Client,
@@ -37,8 +37,8 @@ impl Workloads<'_> {
         Api::namespaced_with(self.client.clone(), self.namespace, &rollouts())
     }
 
-    /// The workload behind the owner of a pod, and the template of its pods, where the owner has it.
-    /// Nothing if it is of a kind that isn't known, or gone.
+    /// The workload behind a pod's owner, and its pod template if the owner has that. `None` if the workload
+    /// is of an unknown kind or gone.
     pub(super) async fn workload_of(
         &self,
         owner: &Owner,
@@ -64,7 +64,7 @@ impl Workloads<'_> {
         }
     }
 
-    /// The template of a `StatefulSet`'s pods; nothing where it can't be seen.
+    /// The pod template of a `StatefulSet`; `None` if it is gone or may not be read.
     pub(super) async fn stateful_template(&self, name: &str) -> Result<Option<PodTemplateSpec>, ClusterError> {
         let what = format!("reading StatefulSet {}/{name}", self.namespace);
         match call(&what, self.apps::<StatefulSet>().get_opt(name)).await {
@@ -74,7 +74,8 @@ impl Workloads<'_> {
         }
     }
 
-    /// Looks at a workload. What this account may not see is no error but unknown. With it its uid.
+    /// Reads a workload, and its uid. One that is gone or may not be read is [`Found::Unknown`], not an
+    /// error.
     pub(super) async fn workload(&self, id: &WorkloadId) -> Result<(Found, Option<String>), ClusterError> {
         let what = format!("reading {} {}/{}", id.kind.as_str(), self.namespace, id.name);
         let name = &id.name;
@@ -202,7 +203,7 @@ fn rollout(read: &DynamicObject) -> (Workload, ObjectMeta) {
     let desired = number("/spec/replicas", 1);
     let restarted = data.pointer("/spec/restartAt").and_then(Value::as_str).map(str::to_owned);
     let done = data.pointer("/status/restartedAt").and_then(Value::as_str);
-    // A restart's end is when its time stands in the status.
+    // A restart is complete once the status shows its time.
     let taken_up = restarted.is_none() || done == restarted.as_deref();
     let settled = number("/status/availableReplicas", 0) == desired && taken_up;
     let phase = data.pointer("/status/phase").and_then(Value::as_str);

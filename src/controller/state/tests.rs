@@ -1,5 +1,5 @@
-//! The state Secret at a scripted API server: made once, changed only as it was read, and written again
-//! where it was lost.
+//! The state Secret against a scripted API server: created once, changed only as it was read, and restored if
+//! lost.
 
 use super::*;
 use crate::cluster::FIELD_MANAGER;
@@ -49,7 +49,7 @@ async fn of_two_that_make_it_at_once_both_end_up_with_one_key() {
     let theirs = STANDARD.encode([7; HASH_KEY_LENGTH]);
     let done = Arc::clone(&first);
     server.script(move |call, objects| {
-        // Somebody else's key comes first, between the making and the filling.
+        // Another process's key is written between creation and filling.
         if call.is("PATCH", "/rel-state") && call.body.get("data").is_some() && !*done.lock().unwrap() {
             *done.lock().unwrap() = true;
             objects.merge(&call.path, &json!({ "data": { HASH_KEY: theirs } }));
@@ -128,7 +128,7 @@ async fn where_it_was_lost_the_process_that_knows_it_writes_it_again() {
         assert_eq!(restored.digest(&[b"a"]), digest, "{loss}");
         assert_eq!(entry(&server, "a"), "MQ==", "{loss}");
     }
-    // Where somebody else was faster, theirs stays.
+    // If another process was faster, its content stays.
     server.put(&path(), json!({}));
     server.script(|call, objects| {
         if call.is("PATCH", "/rel-state") {

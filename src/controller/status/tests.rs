@@ -1,4 +1,4 @@
-//! The status at a scripted API server.
+//! The status against a scripted API server.
 
 use super::*;
 use crate::cluster::Cause;

@@ -1,4 +1,4 @@
-//! Text from outside, as it may be shown.
+//! Text from outside, made safe to show.
 
 mod reflected;
 
@@ -7,17 +7,16 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::Write;
 
-/// What stands in place of a text that quotes a secret: what stands around it would give away its
+/// Replaces a text that quotes a secret. The whole text goes: what surrounds the secret would give away its
 /// length.
 pub(crate) const HIDDEN: &str = "[hidden, because it quotes what was sent]";
 
-/// Whether it moves a cursor, turns the direction of writing, begins a line, or is there without being
-/// seen.
+/// Whether a character moves the cursor, reverses the direction of writing, begins a line or is invisible.
 fn is_unseen(c: char) -> bool {
     !c.is_ascii_graphic() && c != ' ' && !c.escape_debug().eq([c])
 }
 
-/// The last of an error's sources says most: `connection refused` rather than `client error`.
+/// The innermost source of an error, which says most: `connection refused` rather than `client error`.
 pub(crate) fn innermost(error: &dyn Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
@@ -26,8 +25,8 @@ pub(crate) fn innermost(error: &dyn Error) -> String {
     innermost.to_string()
 }
 
-/// One line of somebody else's words: what can't be seen is taken out, and at most `most` characters are
-/// left, then `…`. Whole in place of one of [`HIDDEN`], where it gives away one of these secrets.
+/// Makes foreign text one line: unseen characters become spaces, and after `most` characters it is cut with
+/// `…`. If the text gives away one of `secrets`, all of it is replaced by [`HIDDEN`].
 pub(crate) fn line(text: &str, most: usize, secrets: &[&str]) -> String {
     if gives_away(text, secrets) {
         return HIDDEN.to_owned();
@@ -41,36 +40,36 @@ pub(crate) fn line(text: &str, most: usize, secrets: &[&str]) -> String {
     line
 }
 
-/// A word of so many characters of base64 could be a credential.
+/// How many base64 characters in a row could be a credential.
 const MIN_BASE64: usize = 40;
 
-/// As [`line`], without anything that looks like a credential, whoever's it is.
+/// Like [`line`], but also hides every word that looks like a credential, whoever's it is.
 pub(crate) fn words(text: &str, most: usize, secrets: &[&str]) -> String {
     if gives_away(text, secrets) {
         return HIDDEN.to_owned();
     }
-    // Before it is cut: half a credential looks like none.
+    // Before the cut: half a credential no longer looks like one.
     let whole = line(text, usize::MAX, &[]);
     let words: Vec<&str> = whole.split(' ').map(|word| if is_suspect(word) { "[hidden]" } else { word }).collect();
     line(&words.join(" "), most, &[])
 }
 
-/// Whether a word could be a credential: part of a JWT, or one long run of base64. Ids with dashes
-/// and names with dots in them are shorter runs.
+/// Whether a word could be a credential: it holds part of a JWT, or one long run of base64. Ids with dashes
+/// and names with dots are made of shorter runs.
 fn is_suspect(word: &str) -> bool {
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '_' | '=');
     word.contains("eyJ") || word.split(|c| !is_base64(c)).any(|run| run.len() >= MIN_BASE64)
 }
 
-/// The characters of a JWT, with the dots between its parts.
+/// Whether a character can be part of a JWT, the dots between its parts included.
 fn is_of_a_token(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
 
-/// Without what begins as a JWT does, wherever it came from: people paste keys into the wrong place.
+/// Hides everything that begins like a JWT: people paste keys into the wrong place.
 fn without_tokens(text: &str) -> Cow<'_, str> {
     const BEGINS: &str = "eyJ";
-    /// The shortest header of a JWT has more.
+    /// The shortest header of a JWT, in characters.
     const MIN_HEADER: usize = 12;
     let mut shown = String::new();
     let mut rest = text;
@@ -89,7 +88,7 @@ fn without_tokens(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// What of a URL may be quoted: before an @ may stand a password, and a token behind a ? or a #.
+/// A URL without what may be secret: a password before `@`, anything after `?` or `#`.
 pub(crate) fn without_url_secrets(url: &str) -> Cow<'_, str> {
     let rest = url.rsplit_once('@').map(|(_, rest)| rest);
     let shown = rest.unwrap_or(url);
@@ -101,8 +100,8 @@ pub(crate) fn without_url_secrets(url: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{begin}{}{end}", cut.unwrap_or(shown)))
 }
 
-/// A text for a terminal, of lines of our own: anything else that moves a cursor or can't be seen comes
-/// as an escape, and no token comes at all. Nothing is copied where there is nothing of it.
+/// Makes our own output of several lines safe for a terminal: control and invisible characters become
+/// escapes, tokens are hidden. Borrowed if nothing changes.
 pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     match without_tokens(text) {
         Cow::Borrowed(text) => obedient(text),
@@ -110,7 +109,7 @@ pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// With escapes in place of what a terminal obeys.
+/// Replaces characters that a terminal would obey by escapes.
 fn obedient(text: &str) -> Cow<'_, str> {
     let obeyed = |c: char| c != '\n' && is_unseen(c);
     if !text.chars().any(obeyed) {
@@ -123,7 +122,7 @@ fn obedient(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// JSON as a terminal may show it: what can't be seen comes as JSON's own escapes, and no token comes at all.
+/// Makes JSON safe for a terminal: unseen characters become JSON's own escapes, tokens are hidden.
 pub(crate) fn json(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in without_tokens(text).chars() {
@@ -138,9 +137,8 @@ pub(crate) fn json(text: &str) -> String {
     shown
 }
 
-/// What a manifest or a pod says, for a terminal or a log: nothing in it moves a cursor, turns the
-/// direction of writing, or is there without being seen; those characters come as escapes. At most
-/// `most` characters, then `…`.
+/// Makes text of a manifest or pod safe for a terminal or log: control, direction and invisible characters
+/// become escapes. Cut after `most` characters with `…`.
 pub(crate) fn shown(text: &str, most: usize) -> String {
     let mut shown = String::new();
     for (count, c) in text.chars().enumerate() {
@@ -149,7 +147,7 @@ pub(crate) fn shown(text: &str, most: usize) -> String {
             break;
         }
         match c {
-            // Nothing but a string literal needs these escaped.
+            // `escape_debug` escapes these for a string literal; here they are harmless.
             '"' | '\'' | '\\' => shown.push(c),
             _ => shown.extend(c.escape_debug()),
         }

@@ -1,8 +1,8 @@
-//! Whether a text gives away a secret that was sent to whoever wrote it.
+//! Whether a text gives away a secret that was sent to its author.
 //!
-//! Servers, proxies and whoever stands between quote what they are sent: as it is, escaped in the way
-//! of their log, or in part. The text is undone in each of these ways, one over the other, and looked
-//! through for the secret's ends and any longer part. No library looks for that.
+//! Servers and proxies quote what they are sent: as it is, escaped as in their logs, or in part. The text is
+//! decoded in each of these ways, several times over, and searched for both ends of the secret and for any
+//! longer part of it. No library does that.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -11,17 +11,17 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::percent_decode_str;
 use std::collections::HashSet;
 
-/// So much of a text is looked through. No more of it may be shown.
+/// How many bytes of a text are searched. No more than these may be shown.
 pub(super) const MAX_LOOKED_THROUGH: usize = 4096;
-/// So many characters of either end give it away. One that is shorter must stand there whole.
+/// How many characters of either end of a secret give it away. A shorter secret must appear whole.
 const MIN_END: usize = 6;
-/// One that is shorter than this stands in words by chance, and must be a word of its own.
+/// A secret with fewer characters occurs in words by chance, and counts only as a word of its own.
 const MIN_WORD: usize = 4;
-/// So many bytes from its middle do.
+/// How many bytes in a row from anywhere in a secret give it away.
 const MIN_PART: usize = 8;
-/// Ways are undone one over the other so many times,
+/// How many encodings, one inside the other, are decoded.
 const MAX_DEPTH: usize = 3;
-/// and so many readings of a text are tried at most.
+/// How many readings of a text are tried at each depth.
 const MAX_READINGS: usize = 64;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -31,7 +31,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Whether the beginning of the text, as far as it is looked through, gives one of them away.
+/// Whether the first [`MAX_LOOKED_THROUGH`] bytes of the text give away one of the secrets.
 pub(crate) fn gives_away(text: &str, secrets: &[&str]) -> bool {
     let secrets = secrets.iter().map(|secret| visible(secret)).filter(|secret| !secret.is_empty());
     let (secrets, words): (Vec<String>, Vec<String>) = secrets.partition(|secret| secret.chars().count() >= MIN_WORD);
@@ -49,13 +49,13 @@ pub(crate) fn gives_away(text: &str, secrets: &[&str]) -> bool {
     })
 }
 
-/// What may be shown of a text at most.
+/// The searched part of a text, cut at a character boundary.
 pub(super) fn beginning(text: &str) -> &str {
     let end = (0..=text.len().min(MAX_LOOKED_THROUGH)).rev().find(|end| text.is_char_boundary(*end));
     &text[..end.unwrap_or_default()]
 }
 
-/// Without what can't be seen, and in small letters.
+/// Drops white space and invisible characters, and lowers the case.
 fn visible(text: &str) -> String {
     let seen = |c: &char| !c.is_whitespace() && (c.is_ascii_graphic() || !super::is_unseen(*c));
     text.chars().filter(seen).flat_map(char::to_lowercase).collect()
@@ -67,7 +67,7 @@ fn ends(secret: &str) -> [&str; 2] {
     [&secret[..to], &secret[from..]]
 }
 
-/// The text, and what it may stand for.
+/// The text and everything that it decodes to.
 fn readings(text: &str) -> HashSet<String> {
     let mut level = vec![text.to_owned()];
     let mut met: HashSet<String> = HashSet::from([text.to_owned()]);
@@ -80,7 +80,7 @@ fn readings(text: &str) -> HashSet<String> {
     met
 }
 
-/// One way undone, for each way.
+/// Decodes one layer, in each way that applies.
 fn undo(text: &str) -> Vec<String> {
     let mut undone = Vec::new();
     if text.contains('%') {
@@ -128,7 +128,7 @@ fn entity(name: &str) -> Option<char> {
     }
 }
 
-/// Escapes as JSON, Go and Python write them.
+/// Decodes the backslash escapes of JSON, Go and Python.
 fn of_json(text: &str) -> String {
     let (mut out, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once('\\') {
@@ -144,7 +144,8 @@ fn of_json(text: &str) -> String {
             out.push(c);
             rest = &after[1 + digits..];
         } else {
-            // Of a quote, a slash or a backslash it leaves that; of a newline nothing that is looked for.
+            // An escaped quote, slash or backslash leaves itself; of an escaped newline nothing is searched
+            // for.
             let next = after.chars().next();
             out.extend(next);
             rest = &after[next.map_or(0, char::len_utf8)..];
@@ -154,7 +155,7 @@ fn of_json(text: &str) -> String {
     out
 }
 
-/// What each longer run of base64 stands for. Where a run begins in the middle of one, so may a group.
+/// Decodes each longer run of base64, at each offset: the run may begin in the middle of a group.
 fn of_base64(text: &str) -> Vec<String> {
     let is_in = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_');
     let runs = text.split(|c: char| !is_in(c)).filter(|run| run.len() >= MIN_PART);
@@ -242,7 +243,7 @@ mod tests {
             two in 0..WAYS.len(),
         ) {
             let text = format!("{before} {}", WAYS[two](&WAYS[one](&secret)));
-            // In capitals an encoding is another text.
+            // Most encodings don't survive a change of case.
             prop_assume!(two != WAYS.len() - 1 || one == 0);
             prop_assert!(gives_away(&text, &[&secret]), "{}", text);
         }

@@ -1,4 +1,4 @@
-//! What is told apart, and that no input is too strange.
+//! What tokens and flaws are recognised, and that no input makes reading fail badly.
 
 use super::*;
 use proptest::prelude::*;
@@ -21,7 +21,7 @@ fn with(name: &str, value: Value) -> String {
     jwt(&claims)
 }
 
-/// All that there is to say about a token.
+/// The flaw of a token, whether it is found while reading or in the claims.
 fn flaw(token: impl AsRef<[u8]>) -> Option<Flaw> {
     Claims::read(token.as_ref()).map_or_else(Some, |claims| claims.flaw(NOW))
 }

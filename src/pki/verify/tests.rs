@@ -1,4 +1,4 @@
-//! Chains that are taken and refused. `tests/trust.rs` compares many more with crypto/x509.
+//! Chains that are accepted and refused. `tests/trust.rs` compares many more with crypto/x509.
 
 use super::*;
 use crate::pki::{Authority, BACKDATED, Flaw, key_fits};
@@ -36,7 +36,7 @@ fn a_leaf_is_taken_for_its_names_while_it_holds_and_only_with_its_ca() {
     assert!(!format!("{leaf:?}").contains("PRIVATE"));
 }
 
-/// What is made of one certificate by these roots.
+/// The verdict about one certificate with these roots.
 fn judged(leaf: &str, roots: &[&str], name: &str, now: Seconds) -> Verdict {
     let read = |pem: &&str| Certificate::first_from_pem(pem.as_bytes()).unwrap();
     let roots: Vec<_> = roots.iter().map(read).collect();
@@ -57,7 +57,7 @@ fn a_refusal_says_why() {
         (vec![&ca.cert], "b.svc", NOW, Verdict::Refused(Refusal::WrongName)),
         (vec![&ca.cert], "a.svc", NOW + 501, Verdict::Refused(Refusal::Expired)),
         (vec![&ca.cert], "a.svc", NOW - 10_000, Verdict::Refused(Refusal::NotYetValid)),
-        // Pinned: nobody has to have signed it.
+        // Trusted itself, so nobody has to have signed it.
         (vec![leaf], "a.svc", NOW, Verdict::Trusted),
         (vec![leaf], "b.svc", NOW, Verdict::Refused(Refusal::WrongName)),
         (vec![leaf], "a.svc", NOW + 501, Verdict::Refused(Refusal::Expired)),

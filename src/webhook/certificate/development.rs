@@ -1,4 +1,4 @@
-//! A certificate for development: nobody else trusts its CA, and nobody rotates it.
+//! A certificate for development. No other program trusts its CA, and it is never rotated.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -7,20 +7,20 @@ use rcgen::{
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-/// For which names, where none are given.
+/// The names of a certificate for which none are given.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
-/// Long enough to forget about, short enough not to be taken for one to keep.
+/// A year: long enough to forget about, short enough not to be mistaken for a permanent one.
 const VALID_FOR: Duration = Duration::from_hours(24 * 365);
-/// For a client whose clock is behind.
+/// How far back validity begins, for clients whose clock is behind.
 const VALID_SINCE: Duration = Duration::from_hours(1);
 
-/// A leaf, its key, and the CA that signed it, all PEM. The CA's own key is not kept: it can't sign
-/// anything else.
+/// A leaf, its key, and the CA that signed it, all PEM. The CA's private key isn't kept, so it signs nothing
+/// else.
 #[derive(Clone)]
 pub struct DevelopmentCertificate {
-    /// For clients to trust, and for a webhook configuration's `caBundle`.
+    /// The CA's certificate, for clients and for a webhook configuration's `caBundle`.
     pub ca_pem: String,
-    /// The leaf.
+    /// The leaf's certificate.
     pub cert_pem: String,
     /// The leaf's private key.
     pub key_pem: String,
@@ -32,11 +32,11 @@ impl fmt::Debug for DevelopmentCertificate {
     }
 }
 
-/// Makes a CA and a leaf for these names, DNS names or IP addresses; for `localhost` and its
-/// addresses where there are none. Both are ECDSA on P-256, valid for a year.
+/// Creates a CA and a leaf for these DNS names or IP addresses; without any, for `localhost` and its
+/// addresses. Both are ECDSA on P-256 and valid for a year.
 ///
 /// # Errors
-/// A name is neither a DNS name nor an address.
+/// A name is neither a DNS name nor an IP address.
 #[expect(clippy::arithmetic_side_effects, reason = "a year around now")]
 pub fn development_certificate(names: &[String]) -> Result<DevelopmentCertificate, rcgen::Error> {
     let now = SystemTime::now();

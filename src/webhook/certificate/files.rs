@@ -1,4 +1,4 @@
-//! The serving certificate from two files, read again as long as the process lives.
+//! The serving certificate from two files, which are polled for changes.
 
 use super::{CertificateError, CertificateStore, ServingCertificate};
 use crate::server::Progress;
@@ -10,57 +10,57 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::time::MissedTickBehavior;
 
-/// More than any chain; so that a wrong path can't fill the memory.
+/// How many bytes of a file are read: more than any chain has, so that a wrong path can't fill the memory.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// Where the certificate is.
+/// The files of the serving certificate.
 #[derive(Clone, Debug)]
 pub struct CertificateFiles {
-    /// PEM chain, leaf first.
+    /// Path of the PEM chain, leaf first.
     pub cert: PathBuf,
-    /// PEM private key.
+    /// Path of the PEM private key.
     pub key: PathBuf,
-    /// How often both are read; 1 s is cheap.
+    /// The delay between two readings. Even 1 s costs little.
     pub poll: Duration,
 }
 
-/// Why the files can't be served.
+/// Why the files can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
-    /// One of them can't be read.
+    /// A file can't be read.
     #[error("can't read {}: {error}; check --tls-cert and --tls-key", path.display())]
     Unreadable {
-        /// Which one.
+        /// The file's path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// What is in them can't be served.
+    /// The files were read, but their content can't be used.
     #[error("can't serve the certificate {} with the key {}: {error}", cert.display(), key.display())]
     Unusable {
-        /// The certificate's file.
+        /// Path of the certificate.
         cert: PathBuf,
-        /// The key's file.
+        /// Path of the key.
         key: PathBuf,
-        /// What is wrong.
+        /// What is wrong with the pair.
         error: CertificateError,
     },
 }
 
-/// Tells contents apart without keeping the key's text in memory.
+/// The SHA-256 of both files, to notice changes without keeping the key in memory.
 type Digest = [u8; 32];
 
-/// What was read at one time: the digest of both files, and the pair if it can be served.
+/// One reading: the digest of both files, and the pair if it can be used.
 struct Reading {
     digest: Digest,
     pair: Result<ServingCertificate, FilesError>,
 }
 
 impl CertificateFiles {
-    /// Reads and checks the pair.
+    /// Reads and checks the pair once.
     ///
     /// # Errors
-    /// A file can't be read, or the pair can't be served.
+    /// [`FilesError`]: a file can't be read, or the pair can't be used.
     pub fn load(&self) -> Result<ServingCertificate, FilesError> {
         self.read().pair
     }
@@ -80,14 +80,14 @@ impl CertificateFiles {
         Reading { digest, pair }
     }
 
-    /// Loads the pair into the store and returns what then keeps it fresh; that future never ends.
+    /// Stores the pair and returns a future that polls for changes forever.
     ///
-    /// Files are read and compared rather than watched: an inotify watch on a mounted Secret sits on
-    /// an inode that the kubelet leaves behind when it swaps the `..data` link, and network file
-    /// systems report nothing. Two small files a second cost next to nothing.
+    /// Polls instead of watching: an inotify watch on a mounted Secret stays on an inode that the kubelet
+    /// leaves behind when it swaps the `..data` link, and network file systems report no events. Reading two
+    /// small files a second costs next to nothing.
     ///
     /// # Errors
-    /// The pair can't be loaded now.
+    /// The pair can't be read or used now.
     pub(crate) fn keep(
         self,
         store: Arc<CertificateStore>,
@@ -102,7 +102,7 @@ impl CertificateFiles {
             loop {
                 progress.during(ticks.tick()).await;
                 let files = self.clone();
-                // A file system can hang; a worker thread that serves must not hang with it.
+                // A hanging file system must not block a worker thread.
                 let Ok(reading) = tokio::task::spawn_blocking(move || files.read()).await else { continue };
                 match follower.observe(reading) {
                     Some(Ok(pair)) => store.store(pair),
@@ -118,18 +118,18 @@ fn read(path: &Path, hash: &mut Hash) -> Result<Vec<u8>, FilesError> {
     let mut content = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MAX_FILE_BYTES).read_to_end(&mut content));
     read.map_err(|error| FilesError::Unreadable { path: path.to_owned(), error })?;
-    // The length sets the two files apart: text that moves from one to the other is a change.
+    // The length separates the files: text moved from one to the other is a change.
     hash.update(&content.len().to_le_bytes());
     hash.update(&content);
     Ok(content)
 }
 
-/// Decides what a reading means after those before it.
+/// Decides about each reading in the light of those before.
 struct Follower {
     served: Digest,
-    /// The last reading, if it could not be served.
+    /// The digest of the last reading, if its pair couldn't be used.
     last_bad: Option<Digest>,
-    /// The one that was last complained of.
+    /// The digest that was last reported as unusable.
     refused: Option<Digest>,
 }
 
@@ -138,7 +138,7 @@ impl Follower {
         Self { served, last_bad: None, refused: None }
     }
 
-    /// What to do: take a pair into use, complain, or nothing.
+    /// What to do: serve a new pair, report an error, or nothing.
     fn observe(&mut self, reading: Reading) -> Option<Result<ServingCertificate, FilesError>> {
         let Reading { digest, pair } = reading;
         if digest == self.served {
@@ -150,9 +150,9 @@ impl Follower {
                 *self = Self::new(digest);
                 Some(Ok(pair))
             }
-            // Two files are never replaced in one instant: one bad reading is most likely the
-            // moment between them, and only the second in a row says that it is meant so. It is
-            // said once, and tried at each reading: a certificate can also become valid by waiting.
+            // Two files are never replaced at the same instant, so one bad reading is most likely the moment
+            // in between; only the second in a row is taken seriously. It is reported once and tried at each
+            // reading, since a certificate may also become valid by waiting.
             Err(error) => {
                 let settled = self.last_bad.replace(digest) == Some(digest);
                 let news = settled && self.refused != Some(digest);

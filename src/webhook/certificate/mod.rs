@@ -1,4 +1,4 @@
-//! The serving certificate: a checked pair, and the place from which every handshake takes it.
+//! The serving certificate: a checked pair, and the store from which every handshake takes it.
 
 mod development;
 mod files;
@@ -23,34 +23,33 @@ use std::time::SystemTime;
 use x509_parser::parse_x509_certificate;
 use x509_parser::time::ASN1Time;
 
-/// Why a pair can't be served. Says nothing of what is in the key.
+/// Why a certificate and key can't be used for serving. Says nothing about the key's content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
-    /// No certificate is in the PEM text.
+    /// The PEM text has no certificate.
     #[error("there is no readable PEM certificate in it; give the leaf first and then its intermediates")]
     NoCertificate,
-    /// The leaf is no X.509 certificate.
+    /// The first certificate isn't valid X.509.
     #[error("its first certificate is not an X.509 certificate that can be read")]
     NotX509,
-    /// No key is in the PEM text.
+    /// The PEM text of the key has no private key.
     #[error("there is no readable PEM private key with it; give it unencrypted, as PKCS#8, SEC1 or PKCS#1")]
     NoKey,
-    /// The key is of a kind that can't be served with.
+    /// The TLS library doesn't support this kind of key.
     #[error("the private key can't be used; give an ECDSA key on P-256 or P-384, an Ed25519 key or an RSA key")]
     UnusableKey,
-    /// The key is another certificate's.
+    /// The key belongs to another certificate.
     #[error("the private key is not the one of the first certificate; give the two that were made together")]
     WrongKey,
-    /// It is over.
+    /// The leaf has expired; when, as text.
     #[error("it expired at {0}; give a valid one")]
     Expired(String),
-    /// It hasn't begun.
+    /// The leaf isn't valid yet; from when, as text.
     #[error("it is valid from {0} only; wait until then, or set the clock right")]
     NotYetValid(String),
 }
 
-/// A certificate chain with its key, checked: the key is the leaf's, and the leaf was valid when it
-/// was read.
+/// A certificate chain with its key. Checked when it was read: the key is the leaf's, and the leaf was valid.
 #[derive(Clone)]
 pub struct ServingCertificate {
     key: Arc<CertifiedKey>,
@@ -72,10 +71,11 @@ impl fmt::Display for ServingCertificate {
 }
 
 impl ServingCertificate {
-    /// Reads a chain, leaf first, and a key, both PEM; checks that they can be served with at `now`.
+    /// Reads a chain, leaf first, and its key, both PEM, and checks that they can be used for serving at
+    /// `now`.
     ///
     /// # Errors
-    /// They can't: see [`CertificateError`].
+    /// Why they can't; see [`CertificateError`].
     pub fn from_pem(chain: &[u8], key: &[u8], now: SystemTime) -> Result<Self, CertificateError> {
         let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>();
         let chain = chain.map_err(|_| CertificateError::NoCertificate)?;
@@ -84,7 +84,7 @@ impl ServingCertificate {
         let (not_before, not_after) = (parsed.validity().not_before, parsed.validity().not_after);
         let fingerprint = fingerprint(leaf);
 
-        // The parser's own error is dropped: it can quote a line of the key.
+        // The parser's error is dropped, because it can quote a line of the key.
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| CertificateError::NoKey)?;
         let key = CertifiedKey::from_der(chain, key, &default_provider()).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => CertificateError::WrongKey,
@@ -102,13 +102,13 @@ impl ServingCertificate {
         Ok(Self { key: Arc::new(key), fingerprint, expires: text(not_after), not_after: not_after.timestamp() })
     }
 
-    /// The first 16 digits of the leaf's SHA-256, as `sha256:…`.
+    /// The first 16 hexadecimal digits of the leaf's SHA-256, as `sha256:…`.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// When the leaf expires, in seconds since 1970.
+    /// `notAfter` of the leaf, in seconds since 1970.
     #[must_use]
     pub const fn not_after(&self) -> i64 {
         self.not_after
@@ -121,15 +121,15 @@ fn fingerprint(leaf: &[u8]) -> String {
     format!("sha256:{short:016x}")
 }
 
-/// A time as in `2026-03-21T08:05:00Z`.
+/// A time in RFC 3339, such as `2026-03-21T08:05:00Z`.
 fn text(time: ASN1Time) -> String {
     let time = time.to_datetime();
     let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", time.hour(), time.minute(), time.second())
 }
 
-/// The certificate that is served now, whoever brought it; there may be none yet. A handshake reads
-/// it without a lock, and a new one takes effect with the next handshake.
+/// The certificate being served, from whatever source; there may be none yet. Handshakes read it without a
+/// lock, and a new one is used from the next handshake on.
 #[derive(Default)]
 pub struct CertificateStore {
     current: ArcSwapOption<ServingCertificate>,
@@ -138,13 +138,13 @@ pub struct CertificateStore {
 }
 
 impl CertificateStore {
-    /// A store without a certificate.
+    /// An empty store.
     #[must_use]
     pub fn new(metrics: CertificateMetrics) -> Self {
         Self { metrics, ..Self::default() }
     }
 
-    /// Serves this one from now on.
+    /// Serves this certificate from now on.
     pub fn store(&self, certificate: ServingCertificate) {
         tracing::info!(%certificate, "serving with a new certificate");
         self.metrics.serves(&certificate.fingerprint, certificate.not_after);
@@ -152,24 +152,24 @@ impl CertificateStore {
         self.current.store(Some(Arc::new(certificate)));
     }
 
-    /// Counts and logs that one could not be taken into use. What is served stays.
+    /// Counts and logs a certificate that can't be used. The current one stays in use.
     pub fn refuse(&self, why: &dyn std::error::Error) {
         let stays = if self.current().is_some() { "; the one before stays in use" } else { "" };
         tracing::error!(error = %why, "refused a new serving certificate{stays}");
         self.metrics.refused.inc();
     }
 
-    /// Says what has to come before anything can be served.
+    /// Sets the reason why there is no certificate yet, for `/readyz`.
     pub(crate) fn wait_for(&self, what: String) {
         self.waiting_for.store(Arc::new(Some(what)));
     }
 
-    /// What has to come before anything can be served, where that is known.
+    /// The reason why there is no certificate yet; `None` if none was set.
     pub(crate) fn waiting_for(&self) -> Option<String> {
         self.waiting_for.load().as_ref().clone()
     }
 
-    /// The one that is served.
+    /// The certificate being served; `None` if there is none yet.
     #[must_use]
     pub fn current(&self) -> Option<Arc<ServingCertificate>> {
         self.current.load_full()

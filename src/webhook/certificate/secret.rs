@@ -1,5 +1,5 @@
-//! The serving certificate from a Secret, followed through the API: a mounted one lags behind it by
-//! up to 90 s, and a replica that starts before the Secret is there would not start at all.
+//! The serving certificate from a Secret, which is watched through the API. A mounted Secret would lag behind
+//! by up to 90 s, and without it a replica couldn't even start.
 
 use super::{CertificateError, CertificateStore, ServingCertificate};
 use crate::cluster::{ClusterError, Named, watch_named};
@@ -14,17 +14,17 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, interval, sleep_until};
 
-/// How soon a certificate that was refused for its time is tried again.
+/// The delay before a certificate that isn't valid yet is tried again.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
-/// How often the loop says that it comes round.
+/// How often the loop reports progress while nothing happens.
 const BEAT_INTERVAL: Duration = Duration::from_secs(30);
 
-/// A Secret of type `kubernetes.io/tls`: `tls.crt`, a PEM chain, and `tls.key`.
+/// A Secret of type `kubernetes.io/tls`: `tls.crt`, a PEM chain, and `tls.key`, its key.
 #[derive(Clone)]
 pub struct CertificateSecret {
-    /// The way to the cluster.
+    /// The client of the API server.
     pub client: Client,
-    /// Which Secret. To list and watch this one is all that is asked for.
+    /// The Secret's namespace and name. Only list and watch on this one are needed.
     pub secret: Named,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Debug for CertificateSecret {
     }
 }
 
-/// Why what is in the Secret can't be served.
+/// Why the Secret's content can't be used.
 #[derive(Debug, thiserror::Error)]
 enum SecretError {
     #[error("Secret {0} has no tls.crt and tls.key yet")]
@@ -44,8 +44,8 @@ enum SecretError {
 }
 
 impl CertificateSecret {
-    /// Serves what is in the Secret, from now on; never ends. Whatever happens to the Secret, the
-    /// last good pair is served on.
+    /// Follows the Secret forever and serves what it holds. Whatever happens to the Secret, the last usable
+    /// pair stays in use.
     #[expect(clippy::arithmetic_side_effects, reason = "seconds from now")]
     pub(crate) async fn keep(self, store: Arc<CertificateStore>, progress: Progress) {
         let Self { client, secret } = self;
@@ -65,12 +65,12 @@ impl CertificateSecret {
                     Some(Err(error)) => follower.failed(&error),
                     None => return,
                 },
-                // An API server that is away is no stall: this loop waits for it.
+                // An unreachable API server isn't a stall: this loop is meant to wait for it.
                 _ = beats.tick() => {
                     progress.beat();
                     continue;
                 }
-                // A pair can also become valid by waiting.
+                // A pair may also become valid by waiting.
                 () = sleep_until(again), if retry => {
                     waiting = waiting.and_then(|pem| follower.take(pem));
                 }
@@ -80,13 +80,13 @@ impl CertificateSecret {
     }
 }
 
-/// `tls.crt` and `tls.key`.
+/// The Secret's `tls.crt` and `tls.key`.
 struct Pem {
     cert: Vec<u8>,
     key: Vec<u8>,
 }
 
-/// Tells pairs apart without keeping a key's text in memory.
+/// The SHA-256 of a pair, to notice changes without keeping the key in memory.
 type Digest = [u8; 32];
 
 impl Pem {
@@ -101,18 +101,18 @@ impl Pem {
     }
 }
 
-/// Decides what each sight of the Secret means.
+/// Decides about each state of the Secret.
 struct Follower {
     store: Arc<CertificateStore>,
     named: Named,
     served: Option<Digest>,
-    /// The one that was last complained of.
+    /// The digest that was last reported as unusable.
     refused: Option<Digest>,
     failing: bool,
 }
 
 impl Follower {
-    /// Takes what is in the Secret; returns it if it is to be tried again.
+    /// Uses the Secret's content if possible; returns it if it should be tried again later.
     fn there(&mut self, secret: Secret) -> Option<Pem> {
         if std::mem::take(&mut self.failing) {
             tracing::info!(secret = %self.named, "the API server answers again");
@@ -143,7 +143,7 @@ impl Follower {
             }
         };
         self.store.wait_for(error.to_string());
-        // What is just being made is empty for a moment.
+        // A Secret that was just created is empty for a moment.
         if self.served.is_none() && matches!(error, SecretError::Empty(_)) {
             return None;
         }

@@ -1,4 +1,4 @@
-//! What of it is shown, and how.
+//! What of the status is shown, and how.
 
 use super::*;
 use proptest::prelude::*;
@@ -106,7 +106,7 @@ fn only_what_was_just_seen_to_work_is_good() {
     assert!(!good(&seen("valid", 1), Some(&json!({"counts": {}, "waiting": {"Deployment a": "it is paused"}}))));
     assert!(good(&seen("valid", 1), Some(&json!({"counts": {"in_step": 3, "stale": 0}, "waiting": {}}))));
     assert!(!status(None, None).is_good());
-    // Nobody looks any more where nobody is.
+    // Without a running controller nothing is checked any more.
     let works = json!({ "state": "valid", "seenAt": crate::time::rfc3339(NOW - 1) });
     assert!(status(Some(&works), None).is_good());
     for (leader, says) in [

@@ -1,4 +1,5 @@
-//! Each action at a scripted API server: what is written, under which precondition, and what is left alone.
+//! Each action against a scripted API server: what is written, under which precondition, and what is left
+//! alone.
 
 #![expect(clippy::large_futures, reason = "a test's stack is large enough")]
 
@@ -30,7 +31,7 @@ fn entry(name: &str, bundle: Option<&str>) -> Value {
 }
 
 impl Scene {
-    /// A cluster with the webhook configuration of two entries, and nothing else.
+    /// A cluster with a webhook configuration of two entries, and nothing else.
     fn empty() -> Self {
         let server = ApiServer::default();
         let (context, lease) = context(&server, "");
@@ -38,7 +39,7 @@ impl Scene {
         Self { server, context, lease, terms: Lifetimes { ca: 100_000, leaf: 10_000, propagation: 60 } }
     }
 
-    /// With a CA, a serving certificate of it, and another CA that is to take over.
+    /// A cluster that has a CA, a serving certificate signed by it, and a next CA, too.
     fn whole() -> Self {
         let scene = Self::empty();
         let make = || Authority::make("rel", 100_000, now()).unwrap();
@@ -66,7 +67,7 @@ impl Scene {
         observe(objects, None, &options.service_names(), &options.server_name(), now())
     }
 
-    /// Observes, and then does this, whatever was seen.
+    /// Observes, and then executes this action whatever was observed.
     async fn execute(&self, action: Action) -> Result<(), ExecuteError> {
         bounded(async {
             let objects = self.objects().await;
@@ -82,13 +83,13 @@ impl Scene {
         self.server.get(&secret(name))["data"].clone()
     }
 
-    /// The ids of the CA and of the one that is to take over.
+    /// The ids of the current and the next CA.
     async fn ids(&self) -> Vec<Id> {
         let Snapshot { current, next, .. } = self.observed(&self.objects().await).snapshot;
         [current, next].iter().filter_map(|slot| slot.held().map(|ca| ca.id)).collect()
     }
 
-    /// Every action that there is something to do for.
+    /// Every action that has something to change.
     async fn actions(&self) -> Vec<Action> {
         let mut actions = vec![
             Action::MakeCa(Place::Current, Why::Absent),
@@ -190,7 +191,7 @@ async fn nothing_is_written_without_the_lease() {
         for action in actions {
             match scene.execute(action.clone()).await {
                 Err(ExecuteError::Cluster(error)) => assert_eq!(error.cause, Cause::NotLeading, "{action:?}"),
-                // Without a CA there is nothing to sign with, and nothing that could take over.
+                // Without a CA nothing can be signed, and no CA can take over.
                 Err(ExecuteError::Missing(_)) => assert!(scene.data("rel-ca").is_null(), "{action:?}"),
                 other => panic!("{action:?}: {other:?}"),
             }

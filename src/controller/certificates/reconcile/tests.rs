@@ -1,4 +1,4 @@
-//! The reconciler at a scripted API server.
+//! The reconciler against a scripted API server.
 
 use super::*;
 use crate::cluster::scripted::{ApiServer, secret};

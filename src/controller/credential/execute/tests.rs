@@ -1,5 +1,5 @@
-//! Each action at a scripted API server and a scripted Argo CD: what is written before what, under which
-//! precondition, and what is left alone.
+//! Each action against a scripted API server and a scripted Argo CD: what is written in which order, under
+//! which precondition, and what is left alone.
 
 #![expect(clippy::large_futures, reason = "a test's stack is large enough")]
 
@@ -47,7 +47,7 @@ impl Scene {
         Self { server, argocd, client, context, lease, memory: LocalState::default(), prefix }
     }
 
-    /// With a session, and a fresh key that Argo CD knows.
+    /// Like `new`, with a session and a fresh key that Argo CD lists.
     async fn with_fresh_key(keys: &[&str]) -> Self {
         let id = ours('f');
         let keys: Vec<&str> = keys.iter().copied().chain([id.as_str()]).collect();
@@ -67,7 +67,7 @@ impl Scene {
         observer.look(&mut self.memory, Ok(&&self.client)).await
     }
 
-    /// Looks, and then does this, whatever was seen.
+    /// Observes, and then executes this action whatever was observed.
     async fn execute(&mut self, action: Action) -> Result<(), ExecuteError> {
         bounded(async {
             let mut state = State::open(&self.context).await.unwrap();
@@ -95,7 +95,7 @@ impl Scene {
         self.server.get(&secret("argocd-token"))["data"]["token"].clone()
     }
 
-    /// What the state remembers under this name.
+    /// The entry of this name in the state Secret.
     fn remembered(&self, name: &str) -> Value {
         let entry = &self.server.get(&secret("rel-state"))["data"][name];
         let bytes = entry.as_str().map(|text| STANDARD.decode(text).unwrap());
@@ -153,7 +153,7 @@ async fn a_secret_that_somebody_else_made_and_filled_first_is_left_to_them() {
     });
     scene.execute(Action::Store(MintReason::Refused)).await.unwrap();
     assert_eq!(scene.stored(), STANDARD.encode("theirs"));
-    // And between the making and the filling.
+    // Likewise if it is filled between creation and writing.
     let mut scene = Scene::with_fresh_key(&[]).await;
     scene.server.script(|call, objects| {
         if call.is("PATCH", "/argocd-token") && objects.get(&call.path).is_some() {
@@ -221,7 +221,7 @@ async fn a_key_that_may_have_been_made_all_the_same_is_looked_for_from_then_on()
     });
     assert!(matches!(scene.execute(Action::Mint(MintReason::Absent)).await, Err(ExecuteError::ArgoCd(_))));
     assert!(scene.memory.fresh.is_none());
-    // It appears in the list later.
+    // The key is listed later.
     let id = asked.lock().unwrap().clone();
     let listed: crate::argocd::Account =
         serde_json::from_value(json!({ "name": ACCOUNT, "tokens": [{ "id": id }] })).unwrap();
@@ -236,12 +236,12 @@ async fn a_fresh_key_counts_only_as_the_one_that_was_asked_for() {
     let now = now();
     for (id, account, works) in [
         (&asked, ACCOUNT, true),
-        // Argo CD gave the token of another key: what would be retired as superseded is the one in use.
+        // Argo CD returned another key's token; storing it would get the key in use retired as superseded.
         (&other, ACCOUNT, false),
         (&asked, "somebody", false),
     ] {
         let argocd = ArgoCd::start(&[&asked, &other]).await;
-        // Every account lists both, so that only the token itself says whose it is.
+        // The account lists both keys, so only the token's own claims tell which one it is.
         let listed = [&asked, &other].map(|id| json!({ "id": id, "issuedAt": now }));
         argocd.script(move |_, path, _| {
             let name = path.strip_prefix("/api/v1/account/")?;
@@ -263,7 +263,7 @@ async fn a_superseded_key_of_ours_is_deleted_and_no_other() {
     let foreign = "argocd-auth-webhook-codefresh";
     let of_another = format!("argocd-auth-webhook-other-{CLUSTER}-{UUID}");
     let of_another_cluster = format!("argocd-auth-webhook-{NAMESPACE}-0000abcd-{UUID}");
-    // Of the form that named no cluster.
+    // An id of the older form, without the cluster's part.
     let of_nobody_knows = format!("argocd-auth-webhook-{NAMESPACE}-{UUID}");
     let mut scene = Scene::new(&[&held, &old, foreign, &of_another, &of_another_cluster, &of_nobody_knows]).await;
     scene.holds(&held);
@@ -336,7 +336,7 @@ async fn nothing_is_written_anywhere_without_the_lease() {
 
 #[tokio::test]
 async fn a_lease_that_is_lost_between_two_writes_stops_the_second() {
-    // The attempt is written; the login is not made.
+    // The attempt is recorded, and the login isn't sent.
     let mut scene = Scene::new(&[]).await;
     State::open(&scene.context).await.unwrap();
     let lease = std::mem::replace(&mut scene.lease, context(&scene.server, "").1);
@@ -348,7 +348,7 @@ async fn a_lease_that_is_lost_between_two_writes_stops_the_second() {
     });
     assert_eq!(cause(scene.execute(Action::Login).await), ClusterCause::NotLeading);
     assert!(!scene.argocd.calls().iter().any(|call| call.starts_with("POST")));
-    // The Secret is made; the key is not written into it.
+    // The Secret is created, and the key isn't written into it.
     let mut scene = Scene::with_fresh_key(&[]).await;
     State::open(&scene.context).await.unwrap();
     let lease = std::mem::replace(&mut scene.lease, context(&scene.server, "").1);

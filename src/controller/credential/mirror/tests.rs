@@ -1,4 +1,4 @@
-//! Token mode at a scripted API server and a scripted Argo CD, until the reconciler rests.
+//! Token mode against a scripted API server and a scripted Argo CD, until there is nothing left to do.
 
 use super::super::reconcile::CredentialReconciler;
 use crate::argocd::scripted::{ArgoCd, token};
@@ -21,7 +21,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// A token that a person made, and a key that password mode left in the account.
+    /// A token that a person generated, and a key that password mode left in the account.
     async fn new(place: (&str, &str), credentials: &str) -> Self {
         let (server, argocd) = (ApiServer::default(), ArgoCd::start(&["mine", &former()]).await);
         let (name, key) = place;
@@ -129,13 +129,13 @@ async fn what_is_not_ours_or_what_the_settings_refer_to_stays() {
     scene.server.put(&secret("argocd-token"), data(&[("token", &theirs)]));
     scene.rests().await;
     assert_eq!(scene.copy(), STANDARD.encode(&theirs));
-    // Beside the key that the settings name, in the Secret that they name.
+    // A key beside the one that the settings name, in the same Secret.
     let mut scene = Scene::new(("argocd-token", "mine"), "").await;
     let held = token("apiKey", &former());
     scene.server.put(&secret("argocd-token"), data(&[("mine", &theirs), ("token", &held)]));
     scene.rests().await;
     assert_eq!(scene.copy(), STANDARD.encode(&held));
-    // And without a Secret nothing is made.
+    // Without the Secret, none is created.
     let mut scene = Scene::new(("mine", "token"), "").await;
     scene.rests().await;
     assert!(!scene.server.writes().iter().any(|write| write.contains("argocd-token")), "{:?}", scene.server.writes());

@@ -1,5 +1,5 @@
-//! Whose keys are whose: password mode at a scripted API server and a scripted Argo CD that several clusters
-//! share, until the reconciler rests.
+//! Who owns which keys: password mode in several clusters that share a scripted Argo CD, until there is
+//! nothing left to do.
 
 use super::CredentialReconciler;
 use crate::argocd::scripted::{ArgoCd, PASSWORD, token};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 const UUID: &str = "0123abcd-0123-4123-8123-0123456789ab";
 
-/// A cluster with this uid of its namespace, at this Argo CD.
+/// A cluster whose namespace has this uid, at this Argo CD.
 struct Cluster {
     server: ApiServer,
     reconciler: CredentialReconciler,

@@ -1,4 +1,4 @@
-//! Each act at a scripted API server.
+//! Each action against a scripted API server.
 
 use super::*;
 use crate::cluster::scripted::{Answer, ApiServer, NAMESPACE};
@@ -24,7 +24,7 @@ fn restart(kind: Kind) -> Action {
     Action::Restart { workload: id(kind), value: "2026-03-21T08:05:00Z".to_owned() }
 }
 
-/// A workload of each kind, with a template that holds something else as well.
+/// A workload of each kind, whose template has other content as well.
 fn cluster() -> ApiServer {
     let server = ApiServer::default();
     for kind in [Kind::Deployment, Kind::StatefulSet, Kind::Rollout, Kind::ReplicaSet] {

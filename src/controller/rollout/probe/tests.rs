@@ -1,4 +1,4 @@
-//! What is taken for shown, for how long, and what is not, at a scripted API server.
+//! Which probes succeed, for how long their results hold, and which fail, against a scripted API server.
 
 use super::*;
 use crate::cluster::scripted::{ApiServer, NAMESPACE};
@@ -37,7 +37,7 @@ impl Scene {
         self.server.put(REGISTRATION, json!({ "metadata": { "managedFields": fields }, "webhooks": [entry] }));
     }
 
-    /// A Service with one pod behind it, where nobody listens.
+    /// A Service with one pod behind it that doesn't listen.
     fn serve(&self, ready: bool) {
         let port = json!({ "name": "https", "port": 443 });
         let path = |kind: &str, name: &str| format!("{kind}/namespaces/{NAMESPACE}/{name}");
@@ -50,7 +50,7 @@ impl Scene {
         self.server.put(&path("/apis/discovery.k8s.io/v1", "endpointslices/hook-1"), slice);
     }
 
-    /// Tries, and says why it isn't shown; nothing where it is.
+    /// Probes, and returns why it failed; `None` if it succeeded.
     async fn why(&mut self) -> Option<String> {
         let services = BTreeSet::from(["app-proxy".to_owned()]);
         bounded(Box::pin(self.results.show(&self.context, &self.injector, &services))).await.unwrap();

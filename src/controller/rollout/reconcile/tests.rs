@@ -1,4 +1,4 @@
-//! Whole passes at a scripted API server: what is written down before what is done.
+//! Whole passes against a scripted API server: what is recorded before what is done.
 
 #![expect(clippy::large_futures, reason = "a test's stack is large enough")]
 
@@ -19,10 +19,10 @@ fn apps(kind: &str, name: &str) -> String {
     format!("/apis/apps/v1/namespaces/{NAMESPACE}/{kind}/{name}")
 }
 
-/// Lets a pod go for a credential that is there, whether or not anybody has seen it work.
+/// Pods may be replaced for a credential that exists, whether or not it was seen to work.
 const UNVERIFIED: &str = "rollout: { requireVerified: false }";
 
-/// A Deployment of one pod that was never injected, and the Secrets that a new one would use.
+/// A Deployment with one pod that was never injected, and the Secrets that its successor would use.
 fn cluster(settings: &str) -> (ApiServer, Context, Lease) {
     let server = ApiServer::default();
     let (context, lease) = context(&server, settings);
@@ -44,12 +44,12 @@ fn cluster(settings: &str) -> (ApiServer, Context, Lease) {
     (server, context, lease)
 }
 
-/// Lists everything and reconciles until something is done or refused, at most so many times.
+/// Lists everything, and reconciles until something is done or refused, at most this many times.
 async fn passes(context: &Context, times: usize) -> Result<(), ClusterError> {
     passes_between(context, times, |_| {}).await
 }
 
-/// The same, with what is done before each pass.
+/// Like [`passes`], calling `before` ahead of each pass.
 async fn passes_between(context: &Context, times: usize, mut before: impl FnMut(usize)) -> Result<(), ClusterError> {
     let (store, subjects) = (Store::default(), TrackedKeys::new(&context.settings));
     let services = subjects.injector.services().map(|service| service.name.clone());
@@ -75,7 +75,7 @@ async fn passes_between(context: &Context, times: usize, mut before: impl FnMut(
     .await
 }
 
-/// The record as it stands in the cluster.
+/// The record in the cluster.
 fn record(state: Option<&Value>) -> Value {
     let entry = state.and_then(|state| state["data"][LEDGER].as_str());
     entry.map(|text| serde_json::from_slice(&STANDARD.decode(text).unwrap()).unwrap()).unwrap_or_default()
@@ -129,7 +129,7 @@ async fn a_pod_that_was_taken_away_is_not_taken_away_again_before_the_watch_says
     let refused = |call: &crate::cluster::scripted::Call| call.path.ends_with("/eviction");
     passes(&context, 3).await.unwrap();
     assert_eq!(server.calls().iter().filter(|call| refused(call)).count(), 1);
-    // One that a budget keeps is left alone for a while.
+    // If a budget keeps the pod, it is left alone for a while.
     let (server, context, _lease) = cluster(UNVERIFIED);
     server.script(move |call, _| refused(call).then_some(Answer::Status(429, "the budget")));
     passes(&context, 3).await.unwrap();
@@ -160,7 +160,7 @@ async fn who_only_reports_changes_no_workload_and_no_pod() {
     assert_eq!(server.calls().iter().find(theirs).map(|call| call.path.clone()), None);
 }
 
-/// The pod as it is after an injection, its container running since then.
+/// The pod after an injection, with a container running since `started`.
 fn injected(context: &Context, pod: &Value, started: &str) -> Value {
     let injector = context.settings.injector(Engine::Webhook);
     let patch = injector.decide(&Pod::from_json(&pod.to_string()).unwrap()).patch.unwrap();
@@ -184,7 +184,7 @@ async fn who_holds_an_earlier_value_is_told_of_before_its_key_may_go() {
     assert_eq!(consumers(), Consumers::Unknown);
     passes(&context, 1).await.unwrap();
     assert_eq!(consumers(), Consumers::InStep);
-    // Another password: the container took up the one before.
+    // Another password: the container has taken the former one.
     let another = json!({ "data": { "password": STANDARD.encode("another") } });
     passes_between(&context, 2, |place| {
         if place == 1 {

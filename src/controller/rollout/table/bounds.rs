@@ -1,4 +1,4 @@
-//! What bounds replacements: a pod that comes back out of step, and the hour.
+//! Bounds of replacements: a pod that drifts again, and the hourly bound.
 
 use super::*;
 
@@ -6,7 +6,7 @@ use super::*;
 fn a_pod_that_comes_back_out_of_step_stops_it_longer_each_time() {
     let mut seen = scene(vec![unready(missed("a")), unready(missed("b"))]);
     seen.ledger = done(&seen, NOW);
-    // Both were there before: the second one is no failure of the first.
+    // Both existed before, so the second one doesn't count as drifting again.
     seen.pods.remove(0);
     assert_eq!(said(&seen), "Delete b missed");
     seen.ledger = done(&seen, NOW);
@@ -43,7 +43,7 @@ fn a_successor_repeats_what_was_begun_and_counts_it_once() {
     assert_eq!(done(&seen, NOW + 100), first);
 }
 
-/// Six of its pods replaced in as many seconds, each under other settings.
+/// Six pods replaced within as many seconds, each under other settings.
 fn six(of: fn(PodView) -> PodView) -> Snapshot {
     let mut seen = scene(vec![missed("a")]);
     for round in 0..6 {

@@ -92,7 +92,7 @@ fn a_pod_that_is_not_ready_for_what_it_holds_keeps_no_restart_waiting() {
     let by_itself =
         with(stateful(seen.clone()), |workload| (workload.rolls, workload.progress) = (false, Progress::Going));
     assert_eq!(said(&by_itself), "Delete a stale");
-    // Another one is missed, and would wait for it.
+    // Another pod is missed, and would wait for it.
     seen.pods[1] = missed("b");
     judged(&mut seen);
     assert_eq!(said(&with(seen, |workload| workload.progress = Progress::Going)), "restart Deployment/proxy");
@@ -129,7 +129,7 @@ fn six_restarts_an_hour_are_enough() {
     assert_eq!(says(&planned(&seen, NOW + 700)), "restart Deployment/proxy", "it serves nobody");
 }
 
-/// The scene with a second workload, whose pod is stale as well.
+/// The scene with a second workload, whose pod is stale, too.
 fn two(seen: &Snapshot) -> Snapshot {
     let mut seen = seen.clone();
     let other = WorkloadId { kind: Kind::Deployment, name: "second".to_owned() };

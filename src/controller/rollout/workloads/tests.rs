@@ -1,10 +1,10 @@
-//! What is read of each kind of workload.
+//! How each kind of workload is read.
 
 use super::*;
 use crate::cluster::scripted::{Answer, ApiServer, NAMESPACE};
 use serde_json::json;
 
-/// A workload's spec or status without what is left out.
+/// A workload's spec or status with these changes; null removes a field.
 fn merged(base: Value, patch: &Value) -> Value {
     let mut base = base;
     json_patch::merge(&mut base, patch);

@@ -1,4 +1,5 @@
-//! What the pods' part is told of the password: good only for the login that succeeded with it as it is.
+//! The password's health as the rollout sees it: good only by a login that succeeded with the current
+//! password.
 
 use super::super::super::action::CredentialStatus;
 use super::super::super::health::{logged_in, of};
@@ -7,7 +8,7 @@ use super::*;
 use crate::controller::{CredentialHealth, Health};
 
 impl Scene {
-    /// What is said now, after `later` seconds, where a login is this.
+    /// The health `later` seconds from now, with this login.
     async fn health(&self, login: &Login, later: i64) -> (CredentialHealth, bool) {
         bounded(async {
             let state = State::open(&self.context).await.unwrap();
@@ -41,19 +42,19 @@ async fn a_password_is_good_by_the_login_that_succeeded_with_it_and_by_nothing_e
     assert!(!logged, "it counts for a while only");
     assert_eq!(later.password.unwrap().at, at);
 
-    // What was said to the password as it is goes before what was seen of it.
+    // A refusal of the current password outweighs an earlier success.
     let (refused, _) = scene.health(&tried(Some("no")), 0).await;
     assert!(matches!(of_password(refused), Health::Bad(why) if why.starts_with("no; not tried again before ")));
     let (missing, _) = scene.health(&Login::Missing("there is none".to_owned()), 0).await;
     assert_eq!(of_password(missing), Health::Bad("there is none".to_owned()));
 
-    // Another password: what was seen says nothing of it.
+    // Another password: what was observed says nothing about it.
     scene.server.put(&secret("argocd-initial-admin-secret"), data("password", "another"));
     let (other, logged) = scene.health(&Login::Free, 0).await;
     assert!(matches!(of_password(other), Health::Unknown(_)) && !logged);
     let (unheard, _) = scene.health(&tried(None), 0).await;
     assert!(matches!(of_password(unheard), Health::Unknown(why) if why.contains("nobody heard")));
-    // Refused, it takes the proof of the one before with it.
+    // A refusal removes the proof of the earlier login.
     scene.execute(Action::Login).await.unwrap();
     assert_eq!(scene.remembered(LOGIN_PROOF), Value::Null);
     scene.server.put(&secret("argocd-initial-admin-secret"), data("password", PASSWORD));

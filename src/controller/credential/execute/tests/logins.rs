@@ -1,4 +1,4 @@
-//! A login is written down before it is made, and how it ended after it.
+//! A login is recorded before it is sent, and its end afterwards.
 
 use super::*;
 
@@ -52,7 +52,7 @@ async fn how_a_login_ended_is_written_though_others_write_the_same_secret() {
     scene.server.script(move |call, objects| {
         if call.is("PATCH", "/rel-state") && call.body["data"].get("login").is_some() {
             puts += 1;
-            // Not before the first, which stands before the login.
+            // Not before the first write, which precedes the login.
             if (2..=4).contains(&puts) {
                 objects.merge(&call.path, &json!({ "data": { "values": STANDARD.encode(puts.to_string()) } }));
             }
@@ -92,7 +92,7 @@ async fn a_login_that_the_record_forbids_is_not_sent_whatever_is_planned() {
 #[tokio::test]
 async fn before_a_login_it_is_asked_whether_argocd_is_there_at_all() {
     let mut scene = Scene::new(&[]).await;
-    // Somebody else's server, which knows no version.
+    // Another program's server, which has no such API.
     scene.argocd.script(|_, path, _| (path == "/api/version").then(|| (502, json!("a page"))));
     assert!(matches!(scene.execute(Action::Login).await, Err(ExecuteError::ArgoCd(_))));
     assert!(scene.argocd.calls().iter().all(|call| !call.starts_with("POST")));
