@@ -178,8 +178,9 @@ impl Executor<'_> {
                 Ok(())
             }
             Err(error) => {
-                // It may be there now, or later: the list is looked through for it from now on.
-                if error.cause.may_have_been_done() {
+                // It may be there now, or later, whoever wrote the answer: the list is looked through for it
+                // from now on.
+                if !error.cause.was_not_sent() && !error.cause.is_argocds_word() {
                     self.memory.discard(id);
                 }
                 Err(ExecuteError::ArgoCd(trouble(&error)))
