@@ -43,6 +43,10 @@ pub enum Answer {
     Status(u16, &'static str),
     /// It is done, and the connection breaks before the answer.
     Lost,
+    /// Nothing is done, and the connection breaks.
+    Broken,
+    /// It is done, and nothing ever answers.
+    Silent,
     /// Nothing is done, and nothing ever answers.
     Never,
 }
@@ -312,10 +316,15 @@ impl ApiServer {
             None => Ok(Some(objects.carry_out(call))),
             Some(Answer::Status(code, message)) => Ok(Some(failure(code, message))),
             Some(Answer::Never) => Ok(None),
+            Some(Answer::Silent) => {
+                objects.carry_out(call);
+                Ok(None)
+            }
             Some(Answer::Lost) => {
                 objects.carry_out(call);
                 Err(io::Error::from(io::ErrorKind::ConnectionReset))
             }
+            Some(Answer::Broken) => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
         }
     }
 }

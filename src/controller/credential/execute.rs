@@ -83,7 +83,7 @@ impl Executor<'_> {
     async fn log_in(&mut self) -> Result<(), ExecuteError> {
         let (Ok(username), Ok(password)) = (&self.sources.username, &self.sources.password) else { return Ok(()) };
         self.is_argocd().await?;
-        let user = self.state.digest(&[b"user", username.as_bytes()]);
+        let user = user(self.state, username);
         let digest = credential(self.state, username, password);
         let proof = LoginProof { credential: digest.clone(), at: self.now };
         let before: LoginRecord = self.state.get(LOGIN).unwrap_or_default();
@@ -303,6 +303,11 @@ impl Executor<'_> {
         }
         Ok(())
     }
+}
+
+/// The keyed hash by which a user name is known again.
+pub(super) fn user(state: &State, username: &str) -> String {
+    state.digest(&[b"user", username.as_bytes()])
 }
 
 /// The keyed hash by which a credential is known again.
