@@ -230,7 +230,7 @@ pub(super) async fn publish(
     apply(&api, &what, name, &body).await.map(drop)
 }
 
-fn encoded(bytes: &[u8]) -> String {
+pub(super) fn encoded(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
