@@ -127,20 +127,31 @@ async fn compare(world: &World, seen: &Snapshot, action: &Action, fault: Fault) 
     }
 }
 
-/// Whatever the plan wants on the way to rest, each with the world before it.
-fn wanted(mut world: World) -> Vec<(World, Snapshot, Action)> {
-    let mut wanted = Vec::new();
+/// What the plan wants in this world, with the world as it was looked at.
+fn wanted(mut world: World) -> Option<(World, Snapshot, Action)> {
+    let seen = world.look(0);
+    let Decision::Act(action) = plan(&seen, TERMS, world.now).next else { return None };
+    Some((world, seen, action))
+}
+
+/// Whatever it wants while this happens, and on the way to rest after it.
+fn all_wanted(happenings: &[Happening]) -> Vec<(World, Snapshot, Action)> {
+    let mut world = World::new();
+    let mut all = Vec::new();
+    for happening in happenings {
+        all.extend(wanted(world.clone()));
+        world.happen(happening).unwrap();
+    }
     world.leader = 0;
     for _ in 0..20 {
-        let seen = world.look(0);
-        match plan(&seen, TERMS, world.now).next {
-            Decision::Act(action) => wanted.push((world.clone(), seen, action)),
-            Decision::Soon => {}
-            Decision::Backoff | Decision::At(_) => break,
+        all.extend(wanted(world.clone()));
+        if !world.step(0) {
+            break;
         }
-        world.step(0);
     }
-    wanted
+    // Those that come last are of the worlds with most in them.
+    all.reverse();
+    all
 }
 
 const fn name(action: &Action) -> &'static str {
@@ -195,11 +206,7 @@ fn each_action_of_the_simulation_is_the_executors_whatever_goes_wrong() {
     ];
     let mut seen = BTreeSet::new();
     for history in histories {
-        let mut world = World::new();
-        for happening in history {
-            world.happen(happening).unwrap();
-        }
-        seen.extend(prove(&wanted(world)));
+        seen.extend(prove(&all_wanted(history)));
     }
     assert_eq!(seen, ["discard", "login", "mint", "remember", "retire", "store"].into());
 }
@@ -209,13 +216,6 @@ proptest! {
 
     #[test]
     fn and_in_any_state_that_the_simulation_gets_into(happenings in prop::collection::vec(happening(), 0..40)) {
-        let mut world = World::new();
-        for happening in &happenings {
-            world.happen(happening)?;
-        }
-        let mut wanted = wanted(world);
-        // Those that come last are of the states with most in them.
-        wanted.reverse();
-        prove(&wanted);
+        prove(&all_wanted(&happenings));
     }
 }
