@@ -43,6 +43,10 @@ pub enum Answer {
     Status(u16, &'static str),
     /// The call is carried out, and the connection breaks before the answer.
     Lost,
+    /// The call isn't carried out, and the connection breaks.
+    Broken,
+    /// The call is carried out, and there is never an answer.
+    Silent,
     /// The call isn't carried out, and there is never an answer.
     Never,
 }
@@ -312,10 +316,15 @@ impl ApiServer {
             None => Ok(Some(objects.carry_out(call))),
             Some(Answer::Status(code, message)) => Ok(Some(failure(code, message))),
             Some(Answer::Never) => Ok(None),
+            Some(Answer::Silent) => {
+                objects.carry_out(call);
+                Ok(None)
+            }
             Some(Answer::Lost) => {
                 objects.carry_out(call);
                 Err(io::Error::from(io::ErrorKind::ConnectionReset))
             }
+            Some(Answer::Broken) => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
         }
     }
 }

@@ -227,7 +227,7 @@ pub(super) async fn publish(
     apply(&context.configurations(), &what, name, &body).await.map(drop)
 }
 
-fn encoded(bytes: &[u8]) -> String {
+pub(super) fn encoded(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 

@@ -13,6 +13,8 @@ mod plan;
 mod reconcile;
 mod record;
 #[cfg(test)]
+mod scripted;
+#[cfg(test)]
 mod simulation;
 mod snapshot;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! happens at the worst moment.
 
 mod model;
+mod proven;
 
 use super::snapshot::{Ca, Leaf, Request, RotationRecord, Slot};
 use crate::pki::{BACKDATED, Flaw, Id, Validity};

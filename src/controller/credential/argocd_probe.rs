@@ -50,6 +50,12 @@ impl LocalState {
         }
         self.discarded.push_back(id);
     }
+
+    /// The ids that nobody has, oldest first.
+    #[cfg(test)]
+    pub(super) fn discarded(&self) -> impl Iterator<Item = &str> {
+        self.discarded.iter().map(String::as_str)
+    }
 }
 
 /// Calls to one server, with metrics.

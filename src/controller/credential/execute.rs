@@ -84,7 +84,7 @@ impl Executor<'_> {
     async fn log_in(&mut self) -> Result<(), ExecuteError> {
         let (Ok(username), Ok(password)) = (&self.sources.username, &self.sources.password) else { return Ok(()) };
         self.is_argocd().await?;
-        let user = self.state.digest(&[b"user", username.as_bytes()]);
+        let user = user(self.state, username);
         let digest = credential(self.state, username, password);
         let proof = LoginProof { credential: digest.clone(), at: self.now };
         let before: LoginRecord = self.state.get(LOGIN).unwrap_or_default();
@@ -179,8 +179,8 @@ impl Executor<'_> {
                 Ok(())
             }
             Err(error) => {
-                // The key may exist now or later, so look for it in the list from now on.
-                if error.cause.may_have_been_done() {
+                // The key may exist now or later, whoever wrote the answer: look for it in the list from now on.
+                if !error.cause.was_not_sent() && !error.cause.is_argocds_word() {
                     self.memory.discard(id);
                 }
                 Err(ExecuteError::ArgoCd(trouble(&error)))
@@ -303,6 +303,11 @@ impl Executor<'_> {
         }
         Ok(())
     }
+}
+
+/// The keyed hash that identifies a user name.
+pub(super) fn user(state: &State, username: &str) -> String {
+    state.digest(&[b"user", username.as_bytes()])
 }
 
 /// The keyed hash that identifies user name and password.

@@ -19,6 +19,8 @@ mod reach;
 mod reconcile;
 mod record;
 #[cfg(test)]
+mod scripted;
+#[cfg(test)]
 mod simulation;
 mod snapshot;
 mod source;

@@ -2,16 +2,18 @@
 //! everything around it happens at the worst moment.
 
 mod model;
+mod proven;
 mod steps;
 
 use super::snapshot::Key;
-use model::{Happening, REWRITTEN, TERMS, WAIT, World};
+use model::{Happening, TERMS, WAIT, World};
 use proptest::prelude::*;
+use steps::Fault;
 
 fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         12 => (0..2_usize, 1..6_usize).prop_map(|(who, steps)| Happening::Steps(who, steps)),
-        6 => (0..2_usize, 0..8_u8).prop_map(|(who, fault)| Happening::Fault(who, fault)),
+        6 => (0..2_usize, prop::sample::select(&Fault::ALL[..])).prop_map(|(who, fault)| Happening::Fault(who, fault)),
         4 => (1..400_i64).prop_map(Happening::Time),
         3 => (0..2_usize).prop_map(Happening::Kill),
         1 => Just(Happening::LoseState),
@@ -120,7 +122,7 @@ fn an_answer_that_somebody_rewrote_is_no_reason_to_go_on_trying() {
     let mut world = World::new();
     world.happen(&Happening::WrongPassword(1)).unwrap();
     for _ in 0..300 {
-        world.happen(&Happening::Fault(0, REWRITTEN)).unwrap();
+        world.happen(&Happening::Fault(0, Fault::Rewritten)).unwrap();
         world.happen(&Happening::Steps(0, 1)).unwrap();
         world.advance(1);
     }

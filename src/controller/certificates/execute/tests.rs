@@ -4,91 +4,17 @@
 #![expect(clippy::large_futures, reason = "a test's stack is large enough")]
 
 use super::super::objects::{adopt, give_up};
-use super::super::observe::observe;
-use super::super::snapshot::Snapshot;
+use super::super::scripted::{CONFIGURATION, Scene, decoded};
 use super::*;
 use crate::cluster::Cause;
-use crate::cluster::scripted::{ApiServer, NAMESPACE, secret};
+use crate::cluster::scripted::secret;
 use crate::controller::ROTATE;
-use crate::controller::scripted::{Lease, bounded, context};
 use crate::pki::verifies;
 use crate::time::now;
 
-const CONFIGURATION: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/rel-codefresh";
 const ACCOUNT: &str = "/api/v1/namespaces/codefresh/serviceaccounts/rel";
 
-struct Scene {
-    server: ApiServer,
-    context: Context,
-    lease: Lease,
-    terms: Lifetimes,
-}
-
-fn entry(name: &str, bundle: Option<&str>) -> Value {
-    let service = json!({ "name": "hook", "namespace": NAMESPACE });
-    let client = json!({ "service": service, "caBundle": bundle.map(|text| encoded(text.as_bytes())) });
-    json!({ "name": name, "admissionReviewVersions": ["v1"], "sideEffects": "None", "clientConfig": client })
-}
-
 impl Scene {
-    /// A cluster with a webhook configuration of two entries, and nothing else.
-    fn empty() -> Self {
-        let server = ApiServer::default();
-        let (context, lease) = context(&server, "");
-        server.put(CONFIGURATION, json!({ "webhooks": [entry("a.b.c", None), entry("d.e.f", None)] }));
-        Self { server, context, lease, terms: Lifetimes { ca: 100_000, leaf: 10_000, propagation: 60 } }
-    }
-
-    /// A cluster that has a CA, a serving certificate signed by it, and a next CA, too.
-    fn whole() -> Self {
-        let scene = Self::empty();
-        let make = || Authority::make("rel", 100_000, now()).unwrap();
-        let (ca, next) = (make(), make());
-        let names = scene.context.options.service_names();
-        let leaf = Authority::from_pem(&ca.cert, &ca.key).unwrap().sign(&names, now(), now() + 10_000).unwrap();
-        let data = [(CA, &ca), (NEXT, &next)].map(|(keys, pair)| pairs(keys, &pair.cert, &pair.key));
-        let [mut held, next] = data;
-        json_patch::merge(&mut held, &next);
-        scene.server.put(&secret("rel-ca"), json!({ "data": held }));
-        scene.server.put(&secret("rel-serving"), json!({ "data": pairs(SERVING, &leaf.cert, &leaf.key) }));
-        scene
-    }
-
-    async fn objects(&self) -> Objects {
-        Objects {
-            ca: self.context.find("rel-ca").await.unwrap(),
-            serving: self.context.find("rel-serving").await.unwrap(),
-            configuration: self.context.configuration().await.unwrap(),
-        }
-    }
-
-    fn observed(&self, objects: &Objects) -> Observed {
-        let options = &self.context.options;
-        observe(objects, None, &options.service_names(), &options.server_name(), now())
-    }
-
-    /// Observes, and then executes this action whatever was observed.
-    async fn execute(&self, action: Action) -> Result<(), ExecuteError> {
-        bounded(async {
-            let objects = self.objects().await;
-            let observed = self.observed(&objects);
-            self.server.calls();
-            let (context, terms) = (&self.context, &self.terms);
-            Executor { context, terms, objects: &objects, observed: &observed, now: now() }.execute(action).await
-        })
-        .await
-    }
-
-    fn data(&self, name: &str) -> Value {
-        self.server.get(&secret(name))["data"].clone()
-    }
-
-    /// The ids of the current and the next CA.
-    async fn ids(&self) -> Vec<Id> {
-        let Snapshot { current, next, .. } = self.observed(&self.objects().await).snapshot;
-        [current, next].iter().filter_map(|slot| slot.held().map(|ca| ca.id)).collect()
-    }
-
     /// Every action that has something to change.
     async fn actions(&self) -> Vec<Action> {
         let mut actions = vec![
@@ -103,14 +29,6 @@ impl Scene {
         actions.push(Action::WriteBundle(self.ids().await, false));
         actions
     }
-}
-
-fn pairs([cert, key]: [&str; 2], certificate: &str, private: &str) -> Value {
-    json!({ cert: encoded(certificate.as_bytes()), key: encoded(private.as_bytes()) })
-}
-
-fn decoded(value: &Value) -> Vec<u8> {
-    STANDARD.decode(value.as_str().unwrap()).unwrap()
 }
 
 fn cause(result: Result<(), ExecuteError>) -> Cause {

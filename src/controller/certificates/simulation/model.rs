@@ -1,9 +1,10 @@
 //! The cluster of the simulation: Secrets, bundles that API servers learn of late, pods that reload
 //! when they please.
 
-use super::super::action::{Action, Next, Place, Step};
+use super::super::action::{Action, Next, Place, Plan, Step};
 use super::super::lifetimes::Lifetimes;
 use super::super::plan::plan;
+use super::super::record;
 use super::super::snapshot::{Bundle, Ca, Endpoint, Leaf, Request, RotationRecord, Slot, Snapshot};
 use crate::pki::{BACKDATED, Flaw, Id, Validity};
 use crate::time::Seconds;
@@ -90,6 +91,18 @@ impl Cluster {
         slots.chain(self.bundle.now().iter().map(|(id, _)| *id)).collect()
     }
 
+    /// The marks as they are read from what was written: those of certificates that are gone are none, and
+    /// litter.
+    fn read_marks(&self) -> (RotationRecord, bool) {
+        let written = record::write(&self.marks, false);
+        let written = written.as_object().unwrap().iter().filter_map(|(name, value)| Some((name, value.as_str()?)));
+        let annotations = written.map(|(name, text)| (name.clone(), text.to_owned())).collect();
+        let leaf = self.serving.now().held().map(|leaf| leaf.id);
+        let known: Vec<Id> = self.known().into_iter().chain(leaf).collect();
+        let read = record::read(&annotations, &known);
+        (read, record::litter(&annotations, &read))
+    }
+
     pub(super) fn snapshot(&self, look: bool) -> Snapshot {
         let known = self.known();
         let signer = |leaf: &Leaf| leaf.signer.filter(|id| known.contains(id));
@@ -102,24 +115,28 @@ impl Cluster {
             self.pods.iter().map(of).collect()
         });
         let bundles = Some(vec![Bundle { cas: self.bundle.now().clone(), rest: false }]);
+        let (marks, litter) = self.read_marks();
         Snapshot {
             current: self.current.clone(),
             next: self.next.clone(),
             serving,
             bundles,
-            marks: self.marks,
-            litter: false,
+            marks,
+            litter,
             request: self.request,
             endpoints,
         }
     }
 
+    /// What the controller would do now.
+    pub(super) fn planned(&self) -> Plan {
+        let planned = plan(&self.snapshot(false), &TERMS, self.now);
+        if planned.next == Next::Look { plan(&self.snapshot(true), &TERMS, self.now) } else { planned }
+    }
+
     /// One pass of the controller. Says whether it wrote.
     pub(super) fn pass(&mut self) -> (Step, bool) {
-        let mut planned = plan(&self.snapshot(false), &TERMS, self.now);
-        if planned.next == Next::Look {
-            planned = plan(&self.snapshot(true), &TERMS, self.now);
-        }
+        let planned = self.planned();
         let Next::Do(action) = planned.next else {
             assert_ne!(planned.next, Next::Look, "it looked already");
             return (planned.step, false);
@@ -138,8 +155,9 @@ impl Cluster {
                 self.request = None;
             }
             Action::MakeCa(Place::Next, _) => {
+                let renew = self.read_marks().0.renew;
                 self.next = Slot::Holds(self.new_ca());
-                self.marks = RotationRecord { renew: self.marks.renew, ..RotationRecord::default() };
+                self.marks = RotationRecord { renew, ..RotationRecord::default() };
                 self.request = None;
             }
             Action::MakeLeaf(place, _) => {

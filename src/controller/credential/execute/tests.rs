@@ -6,106 +6,20 @@
 mod health;
 mod logins;
 
-use super::super::observe::{Observation, Observer};
+use super::super::argocd_probe::FreshKey;
+use super::super::scripted::{CLUSTER, Scene, data, ours};
 use super::super::snapshot::Check;
 use super::super::source;
 use super::*;
-use crate::argocd::Server;
 use crate::argocd::scripted::{ACCOUNT, ArgoCd, PASSWORD, refusal, token, token_of_session};
 use crate::cluster::Cause as ClusterCause;
-use crate::cluster::scripted::{Answer, ApiServer, NAMESPACE, NAMESPACE_UID, secret};
-use crate::controller::scripted::{Lease, bounded, context};
+use crate::cluster::scripted::{Answer, NAMESPACE, secret};
+use crate::controller::scripted::{bounded, context};
 use crate::time::now;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 
 const UUID: &str = "0123abcd-0123-4123-8123-0123456789ab";
-const CLUSTER: &str = NAMESPACE_UID.split_at(8).0;
-
-struct Scene {
-    server: ApiServer,
-    argocd: ArgoCd,
-    client: Server,
-    context: Context,
-    lease: Lease,
-    memory: LocalState,
-    prefix: Prefix,
-}
-
-fn ours(last: char) -> String {
-    format!("argocd-auth-webhook-{NAMESPACE}-{CLUSTER}-{}{last}", &UUID[..UUID.len() - 1])
-}
-
-impl Scene {
-    /// A cluster with the account's password and nothing else, and an Argo CD with these keys.
-    async fn new(keys: &[&str]) -> Self {
-        let (server, argocd) = (ApiServer::default(), ArgoCd::start(keys).await);
-        let (context, lease) = context(&server, &format!("argocd: {{ url: '{}' }}", argocd.url()));
-        server.put(&secret("argocd-initial-admin-secret"), data("password", PASSWORD));
-        let client = argocd.client();
-        let prefix = Prefix::new(NAMESPACE, NAMESPACE_UID).unwrap();
-        Self { server, argocd, client, context, lease, memory: LocalState::default(), prefix }
-    }
-
-    /// Like `new`, with a session and a fresh key that Argo CD lists.
-    async fn with_fresh_key(keys: &[&str]) -> Self {
-        let id = ours('f');
-        let keys: Vec<&str> = keys.iter().copied().chain([id.as_str()]).collect();
-        let mut scene = Self::new(&keys).await;
-        scene.memory.session = Some(SecretString::from(token_of_session()));
-        let token = SecretString::from(token("apiKey", &id));
-        scene.memory.fresh = Some(FreshKey { id, token, since: now() });
-        scene
-    }
-
-    fn holds(&self, id: &str) {
-        self.server.put(&secret("argocd-token"), data("token", &token("apiKey", id)));
-    }
-
-    async fn look(&mut self, state: &State, sources: &Sources) -> Observation {
-        let observer = Observer::new(&self.context, &self.prefix, sources, state, self.memory.succeeded.as_deref());
-        observer.look(&mut self.memory, Ok(&&self.client)).await
-    }
-
-    /// Observes, and then executes this action whatever was observed.
-    async fn execute(&mut self, action: Action) -> Result<(), ExecuteError> {
-        bounded(async {
-            let mut state = State::open(&self.context).await.unwrap();
-            let sources = source::read(&self.context).await.unwrap();
-            let Observation { snapshot, held, .. } = self.look(&state, &sources).await;
-            let _ = (self.server.calls(), self.argocd.calls());
-            let asking = Asking { server: &self.client, metrics: &self.context.metrics.credential };
-            let mut executor = Executor {
-                context: &self.context,
-                asking: &asking,
-                state: &mut state,
-                memory: &mut self.memory,
-                sources: &sources,
-                prefix: &self.prefix,
-                seen: &snapshot,
-                held: held.as_ref().map(|held| &held.token),
-                now: now(),
-            };
-            executor.execute(action).await
-        })
-        .await
-    }
-
-    fn stored(&self) -> Value {
-        self.server.get(&secret("argocd-token"))["data"]["token"].clone()
-    }
-
-    /// The entry of this name in the state Secret.
-    fn remembered(&self, name: &str) -> Value {
-        let entry = &self.server.get(&secret("rel-state"))["data"][name];
-        let bytes = entry.as_str().map(|text| STANDARD.decode(text).unwrap());
-        bytes.map(|bytes| serde_json::from_slice(&bytes).unwrap()).unwrap_or_default()
-    }
-}
-
-fn data(key: &str, value: &str) -> Value {
-    json!({ "apiVersion": "v1", "kind": "Secret", "data": { key: STANDARD.encode(value) } })
-}
 
 fn cause(result: Result<(), ExecuteError>) -> ClusterCause {
     match result {

@@ -6,6 +6,7 @@ use super::super::logins::LoginRecord;
 use super::super::plan::{Timing, plan};
 use super::super::record::CredentialRecord;
 use super::super::snapshot::{Check, Fresh, Key, Login, Mirror, Session, Snapshot, SupersededKey, Transient};
+use super::steps::Fault;
 use crate::argocd::verify::SessionHealth;
 use crate::argocd::{ArgoCdError, Cause};
 use crate::controller::Consumers;
@@ -41,7 +42,7 @@ pub(super) struct LocalState {
     pub(super) discarded: Vec<u64>,
     pub(super) refused: Option<(u64, Seconds)>,
     /// The next call of this process goes wrong in this way.
-    pub(super) fault: u8,
+    pub(super) fault: Fault,
 }
 
 #[derive(Clone, Debug)]
@@ -84,7 +85,7 @@ pub(super) enum Happening {
     /// A controller is up for so many steps.
     Steps(usize, usize),
     /// Its next call goes wrong.
-    Fault(usize, u8),
+    Fault(usize, Fault),
     Time(Seconds),
     /// It forgets everything, between two steps.
     Kill(usize),
@@ -113,19 +114,6 @@ pub(super) enum Happening {
     /// What was stalled is stored now.
     StalledCreates,
 }
-
-/// The call gives no answer and does nothing.
-pub(super) const LOST: u8 = 1;
-/// It gives no answer and is done all the same.
-pub(super) const DONE: u8 = 2;
-/// It gives no answer and is done later.
-pub(super) const LATER: u8 = 3;
-/// It answers 200 and does nothing.
-pub(super) const FORGOTTEN: u8 = 4;
-/// The process is killed before the answer.
-pub(super) const KILLED: u8 = 5;
-/// It is done, and somebody on the way answers something else: a page, a 5xx, a redirect.
-pub(super) const REWRITTEN: u8 = 7;
 
 fn trouble() -> Transient {
     Transient { kind: "timed_out", text: String::new(), retry_after: None }
@@ -369,7 +357,7 @@ impl World {
         self.tokens.append(&mut self.stalled);
         (self.enabled, self.capable, self.broken, self.away, self.stale) = (true, true, false, false, false);
         (self.secret_password, self.user) = (self.password, 0);
-        self.memories.iter_mut().for_each(|memory| memory.fault = 0);
+        self.memories.iter_mut().for_each(|memory| memory.fault = Fault::None);
         self.leader = 0;
         // Longer than any wait, also the one between keys that vanish.
         self.advance(WAIT.max(3600) + 1);
