@@ -1,6 +1,6 @@
 //! Which certificates are trusted, compared with Go's crypto/x509, by which API servers verify.
 
-use argocd_auth_webhook::pki::{Certificate, Verdict, judge};
+use argocd_auth_webhook::pki::{Certificate, ChainVerdict, judge};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::CertificateDer;
@@ -29,7 +29,7 @@ fn der(texts: &[String]) -> Vec<Vec<u8>> {
 }
 
 impl Case {
-    fn judged(&self) -> Verdict {
+    fn judged(&self) -> ChainVerdict {
         let (chain, roots) = (der(&self.chain), der(&self.roots));
         let chain: Vec<_> = chain.into_iter().map(CertificateDer::from).collect();
         let roots: Vec<_> = roots.iter().map(|der| Certificate::from_der(der).expect("a certificate")).collect();
@@ -55,9 +55,9 @@ fn no_chain_is_judged_otherwise_than_by_crypto_x509() {
     for case in serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Case>() {
         let case = case.unwrap();
         match (case.judged(), case.good) {
-            (Verdict::Trusted, true) => trusted += 1,
-            (Verdict::Refused(_), false) => refused += 1,
-            (Verdict::Unknown(why), good) => *unknown.entry((why.to_string(), good)).or_insert(0) += 1,
+            (ChainVerdict::Trusted, true) => trusted += 1,
+            (ChainVerdict::Refused(_), false) => refused += 1,
+            (ChainVerdict::Unknown(why), good) => *unknown.entry((why.to_string(), good)).or_insert(0) += 1,
             (verdict, _) => wrong.push(format!("{verdict:?}, but {:?}: {}", case.error, case.what)),
         }
     }

@@ -30,7 +30,7 @@ pub async fn ask(server: &Server, token: &SecretString, account: &str) -> Answer
 
 /// The state of an API key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum KeyVerdict {
     /// Argo CD accepts it, and it never expires.
     Good,
     /// Argo CD accepts it, but it isn't as it should be.
@@ -65,43 +65,43 @@ pub enum Refusal {
 
 /// Judges a key by its claims alone; `None` if Argo CD has to be asked.
 #[must_use]
-pub fn unfit(key: &Result<Claims, Flaw>, now: i64) -> Option<Verdict> {
+pub fn unfit(key: &Result<Claims, Flaw>, now: i64) -> Option<KeyVerdict> {
     let flaw = match key {
         Err(flaw) => Some(flaw.clone()),
         Ok(claims) => claims.flaw(now).filter(|flaw| !flaw.is_usable()),
     };
-    flaw.map(Verdict::Unfit)
+    flaw.map(KeyVerdict::Unfit)
 }
 
 /// Judges a key by its claims and by Argo CD's answers.
 #[must_use]
-pub fn judge(key: &Result<Claims, Flaw>, now: i64, answers: &Answers) -> Verdict {
+pub fn judge(key: &Result<Claims, Flaw>, now: i64, answers: &Answers) -> KeyVerdict {
     let claims = match (unfit(key, now), key) {
         (Some(verdict), _) => return verdict,
-        (None, Err(flaw)) => return Verdict::Unfit(flaw.clone()),
+        (None, Err(flaw)) => return KeyVerdict::Unfit(flaw.clone()),
         (None, Ok(claims)) => claims,
     };
     let (Subject::ApiKey { account: name }, Some(id)) = (&claims.subject, &claims.id) else {
-        return Verdict::Unfit(Flaw::NoId);
+        return KeyVerdict::Unfit(Flaw::NoId);
     };
     match &answers.userinfo {
         Err(error) if matches!(error.cause, Cause::Unauthorized(_)) => {
-            return Verdict::Refused(Refusal::NotTaken(Some(error.clone())));
+            return KeyVerdict::Refused(Refusal::NotTaken(Some(error.clone())));
         }
-        Err(error) => return Verdict::Unknown(error.clone()),
-        Ok(user) if !user.logged_in => return Verdict::Refused(Refusal::NotTaken(None)),
+        Err(error) => return KeyVerdict::Unknown(error.clone()),
+        Ok(user) if !user.logged_in => return KeyVerdict::Refused(Refusal::NotTaken(None)),
         Ok(user) if !user.username.is(name) => {
-            return Verdict::Refused(Refusal::OtherUser(user.username.to_string()));
+            return KeyVerdict::Refused(Refusal::OtherUser(user.username.to_string()));
         }
         Ok(_) => {}
     }
     let account = match &answers.account {
         // The account wasn't read, though the key is accepted: nothing speaks against it.
-        None => return claims.flaw(now).map_or(Verdict::Good, Verdict::Flawed),
+        None => return claims.flaw(now).map_or(KeyVerdict::Good, KeyVerdict::Flawed),
         Some(Err(error)) if matches!(error.cause, Cause::Unauthorized(_)) => {
-            return Verdict::Refused(Refusal::NotTaken(Some(error.clone())));
+            return KeyVerdict::Refused(Refusal::NotTaken(Some(error.clone())));
         }
-        Some(Err(error)) => return Verdict::Unknown(error.clone()),
+        Some(Err(error)) => return KeyVerdict::Unknown(error.clone()),
         Some(Ok(account)) => account,
     };
     let listed = account.token(id);
@@ -118,8 +118,8 @@ pub fn judge(key: &Result<Claims, Flaw>, now: i64, answers: &Answers) -> Verdict
         }
     };
     match refusal {
-        Some(refusal) => Verdict::Refused(refusal),
-        None => claims.flaw(now).map_or(Verdict::Good, Verdict::Flawed),
+        Some(refusal) => KeyVerdict::Refused(refusal),
+        None => claims.flaw(now).map_or(KeyVerdict::Good, KeyVerdict::Flawed),
     }
 }
 
@@ -223,7 +223,7 @@ impl Answers {
     }
 }
 
-impl Verdict {
+impl KeyVerdict {
     /// The verdict as input to [`diagnose`].
     #[must_use]
     pub const fn answer(&self) -> KeyAnswer {
@@ -281,7 +281,7 @@ impl Refusal {
 }
 
 /// Leaves out times, which callers add.
-impl fmt::Display for Verdict {
+impl fmt::Display for KeyVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Good => f.write_str("Argo CD takes it, and it never expires"),

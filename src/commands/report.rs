@@ -9,7 +9,7 @@ const MAX_TEXT: usize = 2000;
 
 /// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CheckResult {
     /// Good; what was found.
     Ok(String),
     /// Good for now; what was found, and what to do.
@@ -20,7 +20,7 @@ pub enum Verdict {
     NotChecked(String),
 }
 
-impl Verdict {
+impl CheckResult {
     const fn word(&self) -> &'static str {
         match self {
             Self::Ok(_) => "ok",
@@ -56,7 +56,7 @@ pub struct Check {
     /// What was checked.
     pub subject: String,
     /// The result.
-    pub verdict: Verdict,
+    pub verdict: CheckResult,
 }
 
 /// A list of checks, in order. As text, each is a line.
@@ -68,14 +68,14 @@ pub struct Report {
 
 impl Report {
     /// Adds a check.
-    pub fn add(&mut self, probe: &'static str, subject: impl Into<String>, verdict: Verdict) {
+    pub fn add(&mut self, probe: &'static str, subject: impl Into<String>, verdict: CheckResult) {
         self.checks.push(Check { probe, subject: subject.into(), verdict });
     }
 
     /// Whether any check found a problem.
     #[must_use]
     pub fn has_problem(&self) -> bool {
-        self.checks.iter().any(|check| matches!(check.verdict, Verdict::Problem(..)))
+        self.checks.iter().any(|check| matches!(check.verdict, CheckResult::Problem(..)))
     }
 
     /// The report as `{"good": bool, "checks": [{"probe", "subject", "result", "text", "advice"?}]}`.
@@ -125,11 +125,11 @@ mod tests {
     #[test]
     fn a_check_is_a_line_and_only_a_problem_is_bad() {
         let mut report = Report::default();
-        report.add("certificates", "CA", Verdict::Ok("good".to_owned()));
-        report.add("certificates", "leaf", Verdict::Warning("old".to_owned(), "look".to_owned()));
-        report.add("bundle", "pod", Verdict::NotChecked("far away".to_owned()));
+        report.add("certificates", "CA", CheckResult::Ok("good".to_owned()));
+        report.add("certificates", "leaf", CheckResult::Warning("old".to_owned(), "look".to_owned()));
+        report.add("bundle", "pod", CheckResult::NotChecked("far away".to_owned()));
         assert!(!report.has_problem());
-        report.add("admission", "app-proxy", Verdict::Problem("no".to_owned(), "yes".to_owned()));
+        report.add("admission", "app-proxy", CheckResult::Problem("no".to_owned(), "yes".to_owned()));
         assert!(report.has_problem());
         insta::assert_snapshot!(report.to_string(), @r"
         ok           certificates: CA: good
@@ -137,7 +137,7 @@ mod tests {
         not checked  bundle: pod: far away
         problem      admission: app-proxy: no; to do: yes
         ");
-        report.add("bundle", "a\nok", Verdict::Ok("\u{1b}[2J\nok  all: good".to_owned()));
+        report.add("bundle", "a\nok", CheckResult::Ok("\u{1b}[2J\nok  all: good".to_owned()));
         assert!(report.to_string().ends_with("\nok           bundle: a ok: [2J ok  all: good\n"));
         assert!(report.text(true).starts_with("\x1b[32mok         \x1b[0m  certificates: CA: good\n"));
         assert_eq!(report.json()["good"], false);

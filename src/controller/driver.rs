@@ -17,10 +17,10 @@ use tokio::time::{sleep, timeout};
 /// undoes them.
 const MAX_CHANGES: u32 = 30;
 /// The shortest wait after a pass without changes, in case the time to wait for has passed already.
-const MIN_REST: Duration = Duration::from_millis(250);
+const MIN_REQUEUE_DELAY: Duration = Duration::from_millis(250);
 /// How long a pass may take before the process counts as stalled. Calls to the API server and to Argo CD have
 /// time limits, so no pass with unreachable servers takes as long.
-const MAX_PASS: Duration = Duration::from_mins(15);
+const PASS_STALL_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// When to reconcile again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub(super) trait Reconciler {
     /// The delays between failed passes.
     const BACKOFF: Delays;
     /// How long to wait after a change before reconciling, so that a burst of changes leads to one pass.
-    const GATHER: Duration = Duration::ZERO;
+    const DEBOUNCE: Duration = Duration::ZERO;
 
     /// Observes, plans, and executes at most one change.
     async fn reconcile(&mut self) -> Result<Requeue, ReconcileError>;
@@ -88,7 +88,7 @@ pub(super) trait Reconciler {
 
 /// Handles one item of a watch. A change wakes the loop. An error (`failed`) is counted and logged only: the
 /// watch resumes by itself, and each pass reads afresh, so nothing is missed for long.
-pub(super) fn heard(metrics: &ControllerMetrics, failed: Option<ClusterError>, wake: &Notify) {
+pub(super) fn on_watch_event(metrics: &ControllerMetrics, failed: Option<ClusterError>, wake: &Notify) {
     match failed {
         Some(error) => {
             metrics.failed(Some(&error.cause));
@@ -100,7 +100,7 @@ pub(super) fn heard(metrics: &ControllerMetrics, failed: Option<ClusterError>, w
 
 /// Runs a reconciler forever, while this process leads. `wake` ends a wait early.
 pub(super) async fn drive<R: Reconciler>(context: &Context, reconciler: &mut R, wake: &Notify) {
-    let progress = context.loops.register(R::NAME, MAX_PASS);
+    let progress = context.loops.register(R::NAME, PASS_STALL_TIMEOUT);
     run(context.leadership.clone(), &context.metrics, &progress, reconciler, wake).await;
 }
 
@@ -137,7 +137,7 @@ async fn run<R: Reconciler>(
         let mut lost = leadership.clone();
         let rested = async {
             tokio::select! {
-                () = rest(requeue, &mut delays, &mut changes, R::BACKOFF, R::GATHER, wake) => {}
+                () = rest(requeue, &mut delays, &mut changes, R::BACKOFF, R::DEBOUNCE, wake) => {}
                 () = lost.lost() => {}
             }
         };
@@ -162,7 +162,7 @@ async fn rest(
         Requeue::Backoff(least) => delays.next().unwrap_or(backoff.longest).max(least),
         Requeue::After(wait) => {
             *delays = backoff.begin();
-            wait.max(MIN_REST)
+            wait.max(MIN_REQUEUE_DELAY)
         }
     };
     *changes = 0;
@@ -199,7 +199,7 @@ mod tests {
     impl Reconciler for Scripted {
         const NAME: &'static str = "scripted";
         const BACKOFF: Delays = Delays { first: Duration::from_secs(1), longest: Duration::from_secs(4) };
-        const GATHER: Duration = Duration::from_millis(200);
+        const DEBOUNCE: Duration = Duration::from_millis(200);
 
         async fn reconcile(&mut self) -> Result<Requeue, ReconcileError> {
             self.asked.send_modify(|asked| asked.push(self.begun.elapsed()));
@@ -229,7 +229,7 @@ mod tests {
                 Scripted { answers: answers.to_vec(), asked, stood_by: standing, begun: Instant::now() };
             let bell = std::sync::Arc::clone(&wake);
             let (metrics, loops) = (ControllerMetrics::default(), Loops::default());
-            let progress = loops.register("scripted", MAX_PASS);
+            let progress = loops.register("scripted", PASS_STALL_TIMEOUT);
             tokio::task::spawn_local(async move { run(leadership, &metrics, &progress, &mut reconciler, &bell).await });
             Self { grant, asked: seen, stood_by, wake, loops }
         }
@@ -318,9 +318,12 @@ mod tests {
         let (grant, leadership) = Leadership::scripted();
         grant.send_replace(Some(Instant::now() + Duration::from_hours(2)));
         let (metrics, loops, wake) = (ControllerMetrics::default(), Loops::default(), Notify::new());
-        let progress = loops.register(Stuck::NAME, MAX_PASS);
-        let _ =
-            timeout(MAX_PASS + Duration::from_secs(1), run(leadership, &metrics, &progress, &mut Stuck, &wake)).await;
+        let progress = loops.register(Stuck::NAME, PASS_STALL_TIMEOUT);
+        let _ = timeout(
+            PASS_STALL_TIMEOUT + Duration::from_secs(1),
+            run(leadership, &metrics, &progress, &mut Stuck, &wake),
+        )
+        .await;
         assert_eq!(loops.stalled().len(), 1);
     }
 

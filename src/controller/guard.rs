@@ -2,7 +2,7 @@
 //! which is the chart's to write. Certificates and Lease are restored by whoever uses them.
 
 use super::Context;
-use super::driver::{Delays, ReconcileError, Reconciler, Requeue, drive, heard};
+use super::driver::{Delays, ReconcileError, Reconciler, Requeue, drive, on_watch_event};
 use super::state::{self, State};
 use super::status;
 use crate::cluster::{ClusterError, Event, object_reference, watch_named};
@@ -161,7 +161,7 @@ async fn watch(context: &Context, wake: &Notify) {
             Some(seen) = configuration.next() => seen.err(),
             else => return,
         };
-        heard(&context.metrics, failed, wake);
+        on_watch_event(&context.metrics, failed, wake);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cluster::Cause;
 use crate::cluster::leader_election::Leadership;
-use crate::controller::certificates::Step;
+use crate::controller::certificates::RotationStep;
 use crate::controller::credential::CredentialMetrics;
 use crate::controller::rollout::PodMetrics;
 use crate::telemetry::metrics::LinesLeftOut;
@@ -126,7 +126,7 @@ impl ControllerMetrics {
     }
 
     /// Sets the step of the rotation.
-    pub fn step(&self, step: Step) {
+    pub fn step(&self, step: RotationStep) {
         self.step.set(step as i64);
     }
 

@@ -19,15 +19,15 @@ use std::sync::{MutexGuard, PoisonError};
 
 const HASH_KEY: &str = "hash-key";
 /// What was observed of the API key, and what is to be done about former keys.
-pub(super) const MARKS: &str = "credential";
+pub(super) const CREDENTIAL_ENTRY: &str = "credential";
 /// The login attempts that weren't seen to succeed.
-pub(super) const LOGIN: &str = "login";
+pub(super) const LOGIN_ENTRY: &str = "login";
 /// The last login that succeeded.
-pub(super) const LOGIN_PROOF: &str = "logged-in";
+pub(super) const LOGIN_PROOF_ENTRY: &str = "logged-in";
 /// The keyed hashes of the values that pods take up.
 pub(super) const VALUES: &str = "values";
 /// The evictions and restarts of workloads.
-pub(super) const LEDGER: &str = "rollouts";
+pub(super) const ROLLOUT_ENTRY: &str = "rollouts";
 const HASH_KEY_LENGTH: usize = 32;
 
 /// The state as it was read. A write succeeds only if nobody else has written since.

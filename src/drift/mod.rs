@@ -17,7 +17,7 @@ pub use key::Key;
 pub use needs::{Holder, Need};
 pub use readiness::Readiness;
 pub use subjects::TrackedKeys;
-pub use verdict::{Drift, NotOurs, Verdict, is_stale, judge};
+pub use verdict::{Drift, NotOurs, PodVerdict, is_stale, judge};
 
 /// How many seconds after a change the kubelet may still hand out a Secret's former value from its cache.
 pub const KUBELET_CACHE: i64 = 60;

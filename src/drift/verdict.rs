@@ -70,7 +70,7 @@ impl fmt::Display for NotOurs {
 
 /// The verdict about a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PodVerdict {
     /// It carries what the settings say, and holds current values.
     InStep,
     /// It has drifted and is to be replaced.
@@ -81,8 +81,8 @@ pub enum Verdict {
     NotOurs(NotOurs, Option<Drift>),
 }
 
-impl Verdict {
-    /// Every name that [`Verdict::shown`] gives.
+impl PodVerdict {
+    /// Every name that [`PodVerdict::shown`] gives.
     pub const NAMES: [&str; 7] = ["in_step", "not_ready", "missed", "outdated", "stale", "opted_out", "not_ours"];
 
     /// The name under which a pod is counted and shown. A pod without drift that isn't ready is `not_ready`.
@@ -138,7 +138,7 @@ pub fn is_stale(facts: &PodFacts, history: &History, cache: Seconds) -> bool {
 /// Judges a pod. `opted_out` is whether its workload opted out, if that is known; `cache` is how many seconds
 /// the kubelet may go on using a former value.
 #[must_use]
-pub fn judge(facts: &PodFacts, history: &History, opted_out: bool, cache: Seconds) -> Verdict {
+pub fn judge(facts: &PodFacts, history: &History, opted_out: bool, cache: Seconds) -> PodVerdict {
     let injection = match facts.outcome {
         Outcome::Injected | Outcome::ConflictReplaced => Some(lack_of(facts)),
         // The user's own stays, but a successor would still be patched elsewhere.
@@ -154,23 +154,23 @@ pub fn judge(facts: &PodFacts, history: &History, opted_out: bool, cache: Second
         None
     };
     if let Some(why) = ended {
-        return Verdict::NotOurs(why, lack);
+        return PodVerdict::NotOurs(why, lack);
     }
     match facts.outcome {
-        Outcome::OptedOut => return Verdict::OptedOut,
-        Outcome::ContainerNotFound => return Verdict::NotOurs(NotOurs::ContainerNotFound, None),
-        Outcome::ConflictDenied => return Verdict::NotOurs(NotOurs::ConflictDenied, lack),
-        Outcome::ConflictKept if lack.is_none() => return Verdict::NotOurs(NotOurs::ConflictKept, None),
+        Outcome::OptedOut => return PodVerdict::OptedOut,
+        Outcome::ContainerNotFound => return PodVerdict::NotOurs(NotOurs::ContainerNotFound, None),
+        Outcome::ConflictDenied => return PodVerdict::NotOurs(NotOurs::ConflictDenied, lack),
+        Outcome::ConflictKept if lack.is_none() => return PodVerdict::NotOurs(NotOurs::ConflictKept, None),
         _ => {}
     }
-    let Some(lack) = lack else { return Verdict::InStep };
+    let Some(lack) = lack else { return PodVerdict::InStep };
     match &facts.owner {
-        None => Verdict::NotOurs(NotOurs::Bare, Some(lack)),
+        None => PodVerdict::NotOurs(NotOurs::Bare, Some(lack)),
         Some(owner) if !matches!(owner.kind.as_str(), "ReplicaSet" | "StatefulSet") => {
-            Verdict::NotOurs(NotOurs::UnknownKind(owner.kind.clone()), Some(lack))
+            PodVerdict::NotOurs(NotOurs::UnknownKind(owner.kind.clone()), Some(lack))
         }
-        Some(_) if opted_out => Verdict::NotOurs(NotOurs::WorkloadOptedOut, Some(lack)),
-        Some(_) => Verdict::Lacks(lack),
+        Some(_) if opted_out => PodVerdict::NotOurs(NotOurs::WorkloadOptedOut, Some(lack)),
+        Some(_) => PodVerdict::Lacks(lack),
     }
 }
 

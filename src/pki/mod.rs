@@ -14,4 +14,4 @@ pub use certificate::{Certificate, Flaw, Id, Validity, key_fits};
 pub(crate) use handshake::unchecked;
 pub use handshake::{HandshakeError, chain, connect, peer_chain};
 pub(crate) use verify::GivenRoots;
-pub use verify::{Doubt, Refusal, Verdict, judge, verifies};
+pub use verify::{ChainVerdict, Doubt, Refusal, judge, verifies};

@@ -16,7 +16,7 @@ use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, Verifie
 
 /// What a client with certain trusted roots does with a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ChainVerdict {
     /// The client continues the handshake.
     Trusted,
     /// The client ends the connection; why.
@@ -74,16 +74,16 @@ pub enum Doubt {
 
 /// Judges a chain, leaf first, as a client that trusts `roots` and connects to `name` at `now`.
 #[must_use]
-pub fn judge(chain: &[CertificateDer<'_>], roots: &[Certificate], name: &str, now: Seconds) -> Verdict {
-    let Some((leaf, above)) = chain.split_first() else { return Verdict::Refused(Refusal::Nothing) };
-    let Ok(name) = ServerName::try_from(name) else { return Verdict::Refused(Refusal::WrongName) };
+pub fn judge(chain: &[CertificateDer<'_>], roots: &[Certificate], name: &str, now: Seconds) -> ChainVerdict {
+    let Some((leaf, above)) = chain.split_first() else { return ChainVerdict::Refused(Refusal::Nothing) };
+    let Ok(name) = ServerName::try_from(name) else { return ChainVerdict::Refused(Refusal::WrongName) };
     check(leaf, above, roots, &name, now)
 }
 
 /// Whether a client that trusts only `ca` accepts the chain.
 #[must_use]
 pub fn verifies(chain: &[CertificateDer<'_>], ca: &Certificate, name: &str, now: Seconds) -> bool {
-    judge(chain, std::slice::from_ref(ca), name, now) == Verdict::Trusted
+    judge(chain, std::slice::from_ref(ca), name, now) == ChainVerdict::Trusted
 }
 
 fn check(
@@ -92,8 +92,8 @@ fn check(
     roots: &[Certificate],
     name: &ServerName<'_>,
     now: Seconds,
-) -> Verdict {
-    let unreadable = |error: webpki::Error| Verdict::Unknown(Doubt::Other(format!("it can't be read: {error:?}")));
+) -> ChainVerdict {
+    let unreadable = |error: webpki::Error| ChainVerdict::Unknown(Doubt::Other(format!("it can't be read: {error:?}")));
     let Some(read) = Certificate::from_der(leaf) else { return unreadable(webpki::Error::BadDer) };
     let parsed = match EndEntityCert::try_from(leaf) {
         Ok(parsed) => parsed,
@@ -106,23 +106,23 @@ fn check(
         holds(&read, now)
     };
     if let Some(refused) = refused {
-        return Verdict::Refused(refused);
+        return ChainVerdict::Refused(refused);
     }
     // A leaf that is itself trusted needs no signature, CA or not.
     if roots.iter().any(|root| root.der == *leaf) {
-        return Verdict::Trusted;
+        return ChainVerdict::Trusted;
     }
     let mut worst = Refusal::UnknownIssuer;
     let mut doubt = None;
     // One root at a time: for several, the library reports the error of any of them.
     for root in roots {
         match by(&parsed, above, root, now) {
-            Verdict::Trusted => return Verdict::Trusted,
-            Verdict::Refused(refusal) => worst = worst.max(refusal),
-            Verdict::Unknown(why) => doubt = Some(why),
+            ChainVerdict::Trusted => return ChainVerdict::Trusted,
+            ChainVerdict::Refused(refusal) => worst = worst.max(refusal),
+            ChainVerdict::Unknown(why) => doubt = Some(why),
         }
     }
-    doubt.map_or(Verdict::Refused(worst), Verdict::Unknown)
+    doubt.map_or(ChainVerdict::Refused(worst), ChainVerdict::Unknown)
 }
 
 /// The reason to refuse a certificate in whatever path it is.
@@ -139,8 +139,8 @@ fn holds(certificate: &Certificate, now: Seconds) -> Option<Refusal> {
 }
 
 /// Whether this root vouches for the leaf.
-fn by(leaf: &EndEntityCert<'_>, above: &[CertificateDer<'_>], root: &Certificate, now: Seconds) -> Verdict {
-    let Ok(anchor) = anchor_from_trusted_cert(&root.der) else { return Verdict::Refused(Refusal::UnknownIssuer) };
+fn by(leaf: &EndEntityCert<'_>, above: &[CertificateDer<'_>], root: &Certificate, now: Seconds) -> ChainVerdict {
+    let Ok(anchor) = anchor_from_trusted_cert(&root.der) else { return ChainVerdict::Refused(Refusal::UnknownIssuer) };
     let anchors = [anchor];
     let algorithms = provider().signature_verification_algorithms.all;
     let at = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now).unwrap_or(0)));
@@ -159,8 +159,8 @@ fn by(leaf: &EndEntityCert<'_>, above: &[CertificateDer<'_>], root: &Certificate
     };
     let allowed: Allowed<'_> = &allowed;
     match leaf.verify_for_usage(algorithms, &anchors, above, at, AnyUse, None, Some(allowed)) {
-        Ok(_) if !root.limits.may_sign => Verdict::Refused(Refusal::BeyondItsCa),
-        Ok(_) => holds(root, now).map_or(Verdict::Trusted, Verdict::Refused),
+        Ok(_) if !root.limits.may_sign => ChainVerdict::Refused(Refusal::BeyondItsCa),
+        Ok(_) => holds(root, now).map_or(ChainVerdict::Trusted, ChainVerdict::Refused),
         Err(error) => of_error(&error, root, above),
     }
 }
@@ -176,12 +176,12 @@ impl ExtendedKeyUsageValidator for AnyUse {
     }
 }
 
-fn of_error(error: &webpki::Error, root: &Certificate, above: &[CertificateDer<'_>]) -> Verdict {
+fn of_error(error: &webpki::Error, root: &Certificate, above: &[CertificateDer<'_>]) -> ChainVerdict {
     use webpki::Error as E;
-    Verdict::Refused(match error {
+    ChainVerdict::Refused(match error {
         // The library's error is about one of the paths, and another may need that key.
-        _ if is_odd(root, above) => return Verdict::Unknown(Doubt::Algorithm),
-        E::UnsupportedSignatureAlgorithmContext(_) => return Verdict::Unknown(Doubt::Algorithm),
+        _ if is_odd(root, above) => return ChainVerdict::Unknown(Doubt::Algorithm),
+        E::UnsupportedSignatureAlgorithmContext(_) => return ChainVerdict::Unknown(Doubt::Algorithm),
         // The last: the key is of another kind than the signature, so another key made it.
         E::UnknownIssuer | E::InvalidSignatureForPublicKey | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
             Refusal::UnknownIssuer
@@ -189,8 +189,8 @@ fn of_error(error: &webpki::Error, root: &Certificate, above: &[CertificateDer<'
         E::CertExpired { .. } => Refusal::Expired,
         E::CertNotValidYet { .. } => Refusal::NotYetValid,
         E::EndEntityUsedAsCa | E::PathLenConstraintViolated | E::NameConstraintViolation => Refusal::BeyondItsCa,
-        E::CaUsedAsEndEntity => return Verdict::Unknown(Doubt::CaAsLeaf),
-        other => return Verdict::Unknown(Doubt::Other(format!("{other:?}"))),
+        E::CaUsedAsEndEntity => return ChainVerdict::Unknown(Doubt::CaAsLeaf),
+        other => return ChainVerdict::Unknown(Doubt::Other(format!("{other:?}"))),
     })
 }
 
@@ -231,24 +231,24 @@ impl ServerCertVerifier for GivenRoots {
         let read = || Certificate::from_der(leaf);
         let since = |at: Seconds| UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(at).unwrap_or(0)));
         let reason = match check(leaf, above, &self.roots, name, now) {
-            Verdict::Trusted => return Ok(ServerCertVerified::assertion()),
-            Verdict::Refused(Refusal::WrongName) => CertificateError::NotValidForNameContext {
+            ChainVerdict::Trusted => return Ok(ServerCertVerified::assertion()),
+            ChainVerdict::Refused(Refusal::WrongName) => CertificateError::NotValidForNameContext {
                 expected: name.to_owned(),
                 presented: read().map_or_else(Vec::new, |read| read.names),
             },
-            Verdict::Refused(Refusal::Expired) => match read().filter(|read| now > read.validity.to) {
+            ChainVerdict::Refused(Refusal::Expired) => match read().filter(|read| now > read.validity.to) {
                 Some(read) => CertificateError::ExpiredContext { time, not_after: since(read.validity.to) },
                 None => CertificateError::Expired,
             },
-            Verdict::Refused(Refusal::NotYetValid) => match read().filter(|read| now < read.validity.from) {
+            ChainVerdict::Refused(Refusal::NotYetValid) => match read().filter(|read| now < read.validity.from) {
                 Some(read) => CertificateError::NotValidYetContext { time, not_before: since(read.validity.from) },
                 None => CertificateError::NotValidYet,
             },
-            Verdict::Refused(Refusal::UnknownIssuer | Refusal::Nothing) => CertificateError::UnknownIssuer,
-            Verdict::Refused(refusal) => {
+            ChainVerdict::Refused(Refusal::UnknownIssuer | Refusal::Nothing) => CertificateError::UnknownIssuer,
+            ChainVerdict::Refused(refusal) => {
                 CertificateError::Other(OtherError(Arc::new(Doubt::Other(refusal.to_string()))))
             }
-            Verdict::Unknown(doubt) => CertificateError::Other(OtherError(Arc::new(doubt))),
+            ChainVerdict::Unknown(doubt) => CertificateError::Other(OtherError(Arc::new(doubt))),
         };
         Err(Error::InvalidCertificate(reason))
     }

@@ -1,7 +1,7 @@
 //! Posts a review to an endpoint, as an API server does.
 
 use super::{Trust, review};
-use crate::pki::{Verdict, chain, connect};
+use crate::pki::{ChainVerdict, chain, connect};
 use crate::time::now;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -40,7 +40,7 @@ pub async fn post(address: SocketAddr, trust: &Trust, uid: &str, pod: &Value) ->
     let stream = connect(address, &trust.server, CONNECT_TIMEOUT).await;
     let stream = stream.map_err(|error| CallError::Away(error.to_string()))?;
     // If the verdict is unknown, go on: only the API server can tell.
-    if let Verdict::Refused(reason) = trust.judge(&chain(&stream), now()) {
+    if let ChainVerdict::Refused(reason) = trust.judge(&chain(&stream), now()) {
         let why = format!("API servers refuse its certificate by caBundle of {}: {reason}", trust.name);
         return Err(CallError::Wrong(why));
     }

@@ -1,6 +1,6 @@
 //! The CAs and the name by which an API server verifies the webhook.
 
-use crate::pki::{Certificate, Verdict, judge};
+use crate::pki::{Certificate, ChainVerdict, judge};
 use crate::time::Seconds;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhook;
 use rustls::pki_types::CertificateDer;
@@ -34,7 +34,7 @@ impl Trust {
 
     /// The verdict of an API server on this chain, leaf first.
     #[must_use]
-    pub fn judge(&self, chain: &[CertificateDer<'_>], now: Seconds) -> Verdict {
+    pub fn judge(&self, chain: &[CertificateDer<'_>], now: Seconds) -> ChainVerdict {
         judge(chain, &self.cas, &self.server, now)
     }
 }

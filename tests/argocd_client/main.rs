@@ -2,7 +2,7 @@
 
 mod ways;
 
-use argocd_auth_webhook::argocd::verify::{Refusal, Verdict, ask, claims, judge};
+use argocd_auth_webhook::argocd::verify::{KeyVerdict, Refusal, ask, claims, judge};
 use argocd_auth_webhook::argocd::{ArgoCdError, Base, Cause, Limits, Proxies, RedirectKind, Server, Target};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -357,5 +357,5 @@ async fn a_lost_update_shows_at_the_first_look() {
     let made = server.create_token(&secret("session"), "admin", "id-1", None).await.unwrap();
     let answers = ask(&server, &made, "admin").await;
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
-    assert_eq!(judge(&claims(&made), now, &answers), Verdict::Refused(Refusal::NotTaken(None)));
+    assert_eq!(judge(&claims(&made), now, &answers), KeyVerdict::Refused(Refusal::NotTaken(None)));
 }

@@ -2,12 +2,12 @@
 
 use super::config;
 use super::enable::{is_labelled, reading, where_is};
-use crate::argocd::verify::{Verdict as KeyVerdict, ask, claims, judge};
+use crate::argocd::verify::{KeyVerdict, ask, claims, judge};
 use crate::argocd::{Account, ArgoCdError, login_advice};
 use crate::cluster::call_patiently;
 use crate::commands::context::{CommandContext, ContextError, PasswordFrom, Route};
 use crate::commands::ownership::keys;
-use crate::commands::report::{Report, Verdict};
+use crate::commands::report::{CheckResult, Report};
 use crate::commands::terminal::Progress;
 use crate::core::Mode;
 use crate::time::now;
@@ -46,14 +46,14 @@ pub async fn verify(access: &CommandContext, password: Option<&PasswordFrom>) ->
         Err(error) => {
             drop(progress);
             let advice = "mend that, or give an address that can be reached from here with --argocd-url";
-            report.add(ARGO_CD, "server", Verdict::Problem(error.to_string(), advice.to_owned()));
+            report.add(ARGO_CD, "server", CheckResult::Problem(error.to_string(), advice.to_owned()));
             return Ok(report);
         }
     };
     let version = route.server.version().await;
     drop(progress);
     match version {
-        Ok(version) => report.add(ARGO_CD, "server", Verdict::Ok(format!("{version} at {}", route.describe()))),
+        Ok(version) => report.add(ARGO_CD, "server", CheckResult::Ok(format!("{version} at {}", route.describe()))),
         Err(error) => {
             report.add(ARGO_CD, "server", problem(&route, error));
             return Ok(report);
@@ -71,22 +71,22 @@ pub async fn verify(access: &CommandContext, password: Option<&PasswordFrom>) ->
     Ok(report)
 }
 
-async fn in_config(access: &CommandContext, account: &str) -> Verdict {
+async fn in_config(access: &CommandContext, account: &str) -> CheckResult {
     let client = match access.client() {
         Ok(client) => client,
-        Err(error) => return Verdict::NotChecked(error.to_string()),
+        Err(error) => return CheckResult::NotChecked(error.to_string()),
     };
     let namespace = access.argocd_namespace();
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     let map = match call_patiently(&reading(namespace), || maps.get(super::CONFIG_MAP)).await {
         Ok(map) => map,
-        Err(error) => return Verdict::NotChecked(where_is(error, namespace).to_string()),
+        Err(error) => return CheckResult::NotChecked(where_is(error, namespace).to_string()),
     };
     judge_config(&map, account)
 }
 
-fn judge_config(map: &ConfigMap, account: &str) -> Verdict {
-    let problem = |text: &str, advice: &str| Verdict::Problem(text.to_owned(), advice.to_owned());
+fn judge_config(map: &ConfigMap, account: &str) -> CheckResult {
+    let problem = |text: &str, advice: &str| CheckResult::Problem(text.to_owned(), advice.to_owned());
     let found = config::read(&map.data.clone().unwrap_or_default(), account);
     if !is_labelled(map) {
         return problem(
@@ -114,7 +114,7 @@ fn judge_config(map: &ConfigMap, account: &str) -> Verdict {
         wrong.push("it lacks apiKey");
     }
     if wrong.is_empty() {
-        Verdict::Ok("enabled, with login and apiKey".to_owned())
+        CheckResult::Ok("enabled, with login and apiKey".to_owned())
     } else {
         problem(&wrong.join(", "), "account enable")
     }
@@ -141,7 +141,7 @@ async fn credential(
     let _progress = Progress::begin("logging in to Argo CD");
     match route.server.login(account, &password).await {
         Ok(session) => {
-            report.add(ARGO_CD, "login", Verdict::Ok("Argo CD takes the password".to_owned()));
+            report.add(ARGO_CD, "login", CheckResult::Ok("Argo CD takes the password".to_owned()));
             Some(session)
         }
         Err(error) => {
@@ -171,33 +171,33 @@ async fn by_key(access: &CommandContext, route: &Route, account: &str, report: &
         ARGO_CD,
         "key",
         match verdict {
-            KeyVerdict::Good => Verdict::Ok(text),
-            KeyVerdict::Flawed(_) => Verdict::Warning(text, advice),
-            _ => Verdict::Problem(text, advice),
+            KeyVerdict::Good => CheckResult::Ok(text),
+            KeyVerdict::Flawed(_) => CheckResult::Warning(text, advice),
+            _ => CheckResult::Problem(text, advice),
         },
     );
     if good && owner != account {
         let text = format!("the key is of the account {owner}, and {account} was asked about");
-        report.add(ARGO_CD, "account", Verdict::Problem(text, format!("name it with --account {owner}")));
+        report.add(ARGO_CD, "account", CheckResult::Problem(text, format!("name it with --account {owner}")));
         return None;
     }
     good.then_some(key)
 }
 
 /// Without a credential nothing is known about the account, so it can't be called good.
-fn nothing_to_ask_with(error: &ContextError) -> Verdict {
+fn nothing_to_ask_with(error: &ContextError) -> CheckResult {
     let advice = "mend that, or give the password with --ask-password, --password-stdin or --password-secret";
-    Verdict::Problem(error.to_string(), advice.to_owned())
+    CheckResult::Problem(error.to_string(), advice.to_owned())
 }
 
 /// A refused login can have several causes, which only Argo CD's log tells apart.
-fn refused_login(route: &Route, error: ArgoCdError) -> Verdict {
+fn refused_login(route: &Route, error: ArgoCdError) -> CheckResult {
     let error = route.explain(error);
     let advice = login_advice(&error).unwrap_or("try again once that is mended");
-    Verdict::Problem(said(&error), advice.to_owned())
+    CheckResult::Problem(said(&error), advice.to_owned())
 }
 
-fn in_argocd(found: &Account) -> Verdict {
+fn in_argocd(found: &Account) -> CheckResult {
     let keys = match found.tokens.len() {
         0 => "no API key".to_owned(),
         1 => "1 API key".to_owned(),
@@ -214,39 +214,39 @@ fn in_argocd(found: &Account) -> Verdict {
         wrong.push("it lacks apiKey");
     }
     if wrong.is_empty() {
-        Verdict::Ok(format!("enabled, with login and apiKey; {keys}"))
+        CheckResult::Ok(format!("enabled, with login and apiKey; {keys}"))
     } else {
-        Verdict::Problem(format!("{}; {keys}", wrong.join(", ")), "account enable".to_owned())
+        CheckResult::Problem(format!("{}; {keys}", wrong.join(", ")), "account enable".to_owned())
     }
 }
 
-async fn rbac(route: &Route, session: &SecretString) -> Verdict {
+async fn rbac(route: &Route, session: &SecretString) -> CheckResult {
     let mut denied = Vec::new();
     for (resource, actions, which) in NEEDED {
         for action in actions {
             match route.server.can_i(session, resource, action, which).await {
                 Ok(true) => {}
                 Ok(false) => denied.push(format!("{resource} {action}")),
-                Err(error) => return Verdict::NotChecked(said(&route.explain(error))),
+                Err(error) => return CheckResult::NotChecked(said(&route.explain(error))),
             }
         }
     }
     if denied.is_empty() {
         let needed: Vec<String> =
             NEEDED.iter().map(|(resource, actions, _)| format!("{resource} {}", actions.join("/"))).collect();
-        Verdict::Ok(format!("may {}", needed.join(", ")))
+        CheckResult::Ok(format!("may {}", needed.join(", ")))
     } else {
-        Verdict::Problem(
+        CheckResult::Problem(
             format!("may not {}", denied.join(", ")),
             "give it a role in argocd-rbac-cm that allows them (role:admin has them all)".to_owned(),
         )
     }
 }
 
-fn problem(route: &Route, error: ArgoCdError) -> Verdict {
+fn problem(route: &Route, error: ArgoCdError) -> CheckResult {
     let error = route.explain(error);
     let advice = error.cause.advice().unwrap_or("look at the log of Argo CD's server");
-    Verdict::Problem(said(&error), advice.to_owned())
+    CheckResult::Problem(said(&error), advice.to_owned())
 }
 
 /// The error without its advice, which the report shows beside it.
@@ -259,7 +259,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn config(labels: &Value, data: &Value) -> Verdict {
+    fn config(labels: &Value, data: &Value) -> CheckResult {
         judge_config(&serde_json::from_value(json!({"metadata": {"labels": labels}, "data": data})).unwrap(), "admin")
     }
 

@@ -1,6 +1,6 @@
 //! Creates pods as a dry run, which takes them through the API server and the webhook.
 
-use super::{Report, Scene, Verdict};
+use super::{CheckResult, Report, Scene};
 use crate::cluster::{Cause, ClusterError, call_within};
 use crate::core::{Injector, Outcome, Pod, STATUS, VOLUME_NAME, Variable};
 use crate::webhook_probe::sample;
@@ -27,8 +27,8 @@ pub(super) async fn probe(client: &Client, scene: &Scene, injector: &Injector, r
     }
     let verdict = match create(&api, namespace, sample::foreign()).await {
         Ok(created) => match touched(&created) {
-            None => Verdict::Ok("came back without anything of ours".to_owned()),
-            Some(what) => Verdict::Problem(
+            None => CheckResult::Ok("came back without anything of ours".to_owned()),
+            Some(what) => CheckResult::Problem(
                 format!("came back with {what}: the webhook's selectors are too wide"),
                 "install the chart again, with the objectSelectors that it renders".to_owned(),
             ),
@@ -48,22 +48,22 @@ async fn create(api: &Api<DynamicObject>, namespace: &str, pod: Value) -> Result
 }
 
 /// Judges the pod that came back by the decision about it: there must be nothing left to inject.
-fn judge(injector: &Injector, created: &Value) -> Verdict {
+fn judge(injector: &Injector, created: &Value) -> CheckResult {
     let text = created.to_string();
     let Ok(pod) = Pod::from_json(&text) else {
-        return Verdict::Problem("the pod that came back can't be read".to_owned(), "report this".to_owned());
+        return CheckResult::Problem("the pod that came back can't be read".to_owned(), "report this".to_owned());
     };
     let decision = injector.decide(&pod);
     match decision.outcome {
-        Outcome::AlreadyRight => Verdict::Ok("came back with what the settings say".to_owned()),
+        Outcome::AlreadyRight => CheckResult::Ok("came back with what the settings say".to_owned()),
         Outcome::Injected if created.pointer("/metadata/annotations").and_then(|all| all.get(STATUS)).is_none() => {
-            Verdict::Problem(
+            CheckResult::Problem(
                 "came back without credentials: the webhook was not called for it".to_owned(),
                 "compare the configuration's namespaceSelector and objectSelector with this namespace and the settings"
                     .to_owned(),
             )
         }
-        outcome => Verdict::Problem(
+        outcome => CheckResult::Problem(
             format!("came back with something else than the settings say ({outcome})"),
             "give the webhook the same settings: helm upgrade, and see that its pods were replaced".to_owned(),
         ),
@@ -87,17 +87,17 @@ fn touched(created: &Value) -> Option<&'static str> {
     }
 }
 
-fn refused(error: &ClusterError) -> Verdict {
+fn refused(error: &ClusterError) -> CheckResult {
     match &error.cause {
         // The account may not create pods; the pod itself wasn't refused.
         Cause::Forbidden(message) if message.contains("cannot create resource") => {
-            Verdict::NotChecked(format!("{error} (it needs to create pods)"))
+            CheckResult::NotChecked(format!("{error} (it needs to create pods)"))
         }
-        Cause::Unavailable(message) if message.contains("failed calling webhook") => Verdict::Problem(
+        Cause::Unavailable(message) if message.contains("failed calling webhook") => CheckResult::Problem(
             error.to_string(),
             "no such pod can be created now; see the lines above, and whether API servers reach the webhook's port"
                 .to_owned(),
         ),
-        _ => Verdict::Problem(error.to_string(), "see what refuses it".to_owned()),
+        _ => CheckResult::Problem(error.to_string(), "see what refuses it".to_owned()),
     }
 }

@@ -1,6 +1,6 @@
 //! Whether `caBundle` verifies what each endpoint serves.
 
-use super::{Asked, Report, Scene, Verdict, failed};
+use super::{Asked, CheckResult, Report, Scene, failed};
 use crate::pki::{self, Certificate, HandshakeError};
 use crate::time::now;
 use crate::webhook_probe::Trust;
@@ -15,7 +15,7 @@ pub(super) fn probe(scene: &Scene, report: &mut Report) {
         Ok(None) => {
             let advice = "install the chart, or name the configuration with --webhook-configuration";
             let text = format!("there is no MutatingWebhookConfiguration {name}: no pod is injected");
-            return report.add(PROBE, name, Verdict::Problem(text, advice.to_owned()));
+            return report.add(PROBE, name, CheckResult::Problem(text, advice.to_owned()));
         }
         Err(error) => return report.add(PROBE, name, failed(error, "make sure that the API server can be reached")),
     };
@@ -29,20 +29,20 @@ pub(super) fn probe(scene: &Scene, report: &mut Report) {
     if asked.is_empty() {
         let advice = "kubectl get pods: are there replicas, and do they start?";
         let text = "no pod is behind the Service, so that matching pods can't be created";
-        return report.add(PROBE, &scene.service, Verdict::Problem(text.to_owned(), advice.to_owned()));
+        return report.add(PROBE, &scene.service, CheckResult::Problem(text.to_owned(), advice.to_owned()));
     }
     let entries: Vec<Trust> = configuration.webhooks.iter().flatten().map(Trust::of).collect();
     if entries.is_empty() {
         let advice = "install the chart again";
-        return report.add(PROBE, name, Verdict::Problem("it has no webhooks".to_owned(), advice.to_owned()));
+        return report.add(PROBE, name, CheckResult::Problem("it has no webhooks".to_owned(), advice.to_owned()));
     }
     for Asked { endpoint, shown } in asked {
         let verdict = match shown {
-            Err(error @ (HandshakeError::Timeout(_) | HandshakeError::Connect(_))) => Verdict::NotChecked(format!(
+            Err(error @ (HandshakeError::Timeout(_) | HandshakeError::Connect(_))) => CheckResult::NotChecked(format!(
                 "not reachable from here: {error}; `helm test` looks from within the cluster"
             )),
             Err(error @ HandshakeError::Tls(_)) => {
-                Verdict::Problem(error.to_string(), "look at the pod's /readyz and its log".to_owned())
+                CheckResult::Problem(error.to_string(), "look at the pod's /readyz and its log".to_owned())
             }
             Ok(chain) => {
                 let leaf = chain.first().and_then(|der| Certificate::from_der(der));
@@ -55,25 +55,25 @@ pub(super) fn probe(scene: &Scene, report: &mut Report) {
 }
 
 /// The verdict of API servers on a chain, for each entry that calls the webhook.
-fn judged(entries: &[Trust], chain: &[CertificateDer<'_>], leaf: &str) -> Verdict {
+fn judged(entries: &[Trust], chain: &[CertificateDer<'_>], leaf: &str) -> CheckResult {
     let (mut refused, mut unknown) = (Vec::new(), None);
     for entry in entries {
         match entry.judge(chain, now()) {
-            pki::Verdict::Trusted => {}
-            pki::Verdict::Refused(reason) => refused.push(format!("{} ({reason})", entry.name)),
-            pki::Verdict::Unknown(why) => unknown = Some(why),
+            pki::ChainVerdict::Trusted => {}
+            pki::ChainVerdict::Refused(reason) => refused.push(format!("{} ({reason})", entry.name)),
+            pki::ChainVerdict::Unknown(why) => unknown = Some(why),
         }
     }
     if !refused.is_empty() {
         let text = format!("API servers refuse {leaf} by caBundle of {}", refused.join(", "));
         let advice = "look at the controller's log: it writes caBundle, or says who has to";
-        Verdict::Problem(text, advice.to_owned())
+        CheckResult::Problem(text, advice.to_owned())
     } else if let Some(why) = unknown {
-        Verdict::NotChecked(format!(
+        CheckResult::NotChecked(format!(
             "whether API servers trust {leaf} can't be told here ({why}); what they do with it is seen at `admission`"
         ))
     } else {
-        Verdict::Ok(format!("{leaf} is trusted by all {} entries", entries.len()))
+        CheckResult::Ok(format!("{leaf} is trusted by all {} entries", entries.len()))
     }
 }
 
@@ -101,10 +101,10 @@ mod tests {
         let leaf = authority.sign(&["hook.codefresh.svc".to_owned()], now(), now() + 5000).unwrap();
         let chain = [Certificate::first_from_pem(leaf.cert.as_bytes()).unwrap().der];
         let verdict = |ca: &str, chain: &[CertificateDer<'_>]| judged(&[trusting(ca)], chain, "it");
-        assert!(matches!(verdict(&ca.cert, &chain), Verdict::Ok(text) if text.contains("trusted by all 1")));
-        let Verdict::Problem(text, _) = verdict(&other.cert, &chain) else { panic!("another CA") };
+        assert!(matches!(verdict(&ca.cert, &chain), CheckResult::Ok(text) if text.contains("trusted by all 1")));
+        let CheckResult::Problem(text, _) = verdict(&other.cert, &chain) else { panic!("another CA") };
         assert_eq!(text, "API servers refuse it by caBundle of a.b.c (nothing there signed it)");
-        let Verdict::NotChecked(text) = verdict(&ca.cert, &[CertificateDer::from(vec![1])]) else {
+        let CheckResult::NotChecked(text) = verdict(&ca.cert, &[CertificateDer::from(vec![1])]) else {
             panic!("unreadable")
         };
         assert!(text.contains("can't be told here"), "{text}");

@@ -1,6 +1,6 @@
 //! Whether the Secrets that pods refer to exist: without one, a pod is created but never starts.
 
-use super::{Report, Scene, Verdict};
+use super::{CheckResult, Report, Scene};
 use crate::cluster::{Cause, call_patiently};
 use crate::core::{GENERATED_TOKEN, Mode, SecretKeyRef, Username};
 use crate::settings::Settings;
@@ -25,12 +25,12 @@ pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, r
         let found = call_patiently(&what, || secrets.get_opt(name)).await;
         let has_key = |secret: Secret| secret.data.is_some_and(|data| data.contains_key(key));
         let verdict = match found.map(|secret| secret.map(has_key)) {
-            Ok(Some(true)) => Verdict::Ok(format!("has the key {key:?}")),
+            Ok(Some(true)) => CheckResult::Ok(format!("has the key {key:?}")),
             Ok(Some(false)) => lacking(reference, &format!("has no key {key:?}"), "put it there, or name another key"),
             Ok(None) => lacking(reference, "is not there", &remedy(namespace, name, elsewhere)),
-            Err(error) if matches!(error.cause, Cause::Forbidden(_)) => Verdict::NotChecked(error.to_string()),
+            Err(error) if matches!(error.cause, Cause::Forbidden(_)) => CheckResult::NotChecked(error.to_string()),
             Err(error) => {
-                Verdict::Problem(error.to_string(), "make sure that the API server can be reached".to_owned())
+                CheckResult::Problem(error.to_string(), "make sure that the API server can be reached".to_owned())
             }
         };
         report.add(PROBE, format!("Secret {namespace}/{name}"), verdict);
@@ -46,31 +46,31 @@ pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, r
                 data.and_then(|mut data| data.remove(key)).is_some_and(|value| !value.0.is_empty()),
             )
         });
-        let verdict = verdict.unwrap_or_else(|error| Verdict::NotChecked(error.to_string()));
+        let verdict = verdict.unwrap_or_else(|error| CheckResult::NotChecked(error.to_string()));
         report.add(PROBE, format!("Secret {namespace}/{name}"), verdict);
     }
 }
 
 /// In token mode: whether promotion workflows have a copy of the token to read.
-fn copy(mirrored: bool, is_there: bool) -> Verdict {
+fn copy(mirrored: bool, is_there: bool) -> CheckResult {
     match (mirrored, is_there) {
-        (_, true) => Verdict::Ok("holds a token, which promotion workflows read".to_owned()),
-        (true, false) => Verdict::Problem(
+        (_, true) => CheckResult::Ok("holds a token, which promotion workflows read".to_owned()),
+        (true, false) => CheckResult::Problem(
             "holds no token, and promotion workflows read it".to_owned(),
             "see what status says: the controller copies the token once it has seen it work".to_owned(),
         ),
-        (false, false) => Verdict::Warning(
+        (false, false) => CheckResult::Warning(
             "holds no token: promotion workflows read it in either mode, and fail without".to_owned(),
             "set credentials.mirrorToken: true, if you use them".to_owned(),
         ),
     }
 }
 
-fn lacking(reference: &SecretKeyRef, what: &str, advice: &str) -> Verdict {
+fn lacking(reference: &SecretKeyRef, what: &str, advice: &str) -> CheckResult {
     if reference.optional == Some(true) {
-        Verdict::Warning(format!("{what}; pods start without it, because it is optional"), advice.to_owned())
+        CheckResult::Warning(format!("{what}; pods start without it, because it is optional"), advice.to_owned())
     } else {
-        Verdict::Problem(format!("{what}: pods that refer to it can't start"), advice.to_owned())
+        CheckResult::Problem(format!("{what}: pods that refer to it can't start"), advice.to_owned())
     }
 }
 
@@ -91,17 +91,17 @@ mod tests {
     fn what_is_missing_is_a_problem_unless_it_is_optional() {
         let reference = |optional| SecretKeyRef { name: "a".to_owned(), key: "b".to_owned(), optional };
         let verdict = |optional| lacking(&reference(optional), "is not there", "make it");
-        assert!(matches!(verdict(None), Verdict::Problem(..)));
-        assert!(matches!(verdict(Some(false)), Verdict::Problem(..)));
-        assert!(matches!(verdict(Some(true)), Verdict::Warning(..)));
+        assert!(matches!(verdict(None), CheckResult::Problem(..)));
+        assert!(matches!(verdict(Some(false)), CheckResult::Problem(..)));
+        assert!(matches!(verdict(Some(true)), CheckResult::Warning(..)));
     }
 
     #[test]
     fn in_token_mode_promotions_need_a_copy() {
-        assert!(matches!(copy(true, true), Verdict::Ok(_)));
-        assert!(matches!(copy(false, true), Verdict::Ok(_)));
-        assert!(matches!(copy(true, false), Verdict::Problem(..)));
-        assert!(matches!(copy(false, false), Verdict::Warning(_, advice) if advice.contains("mirrorToken")));
+        assert!(matches!(copy(true, true), CheckResult::Ok(_)));
+        assert!(matches!(copy(false, true), CheckResult::Ok(_)));
+        assert!(matches!(copy(true, false), CheckResult::Problem(..)));
+        assert!(matches!(copy(false, false), CheckResult::Warning(_, advice) if advice.contains("mirrorToken")));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Whether the certificates are renewed in time.
 
-use super::{Report, Scene, Verdict};
+use super::{CheckResult, Report, Scene};
 use crate::cluster::call_patiently;
 use crate::pki::Certificate;
 use crate::time::{Seconds, now, rfc3339};
@@ -23,7 +23,7 @@ pub(super) async fn probe(client: &Client, scene: &Scene, report: &mut Report) {
         }
     }
     if cas.is_empty() {
-        report.add(PROBE, "CA", Verdict::NotChecked("no CA is in caBundle".to_owned()));
+        report.add(PROBE, "CA", CheckResult::NotChecked("no CA is in caBundle".to_owned()));
     }
     // During a rotation there are two CAs, and the one that expires last takes over.
     if let Some(newest) = cas.values().max_by_key(|ca| ca.validity.to) {
@@ -38,7 +38,7 @@ pub(super) async fn probe(client: &Client, scene: &Scene, report: &mut Report) {
     if leaves.is_empty() {
         match kept(client, scene).await {
             Ok(leaf) => leaves.extend([(leaf.id, leaf)]),
-            Err(why) => report.add(PROBE, "serving certificate", Verdict::NotChecked(why)),
+            Err(why) => report.add(PROBE, "serving certificate", CheckResult::NotChecked(why)),
         }
     }
     for leaf in leaves.values() {
@@ -57,20 +57,20 @@ async fn kept(client: &Client, scene: &Scene) -> Result<Certificate, String> {
         .ok_or_else(|| format!("Secret {namespace}/{name} has no readable tls.crt"))
 }
 
-fn judge(certificate: &Certificate, now: Seconds) -> Verdict {
+fn judge(certificate: &Certificate, now: Seconds) -> CheckResult {
     let validity = certificate.validity;
     let (left, whole) = (validity.to - now, validity.to - validity.from);
     let expiry = rfc3339(validity.to);
     if left < 0 {
-        Verdict::Problem(format!("expired at {expiry}"), "look at the controller's log, or replace it".to_owned())
+        CheckResult::Problem(format!("expired at {expiry}"), "look at the controller's log, or replace it".to_owned())
     } else if now < validity.from {
         let text = format!("is valid from {} only", rfc3339(validity.from));
-        Verdict::Problem(text, "set the clock right".to_owned())
+        CheckResult::Problem(text, "set the clock right".to_owned())
     } else if left < whole / OVERDUE {
         let text = format!("{} left (until {expiry}); it should have been replaced by now", long(left));
-        Verdict::Warning(text, "look at the controller's log, or replace it".to_owned())
+        CheckResult::Warning(text, "look at the controller's log, or replace it".to_owned())
     } else {
-        Verdict::Ok(format!("{} left (until {expiry})", long(left)))
+        CheckResult::Ok(format!("{} left (until {expiry})", long(left)))
     }
 }
 
@@ -93,9 +93,9 @@ mod tests {
         const NOW: Seconds = 1_800_000_000;
         let made = Authority::make("ca", 1_000_000, NOW).unwrap();
         let ca = Certificate::first_from_pem(made.cert.as_bytes()).unwrap();
-        assert_eq!(judge(&ca, NOW), Verdict::Ok("11 days left (until 2027-01-26T21:46:40Z)".to_owned()));
-        assert!(matches!(judge(&ca, NOW + 800_000), Verdict::Warning(..)));
-        assert!(matches!(judge(&ca, NOW + 1_000_001), Verdict::Problem(..)));
-        assert!(matches!(judge(&ca, NOW - 1_000), Verdict::Problem(..)));
+        assert_eq!(judge(&ca, NOW), CheckResult::Ok("11 days left (until 2027-01-26T21:46:40Z)".to_owned()));
+        assert!(matches!(judge(&ca, NOW + 800_000), CheckResult::Warning(..)));
+        assert!(matches!(judge(&ca, NOW + 1_000_001), CheckResult::Problem(..)));
+        assert!(matches!(judge(&ca, NOW - 1_000), CheckResult::Problem(..)));
     }
 }

@@ -8,7 +8,7 @@ mod credential;
 mod life;
 mod pods;
 
-pub use crate::commands::report::{Check, Report, Verdict};
+pub use crate::commands::report::{Check, CheckResult, Report};
 
 use crate::cluster::{Cause, ClusterError, ServiceEndpoint, call_patiently, endpoints};
 use crate::commands::context::{SettingsOfError, settings_of};
@@ -128,9 +128,9 @@ async fn ask(client: &Client, options: &Options, service: &str) -> Result<Vec<As
 }
 
 /// The verdict about a failed call: not checked if a permission is missing, else a problem.
-fn failed(error: &ClusterError, advice: &str) -> Verdict {
+fn failed(error: &ClusterError, advice: &str) -> CheckResult {
     match error.cause {
-        Cause::Forbidden(_) => Verdict::NotChecked(error.to_string()),
-        _ => Verdict::Problem(error.to_string(), advice.to_owned()),
+        Cause::Forbidden(_) => CheckResult::NotChecked(error.to_string()),
+        _ => CheckResult::Problem(error.to_string(), advice.to_owned()),
     }
 }

@@ -1,9 +1,9 @@
 //! Checks the running pods, by the controller's own verdicts.
 
-use super::{Report, Scene, Verdict, failed};
+use super::{CheckResult, Report, Scene, failed};
 use crate::cluster::call_patiently;
 use crate::controller::rollout::verdicts;
-use crate::drift::{Drift, NotOurs, PodFacts, TrackedKeys, Verdict as Step};
+use crate::drift::{Drift, NotOurs, PodFacts, PodVerdict, TrackedKeys};
 use crate::settings::{Rollout, Settings};
 use crate::time::{Seconds, now};
 use k8s_openapi::api::core::v1::{Pod, Secret};
@@ -29,7 +29,7 @@ pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, r
     let state = match state(client, scene).await {
         Ok(state) => Some(state),
         Err(why) => {
-            report.add(PROBE, "values that changed", Verdict::NotChecked(why));
+            report.add(PROBE, "values that changed", CheckResult::NotChecked(why));
             None
         }
     };
@@ -74,31 +74,31 @@ fn by_hand(pod: &PodFacts, why: &NotOurs, lack: Drift, namespace: &str) -> Strin
     }
 }
 
-fn say(pods: &[(PodFacts, Step)], rollout: Rollout, namespace: &str, now: Seconds, report: &mut Report) {
+fn say(pods: &[(PodFacts, PodVerdict)], rollout: Rollout, namespace: &str, now: Seconds, report: &mut Report) {
     let mut right = 0;
     for (pod, step) in pods.iter().filter(|(pod, _)| !pod.terminating && !pod.completed) {
         let subject = format!("pod {}", pod.name);
         let text = format!("{}: {}", step.as_str(), step.reason().unwrap_or_default());
         let text = text.strip_prefix("not_ours: ").map_or(text.clone(), str::to_owned);
         match step {
-            Step::InStep if pod.readiness.ready => right += 1,
-            Step::InStep => {
+            PodVerdict::InStep if pod.readiness.ready => right += 1,
+            PodVerdict::InStep => {
                 let text = format!("not_ready: {}", pod.readiness.why());
                 // A new pod takes a while to become ready.
                 let verdict = if now.saturating_sub(pod.created) < MAX_START {
-                    Verdict::Ok(text)
+                    CheckResult::Ok(text)
                 } else {
                     let advice = format!("see kubectl describe pod {} --namespace {namespace}", pod.name);
-                    Verdict::Problem(text, advice)
+                    CheckResult::Problem(text, advice)
                 };
                 report.add(PROBE, subject, verdict);
             }
-            Step::OptedOut | Step::NotOurs(_, None) => report.add(PROBE, subject, Verdict::Ok(text)),
-            Step::NotOurs(why, Some(lack)) => {
+            PodVerdict::OptedOut | PodVerdict::NotOurs(_, None) => report.add(PROBE, subject, CheckResult::Ok(text)),
+            PodVerdict::NotOurs(why, Some(lack)) => {
                 let advice = by_hand(pod, why, *lack, namespace);
-                report.add(PROBE, subject, Verdict::Problem(text, advice));
+                report.add(PROBE, subject, CheckResult::Problem(text, advice));
             }
-            Step::Lacks(lack) => {
+            PodVerdict::Lacks(lack) => {
                 let advice = match (rollout, lack) {
                     (Rollout::Automatic, _) => "the controller replaces it; `status` says what it waits for".to_owned(),
                     (Rollout::Report, Drift::Stale) => {
@@ -108,12 +108,12 @@ fn say(pods: &[(PodFacts, Step)], rollout: Rollout, namespace: &str, now: Second
                         format!("have it created again: kubectl delete pod {} --namespace {namespace}", pod.name)
                     }
                 };
-                report.add(PROBE, subject, Verdict::Problem(text, advice));
+                report.add(PROBE, subject, CheckResult::Problem(text, advice));
             }
         }
     }
     if right > 0 || pods.is_empty() {
-        report.add(PROBE, namespace, Verdict::Ok(format!("{right} of the services' pods are in step")));
+        report.add(PROBE, namespace, CheckResult::Ok(format!("{right} of the services' pods are in step")));
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::Owner;
 use crate::cluster::{Cause, call_patiently};
-use crate::commands::report::{Report, Verdict};
+use crate::commands::report::{CheckResult, Report};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Api, Client};
@@ -18,16 +18,16 @@ pub async fn probe(client: &Client, namespace: &str, report: &mut Report) {
     let verdict = match call_patiently(&what, || secrets.get_metadata(SECRET)).await {
         Ok(found) => judge(&found.metadata),
         Err(error) if error.cause == Cause::NotFound => {
-            Verdict::NotChecked("it is not there; name Argo CD's namespace with argocd.namespace".to_owned())
+            CheckResult::NotChecked("it is not there; name Argo CD's namespace with argocd.namespace".to_owned())
         }
-        Err(error) => Verdict::NotChecked(error.to_string()),
+        Err(error) => CheckResult::NotChecked(error.to_string()),
     };
     report.add(PROBE, format!("Secret {namespace}/{SECRET}"), verdict);
 }
 
 /// Judges whether the Secret's owner, by its defaults, removes keys that Argo CD has added.
-fn judge(metadata: &ObjectMeta) -> Verdict {
-    let warning = |text: &str, advice: &str| Verdict::Warning(text.to_owned(), advice.to_owned());
+fn judge(metadata: &ObjectMeta) -> CheckResult {
+    let warning = |text: &str, advice: &str| CheckResult::Warning(text.to_owned(), advice.to_owned());
     let terraform = metadata.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
     let terraform = terraform.into_iter().any(|manager| manager.to_ascii_lowercase().contains("terraform"));
     match Owner::of(metadata) {
@@ -49,19 +49,19 @@ fn judge(metadata: &ObjectMeta) -> Verdict {
             "Terraform writes it, and takes out the keys that Argo CD puts there at its next run",
             "add lifecycle { ignore_changes = [data] } to the resource",
         ),
-        Some(Owner::Operator { name }) => Verdict::Ok(format!(
+        Some(Owner::Operator { name }) => CheckResult::Ok(format!(
             "an operator writes it (ArgoCD {name}), which leaves keys alone; of accounts in its spec.localUsers it \
              keeps its own only"
         )),
-        Some(owner @ Owner::Controller(_)) => {
-            Verdict::Ok(format!("{owner}; argocd-operator leaves keys alone but for accounts in its spec.localUsers"))
-        }
-        Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux)) => Verdict::Ok(format!(
+        Some(owner @ Owner::Controller(_)) => CheckResult::Ok(format!(
+            "{owner}; argocd-operator leaves keys alone but for accounts in its spec.localUsers"
+        )),
+        Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux)) => CheckResult::Ok(format!(
             "{owner} applies it as well; that leaves keys alone unless it replaces the Secret or its manifest holds \
              accounts.<account>.tokens"
         )),
-        Some(owner) => Verdict::Ok(format!("{owner} writes it as well, which leaves keys alone by default")),
-        None => Verdict::Ok("nobody but Argo CD is known to write it".to_owned()),
+        Some(owner) => CheckResult::Ok(format!("{owner} writes it as well, which leaves keys alone by default")),
+        None => CheckResult::Ok("nobody but Argo CD is known to write it".to_owned()),
     }
 }
 
@@ -82,7 +82,7 @@ mod tests {
             (owned("VaultSecret"), "VaultSecret mine", "accounts.<account>.tokens"),
             (managed("Terraform"), "Terraform", "ignore_changes"),
         ] {
-            let Verdict::Warning(text, advice) = judged(metadata) else { panic!("{names}") };
+            let CheckResult::Warning(text, advice) = judged(metadata) else { panic!("{names}") };
             assert!(text.contains(names) && advice.contains(sets), "{text}; {advice}");
         }
         for (metadata, says) in [
@@ -93,7 +93,7 @@ mod tests {
             (managed("kustomize-controller"), "Flux applies it as well"),
             (managed("somebody"), "\"somebody\" writes it as well"),
         ] {
-            let Verdict::Ok(text) = judged(metadata) else { panic!("{says}") };
+            let CheckResult::Ok(text) = judged(metadata) else { panic!("{says}") };
             assert!(text.contains(says), "{text}");
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// A Lease whose last renewal is this many seconds old is observed for a while, since the clock here may be
 /// wrong.
-const MAX_AGE: i64 = 60;
+const MAX_RENEWAL_AGE: i64 = 60;
 /// How long it is observed, and how often. A controller renews it every 5 s.
 const MAX_PATIENCE: Duration = Duration::from_secs(12);
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -36,7 +36,7 @@ async fn observe(client: &Client, namespace: &str, now: i64) -> Result<Leader, C
     let read = || async { call_patiently(&what, || leases.get_opt(FIELD_MANAGER)).await };
     let Some(first) = read().await? else { return Ok(Leader::Never) };
     let renewed = renewed_at(&first);
-    if (now - renewed).abs() < MAX_AGE {
+    if (now - renewed).abs() < MAX_RENEWAL_AGE {
         return Ok(Leader::There(holder(&first)));
     }
     let begun = tokio::time::Instant::now();

@@ -16,7 +16,7 @@ const MAX_PODS: usize = 10;
 const MAX_WORKLOADS: usize = 3;
 /// For how many seconds a good state counts if the controller doesn't say it, and how old a check has to be
 /// to be mentioned.
-const MAX_AGE: i64 = freshness(Duration::ZERO).as_secs().cast_signed();
+const MAX_STATUS_AGE: i64 = freshness(Duration::ZERO).as_secs().cast_signed();
 
 /// How many characters of a text are shown.
 const MAX_TEXT: usize = 1000;
@@ -90,7 +90,7 @@ impl Status {
     fn is_stale(&self) -> bool {
         let Some(part) = &self.credential else { return false };
         let text = |name: &str| part.get(name).and_then(Value::as_str);
-        let fresh_for = part.get("freshFor").and_then(Value::as_i64).unwrap_or(MAX_AGE);
+        let fresh_for = part.get("freshFor").and_then(Value::as_i64).unwrap_or(MAX_STATUS_AGE);
         let seen = text("seenAt").or_else(|| text("checkedAt"));
         // A time that can't be parsed counts as too old.
         // A time in the future comes from a wrong clock, or from somebody else.
@@ -182,7 +182,7 @@ impl Status {
             row("seen", format!("to work {}", self.since(seen)))?;
         }
         if let Some(checked) = text("checkedAt") {
-            let late = self.seconds_since(checked).is_some_and(|age| age > MAX_AGE);
+            let late = self.seconds_since(checked).is_some_and(|age| age > MAX_STATUS_AGE);
             let late = if late { ": look whether the controller runs" } else { "" };
             row("checked", format!("{}{late}", self.since(checked)))?;
         }

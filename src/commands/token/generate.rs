@@ -3,7 +3,7 @@
 use super::log_in;
 use crate::argocd::Account;
 use crate::argocd::fresh_uuid;
-use crate::argocd::verify::{Verdict, ask, claims, judge};
+use crate::argocd::verify::{KeyVerdict, ask, claims, judge};
 use crate::commands::context::{CommandContext, ContextError, PasswordFrom, Route, SecretKey, Written};
 use crate::commands::terminal::Progress;
 use crate::time::{now, rfc3339};
@@ -131,7 +131,7 @@ impl Maker<'_> {
         loop {
             let answers = ask(&self.route.server, token, self.account).await;
             match judge(&read, now(), &answers) {
-                Verdict::Good | Verdict::Flawed(_) => return Ok(read.ok().and_then(|claims| claims.expires_at)),
+                KeyVerdict::Good | KeyVerdict::Flawed(_) => return Ok(read.ok().and_then(|claims| claims.expires_at)),
                 verdict if begun.elapsed() >= SETTLE_TIMEOUT => {
                     return Err(ContextError::Said(format!("Argo CD made a key and does not take it: {verdict}")));
                 }

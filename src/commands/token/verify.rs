@@ -1,9 +1,9 @@
 //! `token verify`: judges a token.
 
 use super::{Source, log_in};
-use crate::argocd::verify::{KeyHealth, Verdict as KeyVerdict, ask, diagnose, judge, unfit};
+use crate::argocd::verify::{KeyHealth, KeyVerdict, ask, diagnose, judge, unfit};
 use crate::commands::context::{CommandContext, ContextError, PasswordFrom, Route};
-use crate::commands::report::{Report, Verdict};
+use crate::commands::report::{CheckResult, Report};
 use crate::commands::terminal::Progress;
 use crate::core::token::{Claims, Flaw, Subject};
 use crate::time::{now, rfc3339};
@@ -27,14 +27,14 @@ pub async fn verify(
         Ok(bytes) => bytes,
         Err(error) => {
             let advice = "name the place of the token with --secret or --file";
-            report.add(TOKEN, source.to_string(), Verdict::Problem(error.to_string(), advice.to_owned()));
+            report.add(TOKEN, source.to_string(), CheckResult::Problem(error.to_string(), advice.to_owned()));
             return Ok(report);
         }
     };
     let read = Claims::read(&bytes);
     report.add(TOKEN, source.to_string(), shape(&read, now()));
     if unfit(&read, now()).is_some() {
-        report.add(ARGO_CD, "key", Verdict::NotChecked("it can't be an API key".to_owned()));
+        report.add(ARGO_CD, "key", CheckResult::NotChecked("it can't be an API key".to_owned()));
         return Ok(report);
     }
     let (Ok(claims), Ok(token)) = (&read, std::str::from_utf8(&bytes)) else { return Ok(report) };
@@ -46,7 +46,7 @@ pub async fn verify(
         Err(error) => {
             drop(progress);
             let advice = "mend that, or give an address that can be reached from here with --argocd-url";
-            report.add(ARGO_CD, "server", Verdict::Problem(error.to_string(), advice.to_owned()));
+            report.add(ARGO_CD, "server", CheckResult::Problem(error.to_string(), advice.to_owned()));
             return Ok(report);
         }
     };
@@ -61,13 +61,13 @@ pub async fn verify(
 }
 
 /// Judges the token by its claims.
-fn shape(read: &Result<Claims, Flaw>, now: i64) -> Verdict {
+fn shape(read: &Result<Claims, Flaw>, now: i64) -> CheckResult {
     let claims = match read {
         Ok(claims) => claims,
-        Err(flaw) => return Verdict::Problem(flaw.to_string(), flaw.advice().to_owned()),
+        Err(flaw) => return CheckResult::Problem(flaw.to_string(), flaw.advice().to_owned()),
     };
     let Some(flaw) = claims.flaw(now) else {
-        return Verdict::Ok(format!("{}, never expires", described(claims)));
+        return CheckResult::Ok(format!("{}, never expires", described(claims)));
     };
     let when = match flaw {
         Flaw::Expired { at } | Flaw::Expiring { at } | Flaw::NotYetValid { from: at } => format!(" ({})", rfc3339(at)),
@@ -81,9 +81,9 @@ fn shape(read: &Result<Claims, Flaw>, now: i64) -> Verdict {
     };
     // A key with an expiry isn't what the Runtime needs, though it works for now.
     if matches!(flaw, Flaw::NotYetValid { .. }) {
-        Verdict::Warning(said, flaw.advice().to_owned())
+        CheckResult::Warning(said, flaw.advice().to_owned())
     } else {
-        Verdict::Problem(said, flaw.advice().to_owned())
+        CheckResult::Problem(said, flaw.advice().to_owned())
     }
 }
 
@@ -94,18 +94,18 @@ fn described(claims: &Claims) -> String {
     format!("an API key of {account:?}, id {id:?}{made}")
 }
 
-fn of_argocd(route: &Route, verdict: &KeyVerdict) -> Verdict {
+fn of_argocd(route: &Route, verdict: &KeyVerdict) -> CheckResult {
     let advice = |fallback: &str| verdict.advice().unwrap_or(fallback).to_owned();
     match verdict {
-        KeyVerdict::Good => Verdict::Ok("takes it".to_owned()),
-        KeyVerdict::Flawed(_) => Verdict::Ok("takes it for now".to_owned()),
+        KeyVerdict::Good => CheckResult::Ok("takes it".to_owned()),
+        KeyVerdict::Flawed(_) => CheckResult::Ok("takes it for now".to_owned()),
         KeyVerdict::Unknown(error) => {
             let error = route.explain(error.clone());
             let advice = error.cause.advice().unwrap_or("look at the log of Argo CD's server");
-            Verdict::Problem(format!("not known: {}: {}", error.what, error.cause), advice.to_owned())
+            CheckResult::Problem(format!("not known: {}: {}", error.what, error.cause), advice.to_owned())
         }
         KeyVerdict::Unfit(_) | KeyVerdict::Refused(_) => {
-            Verdict::Problem(verdict.to_string(), advice("make a new key"))
+            CheckResult::Problem(verdict.to_string(), advice("make a new key"))
         }
     }
 }
@@ -117,39 +117,39 @@ async fn beside(
     account: &str,
     password: &PasswordFrom,
     verdict: &KeyVerdict,
-) -> Verdict {
+) -> CheckResult {
     let session = match log_in(access, route, account, password).await {
         Ok(session) => session,
-        Err(error) => return Verdict::NotChecked(error.to_string()),
+        Err(error) => return CheckResult::NotChecked(error.to_string()),
     };
     let session = ask(&route.server, &session, account).await.session(account);
     said_of(verdict, diagnose(verdict.answer(), Some(&session)))
 }
 
-fn said_of(verdict: &KeyVerdict, health: KeyHealth) -> Verdict {
+fn said_of(verdict: &KeyVerdict, health: KeyHealth) -> CheckResult {
     match health {
-        KeyHealth::Works => Verdict::Ok("the key is taken".to_owned()),
-        KeyHealth::Dead => Verdict::Problem(
+        KeyHealth::Works => CheckResult::Ok("the key is taken".to_owned()),
+        KeyHealth::Dead => CheckResult::Problem(
             "a fresh session is taken and the key is not: it is dead".to_owned(),
             "make a new key".to_owned(),
         ),
-        KeyHealth::Odd => Verdict::Warning(
+        KeyHealth::Odd => CheckResult::Warning(
             format!("the key is taken, and so not dead, though {verdict}"),
             verdict.advice().unwrap_or("ask again in a moment").to_owned(),
         ),
-        KeyHealth::Withheld(refusal) => Verdict::Problem(
+        KeyHealth::Withheld(refusal) => CheckResult::Problem(
             format!("the key comes back once this is mended: {refusal}"),
             KeyVerdict::Refused(refusal).advice().unwrap_or_default().to_owned(),
         ),
-        KeyHealth::ServerBroken(how) => Verdict::Problem(
+        KeyHealth::ServerBroken(how) => CheckResult::Problem(
             format!(
                 "a fresh session isn't taken either ({how}): Argo CD's configuration is broken, and the key may be good"
             ),
             "look at argocd-cm (its label, each accounts.….enabled), argocd-secret, and the log of Argo CD's server"
                 .to_owned(),
         ),
-        KeyHealth::Unknown(Some(error)) => Verdict::NotChecked(error.to_string()),
-        KeyHealth::Unknown(None) | KeyHealth::Undecided => Verdict::NotChecked(verdict.to_string()),
+        KeyHealth::Unknown(Some(error)) => CheckResult::NotChecked(error.to_string()),
+        KeyHealth::Unknown(None) | KeyHealth::Undecided => CheckResult::NotChecked(verdict.to_string()),
     }
 }
 
@@ -191,7 +191,7 @@ mod tests {
     fn what_is_accepted_and_not_listed_is_odd_and_no_dead_key() {
         let verdict = KeyVerdict::Refused(Refusal::NotListed);
         let health = diagnose(verdict.answer(), Some(&SessionHealth::Accepted));
-        let Verdict::Warning(text, advice) = said_of(&verdict, health) else { panic!("no warning") };
+        let CheckResult::Warning(text, advice) = said_of(&verdict, health) else { panic!("no warning") };
         assert!(text.contains("not dead") && advice.contains("replica"), "{text}; {advice}");
         let verdict = KeyVerdict::Refused(Refusal::NotTaken(None));
         for (session, word) in [
@@ -200,7 +200,7 @@ mod tests {
             (SessionHealth::NotAccepted("its own account can't be read with it".to_owned()), "its own account"),
         ] {
             let health = diagnose(verdict.answer(), Some(&session));
-            let Verdict::Problem(text, _) = said_of(&verdict, health) else { panic!("no problem") };
+            let CheckResult::Problem(text, _) = said_of(&verdict, health) else { panic!("no problem") };
             assert!(text.contains(word), "{text}");
         }
     }

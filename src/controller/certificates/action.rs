@@ -7,7 +7,7 @@ use std::fmt;
 
 /// The step of a rotation. The discriminants are the values of the metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum RotationStep {
     /// No rotation is in progress.
     Idle = 0,
     /// The new CA is created and added to `caBundle`.
@@ -35,7 +35,7 @@ pub enum Place {
 
 /// Why something is created or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum Reason {
     /// There was none yet.
     Absent,
     /// The one that was there is unusable.
@@ -50,7 +50,7 @@ pub enum Why {
     Bundle,
 }
 
-impl Why {
+impl Reason {
     /// Whether something had been lost or damaged.
     #[must_use]
     pub const fn is_repair(self) -> bool {
@@ -58,7 +58,7 @@ impl Why {
     }
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Absent => f.write_str("there was none"),
@@ -76,34 +76,34 @@ impl fmt::Display for Why {
 pub enum Action {
     /// Create a CA in this place, and drop the annotation that requests one. In `Current`, the next CA is
     /// removed.
-    MakeCa(Place, Why),
+    MakeCa(Place, Reason),
     /// Create a serving certificate that is signed by the CA in this place.
-    MakeLeaf(Place, Why),
+    MakeLeaf(Place, Reason),
     /// Write these CAs into `caBundle` of every entry. `true` if somebody had removed or damaged what was
     /// there.
     WriteBundle(Vec<Id>, bool),
     /// Keep only the CA in this place of the Secret, as the current one.
-    Settle(Place, Why),
+    Promote(Place, Reason),
     /// Write this record; drop the annotation with a request if `true`.
     Remember(RotationRecord, bool),
 }
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum NextStep {
     /// Execute this write, and observe again.
-    Do(Action),
+    Execute(Action),
     /// Connect to the endpoints, and plan again.
-    Look,
+    ProbeEndpoints,
     /// Nothing until this time, unless something changes. `true` if endpoints have to be polled meanwhile.
-    Wait(Seconds, bool),
+    WaitUntil(Seconds, bool),
 }
 
 /// The result of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// The step of the rotation, for metrics and logs.
-    pub step: Step,
+    pub step: RotationStep,
     /// What to do next.
-    pub next: Next,
+    pub next: NextStep,
 }

@@ -1,6 +1,6 @@
 //! Executes the actions of a plan; each is one write.
 
-use super::action::{Action, Place, Why};
+use super::action::{Action, Place, Reason};
 use super::lifetimes::Lifetimes;
 use super::observe::{CA, NEXT, Objects, Observed, SERVING, value};
 use super::record;
@@ -47,19 +47,19 @@ impl Executor<'_> {
             Action::MakeCa(place, why) => self.make_ca(place, why).await,
             Action::MakeLeaf(place, why) => self.make_leaf(place, why).await,
             Action::WriteBundle(ids, damaged) => self.write_bundle(&ids, damaged).await,
-            Action::Settle(place, why) => self.settle(place, why).await,
-            Action::Remember(marks, answered) => self.remember(&marks, answered).await,
+            Action::Promote(place, why) => self.promote(place, why).await,
+            Action::Remember(record, answered) => self.remember(&record, answered).await,
         }
     }
 
-    async fn make_ca(&self, place: Place, why: Why) -> Result<(), ExecuteError> {
+    async fn make_ca(&self, place: Place, why: Reason) -> Result<(), ExecuteError> {
         let options = &self.context.options;
         let name = format!("{}/{}", options.release, options.namespace);
         let made = Authority::make(&name, self.terms.ca, self.now)?;
-        let ([cert, key], marks) = match place {
+        let ([cert, key], record) = match place {
             Place::Current => (CA, RotationRecord::default()),
             Place::Next => {
-                (NEXT, RotationRecord { renew: self.observed.snapshot.marks.renew, ..RotationRecord::default() })
+                (NEXT, RotationRecord { renew: self.observed.snapshot.record.renew, ..RotationRecord::default() })
             }
         };
         let mut data = json!({ cert: encoded(made.cert.as_bytes()), key: encoded(made.key.as_bytes()) });
@@ -68,7 +68,7 @@ impl Executor<'_> {
                 data[key] = Value::Null;
             }
         }
-        self.write_ca(json!({ "metadata": { "annotations": record::write(&marks, true) }, "data": data })).await?;
+        self.write_ca(json!({ "metadata": { "annotations": record::write(&record, true) }, "data": data })).await?;
         self.context.metrics.rotated(CertificateKind::Ca);
         let which = describe(&made.cert);
         let note = match place {
@@ -81,7 +81,7 @@ impl Executor<'_> {
         Ok(())
     }
 
-    async fn make_leaf(&self, place: Place, why: Why) -> Result<(), ExecuteError> {
+    async fn make_leaf(&self, place: Place, why: Reason) -> Result<(), ExecuteError> {
         let options = &self.context.options;
         let ca = self.objects.ca.as_ref();
         let keys = if place == Place::Current { CA } else { NEXT };
@@ -118,7 +118,7 @@ impl Executor<'_> {
         Ok(())
     }
 
-    async fn settle(&self, place: Place, why: Why) -> Result<(), ExecuteError> {
+    async fn promote(&self, place: Place, why: Reason) -> Result<(), ExecuteError> {
         let ca = self.objects.ca.as_ref();
         let mut data = json!({ NEXT[0]: null, NEXT[1]: null });
         if place == Place::Next {
@@ -135,9 +135,9 @@ impl Executor<'_> {
         Ok(())
     }
 
-    async fn remember(&self, marks: &RotationRecord, answered: bool) -> Result<(), ExecuteError> {
-        self.write_ca(json!({ "metadata": { "annotations": record::write(marks, answered) } })).await?;
-        if answered && marks.renew.is_none() {
+    async fn remember(&self, record: &RotationRecord, answered: bool) -> Result<(), ExecuteError> {
+        self.write_ca(json!({ "metadata": { "annotations": record::write(record, answered) } })).await?;
+        if answered && record.renew.is_none() {
             let note = format!("{} is to be \"ca\" or \"leaf\"; it was removed", crate::controller::ROTATE);
             self.event(CertificateKind::Ca, true, "UnknownRequest", note).await;
         }

@@ -1,13 +1,13 @@
 //! Certificates that somebody else creates: only `caBundle` is maintained, if their CA is known.
 
 use super::execute::{ExecuteError, publish};
-use super::objects::give_up;
+use super::objects::release_field_ownership;
 use super::observe::value;
 use super::reconcile::{BACKOFF, run};
 use crate::controller::Context;
 use crate::controller::driver::{Delays, ReconcileError, Reconciler, Requeue};
 use crate::controller::metrics::CertificateKind;
-use crate::pki::{Certificate, Refusal, Verdict};
+use crate::pki::{Certificate, ChainVerdict, Refusal};
 use crate::time::{Seconds, now};
 use crate::webhook_probe::Trust;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
@@ -68,7 +68,7 @@ impl ExternalReconciler {
             .all(|entry| entry.client_config.ca_bundle.as_ref().is_some_and(|bundle| bundle.0 == ca));
         if right {
             self.doubt(Some(&configuration), serving.as_ref());
-            give_up(context, &configuration).await?;
+            release_field_ownership(context, &configuration).await?;
         } else {
             publish(context, &configuration, ca).await?;
             tracing::info!("wrote ca.crt of the serving Secret as caBundle");
@@ -111,8 +111,8 @@ fn refused(
     let chain: Vec<_> = chain.into_iter().map(|certificate| certificate.der).collect();
     let mut entries = configuration.webhooks.iter().flatten().map(Trust::of);
     entries.find_map(|entry| match entry.judge(&chain, now) {
-        Verdict::Refused(reason) => Some((entry.server, reason)),
-        Verdict::Trusted | Verdict::Unknown(_) => None,
+        ChainVerdict::Refused(reason) => Some((entry.server, reason)),
+        ChainVerdict::Trusted | ChainVerdict::Unknown(_) => None,
     })
 }
 

@@ -20,7 +20,7 @@ mod snapshot;
 #[cfg(test)]
 mod table;
 
-pub use action::{Action, Next, Place, Plan, Step, Why};
+pub use action::{Action, NextStep, Place, Plan, Reason, RotationStep};
 pub use external::ExternalReconciler;
 pub use lifetimes::{Lifetimes, LifetimesError};
 pub use plan::plan;

@@ -2,7 +2,7 @@
 
 use super::observe::Objects;
 use crate::cluster::{Cause, ClusterError, disown, has_owner, merge_if, owner_reference, watch_named};
-use crate::controller::driver::heard;
+use crate::controller::driver::on_watch_event;
 use crate::controller::{Certificates, Context};
 use futures_util::StreamExt;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
@@ -35,7 +35,7 @@ pub(super) async fn adopt(context: &Context, objects: &Objects) -> Result<(), Cl
 
 /// Gives up the field ownership that writing `caBundle` brings, so that whoever applies the configuration can
 /// remove an entry from it.
-pub(super) async fn give_up(
+pub(super) async fn release_field_ownership(
     context: &Context,
     configuration: &MutatingWebhookConfiguration,
 ) -> Result<(), ClusterError> {
@@ -64,6 +64,6 @@ pub(super) async fn watch(context: &Context, wake: &Notify) {
             Some(seen) = configuration.next() => seen.err(),
             else => return,
         };
-        heard(&context.metrics, failed, wake);
+        on_watch_event(&context.metrics, failed, wake);
     }
 }

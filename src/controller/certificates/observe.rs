@@ -81,14 +81,15 @@ pub(super) fn observe(
 
     let known: Vec<Id> = certificates.keys().copied().chain(serving.held().map(|leaf| leaf.id)).collect();
     let annotations = ca.and_then(|secret| secret.metadata.annotations.as_ref());
-    let marks = annotations.map_or_else(RotationRecord::default, |annotations| record::read(annotations, &known));
+    let record = annotations.map_or_else(RotationRecord::default, |annotations| record::read(annotations, &known));
     let snapshot = Snapshot {
         current,
         next,
         serving,
         bundles,
-        litter: annotations.is_some_and(|annotations| record::litter(annotations, &marks)),
-        marks,
+        has_stale_annotations: annotations
+            .is_some_and(|annotations| record::has_stale_annotations(annotations, &record)),
+        record,
         request: annotations.and_then(record::request),
         endpoints,
     };

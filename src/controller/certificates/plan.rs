@@ -8,7 +8,7 @@
 //! `caBundle` for the propagation time. A lost or foreign CA Secret is then a rotation like any other.
 //! `docs/certificates.md` has a diagram.
 
-use super::action::{Action, Next, Place, Plan, Step, Why};
+use super::action::{Action, NextStep, Place, Plan, Reason, RotationStep};
 use super::lifetimes::{Lifetimes, ca_due, leaf_due};
 use super::snapshot::{Bundle, Ca, Request, RotationRecord, Slot, Snapshot};
 use crate::pki::{BACKDATED, Flaw, Id};
@@ -65,25 +65,25 @@ impl<'s> View<'s> {
         Self { seen, terms, now, target, wanted, trusted }
     }
 
-    fn next(&self) -> (Step, Next) {
+    fn next(&self) -> (RotationStep, NextStep) {
         if let Some(action) = self.bundle() {
-            return (Step::Trusting, Next::Do(action));
+            return (RotationStep::Trusting, NextStep::Execute(action));
         }
         let Some((place, target)) = self.target else {
-            return (Step::Trusting, Next::Do(self.first_ca()));
+            return (RotationStep::Trusting, NextStep::Execute(self.first_ca()));
         };
         // A rotation that never ends, because an endpoint can't be reached, must not keep its CA from being
         // replaced in time. The CA that it should replace stays in the bundle.
         if self.now >= ca_due(&target, self.terms) {
             let action = match place {
-                Place::Next => Action::Settle(Place::Next, Why::Due),
-                Place::Current => Action::MakeCa(Place::Next, Why::Due),
+                Place::Next => Action::Promote(Place::Next, Reason::Due),
+                Place::Current => Action::MakeCa(Place::Next, Reason::Due),
             };
-            return (Step::Trusting, Next::Do(action));
+            return (RotationStep::Trusting, NextStep::Execute(action));
         }
         self.leaf(place, &target)
             .or_else(|| self.retirement(place, &target))
-            .unwrap_or_else(|| (Step::Idle, self.idle(&target)))
+            .unwrap_or_else(|| (RotationStep::Idle, self.idle(&target)))
     }
 
     /// The change that makes the bundle hold exactly the wanted CAs; `None` if it does.
@@ -96,10 +96,10 @@ impl<'s> View<'s> {
         let lacks = |id: Id| bundles.iter().any(|bundle| bundle.cas.iter().all(|(held, _)| *held != id));
         // The time for which a CA has been trusted starts anew when it is back in the bundle. The record is
         // dropped first: a successor of this process couldn't know that the CA was ever gone.
-        let counted = [self.seen.marks.trusted, self.seen.marks.served];
+        let counted = [self.seen.record.trusted, self.seen.record.served];
         if counted.into_iter().flatten().any(|(id, _)| lacks(id)) {
             return Some(Action::Remember(
-                RotationRecord { renew: self.seen.marks.renew, ..RotationRecord::default() },
+                RotationRecord { renew: self.seen.record.renew, ..RotationRecord::default() },
                 false,
             ));
         }
@@ -129,66 +129,66 @@ impl<'s> View<'s> {
     /// CA has to be introduced beside them.
     fn first_ca(&self) -> Action {
         let why = match (&self.seen.current, &self.seen.next) {
-            (Slot::Empty, Slot::Empty) => Why::Absent,
-            (Slot::Broken(flaw), _) | (Slot::Empty, Slot::Broken(flaw)) => Why::Flawed(*flaw),
+            (Slot::Empty, Slot::Empty) => Reason::Absent,
+            (Slot::Broken(flaw), _) | (Slot::Empty, Slot::Broken(flaw)) => Reason::Flawed(*flaw),
             (Slot::Holds(ca), _) | (Slot::Empty, Slot::Holds(ca)) => {
                 let early = if self.now < ca.validity.from { Flaw::NotYetValid } else { Flaw::Expired };
-                Why::Flawed(ca.flaw.unwrap_or(early))
+                Reason::Flawed(ca.flaw.unwrap_or(early))
             }
         };
         // Where a CA is trusted already, an empty Secret was lost rather than never filled.
-        let why = if why == Why::Absent && !self.trusted.is_empty() { Why::Flawed(Flaw::Lost) } else { why };
+        let why = if why == Reason::Absent && !self.trusted.is_empty() { Reason::Flawed(Flaw::Lost) } else { why };
         Action::MakeCa(if self.trusted.is_empty() { Place::Current } else { Place::Next }, why)
     }
 
     /// What is needed for the serving Secret to hold a good leaf of the target; `None` if it does.
-    fn leaf(&self, place: Place, target: &Ca) -> Option<(Step, Next)> {
+    fn leaf(&self, place: Place, target: &Ca) -> Option<(RotationStep, NextStep)> {
         let trouble = self.leaf_trouble(target);
         let leaf = self.seen.serving.held();
         let by_target = leaf.is_some_and(|leaf| leaf.signer == Some(target.id));
         let why = match trouble {
             None if by_target => return None,
-            None => Why::Rotation,
+            None => Reason::Rotation,
             Some(why) => why,
         };
-        let mature = match self.mature(self.seen.marks.trusted, target.id) {
+        let mature = match self.mature(self.seen.record.trusted, target.id) {
             // If nothing else is trusted, no other leaf could do better.
             _ if self.trusted.iter().all(|id| *id == target.id) => Ok(()),
             mature => mature,
         };
         let Err(mature) = mature else {
-            return Some((Step::Signing, Next::Do(Action::MakeLeaf(place, why))));
+            return Some((RotationStep::Signing, NextStep::Execute(Action::MakeLeaf(place, why))));
         };
         if place == Place::Next
             && trouble.is_some()
-            && let Some(current) = self.stand_in(target.id)
+            && let Some(current) = self.interim_signer(target.id)
         {
             // The former CA signs meanwhile, to keep serving.
-            let pointless = leaf.is_some_and(|leaf| leaf.signer == Some(current.id) && why == Why::Due)
+            let pointless = leaf.is_some_and(|leaf| leaf.signer == Some(current.id) && why == Reason::Due)
                 && self.now >= current.validity.to - self.terms.propagation;
             if !pointless {
-                return Some((Step::Propagating, Next::Do(Action::MakeLeaf(Place::Current, why))));
+                return Some((RotationStep::Propagating, NextStep::Execute(Action::MakeLeaf(Place::Current, why))));
             }
         }
         let next = mature.map_or_else(
             || {
-                Next::Do(Action::Remember(
-                    RotationRecord { trusted: Some((target.id, self.now)), ..self.seen.marks },
+                NextStep::Execute(Action::Remember(
+                    RotationRecord { trusted: Some((target.id, self.now)), ..self.seen.record },
                     false,
                 ))
             },
-            |then| Next::Wait(then, false),
+            |then| NextStep::WaitUntil(then, false),
         );
-        Some((Step::Propagating, next))
+        Some((RotationStep::Propagating, next))
     }
 
     /// Why the leaf has to be replaced, whichever CA signs; `None` if it needn't.
-    fn leaf_trouble(&self, target: &Ca) -> Option<Why> {
+    fn leaf_trouble(&self, target: &Ca) -> Option<Reason> {
         let oldest = self.seen.current.held().map_or(Seconds::MAX, |ca| ca.validity.from).min(target.validity.from);
         let leaf = match &self.seen.serving {
-            Slot::Empty if self.is_settled(oldest) => return Some(Why::Flawed(Flaw::Lost)),
-            Slot::Empty => return Some(Why::Absent),
-            Slot::Broken(flaw) => return Some(Why::Flawed(*flaw)),
+            Slot::Empty if self.is_settled(oldest) => return Some(Reason::Flawed(Flaw::Lost)),
+            Slot::Empty => return Some(Reason::Absent),
+            Slot::Broken(flaw) => return Some(Reason::Flawed(*flaw)),
             Slot::Holds(leaf) => leaf,
         };
         let flaw = if leaf.flaw.is_some() {
@@ -203,16 +203,16 @@ impl<'s> View<'s> {
             None
         };
         match flaw {
-            Some(flaw) => Some(Why::Flawed(flaw)),
-            None if self.seen.marks.renew == Some(leaf.id) => Some(Why::Requested),
-            None if self.now >= leaf_due(leaf, self.terms) => Some(Why::Due),
+            Some(flaw) => Some(Reason::Flawed(flaw)),
+            None if self.seen.record.renew == Some(leaf.id) => Some(Reason::Requested),
+            None if self.now >= leaf_due(leaf, self.terms) => Some(Reason::Due),
             None => None,
         }
     }
 
     /// The CA that may sign while the target isn't trusted everywhere: the current one, if no third one is
     /// trusted.
-    fn stand_in(&self, target: Id) -> Option<Ca> {
+    fn interim_signer(&self, target: Id) -> Option<Ca> {
         let current = self.seen.current.held().filter(|ca| ca.flaw.is_none() && ca.validity.holds(self.now))?;
         self.trusted.iter().all(|id| *id == target || *id == current.id).then_some(*current)
     }
@@ -240,64 +240,72 @@ impl<'s> View<'s> {
     }
 
     /// Removes what the target replaces, once every endpoint has moved.
-    fn retirement(&self, place: Place, target: &Ca) -> Option<(Step, Next)> {
+    fn retirement(&self, place: Place, target: &Ca) -> Option<(RotationStep, NextStep)> {
         let others = self.wanted.iter().any(|id| *id != target.id);
         if others {
-            let Some(endpoints) = &self.seen.endpoints else { return Some((Step::Proving, Next::Look)) };
-            let marks = self.seen.marks;
+            let Some(endpoints) = &self.seen.endpoints else {
+                return Some((RotationStep::Proving, NextStep::ProbeEndpoints));
+            };
+            let record = self.seen.record;
             if !endpoints.iter().all(|endpoint| endpoint.verified_by.contains(&target.id)) {
-                let next = if marks.served.is_some() {
-                    Next::Do(Action::Remember(RotationRecord { served: None, ..marks }, false))
+                let next = if record.served.is_some() {
+                    NextStep::Execute(Action::Remember(RotationRecord { served: None, ..record }, false))
                 } else {
-                    Next::Wait(Seconds::MAX, true)
+                    NextStep::WaitUntil(Seconds::MAX, true)
                 };
-                return Some((Step::Proving, next));
+                return Some((RotationStep::Proving, next));
             }
-            if let Err(mature) = self.mature(marks.served.filter(|(_, since)| self.serves_since(*since)), target.id) {
+            if let Err(mature) = self.mature(record.served.filter(|(_, since)| self.serves_since(*since)), target.id) {
                 let next = mature.map_or_else(
                     || {
-                        Next::Do(Action::Remember(
-                            RotationRecord { served: Some((target.id, self.now)), ..marks },
+                        NextStep::Execute(Action::Remember(
+                            RotationRecord { served: Some((target.id, self.now)), ..record },
                             false,
                         ))
                     },
-                    |then| Next::Wait(then, true),
+                    |then| NextStep::WaitUntil(then, true),
                 );
-                return Some((Step::Settling, next));
+                return Some((RotationStep::Settling, next));
             }
         }
         if place == Place::Next || !self.seen.next.is_empty() {
             let why = match &self.seen.next {
-                Slot::Broken(flaw) | Slot::Holds(Ca { flaw: Some(flaw), .. }) => Why::Flawed(*flaw),
-                Slot::Holds(_) | Slot::Empty if place == Place::Current => Why::Flawed(Flaw::Expired),
-                _ => Why::Rotation,
+                Slot::Broken(flaw) | Slot::Holds(Ca { flaw: Some(flaw), .. }) => Reason::Flawed(*flaw),
+                Slot::Holds(_) | Slot::Empty if place == Place::Current => Reason::Flawed(Flaw::Expired),
+                _ => Reason::Rotation,
             };
-            return Some((Step::Dropping, Next::Do(Action::Settle(place, why))));
+            return Some((RotationStep::Dropping, NextStep::Execute(Action::Promote(place, why))));
         }
-        others.then(|| (Step::Dropping, Next::Do(Action::WriteBundle(vec![target.id], false))))
+        others.then(|| (RotationStep::Dropping, NextStep::Execute(Action::WriteBundle(vec![target.id], false))))
     }
 
     /// With one CA, one leaf and one bundle: answers requests, tidies annotations, and waits for the next
     /// renewal.
-    fn idle(&self, target: &Ca) -> Next {
+    fn idle(&self, target: &Ca) -> NextStep {
         let leaf = self.seen.serving.held();
-        let renew = self.seen.marks.renew.filter(|id| leaf.is_some_and(|leaf| leaf.id == *id));
+        let renew = self.seen.record.renew.filter(|id| leaf.is_some_and(|leaf| leaf.id == *id));
         match self.seen.request {
-            Some(Request::Ca) => return Next::Do(Action::MakeCa(Place::Next, Why::Requested)),
+            Some(Request::Ca) => return NextStep::Execute(Action::MakeCa(Place::Next, Reason::Requested)),
             Some(Request::Leaf) => {
                 let renew = leaf.map(|leaf| leaf.id);
-                return Next::Do(Action::Remember(RotationRecord { renew, ..RotationRecord::default() }, true));
+                return NextStep::Execute(Action::Remember(
+                    RotationRecord { renew, ..RotationRecord::default() },
+                    true,
+                ));
             }
             Some(Request::Unknown) => {
-                return Next::Do(Action::Remember(RotationRecord { renew, ..RotationRecord::default() }, true));
+                return NextStep::Execute(Action::Remember(
+                    RotationRecord { renew, ..RotationRecord::default() },
+                    true,
+                ));
             }
             None => {}
         }
         let kept = RotationRecord { renew, ..RotationRecord::default() };
-        if self.seen.marks != kept || self.seen.litter {
-            return Next::Do(Action::Remember(kept, false));
+        if self.seen.record != kept || self.seen.has_stale_annotations {
+            return NextStep::Execute(Action::Remember(kept, false));
         }
         let leaf = leaf.map_or(Seconds::MAX, |leaf| leaf_due(leaf, self.terms));
-        Next::Wait(leaf.min(ca_due(target, self.terms)), false)
+        NextStep::WaitUntil(leaf.min(ca_due(target, self.terms)), false)
     }
 }

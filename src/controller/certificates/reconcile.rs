@@ -1,9 +1,9 @@
 //! Reconciles certificates that this controller creates: observe, plan, execute one write, observe again.
 
-use super::action::{Next, Plan, Step};
+use super::action::{NextStep, Plan, RotationStep};
 use super::execute::{ExecuteError, Executor};
 use super::lifetimes::Lifetimes;
-use super::objects::{adopt, give_up, watch};
+use super::objects::{adopt, release_field_ownership, watch};
 use super::observe::{Objects, Observed, observe};
 use super::plan::plan;
 use super::snapshot::Snapshot;
@@ -88,7 +88,7 @@ impl CertificateReconciler {
         self.count(&observed);
         let mut planned = plan(&observed.snapshot, &self.terms, now);
         let mut observed = observed;
-        if planned.next == Next::Look {
+        if planned.next == NextStep::ProbeEndpoints {
             let shown = self.look().await?;
             let now = time::now();
             observed = self.observe(&objects, Some(&shown), now);
@@ -96,19 +96,19 @@ impl CertificateReconciler {
         }
         let Plan { step, next } = planned;
         context.metrics.step(step);
-        context.metrics.unmoved(if step == Step::Proving { unmoved(&observed.snapshot) } else { 0 });
+        context.metrics.unmoved(if step == RotationStep::Proving { endpoints_pending(&observed.snapshot) } else { 0 });
         tracing::debug!(?step, ?next, "planned");
         match next {
-            Next::Do(action) => {
+            NextStep::Execute(action) => {
                 let (terms, now) = (&self.terms, time::now());
                 Executor { context, terms, objects: &objects, observed: &observed, now }.execute(action).await?;
                 Ok(Requeue::Now)
             }
-            Next::Look => Ok(Requeue::After(FIRST_DELAY)),
-            Next::Wait(until, poll) => {
+            NextStep::ProbeEndpoints => Ok(Requeue::After(FIRST_DELAY)),
+            NextStep::WaitUntil(until, poll) => {
                 adopt(context, &objects).await?;
                 if let Some(configuration) = &objects.configuration {
-                    give_up(context, configuration).await?;
+                    release_field_ownership(context, configuration).await?;
                 }
                 let longest = if poll { POLL_INTERVAL } else { RESYNC_INTERVAL };
                 let seconds = (until.saturating_sub(time::now())).clamp(0, longest);
@@ -164,7 +164,7 @@ impl Reconciler for CertificateReconciler {
 }
 
 /// How many endpoints don't present a leaf of the CA that takes over.
-fn unmoved(snapshot: &Snapshot) -> usize {
+fn endpoints_pending(snapshot: &Snapshot) -> usize {
     let target = snapshot.next.held().or(snapshot.current.held()).map(|ca| ca.id);
     let moved = |ids: &[pki::Id]| target.is_some_and(|target| ids.contains(&target));
     snapshot.endpoints.iter().flatten().filter(|endpoint| !moved(&endpoint.verified_by)).count()

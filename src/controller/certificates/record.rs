@@ -28,7 +28,7 @@ pub(super) fn read(annotations: &BTreeMap<String, String>, known: &[Id]) -> Rota
 }
 
 /// Whether there are annotations of the record that could not be used.
-pub(super) fn litter(annotations: &BTreeMap<String, String>, read: &RotationRecord) -> bool {
+pub(super) fn has_stale_annotations(annotations: &BTreeMap<String, String>, read: &RotationRecord) -> bool {
     let understood =
         [(TRUSTED, read.trusted.is_some()), (SERVED, read.served.is_some()), (RENEW, read.renew.is_some())];
     understood.into_iter().any(|(name, understood)| !understood && annotations.contains_key(name))
@@ -44,12 +44,12 @@ pub(super) fn request(annotations: &BTreeMap<String, String>) -> Option<Request>
 }
 
 /// The record's annotations as a merge patch. `answered` removes the annotation with the request.
-pub(super) fn write(marks: &RotationRecord, answered: bool) -> Value {
+pub(super) fn write(record: &RotationRecord, answered: bool) -> Value {
     let since = |mark: Option<(Id, Seconds)>| mark.map(|(id, since)| format!("{id} {}", rfc3339(since)));
     let mut annotations = json!({
-        TRUSTED: since(marks.trusted),
-        SERVED: since(marks.served),
-        RENEW: marks.renew.map(|id| id.to_string()),
+        TRUSTED: since(record.trusted),
+        SERVED: since(record.served),
+        RENEW: record.renew.map(|id| id.to_string()),
     });
     if answered {
         annotations[ROTATE] = Value::Null;
@@ -64,13 +64,13 @@ mod tests {
     #[test]
     fn what_is_remembered_is_what_was_written() {
         let (a, b) = (Id([7; 32]), Id([9; 32]));
-        let marks =
+        let record =
             RotationRecord { trusted: Some((a, 1_800_000_000)), served: Some((b, 1_800_000_060)), renew: Some(b) };
-        let written = write(&marks, false);
+        let written = write(&record, false);
         let annotations: BTreeMap<String, String> = serde_json::from_value(written).unwrap();
         assert_eq!(annotations[TRUSTED], "sha256:0707070707070707 2027-01-15T08:00:00Z");
-        assert_eq!(read(&annotations, &[a, b]), marks);
-        assert_eq!(read(&annotations, &[a]), RotationRecord { served: None, renew: None, ..marks });
+        assert_eq!(read(&annotations, &[a, b]), record);
+        assert_eq!(read(&annotations, &[a]), RotationRecord { served: None, renew: None, ..record });
         assert_eq!(write(&RotationRecord::default(), true)[ROTATE], Value::Null);
     }
 

@@ -42,10 +42,10 @@ fn happening(damage: bool) -> impl Strategy<Value = Happening> {
 /// A state that nobody would come up with.
 fn any_state() -> impl Strategy<Value = Cluster> {
     let slot = || (0..5_u8, -12_000..2_000_i64, any::<bool>());
-    let marks = (0..4_usize, -500..500_i64, 0..4_usize, -500..500_i64, 0..3_usize);
+    let record = (0..4_usize, -500..500_i64, 0..4_usize, -500..500_i64, 0..3_usize);
     let held = proptest::collection::vec((0..5_usize, -12_000..2_000_i64), 0..4);
-    (slot(), slot(), (0..6_u8, -6_000..500_i64), held, marks, 0..4_u8, 0..3_usize).prop_map(
-        |(current, next, (serving, age), held, marks, request, pods)| {
+    (slot(), slot(), (0..6_u8, -6_000..500_i64), held, record, 0..4_u8, 0..3_usize).prop_map(
+        |(current, next, (serving, age), held, record, request, pods)| {
             let mut cluster = Cluster::empty(pods);
             let mut ca = |(kind, age, flaw): (u8, Seconds, bool)| match kind {
                 0 => Slot::Empty,
@@ -87,9 +87,9 @@ fn any_state() -> impl Strategy<Value = Cluster> {
             };
             cluster.serving = Late::new(serving);
             cluster.bundle = Late::new(bundle);
-            let (trusted, trusted_at, served, served_at, renew) = marks;
+            let (trusted, trusted_at, served, served_at, renew) = record;
             let mark = |place: usize, at: Seconds| ids.get(place).map(|(id, _)| (*id, START + at));
-            cluster.marks = RotationRecord {
+            cluster.record = RotationRecord {
                 trusted: mark(trusted, trusted_at),
                 served: mark(served, served_at),
                 renew: (renew == 0).then_some(leaf.id),

@@ -103,9 +103,9 @@ pub struct Snapshot {
     /// The bundle of each entry; `None` if there is no webhook configuration.
     pub bundles: Option<Vec<Bundle>>,
     /// What earlier passes recorded.
-    pub marks: RotationRecord,
+    pub record: RotationRecord,
     /// Whether there are annotations of the record that could not be used.
-    pub litter: bool,
+    pub has_stale_annotations: bool,
     /// The rotation that a person requests, if any.
     pub request: Option<Request>,
     /// The endpoints; `None` if they weren't asked in this pass.

@@ -1,6 +1,6 @@
 //! Cases of the plan: a snapshot, and the one thing that follows.
 
-use super::action::{Action, Next, Place, Plan, Step, Why};
+use super::action::{Action, NextStep, Place, Plan, Reason, RotationStep};
 use super::lifetimes::Lifetimes;
 use super::plan::plan;
 use super::snapshot::{Bundle, Ca, Endpoint, Leaf, Request, RotationRecord, Slot, Snapshot};
@@ -43,8 +43,8 @@ fn idle() -> Snapshot {
         next: Slot::Empty,
         serving: Slot::Holds(leaf_of(OLD, 10)),
         bundles: Some(vec![entry(&[OLD]), entry(&[OLD])]),
-        marks: RotationRecord::default(),
-        litter: false,
+        record: RotationRecord::default(),
+        has_stale_annotations: false,
         request: None,
         endpoints: None,
     }
@@ -57,20 +57,20 @@ fn rotating() -> Snapshot {
 
 /// A rotation whose new leaf is in its Secret.
 fn proving(endpoints: Option<Vec<Endpoint>>) -> Snapshot {
-    let marks = RotationRecord { trusted: Some((NEW, NOW - 100)), ..RotationRecord::default() };
-    Snapshot { serving: Slot::Holds(leaf_of(NEW, 1)), marks, endpoints, ..rotating() }
+    let record = RotationRecord { trusted: Some((NEW, NOW - 100)), ..RotationRecord::default() };
+    Snapshot { serving: Slot::Holds(leaf_of(NEW, 1)), record, endpoints, ..rotating() }
 }
 
-fn does(seen: &Snapshot) -> (Step, Action) {
+fn does(seen: &Snapshot) -> (RotationStep, Action) {
     match plan(seen, &TERMS, NOW) {
-        Plan { step, next: Next::Do(action) } => (step, action),
+        Plan { step, next: NextStep::Execute(action) } => (step, action),
         other => panic!("does nothing: {other:?}"),
     }
 }
 
-fn waits(seen: &Snapshot) -> (Step, Next) {
+fn waits(seen: &Snapshot) -> (RotationStep, NextStep) {
     let Plan { step, next } = plan(seen, &TERMS, NOW);
-    assert!(!matches!(next, Next::Do(_)), "{next:?}");
+    assert!(!matches!(next, NextStep::Execute(_)), "{next:?}");
     (step, next)
 }
 
@@ -82,29 +82,29 @@ fn a_bootstrap_is_a_ca_a_bundle_and_a_leaf() {
         bundles: Some(vec![Bundle::default(), Bundle::default()]),
         ..idle()
     };
-    assert_eq!(does(&seen).1, Action::MakeCa(Place::Current, Why::Absent));
+    assert_eq!(does(&seen).1, Action::MakeCa(Place::Current, Reason::Absent));
     seen.current = Slot::Holds(ca_of(OLD, 0));
     assert_eq!(does(&seen).1, Action::WriteBundle(vec![OLD], false));
     seen.bundles = Some(vec![entry(&[OLD]), entry(&[OLD])]);
-    assert_eq!(does(&seen).1, Action::MakeLeaf(Place::Current, Why::Absent));
+    assert_eq!(does(&seen).1, Action::MakeLeaf(Place::Current, Reason::Absent));
     // Without a webhook configuration there are no API servers to wait for.
     seen.bundles = None;
-    assert_eq!(does(&seen).1, Action::MakeLeaf(Place::Current, Why::Absent));
+    assert_eq!(does(&seen).1, Action::MakeLeaf(Place::Current, Reason::Absent));
 }
 
 #[test]
 fn nothing_is_done_until_the_leaf_is_due_at_two_thirds_or_a_little_before() {
     let (step, next) = waits(&idle());
-    let Next::Wait(until, false) = next else { panic!("{next:?}") };
-    assert_eq!(step, Step::Idle);
+    let NextStep::WaitUntil(until, false) = next else { panic!("{next:?}") };
+    assert_eq!(step, RotationStep::Idle);
     let made = NOW - 10 * HOUR;
     let (earliest, latest) = (made + TERMS.leaf * 7 / 12, made + TERMS.leaf * 2 / 3);
     assert!((earliest..=latest).contains(&until), "{until} is not in {earliest}..={latest}");
 
     let due = Snapshot { serving: Slot::Holds(leaf_of(OLD, 1440)), ..idle() };
-    assert_eq!(does(&due).1, Action::MakeLeaf(Place::Current, Why::Due));
+    assert_eq!(does(&due).1, Action::MakeLeaf(Place::Current, Reason::Due));
     let due = Snapshot { current: Slot::Holds(ca_of(OLD, 5840)), ..idle() };
-    assert_eq!(does(&due).1, Action::MakeCa(Place::Next, Why::Due));
+    assert_eq!(does(&due).1, Action::MakeCa(Place::Next, Reason::Due));
 }
 
 #[test]
@@ -112,52 +112,52 @@ fn a_leaf_that_its_ca_cut_short_is_not_renewed_over_and_over() {
     let mut seen = idle();
     let short = Validity { from: NOW - HOUR - BACKDATED, to: NOW + 2 * HOUR };
     seen.serving = Slot::Holds(Leaf { validity: short, ..leaf_of(OLD, 0) });
-    assert_eq!(waits(&seen).0, Step::Idle);
+    assert_eq!(waits(&seen).0, RotationStep::Idle);
 }
 
 #[test]
 fn a_rotation_goes_step_by_step() {
     let asked = Snapshot { request: Some(Request::Ca), ..idle() };
-    assert_eq!(does(&asked).1, Action::MakeCa(Place::Next, Why::Requested));
+    assert_eq!(does(&asked).1, Action::MakeCa(Place::Next, Reason::Requested));
 
     let both = Snapshot { bundles: idle().bundles, ..rotating() };
-    assert_eq!(does(&both), (Step::Trusting, Action::WriteBundle(vec![NEW, OLD], false)));
+    assert_eq!(does(&both), (RotationStep::Trusting, Action::WriteBundle(vec![NEW, OLD], false)));
 
     let mut seen = rotating();
     let trusted = RotationRecord { trusted: Some((NEW, NOW)), ..RotationRecord::default() };
-    assert_eq!(does(&seen), (Step::Propagating, Action::Remember(trusted, false)));
-    seen.marks = trusted;
-    assert_eq!(waits(&seen), (Step::Propagating, Next::Wait(NOW + 61, false)));
-    seen.marks.trusted = Some((NEW, NOW - 60));
-    assert_eq!(waits(&seen), (Step::Propagating, Next::Wait(NOW + 1, false)));
-    seen.marks.trusted = Some((NEW, NOW - 61));
-    assert_eq!(does(&seen), (Step::Signing, Action::MakeLeaf(Place::Next, Why::Rotation)));
+    assert_eq!(does(&seen), (RotationStep::Propagating, Action::Remember(trusted, false)));
+    seen.record = trusted;
+    assert_eq!(waits(&seen), (RotationStep::Propagating, NextStep::WaitUntil(NOW + 61, false)));
+    seen.record.trusted = Some((NEW, NOW - 60));
+    assert_eq!(waits(&seen), (RotationStep::Propagating, NextStep::WaitUntil(NOW + 1, false)));
+    seen.record.trusted = Some((NEW, NOW - 61));
+    assert_eq!(does(&seen), (RotationStep::Signing, Action::MakeLeaf(Place::Next, Reason::Rotation)));
 
-    assert_eq!(waits(&proving(None)), (Step::Proving, Next::Look));
+    assert_eq!(waits(&proving(None)), (RotationStep::Proving, NextStep::ProbeEndpoints));
     let one_left = Some(vec![serving(&[NEW]), serving(&[OLD])]);
-    assert_eq!(waits(&proving(one_left)), (Step::Proving, Next::Wait(Seconds::MAX, true)));
+    assert_eq!(waits(&proving(one_left)), (RotationStep::Proving, NextStep::WaitUntil(Seconds::MAX, true)));
     let unreachable = Some(vec![serving(&[NEW]), serving(&[])]);
-    assert_eq!(waits(&proving(unreachable)), (Step::Proving, Next::Wait(Seconds::MAX, true)));
+    assert_eq!(waits(&proving(unreachable)), (RotationStep::Proving, NextStep::WaitUntil(Seconds::MAX, true)));
 
     let mut seen = proving(Some(vec![serving(&[NEW]), serving(&[NEW])]));
-    let served = RotationRecord { served: Some((NEW, NOW)), ..seen.marks };
-    assert_eq!(does(&seen), (Step::Settling, Action::Remember(served, false)));
-    seen.marks = served;
-    assert_eq!(waits(&seen), (Step::Settling, Next::Wait(NOW + 61, true)));
-    seen.marks.served = Some((NEW, NOW - 61));
-    assert_eq!(does(&seen), (Step::Dropping, Action::Settle(Place::Next, Why::Rotation)));
+    let served = RotationRecord { served: Some((NEW, NOW)), ..seen.record };
+    assert_eq!(does(&seen), (RotationStep::Settling, Action::Remember(served, false)));
+    seen.record = served;
+    assert_eq!(waits(&seen), (RotationStep::Settling, NextStep::WaitUntil(NOW + 61, true)));
+    seen.record.served = Some((NEW, NOW - 61));
+    assert_eq!(does(&seen), (RotationStep::Dropping, Action::Promote(Place::Next, Reason::Rotation)));
 
     (seen.current, seen.next) = (Slot::Holds(ca_of(NEW, 0)), Slot::Empty);
-    assert_eq!(does(&seen), (Step::Dropping, Action::WriteBundle(vec![NEW], false)));
+    assert_eq!(does(&seen), (RotationStep::Dropping, Action::WriteBundle(vec![NEW], false)));
     seen.bundles = Some(vec![entry(&[NEW]), entry(&[NEW])]);
-    assert_eq!(does(&seen), (Step::Idle, Action::Remember(RotationRecord::default(), false)));
+    assert_eq!(does(&seen), (RotationStep::Idle, Action::Remember(RotationRecord::default(), false)));
 }
 
 #[test]
 fn a_pod_that_falls_back_restarts_the_last_wait() {
     let mut seen = proving(Some(vec![serving(&[NEW]), serving(&[OLD])]));
-    let trusted = seen.marks;
-    seen.marks.served = Some((NEW, NOW - 59));
+    let trusted = seen.record;
+    seen.record.served = Some((NEW, NOW - 59));
     assert_eq!(does(&seen).1, Action::Remember(trusted, false));
 }
 
@@ -177,9 +177,9 @@ fn a_bundle_that_was_lost_is_put_back_and_the_waiting_starts_again() {
 
     // In the middle of a rotation both CAs come back, and the recorded time is dropped first.
     let mut seen = Snapshot { bundles: lost, ..rotating() };
-    seen.marks.trusted = Some((NEW, NOW - 59));
+    seen.record.trusted = Some((NEW, NOW - 59));
     assert_eq!(does(&seen).1, Action::Remember(RotationRecord::default(), false));
-    seen.marks = RotationRecord::default();
+    seen.record = RotationRecord::default();
     assert_eq!(does(&seen).1, Action::WriteBundle(vec![NEW, OLD], true));
     seen.bundles = Some(vec![Bundle::default(), Bundle::default()]);
     assert_eq!(does(&seen).1, Action::WriteBundle(vec![NEW, OLD], true));
@@ -192,7 +192,7 @@ fn something_else_in_the_bundle_is_taken_out() {
     assert_eq!(does(&seen).1, Action::WriteBundle(vec![OLD], true));
     // A valid foreign CA stays until every endpoint has shown that it isn't needed.
     let seen = Snapshot { bundles: Some(vec![entry(&[OLD, OTHER]), entry(&[OLD, OTHER])]), ..idle() };
-    assert_eq!(waits(&seen), (Step::Proving, Next::Look));
+    assert_eq!(waits(&seen), (RotationStep::Proving, NextStep::ProbeEndpoints));
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn a_lost_or_damaged_ca_is_replaced_beside_what_is_trusted() {
         (expired, Flaw::Expired),
     ] {
         let seen = Snapshot { current: current.clone(), ..idle() };
-        assert_eq!(does(&seen).1, Action::MakeCa(Place::Next, Why::Flawed(flaw)), "{current:?}");
+        assert_eq!(does(&seen).1, Action::MakeCa(Place::Next, Reason::Flawed(flaw)), "{current:?}");
         // If nothing is trusted, there is nothing beside which to introduce it.
         let nobody = Some(vec![Bundle::default()]);
         let seen = Snapshot { current: current.clone(), bundles: nobody, ..idle() };
@@ -235,10 +235,10 @@ fn a_leaf_of_no_use_is_replaced_at_once() {
         (with(|leaf| leaf.validity.from = NOW + 1), Flaw::NotYetValid),
     ] {
         let seen = Snapshot { serving: serving.clone(), ..idle() };
-        assert_eq!(does(&seen).1, Action::MakeLeaf(Place::Current, Why::Flawed(flaw)), "{serving:?}");
+        assert_eq!(does(&seen).1, Action::MakeLeaf(Place::Current, Reason::Flawed(flaw)), "{serving:?}");
         // In the first wait of a rotation the former CA signs.
         let seen = Snapshot { serving: serving.clone(), ..rotating() };
-        assert_eq!(does(&seen).1, Action::MakeLeaf(Place::Current, Why::Flawed(flaw)), "{serving:?}");
+        assert_eq!(does(&seen).1, Action::MakeLeaf(Place::Current, Reason::Flawed(flaw)), "{serving:?}");
     }
 }
 
@@ -247,14 +247,14 @@ fn a_request_is_answered_once() {
     let asked = Snapshot { request: Some(Request::Leaf), ..idle() };
     let renew = RotationRecord { renew: Some(LEAF), ..RotationRecord::default() };
     assert_eq!(does(&asked).1, Action::Remember(renew, true), "which leaf is meant, and the request is gone");
-    let mut seen = Snapshot { marks: renew, ..idle() };
-    assert_eq!(does(&seen).1, Action::MakeLeaf(Place::Current, Why::Requested));
+    let mut seen = Snapshot { record: renew, ..idle() };
+    assert_eq!(does(&seen).1, Action::MakeLeaf(Place::Current, Reason::Requested));
     seen.serving = Slot::Holds(Leaf { id: OTHER, ..leaf_of(OLD, 0) });
     assert_eq!(does(&seen).1, Action::Remember(RotationRecord::default(), false));
     let unknown = Snapshot { request: Some(Request::Unknown), ..idle() };
     assert_eq!(does(&unknown).1, Action::Remember(RotationRecord::default(), true));
-    let litter = Snapshot { litter: true, ..idle() };
-    assert_eq!(does(&litter).1, Action::Remember(RotationRecord::default(), false));
+    let has_stale_annotations = Snapshot { has_stale_annotations: true, ..idle() };
+    assert_eq!(does(&has_stale_annotations).1, Action::Remember(RotationRecord::default(), false));
 }
 
 #[test]
@@ -262,9 +262,9 @@ fn a_rotation_that_never_ended_does_not_keep_its_ca_from_being_replaced() {
     let mut seen = proving(Some(vec![serving(&[])]));
     seen.current = Slot::Empty;
     seen.next = Slot::Holds(ca_of(NEW, 5840));
-    assert_eq!(does(&seen).1, Action::Settle(Place::Next, Why::Due));
+    assert_eq!(does(&seen).1, Action::Promote(Place::Next, Reason::Due));
     (seen.current, seen.next) = (seen.next, Slot::Empty);
-    assert_eq!(does(&seen).1, Action::MakeCa(Place::Next, Why::Due));
+    assert_eq!(does(&seen).1, Action::MakeCa(Place::Next, Reason::Due));
 }
 
 #[test]

@@ -89,15 +89,15 @@ pub enum Action {
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub enum NextStep {
     /// Execute this change, and observe again.
-    Act(Action),
+    Execute(Action),
     /// Observe again in a moment, with the same session.
-    Soon,
+    RequeueSoon,
     /// Observe again after a backoff.
     Backoff,
     /// Wait until this time, or until something changes.
-    At(Seconds),
+    WaitUntil(Seconds),
 }
 
 /// The state of the credential, as published. Times are seconds since 1970.
@@ -205,5 +205,5 @@ pub struct Plan {
     /// The state of the credential, for people.
     pub state: CredentialStatus,
     /// What to do next.
-    pub next: Decision,
+    pub next: NextStep,
 }

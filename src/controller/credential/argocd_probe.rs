@@ -5,7 +5,7 @@ use super::metrics::CredentialMetrics;
 use super::reach::trouble;
 use super::record::CredentialRecord;
 use super::snapshot::{Check, Fresh, Key, Session, SupersededKey, Transient};
-use crate::argocd::verify::{Answers, Refusal, Verdict, judge, unfit};
+use crate::argocd::verify::{Answers, KeyVerdict, Refusal, judge, unfit};
 use crate::argocd::{Account, ArgoCdError, Server};
 use crate::core::token::{Claims, Flaw};
 use crate::resolve::Missing;
@@ -23,7 +23,7 @@ pub(super) struct FreshKey {
 
 /// What this process holds in memory only. All of it may be lost at any time.
 #[derive(Default)]
-pub(super) struct LocalState {
+pub(super) struct CredentialMemory {
     /// Our own session, held for as long as it takes to replace a key.
     pub session: Option<SecretString>,
     /// The key that is to be written into the Secret.
@@ -42,7 +42,7 @@ pub(super) struct LocalState {
 /// How many discarded ids are remembered. Older ones are retired like the leftovers of a killed process.
 const MAX_DISCARDED: usize = 256;
 
-impl LocalState {
+impl CredentialMemory {
     /// Remembers that nobody got the key with this id, and nobody will.
     pub(super) fn discard(&mut self, id: String) {
         if self.discarded.len() >= MAX_DISCARDED {
@@ -59,12 +59,12 @@ impl LocalState {
 }
 
 /// Calls to one server, with metrics.
-pub(super) struct Asking<'s> {
+pub(super) struct MeteredServer<'s> {
     pub server: &'s Server,
     pub metrics: &'s CredentialMetrics,
 }
 
-impl Asking<'_> {
+impl MeteredServer<'_> {
     /// Makes a call and records its duration and error.
     pub(super) async fn timed<T>(
         &self,
@@ -108,7 +108,7 @@ pub(super) fn held(key: &Result<Vec<u8>, Missing>, username: Option<&str>, now: 
     if claims == Err(Flaw::Empty) {
         return Err(Key::Absent("there is nothing but white space in the Secret".to_owned()));
     }
-    if let Some(Verdict::Unfit(flaw)) = unfit(&claims, now) {
+    if let Some(KeyVerdict::Unfit(flaw)) = unfit(&claims, now) {
         let when = match flaw {
             Flaw::Expired { at } => format!(" ({})", rfc3339(at)),
             _ => String::new(),
@@ -130,9 +130,9 @@ pub(super) fn held(key: &Result<Vec<u8>, Missing>, username: Option<&str>, now: 
 
 /// Asks about the key; also returns its account, if it works.
 pub(super) async fn key(
-    asking: &Asking<'_>,
+    asking: &MeteredServer<'_>,
     held: &Held,
-    memory: &mut LocalState,
+    memory: &mut CredentialMemory,
     now: Seconds,
 ) -> (Key, Option<Account>) {
     let answers = asking.about(&held.token, &held.account).await;
@@ -140,11 +140,11 @@ pub(super) async fn key(
     let id = held.id.clone();
     let before = memory.refused.take();
     let key = match &verdict {
-        Verdict::Good | Verdict::Flawed(Flaw::NotYetValid { .. }) => Key::Works { id, expires: None },
-        Verdict::Flawed(_) => Key::Works { id, expires: held.claims.expires_at },
-        Verdict::Unfit(flaw) => Key::WrongKind(flaw.to_string()),
-        Verdict::Unknown(error) => Key::Unknown(trouble(error)),
-        Verdict::Refused(Refusal::NotTaken(_)) => {
+        KeyVerdict::Good | KeyVerdict::Flawed(Flaw::NotYetValid { .. }) => Key::Works { id, expires: None },
+        KeyVerdict::Flawed(_) => Key::Works { id, expires: held.claims.expires_at },
+        KeyVerdict::Unfit(flaw) => Key::WrongKind(flaw.to_string()),
+        KeyVerdict::Unknown(error) => Key::Unknown(trouble(error)),
+        KeyVerdict::Refused(Refusal::NotTaken(_)) => {
             let since = before.filter(|(known, _)| *known == id).map_or(now, |(_, since)| since);
             memory.refused = Some((id.clone(), since));
             let issued = held.claims.issued_at.unwrap_or(0);
@@ -153,7 +153,7 @@ pub(super) async fn key(
                 if from > now { format!(" (it says itself: not before {})", rfc3339(from)) } else { String::new() };
             Key::Refused { id, issued, from, since, said: format!("{verdict}{early}") }
         }
-        Verdict::Refused(_) => {
+        KeyVerdict::Refused(_) => {
             let advice = verdict.advice().map(|advice| format!("; to do: {advice}")).unwrap_or_default();
             Key::Odd(format!("{verdict}{advice}"))
         }
@@ -163,7 +163,11 @@ pub(super) async fn key(
 }
 
 /// Asks about our own session; also returns its account, if that could be read.
-pub(super) async fn session(asking: &Asking<'_>, token: &SecretString, username: &str) -> (Session, Option<Account>) {
+pub(super) async fn session(
+    asking: &MeteredServer<'_>,
+    token: &SecretString,
+    username: &str,
+) -> (Session, Option<Account>) {
     let answers = asking.about(token, username).await;
     let health = answers.session(username);
     let made = Claims::read(token.expose_secret().as_bytes()).ok().and_then(|claims| claims.issued_at);
@@ -172,15 +176,15 @@ pub(super) async fn session(asking: &Asking<'_>, token: &SecretString, username:
 }
 
 /// Asks whether Argo CD accepts a fresh key, and whether it is the one that was requested.
-pub(super) async fn fresh(asking: &Asking<'_>, key: &FreshKey, username: &str, now: Seconds) -> Fresh {
+pub(super) async fn fresh(asking: &MeteredServer<'_>, key: &FreshKey, username: &str, now: Seconds) -> Fresh {
     let claims = Claims::read(key.token.expose_secret().as_bytes());
     let answers = asking.about(&key.token, username).await;
     let right = claims.as_ref().is_ok_and(|claims| {
         claims.id.as_deref() == Some(key.id.as_str()) && claims.subject.account() == Some(username)
     });
     let check = match judge(&claims, now, &answers) {
-        Verdict::Good | Verdict::Flawed(Flaw::NotYetValid { .. }) if right => Check::Works,
-        Verdict::Unknown(error) => Check::Unknown(trouble(&error)),
+        KeyVerdict::Good | KeyVerdict::Flawed(Flaw::NotYetValid { .. }) if right => Check::Works,
+        KeyVerdict::Unknown(error) => Check::Unknown(trouble(&error)),
         _ => Check::NotKnown,
     };
     Fresh { id: key.id.clone(), since: key.since, check }
@@ -191,7 +195,7 @@ pub(super) fn left<'a>(
     account: &'a Account,
     owns: impl Fn(&str) -> bool + 'a,
     but: [Option<&'a str>; 2],
-    memory: &'a LocalState,
+    memory: &'a CredentialMemory,
 ) -> impl Iterator<Item = SupersededKey> + 'a {
     let listed = account.tokens.iter().filter(move |token| owns(&token.id));
     listed.filter(move |token| !but.contains(&Some(token.id.as_str())) && !memory.undeletable.contains(&token.id)).map(
@@ -207,7 +211,7 @@ pub(super) fn left<'a>(
 /// What earlier passes recorded in the state Secret.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Persisted {
-    pub marks: CredentialRecord,
+    pub record: CredentialRecord,
     pub logins: LoginRecord,
 }
 

@@ -1,7 +1,7 @@
 //! Executes the actions of a plan; each is one change in the cluster or in Argo CD.
 
 use super::action::{Action, MintReason, RetireReason};
-use super::argocd_probe::{Asking, FreshKey, LocalState};
+use super::argocd_probe::{CredentialMemory, FreshKey, MeteredServer};
 use super::id::Prefix;
 use super::logins::{LoginEnd, LoginRecord};
 use super::reach::trouble;
@@ -22,10 +22,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::json;
 
-pub(super) use crate::controller::state::{LOGIN, LOGIN_PROOF, MARKS};
+pub(super) use crate::controller::state::{CREDENTIAL_ENTRY, LOGIN_ENTRY, LOGIN_PROOF_ENTRY};
 
 /// How often a write is repeated after a conflict with another writer.
-const MAX_TRIES: u32 = 5;
+const MAX_CONFLICT_RETRIES: u32 = 5;
 
 /// Why an action failed. The next pass plans it again.
 #[derive(Debug)]
@@ -47,9 +47,9 @@ impl From<ClusterError> for ExecuteError {
 /// Executes one action on what was observed.
 pub(super) struct Executor<'k> {
     pub context: &'k Context,
-    pub asking: &'k Asking<'k>,
+    pub asking: &'k MeteredServer<'k>,
     pub state: &'k mut State,
-    pub memory: &'k mut LocalState,
+    pub memory: &'k mut CredentialMemory,
     pub sources: &'k Sources,
     pub prefix: &'k Prefix,
     pub seen: &'k Snapshot,
@@ -75,7 +75,7 @@ impl Executor<'_> {
             Action::Copy => self.copy().await,
             Action::Clear => self.clear().await,
             Action::Retire(account, id, gone) => self.retire(&account, &id, gone).await,
-            Action::Remember(marks) => self.remember(&marks).await,
+            Action::Remember(record) => self.remember(&record).await,
         }
     }
 
@@ -87,21 +87,21 @@ impl Executor<'_> {
         let user = user(self.state, username);
         let digest = credential(self.state, username, password);
         let proof = LoginProof { credential: digest.clone(), at: self.now };
-        let before: LoginRecord = self.state.get(LOGIN).unwrap_or_default();
+        let before: LoginRecord = self.state.get(LOGIN_ENTRY).unwrap_or_default();
         let wait = login_wait(self.context);
         if before.blocks(&digest, wait, self.now).is_some() {
             // A plan never asks for such a login; checked again here, where it matters.
             return Ok(());
         }
         let record = before.begin(user.clone(), digest, self.now, wait);
-        self.state.put(self.context, LOGIN, Some(&record)).await?;
+        self.state.put(self.context, LOGIN_ENTRY, Some(&record)).await?;
         self.context.may_write("logging in to Argo CD")?;
         match self.asking.timed("login", self.asking.server.login(username, password)).await {
             Ok(session) => {
                 self.memory.session = Some(session);
                 self.memory.succeeded = Some(user);
                 self.note_success().await?;
-                Ok(self.put(LOGIN_PROOF, Some(&proof)).await?)
+                Ok(self.put(LOGIN_PROOF_ENTRY, Some(&proof)).await?)
             }
             Err(error) => {
                 let (record, refused) = match &error.cause {
@@ -117,7 +117,7 @@ impl Executor<'_> {
                 };
                 self.put_logins(&record).await?;
                 if refused {
-                    self.put(LOGIN_PROOF, None::<&LoginProof>).await?;
+                    self.put(LOGIN_PROOF_ENTRY, None::<&LoginProof>).await?;
                 }
                 match &self.seen.key {
                     _ if refused => Ok(()),
@@ -141,7 +141,7 @@ impl Executor<'_> {
     /// Removes the record of a login that succeeded.
     pub(super) async fn note_success(&mut self) -> Result<(), ExecuteError> {
         let Some(user) = self.memory.succeeded.clone() else { return Ok(()) };
-        let record: LoginRecord = self.state.get(LOGIN).unwrap_or_default();
+        let record: LoginRecord = self.state.get(LOGIN_ENTRY).unwrap_or_default();
         self.put_logins(&record.succeeded(&user)).await?;
         self.memory.succeeded = None;
         Ok(())
@@ -150,14 +150,14 @@ impl Executor<'_> {
     /// Records logins. The rollout writes the same Secret: a conflict with it says nothing about the login,
     /// whose end has to be recorded, so the write is repeated.
     async fn put_logins(&mut self, record: &LoginRecord) -> Result<(), ClusterError> {
-        self.put(LOGIN, Some(record).filter(|record| !record.is_empty())).await
+        self.put(LOGIN_ENTRY, Some(record).filter(|record| !record.is_empty())).await
     }
 
     async fn put<T: Serialize>(&mut self, name: &str, value: Option<&T>) -> Result<(), ClusterError> {
         let mut tries = 0;
         loop {
             match self.state.put(self.context, name, value).await {
-                Err(error) if is_conflict(&error) && tries < MAX_TRIES => tries += 1,
+                Err(error) if is_conflict(&error) && tries < MAX_CONFLICT_RETRIES => tries += 1,
                 result => return result,
             }
             *self.state = State::open(self.context).await?;
@@ -268,7 +268,7 @@ impl Executor<'_> {
         let works = matches!(self.seen.key, Key::Works { .. });
         let Some(with) = self.held.filter(|_| works).or(self.memory.session.as_ref()) else { return Ok(()) };
         // A plan never asks for others; checked again here, where it matters.
-        let is_named = |id: &str| self.seen.marks.names(id);
+        let is_named = |id: &str| self.seen.record.names(id);
         if !self.prefix.owns(id, is_named) || matches!(&self.seen.key, Key::Works { id: held, .. } if held == id) {
             return Ok(());
         }
@@ -291,10 +291,10 @@ impl Executor<'_> {
         }
     }
 
-    async fn remember(&mut self, marks: &CredentialRecord) -> Result<(), ExecuteError> {
-        self.state.put(self.context, MARKS, Some(marks)).await?;
-        let before = &self.seen.marks.lost;
-        for lost in marks.lost.iter().filter(|lost| !before.contains(lost)) {
+    async fn remember(&mut self, record: &CredentialRecord) -> Result<(), ExecuteError> {
+        self.state.put(self.context, CREDENTIAL_ENTRY, Some(record)).await?;
+        let before = &self.seen.record.lost;
+        for lost in record.lost.iter().filter(|lost| !before.contains(lost)) {
             self.context.metrics.credential.lost();
             let note = format!("API key {} vanished from Argo CD after it had worked for {} s", lost.id, lost.lived);
             let event = Event { reason: "KeyVanished", action: "Check", note, warning: true };

@@ -1,7 +1,7 @@
 //! The credential's health, for the rollout.
 
 use super::action::CredentialStatus;
-use super::execute::{LOGIN_PROOF, credential};
+use super::execute::{LOGIN_PROOF_ENTRY, credential};
 use super::record::LoginProof;
 use super::snapshot::Login;
 use super::source::{Sources, key_place};
@@ -88,7 +88,7 @@ fn of_password(context: &Context, login: &Login, sources: &Sources, state: &stat
 fn proof(sources: &Sources, state: &state::State) -> Option<LoginProof> {
     let (Ok(username), Ok(password)) = (&sources.username, &sources.password) else { return None };
     let digest = credential(state, username, password);
-    state.get::<LoginProof>(LOGIN_PROOF).filter(|proof| proof.credential == digest)
+    state.get::<LoginProof>(LOGIN_PROOF_ENTRY).filter(|proof| proof.credential == digest)
 }
 
 /// Identifies a value by the hash that the rollout uses for the values that pods hold.

@@ -8,9 +8,9 @@ use crate::time::Seconds;
 use serde::{Deserialize, Serialize};
 
 /// How many logins are sent without success within one wait, over all user names and passwords.
-const MAX_TRIES: usize = 3;
+const MAX_FAILED_LOGINS: usize = 3;
 /// How many are sent with the same user name and password if the end of the first isn't known.
-const MAX_UNHEARD: usize = 2;
+const MAX_UNANSWERED_LOGINS: usize = 2;
 
 /// How a login ended that wasn't seen to succeed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,16 +116,16 @@ impl LoginRecord {
         let recent: Vec<&LoginTry> = self.within(wait, now).collect();
         // A time in the future comes from a wrong clock, and counts as now.
         let end = |tried: &LoginTry| tried.at.min(now).saturating_add(wait);
-        let of_many = nth_newest(recent.iter().copied(), MAX_TRIES).map(end);
+        let of_many = nth_newest(recent.iter().copied(), MAX_FAILED_LOGINS).map(end);
         let same = || recent.iter().copied().filter(|tried| tried.credential == credential);
         let settled = same().filter(|tried| tried.end != LoginEnd::Unheard).map(end).max();
-        let unheard = nth_newest(same(), MAX_UNHEARD).map(end);
+        let unheard = nth_newest(same(), MAX_UNANSWERED_LOGINS).map(end);
         let until = of_many.max(settled).max(unheard)?;
         let said = same().next_back().map_or_else(
             || {
                 let tried = "logins were tried within the last minutes and did not succeed; this one is held back, so \
                              that the account isn't locked";
-                Some(format!("{MAX_TRIES} {tried}"))
+                Some(format!("{MAX_FAILED_LOGINS} {tried}"))
             },
             |last| if let LoginEnd::Refused(said) = &last.end { Some(said.clone()) } else { None },
         );

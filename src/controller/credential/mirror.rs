@@ -3,8 +3,8 @@
 //! password mode left there is removed, so that it doesn't look alive.
 
 use super::argocd_probe;
-use super::care::{Care, care};
 use super::id::Prefix;
+use super::mirror_policy::{MirrorPolicy, mirror_policy};
 use super::snapshot::Mirror;
 use super::source::Sources;
 use crate::argocd::Account;
@@ -22,11 +22,11 @@ pub(super) fn observe(
     now: Seconds,
 ) -> Mirror {
     let found = bytes(sources.mirror_secret.as_ref());
-    match care(context) {
-        Care::None => Mirror::InOrder,
-        Care::Copy if sources.key.as_deref().ok() == found => Mirror::InOrder,
-        Care::Copy => Mirror::Differs,
-        Care::Clear => {
+    match mirror_policy(context) {
+        MirrorPolicy::None => Mirror::InOrder,
+        MirrorPolicy::Copy if sources.key.as_deref().ok() == found => Mirror::InOrder,
+        MirrorPolicy::Copy => Mirror::Differs,
+        MirrorPolicy::Clear => {
             let Some(found) = found else { return Mirror::InOrder };
             let Ok(held) = argocd_probe::held(&Ok(found.to_vec()), None, now) else { return Mirror::InOrder };
             // The key is in this cluster's Secret, so this cluster names it.

@@ -5,13 +5,13 @@
 
 mod action;
 mod argocd_probe;
-mod care;
 mod execute;
 mod health;
 mod id;
 mod logins;
 mod metrics;
 mod mirror;
+mod mirror_policy;
 mod observe;
 mod plan;
 mod publish;

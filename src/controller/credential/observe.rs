@@ -1,7 +1,7 @@
 //! Observes the cluster and Argo CD.
 
-use super::argocd_probe::{self, Asking, Held, LocalState, Persisted, unknown};
-use super::execute::{LOGIN, MARKS, credential, login_wait};
+use super::argocd_probe::{self, CredentialMemory, Held, MeteredServer, Persisted, unknown};
+use super::execute::{CREDENTIAL_ENTRY, LOGIN_ENTRY, credential, login_wait};
 use super::health;
 use super::id::Prefix;
 use super::logins::LoginRecord;
@@ -45,9 +45,9 @@ impl<'l> Observer<'l> {
         state: &state::State,
         succeeded: Option<&str>,
     ) -> Self {
-        let logins: LoginRecord = state.get(LOGIN).unwrap_or_default();
+        let logins: LoginRecord = state.get(LOGIN_ENTRY).unwrap_or_default();
         let logins = if let Some(user) = succeeded { logins.succeeded(user) } else { logins };
-        let remembered = Persisted { marks: state.get(MARKS).unwrap_or_default(), logins };
+        let remembered = Persisted { record: state.get(CREDENTIAL_ENTRY).unwrap_or_default(), logins };
         let digest = |(name, value): &(String, String)| state.digest(&[b"check", name.as_bytes(), value.as_bytes()]);
         let requests = sources.requests.iter().map(digest).collect();
         let login = login(context, state, sources, &remembered.logins);
@@ -55,7 +55,7 @@ impl<'l> Observer<'l> {
         Self { context, prefix, sources, remembered, login, requests, login_due }
     }
 
-    pub(super) async fn look(self, memory: &mut LocalState, server: Result<&&Server, &Transient>) -> Observation {
+    pub(super) async fn look(self, memory: &mut CredentialMemory, server: Result<&&Server, &Transient>) -> Observation {
         let Self { context, prefix, sources, remembered, login, requests, login_due } = self;
         let now = time::now();
         let mode = context.settings.auth.mode;
@@ -73,18 +73,18 @@ impl<'l> Observer<'l> {
             left: Vec::new(),
             held_is_ours: false,
             held_vanished: false,
-            unreadable_accounts: remembered.marks.accounts.iter().cloned().collect(),
+            unreadable_accounts: remembered.record.accounts.iter().cloned().collect(),
             login,
             session: None,
             fresh: None,
-            marks: remembered.marks,
+            record: remembered.record,
             requests,
             consumers: *context.consumers.borrow(),
             mirror: Mirror::InOrder,
             login_due,
         };
         let asking = match server {
-            Ok(server) => Asking { server, metrics: &context.metrics.credential },
+            Ok(server) => MeteredServer { server, metrics: &context.metrics.credential },
             Err(trouble) => {
                 snapshot.key = unknown(held.as_ref(), trouble);
                 snapshot.login = match snapshot.login {
@@ -126,8 +126,9 @@ impl<'l> Observer<'l> {
         }
         let fresh_id = memory.fresh.as_ref().map(|fresh| fresh.id.as_str());
         let mirrored = mirror::held_id(sources, now);
-        let is_named =
-            |id: &str| [&held_id, &mirrored].into_iter().flatten().any(|named| named == id) || snapshot.marks.names(id);
+        let is_named = |id: &str| {
+            [&held_id, &mirrored].into_iter().flatten().any(|named| named == id) || snapshot.record.names(id)
+        };
         let owns = |id: &str| prefix.owns(id, is_named);
         let (mut current, mut held_is_listed, mut left) = (None, false, Vec::new());
         for account in &accounts {
@@ -140,7 +141,7 @@ impl<'l> Observer<'l> {
         snapshot.held_is_ours = current.is_some();
         snapshot.mirror = mirror::observe(context, prefix, sources, &accounts, now);
         // A key of ours was seen to work before it was stored.
-        let valid = snapshot.marks.valid.as_ref().map(|(id, _)| id);
+        let valid = snapshot.record.valid.as_ref().map(|(id, _)| id);
         let worked = held_id.as_ref().is_some_and(|id| owns(id) || valid == Some(id));
         snapshot.left = left;
         snapshot.held_vanished = worked && !held_is_listed && !accounts.is_empty();

@@ -1,7 +1,7 @@
 //! Reconciles the credential: observe, plan, execute one change, observe again.
 
-use super::action::{Action, CredentialStatus, Decision, Plan};
-use super::argocd_probe::{Asking, LocalState};
+use super::action::{Action, CredentialStatus, NextStep, Plan};
+use super::argocd_probe::{CredentialMemory, MeteredServer};
 use super::execute::{ExecuteError, Executor, is_conflict};
 use super::health;
 use super::id::Prefix;
@@ -28,7 +28,7 @@ const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// The longest delay of the backoff. Each pass may send a login, which costs Argo CD a second of work.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 /// The longest `Retry-After` of a server that is respected, in seconds.
-const MAX_LEAVE: Seconds = 600;
+const MAX_RETRY_AFTER: Seconds = 600;
 /// The delay before observing again what is about to change.
 const SOON_DELAY: Duration = Duration::from_millis(500);
 
@@ -37,9 +37,9 @@ pub(super) struct CredentialReconciler {
     context: Context,
     /// `None` until the namespace's uid was read.
     prefix: Option<Prefix>,
-    memory: LocalState,
+    memory: CredentialMemory,
     reach: Reach,
-    teller: StatusPublisher,
+    publisher: StatusPublisher,
 }
 
 impl CredentialReconciler {
@@ -47,19 +47,19 @@ impl CredentialReconciler {
         let server = base(&context).map_or_else(|error| error.to_string(), |base| base.to_string());
         Self {
             prefix: None,
-            memory: LocalState::default(),
+            memory: CredentialMemory::default(),
             reach: Reach::default(),
-            teller: StatusPublisher::new(context.clone(), server),
+            publisher: StatusPublisher::new(context.clone(), server),
             context,
         }
     }
 
     /// Runs forever, while this process leads.
     pub(super) async fn run(mut self) {
-        let (bell, context) = (Notify::new(), self.context.clone());
+        let (wake, context) = (Notify::new(), self.context.clone());
         tokio::select! {
-            () = drive(&context, &mut self, &bell) => {}
-            () = watch(&context, &bell) => {}
+            () = drive(&context, &mut self, &wake) => {}
+            () = watch(&context, &wake) => {}
         }
     }
 
@@ -107,7 +107,7 @@ impl CredentialReconciler {
         let Observation { snapshot, held, current, seen_lists } = looked;
         let now = crate::time::now();
         if seen_lists {
-            self.teller.listed = (current, snapshot.left.clone());
+            self.publisher.listed = (current, snapshot.left.clone());
         }
         let credentials = &self.context.settings.credentials;
         let check = jittered(credentials.check_interval);
@@ -117,22 +117,22 @@ impl CredentialReconciler {
         self.context.health.send_replace(health::of(&self.context, &how, &snapshot.login, sources, state, now));
         let key_id = held.as_ref().map(|held| held.id.as_str());
         let since =
-            snapshot.marks.valid.as_ref().filter(|(id, _)| Some(id.as_str()) == key_id).map(|(_, since)| *since);
+            snapshot.record.valid.as_ref().filter(|(id, _)| Some(id.as_str()) == key_id).map(|(_, since)| *since);
         let known = Known { account: snapshot.account.as_deref(), key_id, valid_since: since };
         let action = match next {
-            Decision::Act(action) => action,
+            NextStep::Execute(action) => action,
             resting => {
-                self.teller.report(&how, known, sources.key_secret.as_ref()).await;
+                self.publisher.report(&how, known, sources.key_secret.as_ref()).await;
                 let least = if let CredentialStatus::Unavailable(trouble) = &how { trouble.retry_after } else { None };
                 return Ok(match resting {
-                    Decision::Soon => Requeue::Soon(SOON_DELAY),
-                    Decision::At(then) => until(then),
-                    Decision::Backoff | Decision::Act(_) => backoff(least.unwrap_or(0)),
+                    NextStep::RequeueSoon => Requeue::Soon(SOON_DELAY),
+                    NextStep::WaitUntil(then) => until(then),
+                    NextStep::Backoff | NextStep::Execute(_) => backoff(least.unwrap_or(0)),
                 });
             }
         };
         let Ok(server) = server else { return Ok(backoff(0)) };
-        let asking = Asking { server, metrics: &self.context.metrics.credential };
+        let asking = MeteredServer { server, metrics: &self.context.metrics.credential };
         let context = self.context.clone();
         let answers = snapshot.asked() && matches!(action, Action::Remember(_));
         let mut acting = Executor {
@@ -160,19 +160,21 @@ impl CredentialReconciler {
             Ok(()) if gives_up => Ok(backoff(0)),
             Ok(()) => {
                 if answers {
-                    self.teller.answer(&how, sources.key_secret.as_ref()).await;
+                    self.publisher.answer(&how, sources.key_secret.as_ref()).await;
                 }
                 Ok(Requeue::Now)
             }
             Err(ExecuteError::Cluster(error)) => Err(error),
             Err(ExecuteError::ArgoCd(trouble)) => {
                 let least = trouble.retry_after.unwrap_or(0);
-                self.teller.report(&CredentialStatus::Unavailable(trouble), known, sources.key_secret.as_ref()).await;
+                self.publisher
+                    .report(&CredentialStatus::Unavailable(trouble), known, sources.key_secret.as_ref())
+                    .await;
                 Ok(backoff(least))
             }
             Err(ExecuteError::Minor(trouble)) => {
                 tracing::warn!("{}", trouble.text);
-                self.teller.report(&how, known, sources.key_secret.as_ref()).await;
+                self.publisher.report(&how, known, sources.key_secret.as_ref()).await;
                 Ok(backoff(trouble.retry_after.unwrap_or(0)))
             }
         }
@@ -200,7 +202,7 @@ impl Reconciler for CredentialReconciler {
             Err(error) => {
                 self.context.health.send_replace(CredentialHealth::unknown(error.to_string()));
                 self.context.metrics.failed(Some(&error.cause));
-                self.teller.report(&CredentialStatus::Hindered(error.to_string()), Known::default(), None).await;
+                self.publisher.report(&CredentialStatus::Hindered(error.to_string()), Known::default(), None).await;
                 backoff(0)
             }
         };
@@ -216,9 +218,9 @@ impl Reconciler for CredentialReconciler {
     }
 }
 
-/// A backoff of at least this many seconds, up to [`MAX_LEAVE`].
+/// A backoff of at least this many seconds, up to [`MAX_RETRY_AFTER`].
 fn backoff(least: Seconds) -> Requeue {
-    Requeue::Backoff(Duration::from_secs(u64::try_from(least.clamp(0, MAX_LEAVE)).unwrap_or(0)))
+    Requeue::Backoff(Duration::from_secs(u64::try_from(least.clamp(0, MAX_RETRY_AFTER)).unwrap_or(0)))
 }
 
 /// Requeues for this time, in seconds since 1970.

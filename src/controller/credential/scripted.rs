@@ -4,7 +4,7 @@
 #![expect(clippy::large_futures, reason = "a test's stack is large enough")]
 
 use super::action::Action;
-use super::argocd_probe::{Asking, FreshKey, LocalState};
+use super::argocd_probe::{CredentialMemory, FreshKey, MeteredServer};
 use super::execute::{ExecuteError, Executor};
 use super::id::Prefix;
 use super::observe::{Observation, Observer};
@@ -31,7 +31,7 @@ pub(super) struct Scene {
     pub client: Server,
     pub context: Context,
     pub lease: Lease,
-    pub memory: LocalState,
+    pub memory: CredentialMemory,
     pub prefix: Prefix,
 }
 
@@ -58,7 +58,7 @@ impl Scene {
         server.put(&secret("argocd-initial-admin-secret"), data("password", PASSWORD));
         let client = argocd.client();
         let prefix = Prefix::new(NAMESPACE, NAMESPACE_UID).unwrap();
-        Self { server, argocd, client, context, lease, memory: LocalState::default(), prefix }
+        Self { server, argocd, client, context, lease, memory: CredentialMemory::default(), prefix }
     }
 
     /// With a session, and a fresh key that Argo CD knows.
@@ -103,7 +103,7 @@ impl Scene {
         now: Seconds,
         action: Action,
     ) -> Result<(), ExecuteError> {
-        let asking = Asking { server: &self.client, metrics: &self.context.metrics.credential };
+        let asking = MeteredServer { server: &self.client, metrics: &self.context.metrics.credential };
         let mut executor = Executor {
             context: &self.context,
             asking: &asking,

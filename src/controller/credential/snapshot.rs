@@ -170,7 +170,7 @@ pub struct Snapshot {
     /// The key that is to be written into the Secret.
     pub fresh: Option<Fresh>,
     /// What earlier passes recorded.
-    pub marks: CredentialRecord,
+    pub record: CredentialRecord,
     /// The requests of people (values of an annotation), as keyed hashes.
     pub requests: BTreeSet<String>,
     /// Whether pods hold an earlier credential.
@@ -184,6 +184,6 @@ pub struct Snapshot {
 impl Snapshot {
     /// Whether a person requests a check that wasn't answered yet.
     pub(super) fn asked(&self) -> bool {
-        !self.requests.is_subset(&self.marks.answered)
+        !self.requests.is_subset(&self.record.answered)
     }
 }

@@ -1,6 +1,6 @@
 //! What stands in the cluster: the key, the user name and the password.
 
-use super::care::{Care, care};
+use super::mirror_policy::{MirrorPolicy, mirror_policy};
 use crate::cluster::ClusterError;
 use crate::controller::Context;
 use crate::core::{GENERATED_TOKEN, Mode, SecretKeyRef};
@@ -52,10 +52,10 @@ pub(super) async fn read(context: &Context) -> Result<Sources, ClusterError> {
         Some((secret.metadata.name.clone()?, value.clone()))
     };
     let requests = [&key_secret, &credential].into_iter().flatten().filter_map(asked).collect();
-    let mirror_secret = match care(context) {
-        Care::None => None,
+    let mirror_secret = match mirror_policy(context) {
+        MirrorPolicy::None => None,
         _ if place.name == GENERATED_TOKEN.name => key_secret.clone(),
-        Care::Copy | Care::Clear => resolver.secret(GENERATED_TOKEN.name).await?,
+        MirrorPolicy::Copy | MirrorPolicy::Clear => resolver.secret(GENERATED_TOKEN.name).await?,
     };
     Ok(Sources { key_secret, mirror_secret, key, username, password, requests })
 }

@@ -1,6 +1,6 @@
 //! Cases of the plan: a snapshot, and what follows.
 
-use super::action::{Action, CredentialStatus, Decision, MintReason, Plan, RetireReason};
+use super::action::{Action, CredentialStatus, MintReason, NextStep, Plan, RetireReason};
 use super::plan::{Timing, plan};
 use super::record::{CredentialRecord, LostKey};
 use super::snapshot::{Check, Fresh, Key, Login, Mirror, Session, Snapshot, SupersededKey, Transient};
@@ -57,7 +57,7 @@ fn idle() -> Snapshot {
         login: Login::Free,
         session: None,
         fresh: None,
-        marks: CredentialRecord {
+        record: CredentialRecord {
             valid: Some(("held".to_owned(), NOW - 1000)),
             accounts: BTreeSet::from(["admin".to_owned()]),
             ..CredentialRecord::default()
@@ -75,24 +75,24 @@ fn with(key: Key) -> Snapshot {
 
 fn does(seen: &Snapshot) -> Action {
     match plan(seen, TERMS, NOW) {
-        Plan { next: Decision::Act(action), .. } => action,
+        Plan { next: NextStep::Execute(action), .. } => action,
         other => panic!("does nothing: {other:?}"),
     }
 }
 
-fn rests(seen: &Snapshot) -> (CredentialStatus, Decision) {
+fn rests(seen: &Snapshot) -> (CredentialStatus, NextStep) {
     let Plan { state, next } = plan(seen, TERMS, NOW);
-    assert!(!matches!(next, Decision::Act(_)), "{next:?}");
+    assert!(!matches!(next, NextStep::Execute(_)), "{next:?}");
     (state, next)
 }
 
 #[test]
 fn a_key_that_works_is_left_alone_whoever_made_it() {
-    assert_eq!(rests(&idle()), (CredentialStatus::Valid, Decision::At(NOW + 300)));
+    assert_eq!(rests(&idle()), (CredentialStatus::Valid, NextStep::WaitUntil(NOW + 300)));
     let seen = Snapshot { held_is_ours: false, login: Login::Missing("x".to_owned()), ..idle() };
-    assert_eq!(rests(&seen), (CredentialStatus::Valid, Decision::At(NOW + 300)));
+    assert_eq!(rests(&seen), (CredentialStatus::Valid, NextStep::WaitUntil(NOW + 300)));
     let seen = Snapshot { mode: Mode::Token, ..idle() };
-    assert_eq!(rests(&seen), (CredentialStatus::Valid, Decision::At(NOW + 300)));
+    assert_eq!(rests(&seen), (CredentialStatus::Valid, NextStep::WaitUntil(NOW + 300)));
 }
 
 #[test]
@@ -102,7 +102,10 @@ fn where_a_pod_waits_for_it_one_login_shows_whether_the_password_is_right() {
     // Shown already, refused a moment ago, or no way to the server: no login is sent.
     let tried = Login::Tried { until: NOW + 600, said: Some("no".to_owned()) };
     for login in [tried, Login::NoWay(trouble()), Login::Missing("x".to_owned())] {
-        assert_eq!(rests(&Snapshot { login, ..seen.clone() }), (CredentialStatus::Valid, Decision::At(NOW + 300)));
+        assert_eq!(
+            rests(&Snapshot { login, ..seen.clone() }),
+            (CredentialStatus::Valid, NextStep::WaitUntil(NOW + 300))
+        );
     }
 }
 
@@ -113,7 +116,7 @@ fn a_first_key_is_a_login_a_key_and_a_secret() {
     seen.session = Some(ACCEPTED);
     assert_eq!(does(&seen), Action::Mint(MintReason::Absent));
     seen.fresh = Some(Fresh { id: "new".to_owned(), since: NOW, check: Check::NotKnown });
-    assert_eq!(rests(&seen), (CredentialStatus::Replacing(MintReason::Absent), Decision::Soon));
+    assert_eq!(rests(&seen), (CredentialStatus::Replacing(MintReason::Absent), NextStep::RequeueSoon));
     seen.fresh = Some(Fresh { id: "new".to_owned(), since: NOW, check: Check::Works });
     // Also without the session, which a process forgets or gives up.
     seen.session = None;
@@ -143,14 +146,14 @@ fn a_key_is_replaced_on_a_definite_no_and_on_nothing_less() {
     ] {
         for key in [refused(NOW - 5000, NOW), Key::Absent(String::new()), Key::WrongKind(String::new())] {
             let seen = Snapshot { session: Some(accepted(session.clone(), NOW)), ..with(key) };
-            assert_eq!(rests(&seen), (state.clone(), Decision::Backoff));
+            assert_eq!(rests(&seen), (state.clone(), NextStep::Backoff));
         }
     }
     for session in [None, Some(ACCEPTED)] {
         let seen = Snapshot { session, ..with(Key::Unknown(trouble())) };
-        assert_eq!(rests(&seen), (CredentialStatus::Unavailable(trouble()), Decision::Backoff));
+        assert_eq!(rests(&seen), (CredentialStatus::Unavailable(trouble()), NextStep::Backoff));
         let seen = Snapshot { key: Key::Odd("unlisted".to_owned()), ..seen };
-        assert_eq!(rests(&seen), (CredentialStatus::Odd("unlisted".to_owned()), Decision::Backoff));
+        assert_eq!(rests(&seen), (CredentialStatus::Odd("unlisted".to_owned()), NextStep::Backoff));
     }
 }
 
@@ -158,8 +161,8 @@ fn a_key_is_replaced_on_a_definite_no_and_on_nothing_less() {
 fn a_young_key_is_given_some_seconds() {
     let seen = |issued, since| Snapshot { session: Some(ACCEPTED), ..with(refused(issued, since)) };
     for issued in [NOW, NOW - 59, NOW + 59] {
-        assert_eq!(rests(&seen(issued, NOW)).1, Decision::Soon, "{issued}");
-        assert_eq!(rests(&seen(issued, NOW - 4)).1, Decision::Soon);
+        assert_eq!(rests(&seen(issued, NOW)).1, NextStep::RequeueSoon, "{issued}");
+        assert_eq!(rests(&seen(issued, NOW - 4)).1, NextStep::RequeueSoon);
         assert_eq!(does(&seen(issued, NOW - 5)), Action::Mint(MintReason::Refused));
     }
     for issued in [NOW - 60, NOW + 60, 0] {
@@ -173,7 +176,11 @@ fn a_key_that_argo_cds_own_clock_is_behind_is_waited_for() {
         |made| Snapshot { session: Some(accepted(SessionHealth::Accepted, made)), ..with(refused(NOW - 5000, NOW)) };
     for (behind, wait) in [(1, 1), (29, 29), (60, 30), (600, 30)] {
         let from = NOW - 5000;
-        assert_eq!(rests(&at(from - behind)), (CredentialStatus::NotYet(from), Decision::At(NOW + wait)), "{behind}");
+        assert_eq!(
+            rests(&at(from - behind)),
+            (CredentialStatus::NotYet(from), NextStep::WaitUntil(NOW + wait)),
+            "{behind}"
+        );
     }
     for made in [NOW - 5000, NOW - 5601, NOW] {
         assert_eq!(does(&at(made)), Action::Mint(MintReason::Refused), "{made}");
@@ -190,35 +197,35 @@ fn a_key_that_argo_cds_own_clock_is_behind_is_waited_for() {
 fn a_key_is_looked_at_again_soon_after_it_was_first_seen_to_work() {
     let at = |age| {
         let valid = Some(("held".to_owned(), NOW - age));
-        rests(&Snapshot { marks: CredentialRecord { valid, ..idle().marks }, ..idle() }).1
+        rests(&Snapshot { record: CredentialRecord { valid, ..idle().record }, ..idle() }).1
     };
     for (age, next) in [(0, 1), (1, 5), (4, 5), (5, 15), (14, 15), (15, 30), (29, 30)] {
-        assert_eq!(at(age), Decision::At(NOW - age + next), "{age}");
+        assert_eq!(at(age), NextStep::WaitUntil(NOW - age + next), "{age}");
     }
-    assert_eq!(at(30), Decision::At(NOW + 300));
+    assert_eq!(at(30), NextStep::WaitUntil(NOW + 300));
 }
 
 #[test]
 fn a_key_that_vanished_is_remembered_and_the_second_one_in_an_hour_is_waited_with() {
     let gone = |lost: &[(&str, Seconds)]| {
         let lost = lost.iter().map(|(id, at)| LostKey { id: (*id).to_owned(), at: *at, lived: 7 }).collect();
-        let marks = CredentialRecord { lost, ..idle().marks };
+        let record = CredentialRecord { lost, ..idle().record };
         Snapshot {
             session: Some(ACCEPTED),
             held_is_ours: false,
             held_vanished: true,
-            marks,
+            record,
             ..with(refused(NOW - 5000, NOW))
         }
     };
-    let Action::Remember(marks) = does(&gone(&[])) else { panic!("not remembered") };
-    assert_eq!(marks.lost, [LostKey { id: "held".to_owned(), at: NOW, lived: 1000 }]);
+    let Action::Remember(record) = does(&gone(&[])) else { panic!("not remembered") };
+    assert_eq!(record.lost, [LostKey { id: "held".to_owned(), at: NOW, lived: 1000 }]);
     assert_eq!(does(&gone(&[("held", NOW)])), Action::Mint(MintReason::Refused), "a single one is a revocation");
     let twice = gone(&[("before", NOW - 50), ("held", NOW - 10)]);
     let state = CredentialStatus::KeyLost { lost: 2, lived: 7, next: Some(NOW + 50) };
-    assert_eq!(rests(&twice), (state.clone(), Decision::At(NOW + 30)));
+    assert_eq!(rests(&twice), (state.clone(), NextStep::WaitUntil(NOW + 30)));
     // Meanwhile no login is spent on it.
-    assert_eq!(rests(&Snapshot { session: None, ..twice.clone() }), (state, Decision::At(NOW + 30)));
+    assert_eq!(rests(&Snapshot { session: None, ..twice.clone() }), (state, NextStep::WaitUntil(NOW + 30)));
     assert_eq!(does(&gone(&[("before", NOW - 99), ("held", NOW - 60)])), Action::Mint(MintReason::Refused));
     // While a key works, the losses are reported all the same.
     let works = Snapshot { key: works(), held_is_ours: true, held_vanished: false, ..twice.clone() };
@@ -234,12 +241,12 @@ fn a_key_that_vanished_is_remembered_and_the_second_one_in_an_hour_is_waited_wit
         let asked = Snapshot { requests: BTreeSet::from(["now".to_owned()]), ..gone(lost) };
         assert_eq!(does(&asked), Action::Mint(MintReason::Refused));
         // Also if the login could only be sent later, after the request was answered.
-        let marks = CredentialRecord { explained: Some("held".to_owned()), ..asked.marks.clone() };
-        let answered = Snapshot { requests: BTreeSet::new(), marks, ..asked.clone() };
+        let record = CredentialRecord { explained: Some("held".to_owned()), ..asked.record.clone() };
+        let answered = Snapshot { requests: BTreeSet::new(), record, ..asked.clone() };
         assert_eq!(does(&answered), Action::Mint(MintReason::Refused));
         // Nor is a request answered while the refusal of a young key is waited out.
         let young = Snapshot { key: refused(NOW - 30, NOW - 2), ..asked };
-        assert_eq!(rests(&young).1, Decision::Soon);
+        assert_eq!(rests(&young).1, NextStep::RequeueSoon);
     }
 }
 
@@ -250,10 +257,14 @@ fn a_login_is_not_tried_again_too_soon() {
         rests(&Snapshot { login, ..with(refused(NOW - 5000, NOW)) })
     };
     let refused = CredentialStatus::LoginRefused(NOW + 200, "no".to_owned());
-    assert_eq!(tried(NOW + 200, Some("no")), (refused, Decision::At(NOW + 30)), "the key may be good again before");
-    assert_eq!(tried(NOW + 7, None), (CredentialStatus::LoginUnknown(NOW + 7), Decision::At(NOW + 7)));
+    assert_eq!(
+        tried(NOW + 200, Some("no")),
+        (refused, NextStep::WaitUntil(NOW + 30)),
+        "the key may be good again before"
+    );
+    assert_eq!(tried(NOW + 7, None), (CredentialStatus::LoginUnknown(NOW + 7), NextStep::WaitUntil(NOW + 7)));
     let missing = Snapshot { login: Login::Missing("no Secret x".to_owned()), ..with(Key::Absent(String::new())) };
-    assert_eq!(rests(&missing), (CredentialStatus::Missing("no Secret x".to_owned()), Decision::At(NOW + 300)));
+    assert_eq!(rests(&missing), (CredentialStatus::Missing("no Secret x".to_owned()), NextStep::WaitUntil(NOW + 300)));
 }
 
 #[test]
@@ -263,13 +274,13 @@ fn a_fresh_key_goes_into_the_secret_only_when_it_works_and_is_needed() {
     let absent = || Key::Absent(String::new());
     assert_eq!(does(&seen(works(), Check::Works, NOW)), Action::Discard, "somebody else was faster");
     assert_eq!(does(&seen(absent(), Check::NotKnown, NOW - 10)), Action::Discard, "a lost update");
-    assert_eq!(rests(&seen(absent(), Check::NotKnown, NOW - 9)).1, Decision::Soon);
+    assert_eq!(rests(&seen(absent(), Check::NotKnown, NOW - 9)).1, NextStep::RequeueSoon);
     assert_eq!(
         rests(&seen(absent(), Check::Unknown(trouble()), NOW - 99)),
-        (CredentialStatus::Unavailable(trouble()), Decision::Backoff)
+        (CredentialStatus::Unavailable(trouble()), NextStep::Backoff)
     );
-    assert_eq!(rests(&seen(Key::Unknown(trouble()), Check::Works, NOW)).1, Decision::Backoff);
-    assert_eq!(rests(&seen(Key::Odd(String::new()), Check::Works, NOW)).1, Decision::Backoff);
+    assert_eq!(rests(&seen(Key::Unknown(trouble()), Check::Works, NOW)).1, NextStep::Backoff);
+    assert_eq!(rests(&seen(Key::Odd(String::new()), Check::Works, NOW)).1, NextStep::Backoff);
     let expires = Key::Works { id: "held".to_owned(), expires: Some(NOW + 9) };
     assert_eq!(does(&seen(expires, Check::Works, NOW)), Action::Store(MintReason::Expires));
 }
@@ -277,28 +288,28 @@ fn a_fresh_key_goes_into_the_secret_only_when_it_works_and_is_needed() {
 #[test]
 fn a_superseded_key_is_retired_after_its_time() {
     let mut seen = Snapshot { left: vec![left("a", NOW - 5000)], ..idle() };
-    let first = CredentialRecord { superseded: superseded(&[("a", NOW)]), ..idle().marks };
+    let first = CredentialRecord { superseded: superseded(&[("a", NOW)]), ..idle().record };
     assert_eq!(does(&seen), Action::Remember(first));
-    let since = |since| CredentialRecord { superseded: superseded(&[("a", since)]), ..idle().marks };
-    seen.marks = since(NOW - 500);
-    assert_eq!(rests(&seen), (CredentialStatus::Valid, Decision::At(NOW + 100)));
-    seen.marks = since(NOW - 599);
-    assert_eq!(rests(&seen).1, Decision::At(NOW + 1));
-    seen.marks = since(NOW - 100);
-    assert_eq!(rests(&seen).1, Decision::At(NOW + 300));
-    seen.marks = since(NOW - 600);
+    let since = |since| CredentialRecord { superseded: superseded(&[("a", since)]), ..idle().record };
+    seen.record = since(NOW - 500);
+    assert_eq!(rests(&seen), (CredentialStatus::Valid, NextStep::WaitUntil(NOW + 100)));
+    seen.record = since(NOW - 599);
+    assert_eq!(rests(&seen).1, NextStep::WaitUntil(NOW + 1));
+    seen.record = since(NOW - 100);
+    assert_eq!(rests(&seen).1, NextStep::WaitUntil(NOW + 300));
+    seen.record = since(NOW - 600);
     let retire = Action::Retire("admin".to_owned(), "a".to_owned(), RetireReason::Superseded);
     assert_eq!(does(&seen), retire);
     for consumers in [Consumers::Unknown, Consumers::Stale(1)] {
-        assert_eq!(rests(&Snapshot { consumers, ..seen.clone() }).1, Decision::At(NOW + 300));
+        assert_eq!(rests(&Snapshot { consumers, ..seen.clone() }).1, NextStep::WaitUntil(NOW + 300));
     }
     for key in [refused(NOW - 5000, NOW), Key::Unknown(trouble()), Key::Absent(String::new())] {
         let Plan { next, .. } = plan(&Snapshot { key, ..seen.clone() }, TERMS, NOW);
-        assert!(!matches!(next, Decision::Act(Action::Retire(..))), "only once the newer one works: {next:?}");
+        assert!(!matches!(next, NextStep::Execute(Action::Retire(..))), "only once the newer one works: {next:?}");
     }
     seen.mode = Mode::Token;
     assert_eq!(does(&seen), retire, "a Runtime that has gone over to a token needs none of ours");
-    seen.marks = since(NOW + 50);
+    seen.record = since(NOW + 50);
     assert_eq!(does(&seen), Action::Remember(since(NOW)), "a clock was set back");
 }
 
@@ -306,8 +317,8 @@ fn a_superseded_key_is_retired_after_its_time() {
 fn not_more_than_two_superseded_ones_are_kept() {
     let all = vec![left("a", NOW - 3), left("b", NOW - 2), left("c", NOW - 1)];
     let since = superseded(&[("a", NOW - 30), ("b", NOW - 40), ("c", NOW - 20)]);
-    let marks = CredentialRecord { superseded: since, ..idle().marks };
-    let mut seen = Snapshot { left: all.clone(), marks, consumers: Consumers::Stale(1), ..idle() };
+    let record = CredentialRecord { superseded: since, ..idle().record };
+    let mut seen = Snapshot { left: all.clone(), record, consumers: Consumers::Stale(1), ..idle() };
     let oldest = Action::Retire("admin".to_owned(), "b".to_owned(), RetireReason::TooMany);
     assert_eq!(does(&seen), oldest);
     seen.left.remove(1);
@@ -315,7 +326,7 @@ fn not_more_than_two_superseded_ones_are_kept() {
         does(&seen),
         Action::Remember(CredentialRecord {
             superseded: superseded(&[("a", NOW - 30), ("c", NOW - 20)]),
-            ..idle().marks
+            ..idle().record
         })
     );
 
@@ -324,7 +335,7 @@ fn not_more_than_two_superseded_ones_are_kept() {
     seen.session = Some(ACCEPTED);
     assert_eq!(does(&seen), Action::Retire("admin".to_owned(), "a".to_owned(), RetireReason::TooMany));
     seen.held_is_ours = false;
-    seen.marks = seen.marks.with_loss("held", NOW);
+    seen.record = seen.record.with_loss("held", NOW);
     assert_eq!(does(&seen), Action::Mint(MintReason::Refused));
     seen.left = all;
     assert_eq!(does(&seen), oldest);
@@ -333,9 +344,9 @@ fn not_more_than_two_superseded_ones_are_kept() {
 #[test]
 fn a_key_that_nobody_had_goes_first_and_at_once() {
     let never_delivered = SupersededKey { never_delivered: true, ..left("c", NOW) };
-    let marks = CredentialRecord { superseded: superseded(&[("a", NOW - 5000), ("c", NOW)]), ..idle().marks };
+    let record = CredentialRecord { superseded: superseded(&[("a", NOW - 5000), ("c", NOW)]), ..idle().record };
     let seen =
-        Snapshot { left: vec![left("a", NOW - 3), never_delivered], marks, consumers: Consumers::Stale(1), ..idle() };
+        Snapshot { left: vec![left("a", NOW - 3), never_delivered], record, consumers: Consumers::Stale(1), ..idle() };
     assert_eq!(does(&seen), Action::Retire("admin".to_owned(), "c".to_owned(), RetireReason::Unused));
     let replacing = Snapshot { key: refused(NOW - 5000, NOW), session: Some(ACCEPTED), ..seen };
     assert_eq!(does(&replacing), Action::Retire("admin".to_owned(), "c".to_owned(), RetireReason::TooMany));
@@ -345,41 +356,44 @@ fn a_key_that_nobody_had_goes_first_and_at_once() {
 fn an_account_is_remembered_as_long_as_it_may_have_keys_of_ours() {
     let mut seen =
         Snapshot { account: Some("ops".to_owned()), unreadable_accounts: vec!["admin".to_owned()], ..idle() };
-    let both = CredentialRecord { accounts: BTreeSet::from(["admin".to_owned(), "ops".to_owned()]), ..idle().marks };
+    let both = CredentialRecord { accounts: BTreeSet::from(["admin".to_owned(), "ops".to_owned()]), ..idle().record };
     assert_eq!(does(&seen), Action::Remember(both.clone()));
-    (seen.marks, seen.unreadable_accounts) = (both, Vec::new());
-    let one = CredentialRecord { accounts: BTreeSet::from(["ops".to_owned()]), ..idle().marks };
+    (seen.record, seen.unreadable_accounts) = (both, Vec::new());
+    let one = CredentialRecord { accounts: BTreeSet::from(["ops".to_owned()]), ..idle().record };
     assert_eq!(does(&seen), Action::Remember(one));
 }
 
 #[test]
 fn a_request_is_answered_once_whatever_the_answer() {
     let requests = BTreeSet::from(["one".to_owned(), "two".to_owned()]);
-    let answered = CredentialRecord { answered: requests.clone(), ..idle().marks };
+    let answered = CredentialRecord { answered: requests.clone(), ..idle().record };
     for key in [works(), Key::Unknown(trouble()), Key::Odd(String::new())] {
         let mut seen = Snapshot { requests: requests.clone(), ..with(key) };
         assert_eq!(does(&seen), Action::Remember(answered.clone()));
-        seen.marks = answered.clone();
+        seen.record = answered.clone();
         rests(&seen);
         seen.requests.remove("one");
         rests(&seen);
         seen.requests = BTreeSet::from(["three".to_owned()]);
-        assert_eq!(does(&seen), Action::Remember(CredentialRecord { answered: seen.requests.clone(), ..idle().marks }));
+        assert_eq!(
+            does(&seen),
+            Action::Remember(CredentialRecord { answered: seen.requests.clone(), ..idle().record })
+        );
     }
 }
 
 #[test]
 fn in_token_mode_nothing_is_ever_made() {
     for (key, state, next) in [
-        (Key::Absent("x".to_owned()), CredentialStatus::Missing("x".to_owned()), Decision::At(NOW + 300)),
-        (Key::WrongKind("x".to_owned()), CredentialStatus::WrongKind("x".to_owned()), Decision::At(NOW + 300)),
-        (refused(NOW - 5000, NOW), CredentialStatus::Refused("no".to_owned()), Decision::Backoff),
-        (Key::Unknown(trouble()), CredentialStatus::Unavailable(trouble()), Decision::Backoff),
-        (Key::Odd("x".to_owned()), CredentialStatus::Odd("x".to_owned()), Decision::Backoff),
+        (Key::Absent("x".to_owned()), CredentialStatus::Missing("x".to_owned()), NextStep::WaitUntil(NOW + 300)),
+        (Key::WrongKind("x".to_owned()), CredentialStatus::WrongKind("x".to_owned()), NextStep::WaitUntil(NOW + 300)),
+        (refused(NOW - 5000, NOW), CredentialStatus::Refused("no".to_owned()), NextStep::Backoff),
+        (Key::Unknown(trouble()), CredentialStatus::Unavailable(trouble()), NextStep::Backoff),
+        (Key::Odd("x".to_owned()), CredentialStatus::Odd("x".to_owned()), NextStep::Backoff),
         (
             Key::Works { id: "held".to_owned(), expires: Some(NOW + 9) },
             CredentialStatus::Expires(NOW + 9),
-            Decision::At(NOW + 300),
+            NextStep::WaitUntil(NOW + 300),
         ),
     ] {
         let seen = Snapshot { mode: Mode::Token, session: Some(ACCEPTED), ..with(key) };

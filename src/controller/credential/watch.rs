@@ -1,9 +1,9 @@
 //! Watches what a plan of the credential depends on.
 
-use super::care::{Care, care};
+use super::mirror_policy::{MirrorPolicy, mirror_policy};
 use super::source::key_place;
 use crate::cluster::{ClusterError, watch_named};
-use crate::controller::driver::heard;
+use crate::controller::driver::on_watch_event;
 use crate::controller::{Consumers, Context};
 use crate::core::{GENERATED_TOKEN, Mode, Username};
 use futures_util::stream::{BoxStream, select_all};
@@ -12,13 +12,13 @@ use std::future::ready;
 use tokio::sync::Notify;
 
 /// Wakes the loop whenever something changes that a plan depends on; runs forever.
-pub(super) async fn watch(context: &Context, bell: &Notify) {
+pub(super) async fn watch(context: &Context, wake: &Notify) {
     let auth = &context.settings.auth;
     let mut names = vec![key_place(context).name, auth.credential.name.clone()];
     if let (Mode::Password, Username::SecretKey(reference)) = (auth.mode, &auth.username) {
         names.push(reference.name.clone());
     }
-    if care(context) == Care::Copy {
+    if mirror_policy(context) == MirrorPolicy::Copy {
         names.push(GENERATED_TOKEN.name.to_owned());
     }
     names.sort();
@@ -30,15 +30,15 @@ pub(super) async fn watch(context: &Context, bell: &Notify) {
     let mut login_wanted = context.login_wanted.subscribe();
     loop {
         tokio::select! {
-            Some(failed) = changes.next() => heard(&context.metrics, failed, bell),
+            Some(failed) = changes.next() => on_watch_event(&context.metrics, failed, wake),
             Ok(()) = consumers.changed() => {
                 if *consumers.borrow_and_update() != Consumers::Unknown {
-                    bell.notify_one();
+                    wake.notify_one();
                 }
             }
             Ok(()) = login_wanted.changed() => {
                 if *login_wanted.borrow_and_update() {
-                    bell.notify_one();
+                    wake.notify_one();
                 }
             }
             else => return,

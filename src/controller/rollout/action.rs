@@ -44,13 +44,13 @@ pub enum Action {
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum NextStep {
     /// Write this record, and then execute the action.
-    Do(Action, RolloutRecord),
+    Execute(Action, RolloutRecord),
     /// Probe whether the webhook injects pods of these services, and plan again.
-    Prove(BTreeSet<String>),
+    ProbeWebhook(BTreeSet<String>),
     /// Nothing until this time, unless something changes.
-    Wait(Seconds),
+    WaitUntil(Seconds),
 }
 
 /// Why a workload with drifted pods waits.
@@ -78,7 +78,7 @@ impl Waiting {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// What to do next.
-    pub next: Next,
+    pub next: NextStep,
     /// The workloads that wait, and why.
     pub waiting: BTreeMap<WorkloadId, Waiting>,
     /// Whether a change waits only for the credential to be seen to work.
@@ -88,7 +88,7 @@ pub struct Plan {
 /// A change that could be made for a workload.
 pub(super) struct Candidate {
     pub action: Action,
-    pub ledger: RolloutRecord,
+    pub record: RolloutRecord,
     /// The services whose pods it replaces.
     pub services: BTreeSet<String>,
     /// What their successors need before they start.
@@ -96,7 +96,7 @@ pub(super) struct Candidate {
 }
 
 /// The result for one workload: a change, or why it waits and until when at least.
-pub(super) enum Step {
+pub(super) enum WorkloadStep {
     Act(Box<Candidate>),
     Wait(Waiting, Option<Seconds>),
     Nothing,

@@ -1,6 +1,6 @@
 //! Bounds the number of ready pods that are removed within an hour.
 
-use super::action::{Step, Waiting};
+use super::action::{Waiting, WorkloadStep};
 use super::record::HOUR;
 use super::view::View;
 use crate::time::{Seconds, rfc3339};
@@ -14,7 +14,7 @@ const NAMESPACE_HOURLY: (usize, usize) = (4, 10);
 
 impl View<'_> {
     /// The hourly bound that is reached, if one is. Only ready pods that were removed count.
-    pub(super) fn bound(&self) -> Option<Step> {
+    pub(super) fn bound(&self) -> Option<WorkloadStep> {
         let Self { seen, now, .. } = *self;
         let bound = |(each, besides): (usize, usize), pods: usize| each * pods + besides;
         let own = bound(HOURLY, self.pods.len().max(self.workload.desired));
@@ -22,8 +22,8 @@ impl View<'_> {
         // The pods of deleted workloads don't count, as they aren't among the pods either.
         let there: BTreeSet<String> = seen.workloads.keys().map(ToString::to_string).collect();
         let id = self.id.to_string();
-        let of_own = seen.ledger.taken(|name| name == id, now);
-        let of_all = seen.ledger.taken(|name| there.contains(name), now);
+        let of_own = seen.record.taken(|name| name == id, now);
+        let of_all = seen.record.taken(|name| there.contains(name), now);
         let until = |taken: &[Seconds], bound: usize| {
             let last = taken.len().checked_sub(bound).and_then(|place| taken.get(place))?;
             Some(last.saturating_add(HOUR))
@@ -37,6 +37,6 @@ impl View<'_> {
             "{what} were replaced within an hour, and no more are before {}; kubectl delete pod replaces one now",
             rfc3339(until)
         );
-        Some(Step::Wait(Waiting::trouble("HourlyBound", text), Some(until)))
+        Some(WorkloadStep::Wait(Waiting::trouble("HourlyBound", text), Some(until)))
     }
 }

@@ -1,6 +1,6 @@
 //! The metrics of the rollout.
 
-use crate::drift::{Drift, Verdict};
+use crate::drift::{Drift, PodVerdict};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -36,7 +36,7 @@ impl PodMetrics {
             in_step: Histogram::new(EDGES),
             waiting: Gauge::default(),
         };
-        for verdict in Verdict::NAMES {
+        for verdict in PodVerdict::NAMES {
             drop(metrics.pods.get_or_create(&[("verdict", verdict)]));
         }
         for reason in Drift::ALL.map(Drift::as_str).into_iter().chain([STUCK]) {
@@ -54,7 +54,7 @@ impl PodMetrics {
 
     /// Sets how many pods have each verdict.
     pub(super) fn pods(&self, counts: &BTreeMap<&'static str, usize>) {
-        for verdict in Verdict::NAMES {
+        for verdict in PodVerdict::NAMES {
             let count = counts.get(verdict).copied().unwrap_or(0);
             self.pods.get_or_create(&[("verdict", verdict)]).set(i64::try_from(count).unwrap_or(i64::MAX));
         }

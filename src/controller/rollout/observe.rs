@@ -1,14 +1,14 @@
 //! Observes the cluster: judges the watched pods, and reads their workloads.
 
-use super::persisted::Persisted;
+use super::persisted::StoredState;
 use super::record::{EvictionRound, RolloutRecord};
-use super::restart::SETTLE_DELAY;
+use super::restart::RESTART_OBSERVATION;
 use super::snapshot::{Found, PodView, WorkloadId};
 use super::workloads::Workloads;
 use crate::cluster::{Cause, ClusterError};
 use crate::controller::state::State;
 use crate::core::{Injector, Outcome, Pod};
-use crate::drift::{History, KUBELET_CACHE, NotOurs, Owner, PodFacts, TrackedKeys, Verdict, judge};
+use crate::drift::{History, KUBELET_CACHE, NotOurs, Owner, PodFacts, PodVerdict, TrackedKeys, judge};
 use crate::settings::Rollout;
 use crate::time::{Seconds, now};
 use k8s_openapi::api::core::v1::{PodTemplateSpec, Secret};
@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long the state of a workload that was read is reused.
-const MAX_AGE: Duration = Duration::from_secs(2);
+const WORKLOAD_CACHE_TTL: Duration = Duration::from_secs(2);
 
 /// How long it is reused that the workload behind an owner isn't known.
 const MAX_UNKNOWN_AGE: Duration = Duration::from_secs(30);
@@ -40,7 +40,7 @@ struct Owned {
 pub(super) struct Judgement<'j> {
     pub injector: &'j Injector,
     pub history: &'j History,
-    pub ledger: &'j RolloutRecord,
+    pub record: &'j RolloutRecord,
     /// A digest of the current settings.
     pub settings: &'j str,
     /// How many seconds after a change the kubelet may still hand out a Secret's former value.
@@ -60,7 +60,7 @@ impl Known {
     /// Makes the next observation read this workload again, because it was changed.
     pub(super) fn forget_state(&mut self, workload: &WorkloadId) {
         if let Some((at, _, _)) = self.workloads.get_mut(workload) {
-            *at = at.checked_sub(MAX_AGE).unwrap_or(*at);
+            *at = at.checked_sub(WORKLOAD_CACHE_TTL).unwrap_or(*at);
         }
     }
 
@@ -121,7 +121,7 @@ impl Known {
 
     async fn workload(&mut self, cluster: Workloads<'_>, id: &WorkloadId) -> Result<Found, ClusterError> {
         if let Some((at, found, _)) = self.workloads.get(id)
-            && at.elapsed() < MAX_AGE
+            && at.elapsed() < WORKLOAD_CACHE_TTL
         {
             return Ok(found.clone());
         }
@@ -137,7 +137,7 @@ impl Known {
         by: Judgement<'_>,
         pods: Vec<PodFacts>,
     ) -> Result<(Vec<PodView>, BTreeMap<WorkloadId, Found>), ClusterError> {
-        let Judgement { injector, history, ledger, settings, cache, automatic } = by;
+        let Judgement { injector, history, record, settings, cache, automatic } = by;
         let owners: BTreeSet<&Owner> = pods.iter().filter_map(|facts| facts.owner.as_ref()).collect();
         self.owners.retain(|owner, _| owners.contains(owner));
         let mut views = Vec::with_capacity(pods.len());
@@ -149,14 +149,14 @@ impl Known {
                 }
                 None => (None, true),
             };
-            let wave = workload.as_ref().and_then(|id| ledger.wave(id)).filter(|wave| wave.settings == settings);
+            let wave = workload.as_ref().and_then(|id| record.wave(id)).filter(|wave| wave.settings == settings);
             if self.was_injected(cluster, &facts, injector, wave).await? {
                 (facts.outcome, facts.changed, facts.carries) = (Outcome::Injected, true, true);
             }
             let verdict = match (judge(&facts, history, false, cache), &workload, &facts.owner) {
                 // The owner has an owner of an unknown kind.
-                (Verdict::Lacks(lack), None, Some(owner)) if seen => {
-                    Verdict::NotOurs(NotOurs::UnknownKind(owner.kind.clone()), Some(lack))
+                (PodVerdict::Lacks(lack), None, Some(owner)) if seen => {
+                    PodVerdict::NotOurs(NotOurs::UnknownKind(owner.kind.clone()), Some(lack))
                 }
                 (verdict, ..) => verdict,
             };
@@ -164,7 +164,7 @@ impl Known {
         }
         let mut workloads = BTreeMap::new();
         if automatic {
-            let restarted: BTreeSet<&str> = ledger.restarted_within(SETTLE_DELAY, now()).collect();
+            let restarted: BTreeSet<&str> = record.restarted_within(RESTART_OBSERVATION, now()).collect();
             let matters = |view: &&PodView| {
                 let restarted = view.workload.as_ref().is_some_and(|id| restarted.contains(id.to_string().as_str()));
                 view.verdict.lack().is_some() || restarted
@@ -172,7 +172,7 @@ impl Known {
             let mut ids: BTreeSet<WorkloadId> =
                 views.iter().filter(matters).filter_map(|view| view.workload.clone()).collect();
             // A workload whose only pod was removed isn't known by its pods.
-            ids.extend(ledger.replaced_lately(now()).filter_map(|name| name.parse().ok()));
+            ids.extend(record.replaced_lately(now()).filter_map(|name| name.parse().ok()));
             for id in ids {
                 let found = self.workload(cluster, &id).await?;
                 workloads.insert(id, found);
@@ -201,13 +201,13 @@ pub(crate) async fn verdicts(
     state: Option<&Secret>,
     rollout: Rollout,
     pods: Vec<PodFacts>,
-) -> Result<Vec<(PodFacts, Verdict)>, ClusterError> {
-    let remembered = state.and_then(State::read).map(|state| Persisted::of(&state, &subjects.injector));
-    let Persisted { history, ledger, settings } = remembered.unwrap_or_default();
+) -> Result<Vec<(PodFacts, PodVerdict)>, ClusterError> {
+    let remembered = state.and_then(State::read).map(|state| StoredState::of(&state, &subjects.injector));
+    let StoredState { history, record, settings } = remembered.unwrap_or_default();
     let by = Judgement {
         injector: &subjects.injector,
         history: &history,
-        ledger: &ledger,
+        record: &record,
         settings: &settings,
         cache: KUBELET_CACHE,
         automatic: rollout == Rollout::Automatic,

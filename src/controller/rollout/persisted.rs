@@ -2,26 +2,26 @@
 
 use super::record::RolloutRecord;
 use super::tracked::VALUES;
-pub(super) use crate::controller::state::LEDGER;
+pub(super) use crate::controller::state::ROLLOUT_ENTRY;
 use crate::controller::state::State;
 use crate::core::Injector;
 use crate::drift::History;
 
 /// What is remembered in the cluster.
 #[derive(Default)]
-pub(super) struct Persisted {
+pub(super) struct StoredState {
     pub history: History,
-    pub ledger: RolloutRecord,
+    pub record: RolloutRecord,
     /// A digest of the current settings, by which a record under other settings is recognised.
     pub settings: String,
 }
 
-impl Persisted {
+impl StoredState {
     /// Reads the entries; one that is missing or can't be parsed is empty.
     pub(super) fn of(state: &State, injector: &Injector) -> Self {
         let what_holds: Vec<String> = injector.injections().map(|injection| format!("{injection:?}")).collect();
         let settings = state.digest(&[what_holds.join("\n").as_bytes()]).chars().take(12).collect();
-        let (history, ledger) = (state.get(VALUES).unwrap_or_default(), state.get(LEDGER).unwrap_or_default());
-        Self { history, ledger, settings }
+        let (history, record) = (state.get(VALUES).unwrap_or_default(), state.get(ROLLOUT_ENTRY).unwrap_or_default());
+        Self { history, record, settings }
     }
 }

@@ -5,7 +5,7 @@
 //! inject a pod like it. Each bound is counted in the record, so a process that is killed anywhere leaves
 //! nothing that its successor would do twice. `docs/pods.md` explains it for users.
 
-use super::action::{Action, Next, Plan, RemovalMethod, Step, Waiting};
+use super::action::{Action, NextStep, Plan, RemovalMethod, Waiting, WorkloadStep};
 use super::restart;
 use super::snapshot::{Found, PodView, Snapshot};
 use super::view::View;
@@ -18,25 +18,25 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn plan(seen: &Snapshot, now: Seconds) -> Plan {
     let mut waiting = BTreeMap::new();
     let mut until = Seconds::MAX;
-    let mut act = seen.noted(now).map(|ledger| (Action::Remember, ledger));
+    let mut act = seen.noted(now).map(|record| (Action::Remember, record));
     let mut unproven = BTreeSet::new();
     let mut wants_credential = false;
     for (id, found) in &seen.workloads {
         let pods: Vec<&PodView> = seen.pods.iter().filter(|pod| pod.workload.as_ref() == Some(id)).collect();
         let step = match found {
             Found::Unknown(why) if pods.iter().any(|pod| pod.verdict.lack().is_some()) => {
-                Step::Wait(Waiting::trouble("WorkloadUnknown", why.clone()), None)
+                WorkloadStep::Wait(Waiting::trouble("WorkloadUnknown", why.clone()), None)
             }
-            Found::Unknown(_) => Step::Nothing,
+            Found::Unknown(_) => WorkloadStep::Nothing,
             Found::There(workload) => View { id, workload, pods, seen, now }.step(),
         };
         match step {
-            Step::Nothing => {}
-            Step::Wait(why, at) => {
+            WorkloadStep::Nothing => {}
+            WorkloadStep::Wait(why, at) => {
                 until = until.min(at.unwrap_or(Seconds::MAX));
                 waiting.insert(id.clone(), why);
             }
-            Step::Act(candidate) => {
+            WorkloadStep::Act(candidate) => {
                 // The change was refused before; until it succeeds, report that.
                 if let Some((_, why)) = seen.held_back.get(id) {
                     waiting.insert(id.clone(), Waiting::trouble("Refused", why.clone()));
@@ -66,7 +66,7 @@ pub fn plan(seen: &Snapshot, now: Seconds) -> Plan {
                         matches!(action, Action::Remember | Action::Replace { how: RemovalMethod::Delete, .. })
                     };
                     if act.as_ref().is_none_or(|(before, _)| free(&candidate.action) && !free(before)) {
-                        act = Some((candidate.action, candidate.ledger));
+                        act = Some((candidate.action, candidate.record));
                     }
                 } else {
                     unproven.extend(unknown);
@@ -75,24 +75,24 @@ pub fn plan(seen: &Snapshot, now: Seconds) -> Plan {
         }
     }
     let next = match act {
-        Some((action, ledger)) => Next::Do(action, ledger),
-        None if !unproven.is_empty() => Next::Prove(unproven),
-        None => Next::Wait(until),
+        Some((action, record)) => NextStep::Execute(action, record),
+        None if !unproven.is_empty() => NextStep::ProbeWebhook(unproven),
+        None => NextStep::WaitUntil(until),
     };
     Plan { next, waiting, wants_credential }
 }
 
 impl View<'_> {
-    fn step(&self) -> Step {
+    fn step(&self) -> WorkloadStep {
         let lacks = |pod: &&&PodView| matches!(pod.verdict.lack(), Some(Drift::Missed | Drift::Outdated));
         let missed: Vec<&PodView> = self.pods.iter().filter(lacks).copied().collect();
         let stale: Vec<&PodView> =
             self.pods.iter().filter(|pod| pod.verdict.lack() == Some(Drift::Stale)).copied().collect();
-        let replacing = if missed.is_empty() { Step::Nothing } else { self.replace(&missed) };
+        let replacing = if missed.is_empty() { WorkloadStep::Nothing } else { self.replace(&missed) };
         let step = match replacing {
-            Step::Nothing => restart::step(self, &stale),
+            WorkloadStep::Nothing => restart::step(self, &stale),
             // The pod that is waited for may never become ready with the value it holds.
-            Step::Wait(why, _)
+            WorkloadStep::Wait(why, _)
                 if matches!(why.reason, "OneAtATime" | "NotReady")
                     && stale.iter().any(|pod| !pod.facts.readiness.ready) =>
             {
@@ -101,32 +101,32 @@ impl View<'_> {
             step => step,
         };
         let step = match (step, self.incomplete()) {
-            (Step::Nothing, Some(why)) => Step::Wait(why, None),
+            (WorkloadStep::Nothing, Some(why)) => WorkloadStep::Wait(why, None),
             (step, _) => step,
         };
         match (step, self.seen.held_back.get(self.id)) {
-            (Step::Act(_), Some((until, why))) if self.now < *until => {
-                Step::Wait(Waiting::trouble("Refused", why.clone()), Some(*until))
+            (WorkloadStep::Act(_), Some((until, why))) if self.now < *until => {
+                WorkloadStep::Wait(Waiting::trouble("Refused", why.clone()), Some(*until))
             }
             (step, _) => step,
         }
     }
 
     /// Replaces missed and outdated pods.
-    fn replace(&self, lacking: &[&PodView]) -> Step {
+    fn replace(&self, lacking: &[&PodView]) -> WorkloadStep {
         // Removing a pod that isn't ready costs nothing, even if new pods are refused: a controller whose
         // pods were refused tries again when one of them goes.
         if let Some(unready) = lacking.iter().find(|pod| !pod.facts.readiness.ready) {
-            return self.take_away(unready, RemovalMethod::Delete, lacking);
+            return self.remove_pod(unready, RemovalMethod::Delete, lacking);
         }
         if let Some(why) = &self.workload.refused {
             let text = format!("new pods are refused, so none is taken away: {why}");
-            return Step::Wait(Waiting::trouble("PodsRefused", text), None);
+            return WorkloadStep::Wait(Waiting::trouble("PodsRefused", text), None);
         }
-        match (self.unsettled(), lacking.first()) {
-            (Some((why, until)), _) => Step::Wait(why, until),
-            (None, Some(pod)) => self.take_away(pod, RemovalMethod::Evict, lacking),
-            (None, None) => Step::Nothing,
+        match (self.not_settled_reason(), lacking.first()) {
+            (Some((why, until)), _) => WorkloadStep::Wait(why, until),
+            (None, Some(pod)) => self.remove_pod(pod, RemovalMethod::Evict, lacking),
+            (None, None) => WorkloadStep::Nothing,
         }
     }
 }

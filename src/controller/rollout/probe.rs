@@ -19,7 +19,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(2);
 /// The longest of these delays.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(16);
 /// How long a new registration has to be known here, since each API server learns of it through a watch.
-const SETTLE_DELAY: Duration = Duration::from_secs(2);
+const REGISTRATION_PROPAGATION: Duration = Duration::from_secs(2);
 /// The age, in seconds by the API server's clock, from which a registration counts as known everywhere.
 const SETTLED_AGE: Seconds = 30;
 
@@ -87,7 +87,7 @@ impl ProbeResults {
         let written = fields.filter_map(|entry| entry.time.as_ref()).map(|time| time.0.as_second()).max();
         let old = written.is_some_and(|written| written.saturating_add(SETTLED_AGE) < now());
         for service in injector.services().filter(|service| services.contains(&service.name)) {
-            let result = if !old && since.elapsed() < SETTLE_DELAY {
+            let result = if !old && since.elapsed() < REGISTRATION_PROPAGATION {
                 Err("it was registered just now; every API server has to learn of it".to_owned())
             } else {
                 one(context, injector, service, &configuration, &asked).await

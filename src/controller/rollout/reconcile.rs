@@ -1,9 +1,9 @@
 //! Reconciles the rollout: observe, plan, execute one change, observe again.
 
-use super::action::{Action, Next, Plan};
+use super::action::{Action, NextStep, Plan};
 use super::execute::{Executed, execute, workloads};
 use super::observe::{Judgement, Known};
-use super::persisted::{LEDGER, Persisted};
+use super::persisted::{ROLLOUT_ENTRY, StoredState};
 use super::plan::plan;
 use super::probe::ProbeResults;
 use super::required::Required;
@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long changes are gathered before a pass, because they come in bursts.
-const GATHER: Duration = Duration::from_millis(200);
+const DEBOUNCE: Duration = Duration::from_millis(200);
 /// The delay between two changes.
 const ACT_DELAY: Duration = Duration::from_millis(100);
 /// The longest time between two passes.
@@ -31,9 +31,9 @@ const RESYNC_INTERVAL: Duration = Duration::from_secs(30);
 /// The delay between two passes while something is waited for that no watch reports.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// For how many seconds a workload is left alone after a change to it was refused.
-const LEAVE_DELAY: Seconds = 10;
+const REFUSED_DELAY: Seconds = 10;
 /// For how many seconds after that the refusal is still reported, if the change isn't tried again.
-const MAX_SAID: Seconds = 60;
+const REFUSAL_REPORT_TIME: Seconds = 60;
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(15);
 
@@ -44,20 +44,20 @@ pub(in crate::controller) async fn run(context: Context) {
     let mut reconciler = RolloutReconciler::new(&context, &subjects, &store);
     tokio::select! {
         () = store.follow(&context, &subjects) => {}
-        () = Box::pin(drive(&context, &mut reconciler, &store.bell)) => {}
+        () = Box::pin(drive(&context, &mut reconciler, &store.wake)) => {}
     }
 }
 
-struct LocalState {
+struct RolloutMemory {
     state: State,
-    held: Persisted,
+    held: StoredState,
 }
 
 struct RolloutReconciler<'k> {
     context: &'k Context,
     subjects: &'k TrackedKeys,
     store: &'k Store,
-    memory: Option<LocalState>,
+    memory: Option<RolloutMemory>,
     known: Known,
     required: Required,
     proofs: ProbeResults,
@@ -92,17 +92,17 @@ impl<'k> RolloutReconciler<'k> {
         };
         if self.store.secrets_changed() {
             let noted = tracked::note(self.context, self.subjects, &memory.state, &mut memory.held.history).await;
-            if noted.inspect_err(|_| self.store.look_at_secrets())? {
+            if noted.inspect_err(|_| self.store.mark_secrets_changed())? {
                 memory.state.put(self.context, VALUES, Some(&memory.held.history)).await?;
             }
         }
         let automatic = self.context.settings.rollout == Rollout::Automatic;
-        self.held_back.retain(|_, (until, _)| now() < *until + MAX_SAID);
+        self.held_back.retain(|_, (until, _)| now() < *until + REFUSAL_REPORT_TIME);
         let mut seen = self.look(&memory.held, automatic, pods).await?;
         let planned = if automatic {
             self.plan(&mut seen).await?
         } else {
-            Plan { next: Next::Wait(Seconds::MAX), waiting: BTreeMap::new(), wants_credential: false }
+            Plan { next: NextStep::WaitUntil(Seconds::MAX), waiting: BTreeMap::new(), wants_credential: false }
         };
         self.context
             .login_wanted
@@ -111,33 +111,38 @@ impl<'k> RolloutReconciler<'k> {
         let again = self.reporter.publish(self.context, &seen, &planned.waiting).await?;
         self.reporter.tell(self.context, &self.known, &seen, &planned.waiting).await;
         let idle = match planned.next {
-            Next::Do(action, ledger) => {
-                memory.state.put(self.context, LEDGER, Some(&ledger)).await?;
-                memory.held.ledger = ledger;
+            NextStep::Execute(action, record) => {
+                memory.state.put(self.context, ROLLOUT_ENTRY, Some(&record)).await?;
+                memory.held.record = record;
                 self.act(&action).await?;
                 ACT_DELAY
             }
-            Next::Prove(_) => POLL_INTERVAL,
-            Next::Wait(_) if again || !planned.waiting.is_empty() => POLL_INTERVAL,
-            Next::Wait(until) => wait(until),
+            NextStep::ProbeWebhook(_) => POLL_INTERVAL,
+            NextStep::WaitUntil(_) if again || !planned.waiting.is_empty() => POLL_INTERVAL,
+            NextStep::WaitUntil(until) => wait(until),
         };
         self.memory = Some(memory);
         Ok(Requeue::After(idle))
     }
 
-    async fn remember(&self) -> Result<LocalState, ClusterError> {
+    async fn remember(&self) -> Result<RolloutMemory, ClusterError> {
         let state = State::open(self.context).await?;
         // Without what was remembered, all Secrets have to be read again.
-        self.store.look_at_secrets();
-        let held = Persisted::of(&state, &self.subjects.injector);
-        Ok(LocalState { state, held })
+        self.store.mark_secrets_changed();
+        let held = StoredState::of(&state, &self.subjects.injector);
+        Ok(RolloutMemory { state, held })
     }
 
     /// Makes a snapshot of the watched pods and everything that they depend on.
-    async fn look(&mut self, held: &Persisted, automatic: bool, pods: Vec<PodFacts>) -> Result<Snapshot, ClusterError> {
-        let Persisted { history, ledger, settings } = held;
+    async fn look(
+        &mut self,
+        held: &StoredState,
+        automatic: bool,
+        pods: Vec<PodFacts>,
+    ) -> Result<Snapshot, ClusterError> {
+        let StoredState { history, record, settings } = held;
         let (injector, cache) = (&self.subjects.injector, self.context.options.kubelet_cache);
-        let by = Judgement { injector, history, ledger, settings, cache, automatic };
+        let by = Judgement { injector, history, record, settings, cache, automatic };
         let (pods, workloads) = self.known.judge(workloads(self.context), by, pods).await?;
         let absent = self.required.absent(self.context, &pods).await?;
         let health = self.context.health.borrow().clone();
@@ -148,7 +153,7 @@ impl<'k> RolloutReconciler<'k> {
             workloads,
             cache,
             history: history.clone(),
-            ledger: ledger.clone(),
+            record: record.clone(),
             settings: settings.clone(),
             held_back: self.held_back.clone(),
             ..Snapshot::default()
@@ -159,7 +164,7 @@ impl<'k> RolloutReconciler<'k> {
     async fn plan(&mut self, seen: &mut Snapshot) -> Result<Plan, ClusterError> {
         seen.proofs = self.proofs.now();
         let planned = plan(seen, now());
-        let Next::Prove(services) = &planned.next else { return Ok(planned) };
+        let NextStep::ProbeWebhook(services) = &planned.next else { return Ok(planned) };
         self.proofs.show(self.context, &self.subjects.injector, services).await?;
         seen.proofs = self.proofs.now();
         Ok(plan(seen, now()))
@@ -188,7 +193,7 @@ impl<'k> RolloutReconciler<'k> {
             Executed::Gone => {}
             Executed::Refused(why) => {
                 tracing::info!(%workload, why, "refused; trying again later");
-                self.held_back.insert(workload.clone(), (now() + LEAVE_DELAY, why));
+                self.held_back.insert(workload.clone(), (now() + REFUSED_DELAY, why));
             }
         }
         Ok(())
@@ -198,7 +203,7 @@ impl<'k> RolloutReconciler<'k> {
 impl Reconciler for RolloutReconciler<'_> {
     const NAME: &'static str = "rollout";
     const BACKOFF: Delays = Delays { first: FIRST_DELAY, longest: LONGEST_DELAY };
-    const GATHER: Duration = GATHER;
+    const DEBOUNCE: Duration = DEBOUNCE;
 
     async fn reconcile(&mut self) -> Result<Requeue, ReconcileError> {
         self.pass().await.map_err(|error| {

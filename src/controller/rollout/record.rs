@@ -13,7 +13,7 @@ pub(super) const HOUR: Seconds = 3600;
 const REPORT_ONLY_FOR: Seconds = 24 * HOUR;
 
 /// For how many seconds the last round of a workload is remembered.
-const MAX_AGE: Seconds = 30 * 24 * HOUR;
+const MAX_ROUND_AGE: Seconds = 30 * 24 * HOUR;
 
 /// A prefix of a uid that is long enough to tell the pods of one workload apart.
 fn short(uid: &str) -> String {
@@ -194,7 +194,7 @@ impl RolloutRecord {
             wave.acts.retain(|(_, at)| now < at + HOUR);
             wave.taken.retain(|at| now < at + HOUR);
         }
-        self.waves.retain(|_, wave| now < wave.last + MAX_AGE);
+        self.waves.retain(|_, wave| now < wave.last + MAX_ROUND_AGE);
         for roll in self.rolls.values_mut() {
             roll.acts.retain(|at| now < at + HOUR);
         }

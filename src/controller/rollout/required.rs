@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long the result of reading an object is reused.
-const MAX_AGE: Duration = Duration::from_secs(2);
+const OBJECT_CACHE_TTL: Duration = Duration::from_secs(2);
 /// How long it is reused that an object may not be read.
 const MAX_FORBIDDEN_AGE: Duration = Duration::from_mins(5);
 
@@ -51,7 +51,7 @@ impl Required {
         self.0.retain(|object, _| objects.contains(object));
         for object in objects {
             let counts = |(at, presence): &(Instant, Presence)| {
-                at.elapsed() < if *presence == Presence::Unknown { MAX_FORBIDDEN_AGE } else { MAX_AGE }
+                at.elapsed() < if *presence == Presence::Unknown { MAX_FORBIDDEN_AGE } else { OBJECT_CACHE_TTL }
             };
             if !self.0.get(&object).is_some_and(counts) {
                 let presence = presence(context, object.0, &object.1).await?;

@@ -1,6 +1,6 @@
 //! Restarts workloads with stale pods: once for each change of a value, one workload at a time.
 
-use super::action::{Action, Candidate, RemovalMethod, Step, Waiting};
+use super::action::{Action, Candidate, RemovalMethod, Waiting, WorkloadStep};
 use super::record::HOUR;
 use super::snapshot::{Kind, PodView, Progress};
 use super::view::View;
@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How often a workload is restarted for one change: a second time if the first restart was undone.
 const MAX_RESTARTS: u32 = 2;
 /// How often a workload with ready pods is restarted within an hour.
-const MAX_HOURLY: usize = 6;
+const MAX_HOURLY_RESTARTS: usize = 6;
 /// For how many seconds after its restart a workload is observed in any case.
-pub(super) const SETTLE_DELAY: Seconds = 600;
+pub(super) const RESTART_OBSERVATION: Seconds = 600;
 
 /// What to do about the stale pods of a workload.
-pub(super) fn step(view: &View<'_>, stale: &[&PodView]) -> Step {
-    let ours = view.seen.ledger.roll(view.id).filter(|roll| Some(&roll.value) == view.workload.restarted.as_ref());
+pub(super) fn step(view: &View<'_>, stale: &[&PodView]) -> WorkloadStep {
+    let ours = view.seen.record.roll(view.id).filter(|roll| Some(&roll.value) == view.workload.restarted.as_ref());
     if ours.is_some()
         && view.workload.progress == Progress::Going
         && let Some(step) = stuck(view, &view.pods)
@@ -24,20 +24,20 @@ pub(super) fn step(view: &View<'_>, stale: &[&PodView]) -> Step {
         return step;
     }
     if stale.is_empty() {
-        return Step::Nothing;
+        return WorkloadStep::Nothing;
     }
-    let Some(changed) = changed(view, stale) else { return Step::Nothing };
+    let Some(changed) = changed(view, stale) else { return WorkloadStep::Nothing };
     let ready_at = changed.values().max().map_or(view.now, |since| since.saturating_add(view.seen.cache));
     if view.now < ready_at {
         let why = format!("a value changed; it is certain at {} that every kubelet knows it", rfc3339(ready_at));
-        return Step::Wait(Waiting::patience("KubeletCache", why), Some(ready_at));
+        return WorkloadStep::Wait(Waiting::patience("KubeletCache", why), Some(ready_at));
     }
     let unready = stale.iter().find(|pod| !pod.facts.readiness.ready);
     if !view.workload.rolls
         && let Some(pod) = unready
     {
         // It serves nobody, with a credential that Argo CD may refuse, and waiting won't make it ready.
-        return view.take_away(pod, RemovalMethod::Delete, stale);
+        return view.remove_pod(pod, RemovalMethod::Delete, stale);
     }
     if !view.workload.whole
         && let Some(step) = stuck(view, stale)
@@ -46,13 +46,13 @@ pub(super) fn step(view: &View<'_>, stale: &[&PodView]) -> Step {
     }
     if let Some(why) = &view.workload.refused {
         let why = format!("new pods are refused, so none is taken away: {why}");
-        return Step::Wait(Waiting::trouble("PodsRefused", why), None);
+        return WorkloadStep::Wait(Waiting::trouble("PodsRefused", why), None);
     }
     if !view.workload.rolls {
-        return match (view.unsettled(), stale.first()) {
-            (Some((why, until)), _) => Step::Wait(why, until),
-            (None, Some(pod)) => view.take_away(pod, RemovalMethod::Evict, stale),
-            (None, None) => Step::Nothing,
+        return match (view.not_settled_reason(), stale.first()) {
+            (Some((why, until)), _) => WorkloadStep::Wait(why, until),
+            (None, Some(pod)) => view.remove_pod(pod, RemovalMethod::Evict, stale),
+            (None, None) => WorkloadStep::Nothing,
         };
     }
     restart(view, stale, &cause(&changed))
@@ -73,16 +73,18 @@ fn cause(changed: &BTreeMap<String, Seconds>) -> String {
     each.join(", ")
 }
 
-fn restart(view: &View<'_>, stale: &[&PodView], cause: &str) -> Step {
+fn restart(view: &View<'_>, stale: &[&PodView], cause: &str) -> WorkloadStep {
     let View { id, workload, seen, now, .. } = view;
-    let roll = seen.ledger.roll(id);
+    let roll = seen.record.roll(id);
     let value = rfc3339(*now);
     let again = roll.filter(|roll| roll.cause == cause);
     if let Some(roll) = again {
         if workload.restarted.as_ref() == Some(&roll.value) {
             return match &workload.progress {
-                Progress::Going => Step::Wait(Waiting::patience("Restarting", format!("restarted for {cause}")), None),
-                Progress::Failed(why) => Step::Wait(
+                Progress::Going => {
+                    WorkloadStep::Wait(Waiting::patience("Restarting", format!("restarted for {cause}")), None)
+                }
+                Progress::Failed(why) => WorkloadStep::Wait(
                     Waiting::trouble("RestartFailed", format!("restarted for {cause}, but it doesn't get on: {why}")),
                     None,
                 ),
@@ -90,16 +92,16 @@ fn restart(view: &View<'_>, stale: &[&PodView], cause: &str) -> Step {
                     let why = format!(
                         "restarted for {cause}, and a pod still holds an earlier value; not again before the next change"
                     );
-                    Step::Wait(Waiting::trouble("StillStale", why), None)
+                    WorkloadStep::Wait(Waiting::trouble("StillStale", why), None)
                 }
             };
         }
         if roll.times >= MAX_RESTARTS {
             if roll.contested_since.is_none() {
-                let mut ledger = seen.ledger.clone();
-                ledger.contested_since(id, *now);
+                let mut record = seen.record.clone();
+                record.contested_since(id, *now);
                 let (services, needs) = (BTreeSet::new(), BTreeSet::new());
-                return Step::Act(Box::new(Candidate { action: Action::Remember, ledger, services, needs }));
+                return WorkloadStep::Act(Box::new(Candidate { action: Action::Remember, record, services, needs }));
             }
             return undone();
         }
@@ -108,58 +110,58 @@ fn restart(view: &View<'_>, stale: &[&PodView], cause: &str) -> Step {
     }
     if workload.paused {
         let why = "it is paused: a restart would wait until it is resumed, and is left to whoever resumes it";
-        return Step::Wait(Waiting::trouble("Paused", why), None);
+        return WorkloadStep::Wait(Waiting::trouble("Paused", why), None);
     }
     // If all pods are of one revision, no rollout is in progress: those that aren't available may be the ones
     // whose credential is outdated.
     if let (Progress::Failed(why), false) = (&workload.progress, workload.whole) {
         let why = format!("its last rollout didn't succeed, so that a restart would not either: {why}");
-        return Step::Wait(Waiting::trouble("RolloutFailed", why), None);
+        return WorkloadStep::Wait(Waiting::trouble("RolloutFailed", why), None);
     }
     if workload.progress == Progress::Going && !workload.whole {
-        return Step::Wait(Waiting::patience("RolloutGoesOn", "waits for a rollout that goes on"), None);
+        return WorkloadStep::Wait(Waiting::patience("RolloutGoesOn", "waits for a rollout that goes on"), None);
     }
     // A workload that serves nobody isn't subject to the hourly bound.
     if view.pods.iter().any(|pod| pod.facts.readiness.ready) {
         let recent: Vec<Seconds> =
             roll.iter().flat_map(|roll| &roll.acts).copied().filter(|at| *now < at + HOUR).collect();
-        if let Some(oldest) = recent.len().checked_sub(MAX_HOURLY).and_then(|place| recent.get(place)) {
+        if let Some(oldest) = recent.len().checked_sub(MAX_HOURLY_RESTARTS).and_then(|place| recent.get(place)) {
             let until = oldest.saturating_add(HOUR);
             let why = format!(
                 "it was restarted {} times within an hour, and not again before {}; kubectl rollout restart does it now",
                 recent.len(),
                 rfc3339(until)
             );
-            return Step::Wait(Waiting::trouble("HourlyBound", why), Some(until));
+            return WorkloadStep::Wait(Waiting::trouble("HourlyBound", why), Some(until));
         }
-        if let Some(why) = view.at_risk() {
-            return Step::Wait(why, None);
+        if let Some(why) = view.other_workload_pending() {
+            return WorkloadStep::Wait(why, None);
         }
     }
     // Reuse the value, which may have been written already: then nothing changes.
     let value = again.map_or(value, |roll| roll.value.clone());
-    let mut ledger = seen.ledger.clone();
-    ledger.restart(id, cause, &value, *now);
+    let mut record = seen.record.clone();
+    record.restart(id, cause, &value, *now);
     let services = stale.iter().map(|pod| pod.facts.service.clone()).collect();
     let needs = stale.iter().flat_map(|pod| pod.facts.needs.iter().cloned()).collect();
     let action = Action::Restart { workload: (*id).clone(), value };
-    Step::Act(Box::new(Candidate { action, ledger, services, needs }))
+    WorkloadStep::Act(Box::new(Candidate { action, record, services, needs }))
 }
 
-fn undone() -> Step {
+fn undone() -> WorkloadStep {
     let why = "something takes the annotation argocd-auth-webhook/restartedAt away again (a GitOps tool?); \
                restart it through that, or let it ignore the annotation";
-    Step::Wait(Waiting::trouble("RestartUndone", why), None)
+    WorkloadStep::Wait(Waiting::trouble("RestartUndone", why), None)
 }
 
 /// A pod of an earlier revision that blocks a `StatefulSet`'s rollout, which waits for each pod to become
 /// ready.
-fn stuck(view: &View<'_>, among: &[&PodView]) -> Option<Step> {
+fn stuck(view: &View<'_>, among: &[&PodView]) -> Option<WorkloadStep> {
     let revision = view.workload.revision.as_ref().filter(|_| view.id.kind == Kind::StatefulSet)?;
     let old = |pod: &&&PodView| {
         let facts = &pod.facts;
         !facts.readiness.ready && !facts.terminating && facts.revision.as_ref().is_some_and(|found| found != revision)
     };
     let pod = among.iter().find(old)?;
-    Some(view.take_away(pod, RemovalMethod::Delete, &[pod]))
+    Some(view.remove_pod(pod, RemovalMethod::Delete, &[pod]))
 }

@@ -3,7 +3,7 @@
 pub use super::id::{Kind, WorkloadId};
 use super::record::RolloutRecord;
 use crate::controller::health::Doubt;
-use crate::drift::{History, Need, PodFacts, Verdict};
+use crate::drift::{History, Need, PodFacts, PodVerdict};
 use crate::time::Seconds;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,7 +59,7 @@ pub struct PodView {
     /// The facts that decide its verdict.
     pub facts: PodFacts,
     /// Its verdict.
-    pub verdict: Verdict,
+    pub verdict: PodVerdict,
     /// Its workload; `None` if there is none of a known kind.
     pub workload: Option<WorkloadId>,
 }
@@ -88,7 +88,7 @@ pub struct Snapshot {
     /// Workloads to which a change was refused: until when they are left alone, and why.
     pub held_back: BTreeMap<WorkloadId, (Seconds, String)>,
     /// What was done before.
-    pub ledger: RolloutRecord,
+    pub record: RolloutRecord,
     /// The values that tracked keys had.
     pub history: History,
     /// A digest of the current settings.
@@ -136,7 +136,7 @@ impl Snapshot {
     /// nothing has shown that new pods start. `None` if nothing is missing.
     #[must_use]
     pub fn behind(&self, id: &WorkloadId, workload: &Workload, now: Seconds) -> Option<String> {
-        let wave = self.ledger.wave(id).filter(|wave| wave.awaited)?;
+        let wave = self.record.wave(id).filter(|wave| wave.awaited)?;
         let there = self.there(id);
         if there < workload.desired {
             return Some(format!("{there} of {} are there", workload.desired));
@@ -148,18 +148,18 @@ impl Snapshot {
     /// are complete. `None` if there is nothing new.
     #[must_use]
     pub fn noted(&self, now: Seconds) -> Option<RolloutRecord> {
-        let mut ledger = self.ledger.clone();
+        let mut record = self.record.clone();
         for (id, found) in &self.workloads {
             let Found::There(workload) = found else { continue };
-            let taken = |pod: &PodView| self.ledger.wave(id).is_some_and(|wave| wave.acted_on(&pod.facts.uid));
+            let taken = |pod: &PodView| self.record.wave(id).is_some_and(|wave| wave.acted_on(&pod.facts.uid));
             if self.behind(id, workload, now).is_none() && !self.pods_of(id).any(taken) {
-                ledger.came(id);
+                record.came(id);
             }
             if workload.progress == Progress::Done {
-                ledger.restarted(id);
+                record.restarted(id);
             }
         }
-        (ledger != self.ledger).then_some(ledger)
+        (record != self.record).then_some(record)
     }
 
     /// Whether a workload has all its pods and all are available, as far as that is known.

@@ -31,7 +31,7 @@ pub(super) struct Store {
     watched: Mutex<BTreeMap<usize, Watched>>,
     secrets: Mutex<bool>,
     /// Wakes the loop when anything has changed.
-    pub bell: Notify,
+    pub wake: Notify,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -39,7 +39,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// One item of a watch.
-enum Said {
+enum WatchEvent {
     Pod(usize, Box<Event<Pod>>),
     Secret,
     /// The credential was checked.
@@ -88,7 +88,7 @@ impl Store {
     }
 
     /// Makes the next pass read the tracked Secrets again.
-    pub(super) fn look_at_secrets(&self) {
+    pub(super) fn mark_secrets_changed(&self) {
         *lock(&self.secrets) = true;
     }
 
@@ -96,18 +96,18 @@ impl Store {
     pub(super) async fn follow(&self, context: &Context, subjects: &TrackedKeys) {
         let pods: Api<Pod> = Api::namespaced(context.client.clone(), &context.options.namespace);
         let services: Vec<&Service> = subjects.injector.services().collect();
-        let mut streams: Vec<BoxStream<'_, Said>> = Vec::new();
+        let mut streams: Vec<BoxStream<'_, WatchEvent>> = Vec::new();
         for (place, service) in services.iter().enumerate() {
             let selected = watch_selected(pods.clone(), &selector(&service.selector));
             let told = move |said: Result<_, _>| match said {
-                Ok(event) => Said::Pod(place, Box::new(event)),
+                Ok(event) => WatchEvent::Pod(place, Box::new(event)),
                 Err(error) => failed(context, &error),
             };
             streams.push(selected.map(told).boxed());
         }
         for secret in subjects.secrets() {
             let told = |said: Result<_, _>| match said {
-                Ok(_) => Said::Secret,
+                Ok(_) => WatchEvent::Secret,
                 Err(error) => failed(context, &error),
             };
             streams.push(watch_named(context.secrets(), secret).map(told).boxed());
@@ -117,16 +117,16 @@ impl Store {
         loop {
             let said = tokio::select! {
                 Some(said) = all.next() => said,
-                Ok(()) = health.changed() => Said::Credential,
+                Ok(()) = health.changed() => WatchEvent::Credential,
                 else => return,
             };
             match said {
-                Said::Credential => {}
-                Said::Pod(place, event) => self.note(place, *event, subjects),
-                Said::Secret => self.look_at_secrets(),
-                Said::Nothing => continue,
+                WatchEvent::Credential => {}
+                WatchEvent::Pod(place, event) => self.note(place, *event, subjects),
+                WatchEvent::Secret => self.mark_secrets_changed(),
+                WatchEvent::Nothing => continue,
             }
-            self.bell.notify_one();
+            self.wake.notify_one();
         }
     }
 
@@ -158,8 +158,8 @@ impl Store {
     }
 }
 
-fn failed(context: &Context, error: &crate::cluster::ClusterError) -> Said {
+fn failed(context: &Context, error: &crate::cluster::ClusterError) -> WatchEvent {
     context.metrics.failed(Some(&error.cause));
     tracing::warn!(%error, "a watch broke; trying on");
-    Said::Nothing
+    WatchEvent::Nothing
 }

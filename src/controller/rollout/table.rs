@@ -3,14 +3,14 @@
 mod bounds;
 mod stale;
 
-use super::action::{Action, Next, Plan};
+use super::action::{Action, NextStep, Plan};
 use super::plan::plan;
 use super::record::RolloutRecord;
 use super::snapshot::{Found, Kind, PodView, Progress, Snapshot, Workload, WorkloadId};
 use super::status::says as says_of;
 use crate::controller::health::Doubt;
 use crate::core::Outcome;
-use crate::drift::{Drift, Held, History, Holder, Key, Need, Owner, PodFacts, Readiness, Verdict, judge};
+use crate::drift::{Drift, Held, History, Holder, Key, Need, Owner, PodFacts, PodVerdict, Readiness, judge};
 use crate::time::Seconds;
 use std::collections::BTreeSet;
 
@@ -58,7 +58,7 @@ fn pod(name: &str) -> PodView {
         terminating: false,
         completed: false,
     };
-    PodView { facts, verdict: Verdict::InStep, workload: Some(id(Kind::Deployment)) }
+    PodView { facts, verdict: PodVerdict::InStep, workload: Some(id(Kind::Deployment)) }
 }
 
 fn missed(name: &str) -> PodView {
@@ -116,20 +116,20 @@ fn with(mut seen: Snapshot, change: impl Fn(&mut Workload)) -> Snapshot {
 /// The plan in one line: the change, or why there is none.
 fn says(plan: &Plan) -> String {
     match &plan.next {
-        Next::Do(Action::Replace { pod, how, lack, .. }, _) => {
+        NextStep::Execute(Action::Replace { pod, how, lack, .. }, _) => {
             format!("{how:?} {pod} {}", lack.map_or("stuck", Drift::as_str))
         }
-        Next::Do(Action::Restart { workload, .. }, _) => format!("restart {workload}"),
-        Next::Do(Action::Remember, _) => "remember".to_owned(),
-        Next::Prove(services) => format!("prove {services:?}"),
-        Next::Wait(_) => plan.waiting.values().map(|why| why.reason).collect::<Vec<_>>().join(", "),
+        NextStep::Execute(Action::Restart { workload, .. }, _) => format!("restart {workload}"),
+        NextStep::Execute(Action::Remember, _) => "remember".to_owned(),
+        NextStep::ProbeWebhook(services) => format!("prove {services:?}"),
+        NextStep::WaitUntil(_) => plan.waiting.values().map(|why| why.reason).collect::<Vec<_>>().join(", "),
     }
 }
 
 /// The plan after completed changes were recorded.
 fn planned(seen: &Snapshot, now: Seconds) -> Plan {
     match seen.noted(now) {
-        Some(ledger) => plan(&Snapshot { ledger, ..seen.clone() }, now),
+        Some(record) => plan(&Snapshot { record, ..seen.clone() }, now),
         None => plan(seen, now),
     }
 }
@@ -141,7 +141,7 @@ fn said(seen: &Snapshot) -> String {
 /// The record as the plan writes it.
 fn done(seen: &Snapshot, now: Seconds) -> RolloutRecord {
     match planned(seen, now).next {
-        Next::Do(_, ledger) => ledger,
+        NextStep::Execute(_, record) => record,
         other => panic!("{other:?}"),
     }
 }
@@ -191,7 +191,7 @@ fn the_first_new_pod_shows_that_api_servers_reach_the_webhook_before_another_wor
     seen.workloads.insert(other.clone(), Found::There(workload(1)));
     seen.pods.push(of_other(missed("b")));
     assert_eq!(said(&seen), "Evict a missed");
-    seen.ledger = done(&seen, NOW);
+    seen.record = done(&seen, NOW);
     // The process was killed before the change: it plans the same again.
     assert_eq!(said(&seen), "Evict a missed");
     seen.pods[0].facts.terminating = true;
@@ -275,7 +275,7 @@ fn the_next_of_a_workload_goes_when_the_one_before_has_been_ready_long_enough() 
     let mut seen = with(scene(vec![missed("a"), pod("b")]), |workload| workload.min_ready = 10);
     seen.pods[1].facts.readiness.since = NOW - 9;
     let waits = planned(&seen, NOW);
-    assert_eq!((says(&waits).as_str(), waits.next), ("OneAtATime", Next::Wait(NOW + 1)));
+    assert_eq!((says(&waits).as_str(), waits.next), ("OneAtATime", NextStep::WaitUntil(NOW + 1)));
     assert_eq!(says(&planned(&seen, NOW + 1)), "Evict a missed");
 }
 
@@ -330,7 +330,7 @@ fn no_pod_is_moved_for_a_credential_that_is_not_known_to_be_good() {
         }
         let unknown = doubted(&seen, Doubt::unknown("not known to work: Argo CD is away".to_owned()));
         assert_eq!((says(&unknown).as_str(), unknown.wants_credential), ("CredentialNotKnown", true));
-        assert!(matches!(unknown.next, Next::Wait(_)));
+        assert!(matches!(unknown.next, NextStep::WaitUntil(_)));
     }
     let in_step = doubted(&scene(vec![pod("a")]), Doubt::bad("of no use".to_owned()));
     assert_eq!((says(&in_step).as_str(), in_step.wants_credential), ("", false), "nobody waits for it");

@@ -1,9 +1,9 @@
 //! One workload with its pods: what keeps a pod from being removed.
 
-use super::action::{Action, Candidate, RemovalMethod, Step, Waiting};
+use super::action::{Action, Candidate, RemovalMethod, Waiting, WorkloadStep};
 use super::record::HOUR;
 use super::snapshot::{Found, PodView, Progress, Snapshot, Workload, WorkloadId};
-use crate::drift::Verdict;
+use crate::drift::PodVerdict;
 use crate::time::{Seconds, rfc3339};
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ pub(super) struct View<'s> {
 impl View<'_> {
     /// Why no ready pod of this workload may be removed now, because another isn't back yet; and until when,
     /// if that is known.
-    pub(super) fn unsettled(&self) -> Option<(Waiting, Option<Seconds>)> {
+    pub(super) fn not_settled_reason(&self) -> Option<(Waiting, Option<Seconds>)> {
         let Self { seen, workload, now, .. } = *self;
         if let Some(why) = self.incomplete() {
             return Some((why, None));
@@ -47,7 +47,7 @@ impl View<'_> {
 
     /// Why this workload waits for the successor of a removed pod; `None` if it doesn't.
     pub(super) fn incomplete(&self) -> Option<Waiting> {
-        let wave = self.seen.ledger.wave(self.id)?;
+        let wave = self.seen.record.wave(self.id)?;
         let last = if wave.awaited { wave.last } else { wave.lately(self.now)? };
         let usual = self.now < last + MAX_ABSENCE;
         let (there, desired) = (self.seen.there(self.id), self.workload.desired);
@@ -73,11 +73,11 @@ impl View<'_> {
     /// Why another workload keeps ready pods from being removed. Each change has to be shown to work, by a
     /// new pod that is available, before the next one; and if a pod that carries what the settings say
     /// doesn't start, no other would.
-    pub(super) fn at_risk(&self) -> Option<Waiting> {
+    pub(super) fn other_workload_pending(&self) -> Option<Waiting> {
         let Self { seen, now, .. } = *self;
         for (id, found) in seen.workloads.iter().filter(|(id, _)| *id != self.id) {
             let Found::There(workload) = found else { continue };
-            let wave = seen.ledger.wave(id).filter(|wave| wave.settings == seen.settings);
+            let wave = seen.record.wave(id).filter(|wave| wave.settings == seen.settings);
             let missing = || {
                 let there = seen.there(id);
                 let lately = wave.is_some_and(|wave| now < wave.last + MAX_ABSENCE);
@@ -88,7 +88,7 @@ impl View<'_> {
                 return Some(Waiting::patience("FirstOfAll", text));
             }
             // The restart is in progress, even if somebody removed the annotation since.
-            let begun = seen.ledger.roll(id).is_some_and(|roll| roll.awaited);
+            let begun = seen.record.roll(id).is_some_and(|roll| roll.awaited);
             if begun && workload.progress != Progress::Done {
                 let unready = seen.pods_of(id).find_map(|pod| seen.late(pod, workload, now));
                 let why = unready.map(|why| format!(": {why}")).unwrap_or_default();
@@ -97,7 +97,7 @@ impl View<'_> {
             }
         }
         let held_up = |pod: &&PodView| {
-            pod.verdict == Verdict::InStep && pod.facts.readiness.held_up && pod.workload.as_ref() != Some(self.id)
+            pod.verdict == PodVerdict::InStep && pod.facts.readiness.held_up && pod.workload.as_ref() != Some(self.id)
         };
         let pod = seen.pods.iter().filter(|pod| !pod.facts.terminating).find(held_up)?;
         let says = pod.facts.readiness.says.as_deref().unwrap_or("its kubelet doesn't say why");
@@ -107,15 +107,15 @@ impl View<'_> {
     }
 
     /// Removes a pod, unless a bound is reached. `lacking` are the pods with the same kind of drift.
-    pub(super) fn take_away(&self, pod: &PodView, how: RemovalMethod, lacking: &[&PodView]) -> Step {
+    pub(super) fn remove_pod(&self, pod: &PodView, how: RemovalMethod, lacking: &[&PodView]) -> WorkloadStep {
         let Self { seen, now, id, .. } = *self;
         if how == RemovalMethod::Evict
-            && let Some(why) = self.at_risk()
+            && let Some(why) = self.other_workload_pending()
         {
-            return Step::Wait(why, None);
+            return WorkloadStep::Wait(why, None);
         }
         let uid = &pod.facts.uid;
-        let wave = seen.ledger.wave(id).filter(|wave| wave.settings == seen.settings);
+        let wave = seen.record.wave(id).filter(|wave| wave.settings == seen.settings);
         let counted = wave.is_some_and(|wave| wave.acted_on(uid));
         // If the removal is counted already, it was begun before: nothing is counted again.
         let mut backoff_level = None;
@@ -137,15 +137,15 @@ impl View<'_> {
                             "pod {name} came back out of step; no other is taken away before {}",
                             rfc3339(until)
                         );
-                        return Step::Wait(Waiting::trouble("CameBack", text), Some(until));
+                        return WorkloadStep::Wait(Waiting::trouble("CameBack", text), Some(until));
                     }
                     backoff_level = Some(if now < wave.last + HOUR { wave.backoff_level + 1 } else { 0 });
                 }
             }
         }
-        let mut ledger = seen.ledger.clone();
+        let mut record = seen.record.clone();
         let pods = self.pods.iter().map(|pod| pod.facts.uid.clone());
-        ledger.replace(id, (uid, how == RemovalMethod::Evict), pods, &seen.settings, backoff_level, now);
+        record.replace(id, (uid, how == RemovalMethod::Evict), pods, &seen.settings, backoff_level, now);
         let action = Action::Replace {
             workload: id.clone(),
             pod: pod.facts.name.clone(),
@@ -154,6 +154,6 @@ impl View<'_> {
             lack: pod.verdict.lack(),
         };
         let services = BTreeSet::from([pod.facts.service.clone()]);
-        Step::Act(Box::new(Candidate { action, ledger, services, needs: pod.facts.needs.clone() }))
+        WorkloadStep::Act(Box::new(Candidate { action, record, services, needs: pod.facts.needs.clone() }))
     }
 }

@@ -37,7 +37,7 @@ fn a_leaf_is_taken_for_its_names_while_it_holds_and_only_with_its_ca() {
 }
 
 /// The verdict about one certificate with these roots.
-fn judged(leaf: &str, roots: &[&str], name: &str, now: Seconds) -> Verdict {
+fn judged(leaf: &str, roots: &[&str], name: &str, now: Seconds) -> ChainVerdict {
     let read = |pem: &&str| Certificate::first_from_pem(pem.as_bytes()).unwrap();
     let roots: Vec<_> = roots.iter().map(read).collect();
     judge(&[read(&leaf).der], &roots, name, now)
@@ -50,19 +50,19 @@ fn a_refusal_says_why() {
     let leaf = Authority::from_pem(&ca.cert, &ca.key).unwrap().sign(&["a.svc".to_owned()], NOW, NOW + 500).unwrap();
     let leaf = leaf.cert.as_str();
     for (roots, name, now, wanted) in [
-        (vec![ca.cert.as_str()], "a.svc", NOW, Verdict::Trusted),
-        (vec![&other.cert, &ca.cert], "a.svc", NOW, Verdict::Trusted),
-        (vec![], "a.svc", NOW, Verdict::Refused(Refusal::UnknownIssuer)),
-        (vec![&other.cert], "a.svc", NOW, Verdict::Refused(Refusal::UnknownIssuer)),
-        (vec![&ca.cert], "b.svc", NOW, Verdict::Refused(Refusal::WrongName)),
-        (vec![&ca.cert], "a.svc", NOW + 501, Verdict::Refused(Refusal::Expired)),
-        (vec![&ca.cert], "a.svc", NOW - 10_000, Verdict::Refused(Refusal::NotYetValid)),
+        (vec![ca.cert.as_str()], "a.svc", NOW, ChainVerdict::Trusted),
+        (vec![&other.cert, &ca.cert], "a.svc", NOW, ChainVerdict::Trusted),
+        (vec![], "a.svc", NOW, ChainVerdict::Refused(Refusal::UnknownIssuer)),
+        (vec![&other.cert], "a.svc", NOW, ChainVerdict::Refused(Refusal::UnknownIssuer)),
+        (vec![&ca.cert], "b.svc", NOW, ChainVerdict::Refused(Refusal::WrongName)),
+        (vec![&ca.cert], "a.svc", NOW + 501, ChainVerdict::Refused(Refusal::Expired)),
+        (vec![&ca.cert], "a.svc", NOW - 10_000, ChainVerdict::Refused(Refusal::NotYetValid)),
         // Trusted itself, so nobody has to have signed it.
-        (vec![leaf], "a.svc", NOW, Verdict::Trusted),
-        (vec![leaf], "b.svc", NOW, Verdict::Refused(Refusal::WrongName)),
-        (vec![leaf], "a.svc", NOW + 501, Verdict::Refused(Refusal::Expired)),
+        (vec![leaf], "a.svc", NOW, ChainVerdict::Trusted),
+        (vec![leaf], "b.svc", NOW, ChainVerdict::Refused(Refusal::WrongName)),
+        (vec![leaf], "a.svc", NOW + 501, ChainVerdict::Refused(Refusal::Expired)),
     ] {
         assert_eq!(judged(leaf, &roots, name, now), wanted, "{name} at {now}");
     }
-    assert_eq!(judge(&[], &[], "a.svc", NOW), Verdict::Refused(Refusal::Nothing));
+    assert_eq!(judge(&[], &[], "a.svc", NOW), ChainVerdict::Refused(Refusal::Nothing));
 }

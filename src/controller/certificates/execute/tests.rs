@@ -3,7 +3,7 @@
 
 #![expect(clippy::large_futures, reason = "a test's stack is large enough")]
 
-use super::super::objects::{adopt, give_up};
+use super::super::objects::{adopt, release_field_ownership};
 use super::super::scripted::{CONFIGURATION, Scene, decoded};
 use super::*;
 use crate::cluster::Cause;
@@ -18,13 +18,13 @@ impl Scene {
     /// Every action that has something to change.
     async fn actions(&self) -> Vec<Action> {
         let mut actions = vec![
-            Action::MakeCa(Place::Current, Why::Absent),
-            Action::MakeCa(Place::Next, Why::Due),
-            Action::Settle(Place::Next, Why::Rotation),
-            Action::Settle(Place::Current, Why::Rotation),
+            Action::MakeCa(Place::Current, Reason::Absent),
+            Action::MakeCa(Place::Next, Reason::Due),
+            Action::Promote(Place::Next, Reason::Rotation),
+            Action::Promote(Place::Current, Reason::Rotation),
             Action::Remember(RotationRecord::default(), true),
-            Action::MakeLeaf(Place::Current, Why::Due),
-            Action::MakeLeaf(Place::Next, Why::Rotation),
+            Action::MakeLeaf(Place::Current, Reason::Due),
+            Action::MakeLeaf(Place::Next, Reason::Rotation),
         ];
         actions.push(Action::WriteBundle(self.ids().await, false));
         actions
@@ -41,11 +41,11 @@ fn cause(result: Result<(), ExecuteError>) -> Cause {
 #[tokio::test(start_paused = true)]
 async fn a_first_ca_and_its_leaf_are_made_where_there_is_nothing() {
     let scene = Scene::empty();
-    scene.execute(Action::MakeCa(Place::Current, Why::Absent)).await.unwrap();
+    scene.execute(Action::MakeCa(Place::Current, Reason::Absent)).await.unwrap();
     assert_eq!(scene.server.writes(), ["PATCH rel-ca", "PATCH rel-ca"], "made, then filled");
     let held = scene.data("rel-ca");
     assert!(held["ca.crt"].is_string() && held["ca.key"].is_string() && held.as_object().unwrap().len() == 2);
-    scene.execute(Action::MakeLeaf(Place::Current, Why::Absent)).await.unwrap();
+    scene.execute(Action::MakeLeaf(Place::Current, Reason::Absent)).await.unwrap();
     let serving = scene.server.get(&secret("rel-serving"));
     assert_eq!(serving["type"], "kubernetes.io/tls");
     assert_eq!(serving["data"]["ca.crt"], held["ca.crt"]);
@@ -96,7 +96,7 @@ async fn a_secret_that_somebody_else_made_and_filled_first_is_left_to_them() {
             }
             None
         });
-        scene.execute(Action::MakeCa(Place::Current, Why::Absent)).await.unwrap();
+        scene.execute(Action::MakeCa(Place::Current, Reason::Absent)).await.unwrap();
         assert_eq!(scene.data("rel-ca"), json!({ *key: "dGhlaXJz" }));
     }
 }
@@ -130,7 +130,7 @@ async fn a_lease_that_is_lost_between_making_and_filling_stops_the_second() {
     });
     let lease = crate::controller::scripted::context(&server, "").1;
     let scene = Scene { server, context, lease, terms };
-    let result = scene.execute(Action::MakeCa(Place::Current, Why::Absent)).await;
+    let result = scene.execute(Action::MakeCa(Place::Current, Reason::Absent)).await;
     assert_eq!(cause(result), Cause::NotLeading);
     assert!(scene.data("rel-ca").is_null(), "made, and not filled");
 }
@@ -140,22 +140,22 @@ async fn the_next_ca_stands_beside_takes_over_or_goes() {
     let scene = Scene::whole();
     let before = scene.data("rel-ca");
     scene.server.merge(&secret("rel-ca"), &json!({ "metadata": { "annotations": { ROTATE: "ca" } } }));
-    scene.execute(Action::MakeCa(Place::Next, Why::Requested)).await.unwrap();
+    scene.execute(Action::MakeCa(Place::Next, Reason::Requested)).await.unwrap();
     let made = scene.data("rel-ca");
     assert!(CA.iter().all(|key| made[key] == before[key]) && NEXT.iter().all(|key| made[key] != before[key]));
     assert!(scene.server.get(&secret("rel-ca"))["metadata"]["annotations"].get(ROTATE).is_none(), "answered");
-    scene.execute(Action::Settle(Place::Next, Why::Rotation)).await.unwrap();
+    scene.execute(Action::Promote(Place::Next, Reason::Rotation)).await.unwrap();
     let settled = scene.data("rel-ca");
     assert_eq!(settled, json!({ CA[0]: made[NEXT[0]], CA[1]: made[NEXT[1]] }));
     let scene = Scene::whole();
     let before = scene.data("rel-ca");
-    scene.execute(Action::Settle(Place::Current, Why::Rotation)).await.unwrap();
+    scene.execute(Action::Promote(Place::Current, Reason::Rotation)).await.unwrap();
     assert_eq!(scene.data("rel-ca"), json!({ CA[0]: before[CA[0]], CA[1]: before[CA[1]] }));
-    let result = scene.execute(Action::Settle(Place::Next, Why::Rotation)).await;
+    let result = scene.execute(Action::Promote(Place::Next, Reason::Rotation)).await;
     assert!(matches!(result, Err(ExecuteError::Missing(_))), "the only CA is not replaced by nothing");
     assert_eq!(scene.data("rel-ca"), json!({ CA[0]: before[CA[0]], CA[1]: before[CA[1]] }));
     let scene = Scene::whole();
-    scene.execute(Action::MakeCa(Place::Current, Why::Absent)).await.unwrap();
+    scene.execute(Action::MakeCa(Place::Current, Reason::Absent)).await.unwrap();
     let keys: Vec<_> = scene.data("rel-ca").as_object().unwrap().keys().cloned().collect();
     assert_eq!(keys, CA, "a first CA has none beside it");
 }
@@ -167,7 +167,7 @@ async fn a_leaf_ends_with_its_ca_at_the_latest_and_is_of_the_ca_that_was_named()
             let mut scene = Scene::whole();
             scene.terms.leaf = leaf;
             let begun = now();
-            scene.execute(Action::MakeLeaf(place, Why::Due)).await.unwrap();
+            scene.execute(Action::MakeLeaf(place, Reason::Due)).await.unwrap();
             let serving = scene.data("rel-serving");
             assert_eq!(serving["ca.crt"], scene.data("rel-ca")[key]);
             let made = Certificate::first_from_pem(&decoded(&serving["tls.crt"])).unwrap();
@@ -246,7 +246,7 @@ async fn what_is_given_up_is_given_up_by_the_holder_of_the_lease_only() {
     scene.server.merge(CONFIGURATION, &json!({ "metadata": { "managedFields": managers } }));
     let read = scene.context.configuration().await.unwrap().unwrap();
     scene.lease.lose();
-    assert_eq!(give_up(&scene.context, &read).await.unwrap_err().cause, Cause::NotLeading);
+    assert_eq!(release_field_ownership(&scene.context, &read).await.unwrap_err().cause, Cause::NotLeading);
     assert!(scene.server.writes().is_empty());
     let after = scene.server.get(CONFIGURATION);
     assert_eq!(after["metadata"]["managedFields"], managers);

@@ -1,7 +1,7 @@
 //! The cluster of the simulation: Secrets, bundles that API servers learn of late, pods that reload
 //! when they please.
 
-use super::super::action::{Action, Next, Place, Plan, Step};
+use super::super::action::{Action, NextStep, Place, Plan, RotationStep};
 use super::super::lifetimes::Lifetimes;
 use super::super::plan::plan;
 use super::super::record;
@@ -45,7 +45,7 @@ pub(super) struct Cluster {
     pub(super) made: u64,
     pub(super) current: Slot<Ca>,
     pub(super) next: Slot<Ca>,
-    pub(super) marks: RotationRecord,
+    pub(super) record: RotationRecord,
     pub(super) request: Option<Request>,
     pub(super) serving: Late<Slot<Leaf>>,
     pub(super) bundle: Late<Vec<(Id, Validity)>>,
@@ -62,7 +62,7 @@ impl Cluster {
             made: 0,
             current: Slot::Empty,
             next: Slot::Empty,
-            marks: RotationRecord::default(),
+            record: RotationRecord::default(),
             request: None,
             serving: Late::new(Slot::Empty),
             bundle: Late::new(Vec::new()),
@@ -94,13 +94,13 @@ impl Cluster {
     /// The marks as they are read from what was written: those of certificates that are gone are none, and
     /// litter.
     fn read_marks(&self) -> (RotationRecord, bool) {
-        let written = record::write(&self.marks, false);
+        let written = record::write(&self.record, false);
         let written = written.as_object().unwrap().iter().filter_map(|(name, value)| Some((name, value.as_str()?)));
         let annotations = written.map(|(name, text)| (name.clone(), text.to_owned())).collect();
         let leaf = self.serving.now().held().map(|leaf| leaf.id);
         let known: Vec<Id> = self.known().into_iter().chain(leaf).collect();
         let read = record::read(&annotations, &known);
-        (read, record::litter(&annotations, &read))
+        (read, record::has_stale_annotations(&annotations, &read))
     }
 
     pub(super) fn snapshot(&self, look: bool) -> Snapshot {
@@ -115,14 +115,14 @@ impl Cluster {
             self.pods.iter().map(of).collect()
         });
         let bundles = Some(vec![Bundle { cas: self.bundle.now().clone(), rest: false }]);
-        let (marks, litter) = self.read_marks();
+        let (record, has_stale_annotations) = self.read_marks();
         Snapshot {
             current: self.current.clone(),
             next: self.next.clone(),
             serving,
             bundles,
-            marks,
-            litter,
+            record,
+            has_stale_annotations,
             request: self.request,
             endpoints,
         }
@@ -131,14 +131,14 @@ impl Cluster {
     /// What the controller would do now.
     pub(super) fn planned(&self) -> Plan {
         let planned = plan(&self.snapshot(false), &TERMS, self.now);
-        if planned.next == Next::Look { plan(&self.snapshot(true), &TERMS, self.now) } else { planned }
+        if planned.next == NextStep::ProbeEndpoints { plan(&self.snapshot(true), &TERMS, self.now) } else { planned }
     }
 
     /// One pass of the controller. Says whether it wrote.
-    pub(super) fn pass(&mut self) -> (Step, bool) {
+    pub(super) fn pass(&mut self) -> (RotationStep, bool) {
         let planned = self.planned();
-        let Next::Do(action) = planned.next else {
-            assert_ne!(planned.next, Next::Look, "it looked already");
+        let NextStep::Execute(action) = planned.next else {
+            assert_ne!(planned.next, NextStep::ProbeEndpoints, "it looked already");
             return (planned.step, false);
         };
         self.writes += 1;
@@ -151,13 +151,13 @@ impl Cluster {
             Action::MakeCa(Place::Current, _) => {
                 self.current = Slot::Holds(self.new_ca());
                 self.next = Slot::Empty;
-                self.marks = RotationRecord::default();
+                self.record = RotationRecord::default();
                 self.request = None;
             }
             Action::MakeCa(Place::Next, _) => {
                 let renew = self.read_marks().0.renew;
                 self.next = Slot::Holds(self.new_ca());
-                self.marks = RotationRecord { renew, ..RotationRecord::default() };
+                self.record = RotationRecord { renew, ..RotationRecord::default() };
                 self.request = None;
             }
             Action::MakeLeaf(place, _) => {
@@ -176,14 +176,14 @@ impl Cluster {
                 let bundle = ids.iter().map(find).collect();
                 self.bundle.set(self.now, bundle);
             }
-            Action::Settle(place, _) => {
+            Action::Promote(place, _) => {
                 if place == Place::Next {
                     self.current = self.next.clone();
                 }
                 self.next = Slot::Empty;
             }
-            Action::Remember(marks, answered) => {
-                self.marks = marks;
+            Action::Remember(record, answered) => {
+                self.record = record;
                 if answered {
                     self.request = None;
                 }
@@ -247,7 +247,7 @@ impl Cluster {
                 prop_assert!(passes < 30, "writes without an end: {self:?}");
             }
             (0..self.pods.len()).for_each(|pod| self.read(pod, 0, false));
-            if self.is_settled() && self.pass() == (Step::Idle, false) {
+            if self.is_settled() && self.pass() == (RotationStep::Idle, false) {
                 return Ok(self.writes - before);
             }
             self.advance(TERMS.propagation / 3);
@@ -295,10 +295,10 @@ impl Cluster {
                     self.serving.set(self.now, Slot::Holds(Leaf { flaw: Some(Flaw::WrongKey), ..leaf }));
                 }
             }
-            11 => self.marks = RotationRecord::default(),
-            12 => self.marks.served = None,
+            11 => self.record = RotationRecord::default(),
+            12 => self.record.served = None,
             _ => {
-                (self.current, self.next, self.marks) = (Slot::Empty, Slot::Empty, RotationRecord::default());
+                (self.current, self.next, self.record) = (Slot::Empty, Slot::Empty, RotationRecord::default());
                 self.serving.set(self.now, Slot::Empty);
             }
         }

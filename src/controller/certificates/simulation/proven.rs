@@ -6,7 +6,7 @@
 
 mod real;
 
-use super::super::action::{Action, Next, Place, Why};
+use super::super::action::{Action, NextStep, Place, Reason};
 use super::*;
 use crate::controller::scripted::bounded;
 use real::Real;
@@ -16,12 +16,12 @@ use std::collections::BTreeSet;
 async fn compare(cluster: &Cluster, action: &Action) {
     let mut real = Real::of(cluster);
     let begun = real.seen().await;
-    assert_eq!(begun, (cluster.snapshot(false), cluster.marks), "the same to begin with: {cluster:?}");
+    assert_eq!(begun, (cluster.snapshot(false), cluster.record), "the same to begin with: {cluster:?}");
     let mut after = cluster.clone();
     after.act(action.clone());
     let result = bounded(real.carry_out(cluster.now, action)).await;
     assert!(result.is_ok(), "{result:?}: {action:?} in {cluster:?}");
-    assert_eq!(real.seen().await, (after.snapshot(false), after.marks), "{action:?} in {cluster:?}");
+    assert_eq!(real.seen().await, (after.snapshot(false), after.record), "{action:?} in {cluster:?}");
 }
 
 /// Whatever could be done in this state, wanted or not.
@@ -34,19 +34,19 @@ fn possible(cluster: &Cluster) -> Vec<Action> {
         }
     }
     let mut actions = vec![
-        Action::MakeCa(Place::Current, Why::Absent),
-        Action::MakeCa(Place::Next, Why::Due),
-        Action::Settle(Place::Current, Why::Rotation),
+        Action::MakeCa(Place::Current, Reason::Absent),
+        Action::MakeCa(Place::Next, Reason::Due),
+        Action::Promote(Place::Current, Reason::Rotation),
         Action::Remember(RotationRecord::default(), true),
-        Action::Remember(RotationRecord { trusted: cluster.marks.served, ..cluster.marks }, false),
+        Action::Remember(RotationRecord { trusted: cluster.record.served, ..cluster.record }, false),
     ];
     for (place, slot) in [(Place::Current, &cluster.current), (Place::Next, &cluster.next)] {
         if signs(slot) {
-            actions.push(Action::MakeLeaf(place, Why::Due));
+            actions.push(Action::MakeLeaf(place, Reason::Due));
         }
     }
     if signs(&cluster.next) {
-        actions.push(Action::Settle(Place::Next, Why::Rotation));
+        actions.push(Action::Promote(Place::Next, Reason::Rotation));
     }
     if let Some(first) = known.first() {
         actions.push(Action::WriteBundle(vec![*first], false));
@@ -63,8 +63,8 @@ const fn name(action: &Action) -> &'static str {
         Action::MakeLeaf(Place::Current, _) => "leaf of the CA",
         Action::MakeLeaf(Place::Next, _) => "leaf of the next CA",
         Action::WriteBundle(..) => "bundle",
-        Action::Settle(Place::Current, _) => "drop the next CA",
-        Action::Settle(Place::Next, _) => "the next CA takes over",
+        Action::Promote(Place::Current, _) => "drop the next CA",
+        Action::Promote(Place::Next, _) => "the next CA takes over",
         Action::Remember(..) => "remember",
     }
 }
@@ -78,7 +78,7 @@ fn prove(cluster: &Cluster, action: &Action) {
 fn wanted(cluster: &mut Cluster) -> BTreeSet<&'static str> {
     let mut seen = BTreeSet::new();
     for _ in 0..20 {
-        while let Next::Do(action) = cluster.planned().next {
+        while let NextStep::Execute(action) = cluster.planned().next {
             prove(cluster, &action);
             seen.insert(name(&action));
             cluster.pass();
@@ -131,7 +131,7 @@ proptest! {
         for action in possible(&cluster) {
             prove(&cluster, &action);
         }
-        if let Next::Do(action) = cluster.planned().next {
+        if let NextStep::Execute(action) = cluster.planned().next {
             prove(&cluster, &action);
         }
     }

@@ -164,7 +164,7 @@ async fn a_fresh_key_counts_only_as_the_one_that_was_asked_for() {
         });
         let server = argocd.client();
         let metrics = crate::controller::ControllerMetrics::default();
-        let asking = Asking { server: &server, metrics: &metrics.credential };
+        let asking = MeteredServer { server: &server, metrics: &metrics.credential };
         let key = FreshKey { id: asked.clone(), token: SecretString::from(token("apiKey", id)), since: now };
         let fresh = bounded(super::super::argocd_probe::fresh(&asking, &key, account, now)).await;
         assert_eq!(fresh.check == Check::Works, works, "{id} {account}: {:?}", fresh.check);
@@ -208,18 +208,18 @@ async fn a_key_that_may_not_be_deleted_is_left_and_not_tried_again() {
 #[tokio::test]
 async fn what_is_remembered_is_written_over_nobodys_newer_word() {
     let mut scene = Scene::new(&[]).await;
-    let marks = CredentialRecord { valid: Some(("id".to_owned(), 7)), ..CredentialRecord::default() };
-    scene.execute(Action::Remember(marks.clone())).await.unwrap();
-    assert_eq!(scene.remembered(MARKS)["valid"], json!(["id", 7]));
+    let record = CredentialRecord { valid: Some(("id".to_owned(), 7)), ..CredentialRecord::default() };
+    scene.execute(Action::Remember(record.clone())).await.unwrap();
+    assert_eq!(scene.remembered(CREDENTIAL_ENTRY)["valid"], json!(["id", 7]));
     scene.server.script(|call, objects| {
         if call.is("PATCH", "/rel-state") {
             objects.merge(&call.path, &json!({ "data": { "values": STANDARD.encode("1") } }));
         }
         None
     });
-    let newer = CredentialRecord { valid: Some(("id".to_owned(), 8)), ..marks };
+    let newer = CredentialRecord { valid: Some(("id".to_owned(), 8)), ..record };
     assert_eq!(cause(scene.execute(Action::Remember(newer)).await), ClusterCause::Conflict);
-    assert_eq!(scene.remembered(MARKS)["valid"], json!(["id", 7]));
+    assert_eq!(scene.remembered(CREDENTIAL_ENTRY)["valid"], json!(["id", 7]));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The world of the simulation: an Argo CD, a cluster, and two controllers of which one holds the
 //! Lease.
 
-use super::super::action::Decision;
+use super::super::action::NextStep;
 use super::super::logins::LoginRecord;
 use super::super::plan::{Timing, plan};
 use super::super::record::CredentialRecord;
@@ -36,7 +36,7 @@ pub(super) enum Held {
 
 /// What a controller's process knows; gone when it is killed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct LocalState {
+pub(super) struct CredentialMemory {
     pub(super) session: bool,
     pub(super) fresh: Option<(Token, Seconds)>,
     pub(super) discarded: Vec<u64>,
@@ -64,11 +64,11 @@ pub(super) struct World {
     pub(super) secret_password: u32,
     /// The user name in the settings: 0 is the account's, others are somebody's.
     pub(super) user: u32,
-    pub(super) marks: CredentialRecord,
+    pub(super) record: CredentialRecord,
     pub(super) logins: LoginRecord,
     pub(super) stale: bool,
     // The controllers.
-    pub(super) memories: [LocalState; 2],
+    pub(super) memories: [CredentialMemory; 2],
     pub(super) leader: usize,
     // What is counted.
     pub(super) next: u64,
@@ -134,10 +134,10 @@ impl World {
             held: Held::Nothing,
             secret_password: 1,
             user: 0,
-            marks: CredentialRecord::default(),
+            record: CredentialRecord::default(),
             logins: LoginRecord::default(),
             stale: false,
-            memories: [LocalState::default(), LocalState::default()],
+            memories: [CredentialMemory::default(), CredentialMemory::default()],
             leader: 0,
             next: 1,
             minted: 0,
@@ -251,7 +251,7 @@ impl World {
             login,
             session,
             fresh,
-            marks: self.marks.clone(),
+            record: self.record.clone(),
             mirror: Mirror::InOrder,
             requests: std::collections::BTreeSet::new(),
             consumers: if self.stale { Consumers::Stale(1) } else { Consumers::InStep },
@@ -267,16 +267,16 @@ impl World {
         let seen = self.look(who);
         let planned = plan(&seen, TERMS, self.now);
         match planned.next {
-            Decision::Act(action) => {
+            NextStep::Execute(action) => {
                 let fault = std::mem::take(&mut self.memories[who].fault);
                 self.act(who, &seen, action, fault);
                 true
             }
-            Decision::Soon => {
+            NextStep::RequeueSoon => {
                 self.now += 1;
                 true
             }
-            Decision::Backoff | Decision::At(_) => {
+            NextStep::Backoff | NextStep::WaitUntil(_) => {
                 self.memories[who].session = false;
                 false
             }
@@ -311,8 +311,8 @@ impl World {
             }
             Happening::Fault(who, fault) => self.memories[*who].fault = *fault,
             Happening::Time(by) => self.advance(*by),
-            Happening::Kill(who) => self.memories[*who] = LocalState::default(),
-            Happening::LoseState => self.marks = CredentialRecord::default(),
+            Happening::Kill(who) => self.memories[*who] = CredentialMemory::default(),
+            Happening::LoseState => self.record = CredentialRecord::default(),
             Happening::Empty => self.held = Held::Nothing,
             Happening::Rubbish => self.held = Held::Rubbish,
             Happening::ForeignKey => {

@@ -8,9 +8,9 @@ mod names;
 mod peers;
 
 use super::super::action::Action;
-use super::super::action::Decision;
-use super::super::argocd_probe::{LocalState, held};
-use super::super::execute::{LOGIN, MARKS};
+use super::super::action::NextStep;
+use super::super::argocd_probe::{CredentialMemory, held};
+use super::super::execute::{CREDENTIAL_ENTRY, LOGIN_ENTRY};
 use super::super::logins::LoginRecord;
 use super::super::plan::plan;
 use super::super::record::CredentialRecord;
@@ -39,7 +39,7 @@ struct Left {
     /// The ids of Argo CD's keys, and of those that it will have.
     tokens: Vec<u64>,
     stalled: Vec<u64>,
-    marks: CredentialRecord,
+    record: CredentialRecord,
     logins: LoginRecord,
     /// How many logins Argo CD has refused.
     refused: usize,
@@ -60,7 +60,7 @@ impl Left {
             },
             tokens: world.tokens.iter().map(|token| token.id).collect(),
             stalled: world.stalled.iter().map(|token| token.id).collect(),
-            marks: world.marks.clone(),
+            record: world.record.clone(),
             logins: world.logins.clone(),
             refused: world.refused_logins,
             session: memory.session,
@@ -75,7 +75,7 @@ impl Left {
         let stored = stored.as_str().map(|text| STANDARD.decode(text).unwrap()).filter(|bytes| !bytes.is_empty());
         let id = |token: &[u8]| Claims::read(token).map_or(0, |claims| names.id(&claims.id.unwrap()));
         let entry = |name| Some(scene.remembered(name)).filter(|entry| !entry.is_null());
-        let marks = entry(MARKS).map(|entry| serde_json::from_value(entry).unwrap()).unwrap_or_default();
+        let record = entry(CREDENTIAL_ENTRY).map(|entry| serde_json::from_value(entry).unwrap()).unwrap_or_default();
         let stalled = peers.stalled.lock().unwrap();
         let earlier = world.stalled.iter().map(|token| token.id);
         let fresh = scene.memory.fresh.as_ref().map(|fresh| {
@@ -87,8 +87,8 @@ impl Left {
             held: stored.map(|bytes| id(&bytes)),
             tokens: scene.argocd.keys().iter().map(|name| names.id(name)).collect(),
             stalled: earlier.chain(stalled.iter().map(|name| names.id(name))).collect(),
-            marks: names.simulated(&marks),
-            logins: names.simulated_logins(entry(LOGIN)),
+            record: names.simulated(&record),
+            logins: names.simulated_logins(entry(LOGIN_ENTRY)),
             refused: world.refused_logins + *peers.refused.lock().unwrap(),
             session: scene.memory.session.is_some(),
             fresh,
@@ -120,7 +120,7 @@ async fn compare(world: &World, seen: &Snapshot, action: &Action, fault: Fault) 
         .await;
         assert_eq!(killed, peers.kill, "the process ends where it is to end: {action:?}, {fault:?}");
         if killed {
-            scene.memory = LocalState::default();
+            scene.memory = CredentialMemory::default();
         }
         let left = Left::behind(world, &scene, &peers, &names);
         assert_eq!(left, Left::of(&after), "{action:?}, {fault:?}, {way:?} in {world:?}");
@@ -130,7 +130,7 @@ async fn compare(world: &World, seen: &Snapshot, action: &Action, fault: Fault) 
 /// What the plan wants in this world, with the world as it was looked at.
 fn wanted(mut world: World) -> Option<(World, Snapshot, Action)> {
     let seen = world.look(0);
-    let Decision::Act(action) = plan(&seen, TERMS, world.now).next else { return None };
+    let NextStep::Execute(action) = plan(&seen, TERMS, world.now).next else { return None };
     Some((world, seen, action))
 }
 

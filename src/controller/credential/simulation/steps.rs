@@ -3,7 +3,7 @@
 use super::super::action::Action;
 use super::super::logins::LoginEnd;
 use super::super::snapshot::{Key, Snapshot};
-use super::model::{Held, LocalState, Token, WAIT, World};
+use super::model::{CredentialMemory, Held, Token, WAIT, World};
 
 /// What goes wrong with the call of an action. `proven.rs` has the same go wrong at the executor's peers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl World {
                 match fault {
                     // Whether it was written the next look tells.
                     Fault::Lost | Fault::Done | Fault::Later | Fault::Rewritten => {}
-                    Fault::Killed => self.memories[who] = LocalState::default(),
+                    Fault::Killed => self.memories[who] = CredentialMemory::default(),
                     Fault::None | Fault::Forgotten | Fault::Whole => self.memories[who].fresh = None,
                 }
             }
@@ -67,15 +67,15 @@ impl World {
                     self.tokens.retain(|token| token.id != id);
                 }
                 if fault == Fault::Killed {
-                    self.memories[who] = LocalState::default();
+                    self.memories[who] = CredentialMemory::default();
                 }
             }
-            Action::Remember(marks) => {
+            Action::Remember(record) => {
                 if fault != Fault::Lost {
-                    self.marks = marks;
+                    self.record = record;
                 }
                 if fault == Fault::Killed {
-                    self.memories[who] = LocalState::default();
+                    self.memories[who] = CredentialMemory::default();
                 }
             }
         }
@@ -87,7 +87,7 @@ impl World {
         self.logins = record.clone();
         if fault == Fault::Killed {
             // Killed right after.
-            self.memories[who] = LocalState::default();
+            self.memories[who] = CredentialMemory::default();
             return;
         }
         if self.away || fault == Fault::Lost {
@@ -110,7 +110,7 @@ impl World {
             self.logins = record.ended(LoginEnd::Unheard);
         } else if fault == Fault::Later {
             // Killed before the answer.
-            self.memories[who] = LocalState::default();
+            self.memories[who] = CredentialMemory::default();
         } else if good {
             self.logins = record.succeeded(&self.user.to_string());
             self.memories[who].session = true;
@@ -141,7 +141,7 @@ impl World {
             Fault::Forgotten => self.memories[who].fresh = Some((token, self.now)),
             Fault::Killed => {
                 self.tokens.push(token);
-                self.memories[who] = LocalState::default();
+                self.memories[who] = CredentialMemory::default();
             }
             Fault::None | Fault::Whole => {
                 self.tokens.push(token.clone());

@@ -89,7 +89,7 @@ async fn a_registration_that_changed_just_now_is_given_time_and_one_of_long_ago_
     for written in [None, Some("2999-01-01T00:00:00Z")] {
         scene.register(written);
         assert_eq!(scene.why().await.as_deref(), Some(just_now));
-        advance(SETTLE_DELAY).await;
+        advance(REGISTRATION_PROPAGATION).await;
         assert_eq!(scene.why().await.as_deref(), Some(nobody));
     }
     scene.register(Some("2020-01-01T00:00:00Z"));

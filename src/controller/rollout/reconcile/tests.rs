@@ -57,11 +57,11 @@ async fn passes_between(context: &Context, times: usize, mut before: impl FnMut(
     reconciler.proofs = ProbeResults::shown(services);
     let passes = async {
         while store.pods(subjects.injector.services().len()).is_none() {
-            store.bell.notified().await;
+            store.wake.notified().await;
         }
         for place in 0..times {
             before(place);
-            store.look_at_secrets();
+            store.mark_secrets_changed();
             reconciler.pass().await?;
         }
         Ok(())
@@ -77,7 +77,7 @@ async fn passes_between(context: &Context, times: usize, mut before: impl FnMut(
 
 /// The record in the cluster.
 fn record(state: Option<&Value>) -> Value {
-    let entry = state.and_then(|state| state["data"][LEDGER].as_str());
+    let entry = state.and_then(|state| state["data"][ROLLOUT_ENTRY].as_str());
     entry.map(|text| serde_json::from_slice(&STANDARD.decode(text).unwrap()).unwrap()).unwrap_or_default()
 }
 
@@ -101,7 +101,7 @@ async fn an_act_that_can_not_be_written_down_is_not_done() {
     for status in [409, 500] {
         let (server, context, _lease) = cluster(UNVERIFIED);
         server.script(move |call, _| {
-            let is_record = call.is("PATCH", "/rel-state") && call.body["data"].get(LEDGER).is_some();
+            let is_record = call.is("PATCH", "/rel-state") && call.body["data"].get(ROLLOUT_ENTRY).is_some();
             is_record.then_some(Answer::Status(status, "no"))
         });
         passes(&context, 1).await.unwrap_err();
@@ -113,7 +113,7 @@ async fn an_act_that_can_not_be_written_down_is_not_done() {
 async fn a_lease_that_is_lost_after_the_record_was_written_stops_the_act() {
     let (server, context, lease) = cluster(UNVERIFIED);
     server.script(move |call, _| {
-        if call.is("PATCH", "/rel-state") && call.body["data"].get(LEDGER).is_some() {
+        if call.is("PATCH", "/rel-state") && call.body["data"].get(ROLLOUT_ENTRY).is_some() {
             lease.lose();
         }
         None

@@ -2,12 +2,12 @@
 
 mod acts;
 
-use super::super::action::{Action, Next, RemovalMethod};
+use super::super::action::{Action, NextStep, RemovalMethod};
 use super::super::plan::plan;
 use super::super::snapshot::{Found, Kind, PodView, Progress, Snapshot, Workload, WorkloadId};
 use crate::controller::health::{Examined, Health, ValueId};
 use crate::core::Outcome;
-use crate::drift::{Drift, Held, History, Holder, Key, Need, Owner, PodFacts, Readiness, Verdict, judge};
+use crate::drift::{Drift, Held, History, Holder, Key, Need, Owner, PodFacts, PodVerdict, Readiness, judge};
 use crate::time::Seconds;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -301,8 +301,8 @@ impl World {
             self.check();
         }
         self.observe();
-        let Next::Do(action, ledger) = plan(&self.seen, self.now).next else { return Ok(false) };
-        self.seen.ledger = ledger;
+        let NextStep::Execute(action, record) = plan(&self.seen, self.now).next else { return Ok(false) };
+        self.seen.record = record;
         if killed {
             self.killed += 1;
             self.restarts_cut_short += usize::from(matches!(action, Action::Restart { .. }));

@@ -5,11 +5,11 @@ use super::*;
 #[test]
 fn a_pod_that_comes_back_out_of_step_stops_it_longer_each_time() {
     let mut seen = scene(vec![unready(missed("a")), unready(missed("b"))]);
-    seen.ledger = done(&seen, NOW);
+    seen.record = done(&seen, NOW);
     // Both existed before, so the second one doesn't count as drifting again.
     seen.pods.remove(0);
     assert_eq!(said(&seen), "Delete b missed");
-    seen.ledger = done(&seen, NOW);
+    seen.record = done(&seen, NOW);
     let mut name = 0;
     let mut now = NOW;
     for delay in [60, 120, 240, 480, 960, 1920] {
@@ -19,14 +19,14 @@ fn a_pod_that_comes_back_out_of_step_stops_it_longer_each_time() {
         assert_eq!(says(&planned(&seen, now + delay - 1)), "CameBack", "{delay}");
         now += delay;
         assert_eq!(says(&planned(&seen, now)), format!("Delete again-{name} missed"));
-        seen.ledger = done(&seen, now);
+        seen.record = done(&seen, now);
     }
 }
 
 #[test]
 fn other_settings_begin_anew() {
     let mut seen = scene(vec![unready(missed("a"))]);
-    seen.ledger = done(&seen, NOW);
+    seen.record = done(&seen, NOW);
     seen.pods = vec![missed("b")];
     judged(&mut seen);
     assert_eq!(said(&seen), "CameBack");
@@ -38,7 +38,7 @@ fn other_settings_begin_anew() {
 fn a_successor_repeats_what_was_begun_and_counts_it_once() {
     let mut seen = scene(vec![missed("a"), missed("b"), missed("c")]);
     let first = done(&seen, NOW);
-    seen.ledger = first.clone();
+    seen.record = first.clone();
     assert_eq!(says(&planned(&seen, NOW + 100)), "Evict a missed");
     assert_eq!(done(&seen, NOW + 100), first);
 }
@@ -50,7 +50,7 @@ fn six(of: fn(PodView) -> PodView) -> Snapshot {
         seen.pods = vec![of(missed(&format!("p{round}")))];
         seen.settings = format!("s{round}");
         judged(&mut seen);
-        seen.ledger = done(&seen, NOW + round);
+        seen.record = done(&seen, NOW + round);
     }
     seen
 }
@@ -77,7 +77,7 @@ fn the_hour_bounds_a_workload_and_says_until_when() {
     judged(&mut seen);
     let bound = planned(&seen, NOW + 10);
     assert_eq!(says(&bound), "HourlyBound");
-    assert_eq!(bound.next, Next::Wait(NOW + 3600));
+    assert_eq!(bound.next, NextStep::WaitUntil(NOW + 3600));
     let text = &bound.waiting[&id(Kind::Deployment)].text;
     insta::assert_snapshot!(text, @"6 of its ready pods were replaced within an hour, and no more are before 2027-01-15T09:00:00Z; kubectl delete pod replaces one now");
     assert_eq!(says(&planned(&seen, NOW + 3600)), "Evict last missed");

@@ -1,6 +1,6 @@
 //! Cases of stale pods.
 
-use super::super::action::{Action, Next, Plan};
+use super::super::action::{Action, NextStep, Plan};
 use super::super::snapshot::{Found, Kind, Progress, Snapshot, Workload, WorkloadId};
 use super::{NOW, changed, done, id, judged, key, missed, planned, pod, said, says, scene, with, workload};
 
@@ -17,12 +17,14 @@ fn missed_pods_go_before_stale_ones() {
 }
 
 fn restarted(seen: &Snapshot) -> Snapshot {
-    let Next::Do(Action::Restart { value, .. }, ledger) = planned(seen, NOW).next else { panic!("no restart") };
+    let NextStep::Execute(Action::Restart { value, .. }, record) = planned(seen, NOW).next else {
+        panic!("no restart")
+    };
     let mut after = with(seen.clone(), |workload| {
         workload.restarted = Some(value.clone());
         workload.progress = Progress::Going;
     });
-    after.ledger = ledger;
+    after.record = record;
     after
 }
 
@@ -50,7 +52,7 @@ fn a_restart_that_is_undone_is_made_once_more_and_then_only_reported() {
     assert_eq!(said(&seen), "restart Deployment/proxy");
     seen = with(restarted(&seen), undone);
     assert_eq!(said(&seen), "remember");
-    seen.ledger = done(&seen, NOW);
+    seen.record = done(&seen, NOW);
     assert_eq!(said(&seen), "RestartUndone");
     seen.history.note(&key(), Some("c".to_owned()), None, NOW + 100);
     judged(&mut seen);
@@ -62,9 +64,9 @@ fn a_restart_that_is_undone_is_made_once_more_and_then_only_reported() {
 fn a_successor_puts_the_same_value_into_the_workload() {
     let seen = changed(scene(vec![pod("a")]), 100);
     let mut killed = seen.clone();
-    killed.ledger = done(&seen, NOW);
+    killed.record = done(&seen, NOW);
     let value = |plan: Plan| match plan.next {
-        Next::Do(Action::Restart { value, .. }, _) => value,
+        NextStep::Execute(Action::Restart { value, .. }, _) => value,
         other => panic!("{other:?}"),
     };
     assert_eq!(value(planned(&killed, NOW + 50)), value(planned(&seen, NOW)));
@@ -119,11 +121,11 @@ fn six_restarts_an_hour_are_enough() {
         let at = NOW + round * 100;
         seen.history.note(&key(), Some(format!("v{round}")), None, at - 60);
         judged(&mut seen);
-        seen.ledger = done(&seen, at);
+        seen.record = done(&seen, at);
     }
     seen.history.note(&key(), Some("last".to_owned()), None, NOW + 600);
     let bound = planned(&seen, NOW + 700);
-    assert_eq!((says(&bound).as_str(), bound.next), ("HourlyBound", Next::Wait(NOW + 3600)));
+    assert_eq!((says(&bound).as_str(), bound.next), ("HourlyBound", NextStep::WaitUntil(NOW + 3600)));
     assert_eq!(says(&planned(&seen, NOW + 3600)), "restart Deployment/proxy");
     seen.pods[0].facts.readiness.ready = false;
     assert_eq!(says(&planned(&seen, NOW + 700)), "restart Deployment/proxy", "it serves nobody");

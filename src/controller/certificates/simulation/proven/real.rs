@@ -71,7 +71,7 @@ impl Real {
             Request::Leaf => "leaf",
             Request::Unknown => "both",
         });
-        let mut annotations = record::write(&real.marks(&cluster.marks), false);
+        let mut annotations = record::write(&real.record(&cluster.record), false);
         annotations[ROTATE] = request.into();
         let annotations = annotations.as_object_mut().unwrap();
         annotations.retain(|_, value| !value.is_null());
@@ -132,11 +132,11 @@ impl Real {
         self.ids.get(&real).copied().unwrap_or(self.next)
     }
 
-    fn marks(&mut self, marks: &RotationRecord) -> RotationRecord {
+    fn record(&mut self, record: &RotationRecord) -> RotationRecord {
         RotationRecord {
-            trusted: marks.trusted.map(|(id, since)| (self.real(id), since)),
-            served: marks.served.map(|(id, since)| (self.real(id), since)),
-            renew: marks.renew.map(|id| self.real(id)),
+            trusted: record.trusted.map(|(id, since)| (self.real(id), since)),
+            served: record.served.map(|(id, since)| (self.real(id), since)),
+            renew: record.renew.map(|id| self.real(id)),
         }
     }
 
@@ -146,7 +146,7 @@ impl Real {
             Action::WriteBundle(ids, damaged) => {
                 Action::WriteBundle(ids.iter().map(|id| self.real(*id)).collect(), *damaged)
             }
-            Action::Remember(marks, answered) => Action::Remember(self.marks(marks), *answered),
+            Action::Remember(record, answered) => Action::Remember(self.record(record), *answered),
             other => other.clone(),
         };
         let objects = self.scene.objects().await;
@@ -175,26 +175,26 @@ impl Real {
         bundles.truncate(1);
         let of = |(id, validity): &(Id, Validity)| (self.simulated(*id), *validity);
         let bundles = bundles.iter().map(|bundle| Bundle { cas: bundle.cas.iter().map(of).collect(), ..*bundle });
-        let marks = |marks: RotationRecord| RotationRecord {
-            trusted: marks.trusted.map(|(id, since)| (self.simulated(id), since)),
-            served: marks.served.map(|(id, since)| (self.simulated(id), since)),
-            renew: marks.renew.map(|id| self.simulated(id)),
+        let record = |record: RotationRecord| RotationRecord {
+            trusted: record.trusted.map(|(id, since)| (self.simulated(id), since)),
+            served: record.served.map(|(id, since)| (self.simulated(id), since)),
+            renew: record.renew.map(|id| self.simulated(id)),
         };
         let annotations = objects.ca.and_then(|secret| secret.metadata.annotations).unwrap_or_default();
         let ever: Vec<Id> = self.ids.keys().copied().collect();
         let written = record::read(&annotations, &ever);
-        assert!(!record::litter(&annotations, &written), "{annotations:?}");
+        assert!(!record::has_stale_annotations(&annotations, &written), "{annotations:?}");
         let seen = Snapshot {
             current: ca(seen.current),
             next: ca(seen.next),
             serving,
             bundles: Some(bundles.collect()),
-            marks: marks(seen.marks),
-            litter: seen.litter,
+            record: record(seen.record),
+            has_stale_annotations: seen.has_stale_annotations,
             request: seen.request,
             endpoints: None,
         };
-        (seen, marks(written))
+        (seen, record(written))
     }
 }
 

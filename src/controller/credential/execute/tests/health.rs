@@ -56,7 +56,7 @@ async fn a_password_is_good_by_the_login_that_succeeded_with_it_and_by_nothing_e
     assert!(matches!(of_password(unheard), Health::Unknown(why) if why.contains("nobody heard")));
     // A refusal removes the proof of the earlier login.
     scene.execute(Action::Login).await.unwrap();
-    assert_eq!(scene.remembered(LOGIN_PROOF), Value::Null);
+    assert_eq!(scene.remembered(LOGIN_PROOF_ENTRY), Value::Null);
     scene.server.put(&secret("argocd-initial-admin-secret"), data("password", PASSWORD));
     assert!(!scene.health(&Login::Free, 0).await.1);
 }

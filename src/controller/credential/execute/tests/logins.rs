@@ -16,7 +16,7 @@ async fn the_attempt_is_written_down_before_the_login_and_taken_away_after_it() 
     scene.execute(Action::Login).await.unwrap();
     let seen = seen.lock().unwrap().clone();
     assert!(matches!(seen.as_slice(), [Value::String(_)]), "written before Argo CD was asked: {seen:?}");
-    assert_eq!(scene.remembered(LOGIN), Value::Null);
+    assert_eq!(scene.remembered(LOGIN_ENTRY), Value::Null);
     assert!(scene.memory.session.is_some() && scene.memory.succeeded.is_none());
 }
 
@@ -38,7 +38,7 @@ async fn a_refused_login_stays_written_down_with_what_was_said() {
     let mut scene = Scene::new(&[]).await;
     scene.server.put(&secret("argocd-initial-admin-secret"), data("password", "wrong "));
     scene.execute(Action::Login).await.unwrap();
-    let attempt = scene.remembered(LOGIN);
+    let attempt = scene.remembered(LOGIN_ENTRY);
     let said = attempt["tries"][0]["end"]["refused"].as_str().unwrap();
     assert!(said.contains("Invalid username or password") && said.contains("white space"), "{said}");
     assert!(!attempt.to_string().contains("wrong"), "only a keyed hash of it");
@@ -60,7 +60,7 @@ async fn how_a_login_ended_is_written_though_others_write_the_same_secret() {
         None
     });
     scene.execute(Action::Login).await.unwrap();
-    assert_eq!(scene.remembered(LOGIN), Value::Null);
+    assert_eq!(scene.remembered(LOGIN_ENTRY), Value::Null);
     assert_eq!(scene.remembered("values"), 4, "and theirs stays");
 }
 
@@ -69,7 +69,7 @@ async fn a_login_counts_whoever_answered_it_and_with_what() {
     let mut scene = Scene::new(&[]).await;
     scene.argocd.script(|_, path, _| (path == "/api/v1/session").then(|| refusal(429, "later")));
     assert!(matches!(scene.execute(Action::Login).await, Err(ExecuteError::ArgoCd(_))));
-    assert_eq!(scene.remembered(LOGIN)["tries"][0]["end"], "unheard");
+    assert_eq!(scene.remembered(LOGIN_ENTRY)["tries"][0]["end"], "unheard");
 }
 
 #[tokio::test]
@@ -81,10 +81,10 @@ async fn a_login_that_the_record_forbids_is_not_sent_whatever_is_planned() {
     };
     for (word, logins) in [("one", 1), ("one", 0), ("two", 1), ("three", 1), ("four", 0), (PASSWORD, 0)] {
         password(&scene, word);
-        let before = scene.remembered(LOGIN);
+        let before = scene.remembered(LOGIN_ENTRY);
         scene.execute(Action::Login).await.unwrap();
         assert_eq!(sent(&scene), logins, "{word}");
-        assert_eq!(scene.remembered(LOGIN) == before, logins == 0, "{word}");
+        assert_eq!(scene.remembered(LOGIN_ENTRY) == before, logins == 0, "{word}");
     }
     assert!(scene.memory.session.is_none(), "no, not with the right one either");
 }
@@ -96,7 +96,7 @@ async fn before_a_login_it_is_asked_whether_argocd_is_there_at_all() {
     scene.argocd.script(|_, path, _| (path == "/api/version").then(|| (502, json!("a page"))));
     assert!(matches!(scene.execute(Action::Login).await, Err(ExecuteError::ArgoCd(_))));
     assert!(scene.argocd.calls().iter().all(|call| !call.starts_with("POST")));
-    assert_eq!(scene.remembered(LOGIN), Value::Null, "none of the few is used up");
+    assert_eq!(scene.remembered(LOGIN_ENTRY), Value::Null, "none of the few is used up");
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn a_login_that_fails_beside_a_key_that_works_takes_nothing_from_the_key()
     scene.holds(&id);
     scene.argocd.script(|_, path, _| (path == "/api/v1/session").then(|| refusal(429, "later")));
     assert!(matches!(scene.execute(Action::Login).await, Err(ExecuteError::Minor(_))));
-    assert_eq!(scene.remembered(LOGIN)["tries"][0]["end"], "unheard", "and counts");
+    assert_eq!(scene.remembered(LOGIN_ENTRY)["tries"][0]["end"], "unheard", "and counts");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! ids, words and keyed hashes.
 
 use super::super::super::action::Action;
-use super::super::super::execute::{LOGIN, MARKS, credential, user};
+use super::super::super::execute::{CREDENTIAL_ENTRY, LOGIN_ENTRY, credential, user};
 use super::super::super::logins::LoginRecord;
 use super::super::super::record::CredentialRecord;
 use super::super::super::scripted::CLUSTER;
@@ -21,7 +21,7 @@ const FOREIGN: &str = "somebody-";
 const NUMBERED: &str = "00000000-0000-4000-8000-";
 
 pub(super) struct Names {
-    marks: CredentialRecord,
+    record: CredentialRecord,
     logins: Value,
     foreign: BTreeSet<u64>,
     /// The number of the next key.
@@ -54,7 +54,7 @@ impl Names {
             username: username(&world.user.to_string()),
             hashes: BTreeMap::new(),
             words: words.map(|word| (word.clone(), password(&word))).collect(),
-            marks: world.marks.clone(),
+            record: world.record.clone(),
             logins,
         }
     }
@@ -71,11 +71,11 @@ impl Names {
 
     /// Writes down what the simulation remembers.
     pub(super) async fn put(&self, context: &Context, mut state: State) -> State {
-        state.put(context, MARKS, Some(&self.real(&self.marks))).await.unwrap();
+        state.put(context, CREDENTIAL_ENTRY, Some(&self.real(&self.record))).await.unwrap();
         let tries = self.logins["tries"].as_array().unwrap();
         if !tries.is_empty() {
             let real = translated(&self.logins, |word| self.hashes[word].clone());
-            state.put(context, LOGIN, Some(&real)).await.unwrap();
+            state.put(context, LOGIN_ENTRY, Some(&real)).await.unwrap();
         }
         state
     }
@@ -135,14 +135,14 @@ impl Names {
         if let Key::Works { id, .. } | Key::Refused { id, .. } = &mut seen.key {
             *id = self.real_id(id);
         }
-        seen.marks = self.real(&seen.marks);
+        seen.record = self.real(&seen.record);
         seen
     }
 
     pub(super) fn real_action(&self, action: &Action) -> Action {
         match action {
             Action::Retire(account, id, why) => Action::Retire(account.clone(), self.real_id(id), *why),
-            Action::Remember(marks) => Action::Remember(self.real(marks)),
+            Action::Remember(record) => Action::Remember(self.real(record)),
             other => other.clone(),
         }
     }

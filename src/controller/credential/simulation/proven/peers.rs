@@ -2,7 +2,7 @@
 
 use super::super::super::action::Action;
 use super::super::super::argocd_probe::FreshKey;
-use super::super::super::execute::{LOGIN, MARKS};
+use super::super::super::execute::{CREDENTIAL_ENTRY, LOGIN_ENTRY};
 use super::super::super::scripted::{Scene, data};
 use super::super::model::{Held, World};
 use super::super::steps::Fault;
@@ -159,8 +159,8 @@ impl Peers {
     fn script_cluster(&self, scene: &Scene, action: &Action, fault: Fault) {
         let (name, entry) = match action {
             Action::Store(_) => ("/argocd-token", "token"),
-            Action::Remember(_) => ("/rel-state", MARKS),
-            Action::Login if fault == Fault::Killed => ("/rel-state", LOGIN),
+            Action::Remember(_) => ("/rel-state", CREDENTIAL_ENTRY),
+            Action::Login if fault == Fault::Killed => ("/rel-state", LOGIN_ENTRY),
             _ => return,
         };
         let killed = Arc::clone(&self.killed);

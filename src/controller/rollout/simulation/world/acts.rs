@@ -32,8 +32,8 @@ impl World {
         self.may_move()?;
         let place = WORKLOADS.iter().position(|shape| shape.name == workload.name).unwrap();
         let view = self.seen.pods.iter().find(|pod| pod.facts.uid == uid).unwrap();
-        let stale = view.verdict == Verdict::Lacks(Drift::Stale) && !WORKLOADS[place].rolls;
-        let lacks = matches!(view.verdict, Verdict::Lacks(Drift::Missed | Drift::Outdated));
+        let stale = view.verdict == PodVerdict::Lacks(Drift::Stale) && !WORKLOADS[place].rolls;
+        let lacks = matches!(view.verdict, PodVerdict::Lacks(Drift::Missed | Drift::Outdated));
         prop_assert!(stale || lacks, "{view:?}");
         prop_assert_eq!(view.verdict.lack(), lack);
         prop_assert_eq!(how == RemovalMethod::Evict, view.facts.readiness.ready);
@@ -52,7 +52,7 @@ impl World {
     pub(super) fn restart(&mut self, workload: &WorkloadId, value: String) -> Result<(), TestCaseError> {
         self.may_move()?;
         let place = WORKLOADS.iter().position(|shape| shape.name == workload.name).unwrap();
-        let stale = |pod: &PodView| pod.verdict == Verdict::Lacks(Drift::Stale);
+        let stale = |pod: &PodView| pod.verdict == PodVerdict::Lacks(Drift::Stale);
         prop_assert!(self.seen.pods_of(workload).any(stale));
         let ready = self.of(place).any(|pod| pod.ready.is_some());
         if ready {
