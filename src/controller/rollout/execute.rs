@@ -2,10 +2,13 @@
 
 use super::RESTARTED_AT;
 use super::action::{Action, RemovalMethod};
+use super::persisted::LEDGER;
+use super::record::RolloutRecord;
 use super::snapshot::{Kind, WorkloadId};
 use super::workloads::Workloads;
 use crate::cluster::{Cause, ClusterError, FIELD_MANAGER, Removal, call, delete, evict, object_reference};
 use crate::controller::Context;
+use crate::controller::state::State;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Api;
@@ -30,8 +33,22 @@ pub(super) fn workloads(context: &Context) -> Workloads<'_> {
     Workloads { client: &context.client, namespace: &context.options.namespace }
 }
 
+/// Writes down what is about to be done, and does it.
+///
+/// # Errors
+/// It can't be written down, and isn't done; or as [`execute`].
+pub(super) async fn carry_out(
+    context: &Context,
+    state: &mut State,
+    action: &Action,
+    ledger: &RolloutRecord,
+) -> Result<Executed, ClusterError> {
+    state.put(context, LEDGER, Some(ledger)).await?;
+    execute(context, action).await
+}
+
 /// Evicts, deletes or restarts, if this process may still write.
-pub(super) async fn execute(context: &Context, action: &Action) -> Result<Executed, ClusterError> {
+async fn execute(context: &Context, action: &Action) -> Result<Executed, ClusterError> {
     let result = match action {
         Action::Replace { pod, uid, how, .. } => {
             let namespace = &context.options.namespace;

@@ -1,9 +1,9 @@
 //! Reconciling the rollout: observe, plan, execute one act, observe again.
 
 use super::action::{Action, Next, Plan};
-use super::execute::{Executed, execute, workloads};
+use super::execute::{Executed, carry_out, workloads};
 use super::observe::{Judgement, Known};
-use super::persisted::{LEDGER, Persisted};
+use super::persisted::Persisted;
 use super::plan::plan;
 use super::probe::ProbeResults;
 use super::required::Required;
@@ -112,9 +112,9 @@ impl<'k> RolloutReconciler<'k> {
         self.reporter.tell(self.context, &self.known, &seen, &planned.waiting).await;
         let idle = match planned.next {
             Next::Do(action, ledger) => {
-                memory.state.put(self.context, LEDGER, Some(&ledger)).await?;
+                let acted = carry_out(self.context, &mut memory.state, &action, &ledger).await?;
                 memory.held.ledger = ledger;
-                self.act(&action).await?;
+                self.note(&action, acted).await;
                 ACT_DELAY
             }
             Next::Prove(_) => POLL_INTERVAL,
@@ -165,8 +165,8 @@ impl<'k> RolloutReconciler<'k> {
         Ok(plan(seen, now()))
     }
 
-    async fn act(&mut self, action: &Action) -> Result<(), ClusterError> {
-        let acted = execute(self.context, action).await?;
+    /// Takes note of how an act went.
+    async fn note(&mut self, action: &Action, acted: Executed) {
         let workload = match action {
             Action::Replace { workload, uid, .. } => {
                 if !matches!(acted, Executed::Refused(_)) {
@@ -175,7 +175,7 @@ impl<'k> RolloutReconciler<'k> {
                 workload
             }
             Action::Restart { workload, .. } => workload,
-            Action::Remember => return Ok(()),
+            Action::Remember => return,
         };
         if !matches!(acted, Executed::Refused(_)) {
             self.held_back.remove(workload);
@@ -191,7 +191,6 @@ impl<'k> RolloutReconciler<'k> {
                 self.held_back.insert(workload.clone(), (now() + LEAVE_DELAY, why));
             }
         }
-        Ok(())
     }
 }
 
