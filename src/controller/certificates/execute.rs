@@ -5,7 +5,8 @@ use super::lifetimes::Lifetimes;
 use super::observe::{CA, NEXT, Objects, Observed, SERVING, value};
 use super::record;
 use super::snapshot::RotationRecord;
-use crate::cluster::{ClusterError, Event, FIELD_MANAGER, apply, merge_if};
+use super::status::Reporter;
+use crate::cluster::{ClusterError, FIELD_MANAGER, apply, merge_if};
 use crate::controller::Context;
 use crate::controller::context::is_empty;
 use crate::controller::metrics::CertificateKind;
@@ -77,7 +78,7 @@ impl Executor<'_> {
                 "made a new CA ({why}); the one before stays in caBundle until every endpoint has moved: {which}"
             ),
         };
-        self.tell(CertificateKind::Ca, why.is_repair(), "CertificateAuthorityMade", note).await;
+        self.reporter().report(CertificateKind::Ca, why.is_repair(), "CertificateAuthorityMade", note).await;
         Ok(())
     }
 
@@ -99,7 +100,7 @@ impl Executor<'_> {
         self.write_secret(name, self.objects.serving.as_ref(), patch).await?;
         self.context.metrics.rotated(CertificateKind::Leaf);
         let note = format!("made a serving certificate ({why}): {}", describe(&made.cert));
-        self.tell(CertificateKind::Leaf, why.is_repair(), "ServingCertificateMade", note).await;
+        self.reporter().report(CertificateKind::Leaf, why.is_repair(), "ServingCertificateMade", note).await;
         Ok(())
     }
 
@@ -114,7 +115,7 @@ impl Executor<'_> {
         let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let repaired = if damaged { "repaired: somebody had removed or changed it; " } else { "" };
         let note = format!("wrote caBundle ({repaired}CAs: {})", names.join(", "));
-        self.tell(CertificateKind::Bundle, damaged, "CaBundleWritten", note).await;
+        self.reporter().report(CertificateKind::Bundle, damaged, "CaBundleWritten", note).await;
         Ok(())
     }
 
@@ -131,7 +132,7 @@ impl Executor<'_> {
             Place::Next => format!("the new CA took over ({why})"),
             Place::Current => format!("dropped what stood in the place of the next CA ({why})"),
         };
-        self.tell(CertificateKind::Ca, why.is_repair(), "CertificateAuthoritySettled", note).await;
+        self.reporter().report(CertificateKind::Ca, why.is_repair(), "CertificateAuthoritySettled", note).await;
         Ok(())
     }
 
@@ -139,7 +140,7 @@ impl Executor<'_> {
         self.write_ca(json!({ "metadata": { "annotations": record::write(record, answered) } })).await?;
         if answered && record.renew.is_none() {
             let note = format!("{} is to be \"ca\" or \"leaf\"; it was removed", crate::controller::ROTATE);
-            self.event(CertificateKind::Ca, true, "UnknownRequest", note).await;
+            self.reporter().emit(CertificateKind::Ca, true, "UnknownRequest", note).await;
         }
         Ok(())
     }
@@ -187,22 +188,8 @@ impl Executor<'_> {
         if ca { self.objects.ca.is_none() } else { self.objects.serving.is_none() }
     }
 
-    async fn tell(&self, what: CertificateKind, repair: bool, reason: &'static str, note: String) {
-        if repair {
-            self.context.metrics.repaired(what);
-        }
-        self.event(what, repair, reason, note).await;
-    }
-
-    /// Creates an Event on the Secret that it is about.
-    async fn event(&self, what: CertificateKind, warning: bool, reason: &'static str, note: String) {
-        let options = &self.context.options;
-        let (name, read) = match what {
-            CertificateKind::Leaf => (options.serving_secret.clone(), &self.objects.serving),
-            CertificateKind::Ca | CertificateKind::Bundle => (options.ca_secret(), &self.objects.ca),
-        };
-        let about = self.context.secret_reference(&name, read.as_ref());
-        self.context.tell(about, Event { reason, action: "Keep", note, warning }).await;
+    const fn reporter(&self) -> Reporter<'_> {
+        Reporter { context: self.context, objects: self.objects }
     }
 }
 

@@ -17,6 +17,7 @@ mod scripted;
 #[cfg(test)]
 mod simulation;
 mod snapshot;
+mod status;
 #[cfg(test)]
 mod table;
 

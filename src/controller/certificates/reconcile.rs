@@ -1,18 +1,17 @@
 //! Reconciles certificates that this controller creates: observe, plan, execute one write, observe again.
 
-use super::action::{NextStep, Plan, RotationStep};
+use super::action::{NextStep, Plan};
 use super::execute::{ExecuteError, Executor};
 use super::lifetimes::Lifetimes;
 use super::objects::{adopt, release_field_ownership, watch};
 use super::observe::{Objects, Observed, observe};
 use super::plan::plan;
-use super::snapshot::Snapshot;
+use super::status::{count_expiry, count_progress};
 use crate::cluster::{ClusterError, endpoints};
 use crate::controller::Context;
 use crate::controller::context::is_empty;
 use crate::controller::driver::{Delays, ReconcileError, Reconciler, Requeue, drive};
-use crate::controller::metrics::CertificateKind;
-use crate::pki::{self, peer_chain};
+use crate::pki::peer_chain;
 use crate::time;
 use crate::time::Seconds;
 use futures_util::future::join_all;
@@ -85,18 +84,17 @@ impl CertificateReconciler {
         // Taken after reading: whatever is recorded as seen since then was there then.
         let now = time::now();
         let observed = self.observe(&objects, None, now);
-        self.count(&observed);
+        count_expiry(&context.metrics, &observed.snapshot);
         let mut planned = plan(&observed.snapshot, &self.terms, now);
         let mut observed = observed;
         if planned.next == NextStep::ProbeEndpoints {
-            let shown = self.look().await?;
+            let shown = self.probe_endpoints().await?;
             let now = time::now();
             observed = self.observe(&objects, Some(&shown), now);
             planned = plan(&observed.snapshot, &self.terms, now);
         }
         let Plan { step, next } = planned;
-        context.metrics.step(step);
-        context.metrics.unmoved(if step == RotationStep::Proving { endpoints_pending(&observed.snapshot) } else { 0 });
+        count_progress(&context.metrics, step, &observed.snapshot);
         tracing::debug!(?step, ?next, "planned");
         match next {
             NextStep::Execute(action) => {
@@ -128,7 +126,7 @@ impl CertificateReconciler {
     }
 
     /// The chain that each endpoint presents; `None` for one that can't be reached.
-    async fn look(&self) -> Result<Vec<Option<Vec<CertificateDer<'static>>>>, ClusterError> {
+    async fn probe_endpoints(&self) -> Result<Vec<Option<Vec<CertificateDer<'static>>>>, ClusterError> {
         let options = &self.context.options;
         let found = endpoints(&self.context.client, &options.namespace, &options.service, options.service_port).await?;
         let name = options.server_name();
@@ -142,14 +140,6 @@ impl CertificateReconciler {
             });
         Ok(join_all(looking).await)
     }
-
-    fn count(&self, observed: &Observed) {
-        let metrics = &self.context.metrics;
-        let snapshot = &observed.snapshot;
-        let ca = snapshot.next.held().or(snapshot.current.held()).map_or(0, |ca| ca.validity.to);
-        metrics.expires(CertificateKind::Ca, ca);
-        metrics.expires(CertificateKind::Leaf, snapshot.serving.held().map_or(0, |leaf| leaf.validity.to));
-    }
 }
 
 impl Reconciler for CertificateReconciler {
@@ -161,13 +151,6 @@ impl Reconciler for CertificateReconciler {
     }
 
     fn stand_by(&mut self) {}
-}
-
-/// How many endpoints don't present a leaf of the CA that takes over.
-fn endpoints_pending(snapshot: &Snapshot) -> usize {
-    let target = snapshot.next.held().or(snapshot.current.held()).map(|ca| ca.id);
-    let moved = |ids: &[pki::Id]| target.is_some_and(|target| ids.contains(&target));
-    snapshot.endpoints.iter().flatten().filter(|endpoint| !moved(&endpoint.verified_by)).count()
 }
 
 #[cfg(test)]

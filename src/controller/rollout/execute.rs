@@ -2,10 +2,13 @@
 
 use super::RESTARTED_AT;
 use super::action::{Action, RemovalMethod};
+use super::persisted::ROLLOUT_ENTRY;
+use super::record::RolloutRecord;
 use super::snapshot::{Kind, WorkloadId};
 use super::workloads::Workloads;
 use crate::cluster::{Cause, ClusterError, FIELD_MANAGER, Removal, call, delete, evict, object_reference};
 use crate::controller::Context;
+use crate::controller::state::State;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Api;
@@ -30,8 +33,22 @@ pub(super) fn workloads(context: &Context) -> Workloads<'_> {
     Workloads { client: &context.client, namespace: &context.options.namespace }
 }
 
+/// Writes the record of a change, and then executes it.
+///
+/// # Errors
+/// The record can't be written, and nothing is executed; or as [`execute`].
+pub(super) async fn carry_out(
+    context: &Context,
+    state: &mut State,
+    action: &Action,
+    record: &RolloutRecord,
+) -> Result<Executed, ClusterError> {
+    state.put(context, ROLLOUT_ENTRY, Some(record)).await?;
+    execute(context, action).await
+}
+
 /// Evicts or deletes a pod or restarts a workload, if this process may write.
-pub(super) async fn execute(context: &Context, action: &Action) -> Result<Executed, ClusterError> {
+async fn execute(context: &Context, action: &Action) -> Result<Executed, ClusterError> {
     let result = match action {
         Action::Replace { pod, uid, how, .. } => {
             let namespace = &context.options.namespace;

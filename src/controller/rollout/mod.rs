@@ -17,6 +17,8 @@ mod record;
 mod required;
 mod restart;
 #[cfg(test)]
+mod scripted;
+#[cfg(test)]
 mod simulation;
 mod snapshot;
 mod status;

@@ -1,9 +1,9 @@
 //! Reconciles the rollout: observe, plan, execute one change, observe again.
 
 use super::action::{Action, NextStep, Plan};
-use super::execute::{Executed, execute, workloads};
+use super::execute::{Executed, carry_out, workloads};
 use super::observe::{Judgement, Known};
-use super::persisted::{ROLLOUT_ENTRY, StoredState};
+use super::persisted::StoredState;
 use super::plan::plan;
 use super::probe::ProbeResults;
 use super::required::Required;
@@ -112,9 +112,9 @@ impl<'k> RolloutReconciler<'k> {
         self.reporter.tell(self.context, &self.known, &seen, &planned.waiting).await;
         let idle = match planned.next {
             NextStep::Execute(action, record) => {
-                memory.state.put(self.context, ROLLOUT_ENTRY, Some(&record)).await?;
+                let acted = carry_out(self.context, &mut memory.state, &action, &record).await?;
                 memory.held.record = record;
-                self.act(&action).await?;
+                self.note(&action, acted).await;
                 ACT_DELAY
             }
             NextStep::ProbeWebhook(_) => POLL_INTERVAL,
@@ -170,8 +170,8 @@ impl<'k> RolloutReconciler<'k> {
         Ok(plan(seen, now()))
     }
 
-    async fn act(&mut self, action: &Action) -> Result<(), ClusterError> {
-        let acted = execute(self.context, action).await?;
+    /// Takes note of how an act went.
+    async fn note(&mut self, action: &Action, acted: Executed) {
         let workload = match action {
             Action::Replace { workload, uid, .. } => {
                 if !matches!(acted, Executed::Refused(_)) {
@@ -180,7 +180,7 @@ impl<'k> RolloutReconciler<'k> {
                 workload
             }
             Action::Restart { workload, .. } => workload,
-            Action::Remember => return Ok(()),
+            Action::Remember => return,
         };
         if !matches!(acted, Executed::Refused(_)) {
             self.held_back.remove(workload);
@@ -196,7 +196,6 @@ impl<'k> RolloutReconciler<'k> {
                 self.held_back.insert(workload.clone(), (now() + REFUSED_DELAY, why));
             }
         }
-        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@
 //!
 //! `SIMULATION_HISTORIES=100000 cargo test --lib rollout::simulation` tries so many histories.
 
+mod proven;
 mod world;
 
 use proptest::prelude::*;

@@ -1,7 +1,8 @@
 //! Each action against a scripted API server.
 
+use super::super::scripted::{self, workload};
 use super::*;
-use crate::cluster::scripted::{Answer, ApiServer, NAMESPACE};
+use crate::cluster::scripted::{Answer, ApiServer};
 use crate::controller::scripted::context;
 
 const POD: &str = "/api/v1/namespaces/codefresh/pods/proxy-1-a";
@@ -11,8 +12,7 @@ fn id(kind: Kind) -> WorkloadId {
 }
 
 fn path(kind: Kind) -> String {
-    let plural = format!("{}s", kind.as_str().to_lowercase());
-    format!("/apis/{}/namespaces/{NAMESPACE}/{plural}/proxy", kind.api_version())
+    scripted::path(&id(kind))
 }
 
 fn replace(uid: &str, how: RemovalMethod) -> Action {
@@ -28,10 +28,7 @@ fn restart(kind: Kind) -> Action {
 fn cluster() -> ApiServer {
     let server = ApiServer::default();
     for kind in [Kind::Deployment, Kind::StatefulSet, Kind::Rollout, Kind::ReplicaSet] {
-        let template = json!({ "metadata": { "annotations": { "theirs": "stays" } } });
-        let spec = json!({ "replicas": 3, "selector": {}, "serviceName": "s", "template": template });
-        let object = json!({ "apiVersion": kind.api_version(), "kind": kind.as_str(), "spec": spec });
-        server.put(&path(kind), object);
+        server.put(&path(kind), workload(kind));
     }
     server.put(POD, json!({ "metadata": { "uid": "one" } }));
     server

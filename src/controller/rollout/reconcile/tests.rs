@@ -2,6 +2,7 @@
 
 #![expect(clippy::large_futures, reason = "a test's stack is large enough")]
 
+use super::super::persisted::ROLLOUT_ENTRY;
 use super::*;
 use crate::cluster::Cause;
 use crate::cluster::scripted::{Answer, ApiServer, NAMESPACE, secret};

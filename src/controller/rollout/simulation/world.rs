@@ -4,6 +4,7 @@ mod acts;
 
 use super::super::action::{Action, NextStep, RemovalMethod};
 use super::super::plan::plan;
+use super::super::record::RolloutRecord;
 use super::super::snapshot::{Found, Kind, PodView, Progress, Snapshot, Workload, WorkloadId};
 use crate::controller::health::{Examined, Health, ValueId};
 use crate::core::Outcome;
@@ -64,9 +65,10 @@ pub(super) enum Happening {
     Reapply(usize),
 }
 
-struct Pod {
-    uid: String,
-    workload: usize,
+#[derive(Clone, Debug)]
+pub(super) struct Pod {
+    pub uid: String,
+    pub workload: usize,
     created: Seconds,
     /// The settings under which it was injected; `None` if it wasn't.
     carries: Option<usize>,
@@ -76,24 +78,25 @@ struct Pod {
     ready: Option<Seconds>,
 }
 
-#[derive(Default)]
-struct Life {
-    revision: usize,
-    restarted: Option<String>,
+#[derive(Clone, Debug, Default)]
+pub(super) struct Life {
+    pub revision: usize,
+    pub restarted: Option<String>,
     /// When ready pods were taken away by us, and when restarts were begun.
-    taken: Vec<Seconds>,
+    pub taken: Vec<Seconds>,
     restarts: Vec<Seconds>,
     /// The settings under which a ready pod was taken whose successor wasn't available yet, and when.
     outstanding: Option<(usize, Seconds)>,
 }
 
+#[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct World {
     now: Seconds,
     made: usize,
-    pods: Vec<Pod>,
-    lives: Vec<Life>,
-    seen: Snapshot,
+    pub pods: Vec<Pod>,
+    pub lives: Vec<Life>,
+    pub seen: Snapshot,
     settings: usize,
     value: usize,
     good: bool,
@@ -115,8 +118,14 @@ pub(super) struct World {
     pub restarts_cut_short: usize,
 }
 
-fn id(workload: usize) -> WorkloadId {
+pub(super) fn id(workload: usize) -> WorkloadId {
     WorkloadId { kind: WORKLOADS[workload].kind, name: WORKLOADS[workload].name.to_owned() }
+}
+
+impl Pod {
+    pub fn name(&self) -> String {
+        format!("{}-{}", WORKLOADS[self.workload].name, self.uid)
+    }
 }
 
 fn key() -> Key {
@@ -239,7 +248,7 @@ impl World {
         let held = pod.carries.and(pod.ready).map(|started| Held { key: key(), started, optional: false });
         let held_up = pod.ready.is_none() && !pod.hangs && !(self.config_map && (self.secret || pod.carries.is_none()));
         let facts = PodFacts {
-            name: format!("{}-{}", WORKLOADS[pod.workload].name, pod.uid),
+            name: pod.name(),
             uid: pod.uid.clone(),
             created: pod.created,
             owner: Some(Owner { kind: "ReplicaSet".to_owned(), name: "proxy".to_owned() }),
@@ -293,29 +302,6 @@ impl World {
         self.seen.proofs = BTreeMap::from([(SERVICE.to_owned(), proof)]);
         self.seen.doubts = doubt.into_iter().map(|doubt| (SERVICE.to_owned(), doubt)).collect();
         self.seen.absent = if self.config_map { BTreeSet::new() } else { BTreeSet::from([need()]) };
-    }
-
-    /// One pass. Says whether it did something.
-    pub(super) fn pass(&mut self, killed: bool) -> Result<bool, TestCaseError> {
-        if self.looks {
-            self.check();
-        }
-        self.observe();
-        let NextStep::Execute(action, record) = plan(&self.seen, self.now).next else { return Ok(false) };
-        self.seen.record = record;
-        if killed {
-            self.killed += 1;
-            self.restarts_cut_short += usize::from(matches!(action, Action::Restart { .. }));
-            return Ok(true);
-        }
-        match action {
-            Action::Replace { workload, uid, how, lack, .. } => self.replace(&workload, &uid, how, lack)?,
-            Action::Restart { workload, value } => self.restart(&workload, value)?,
-            Action::Remember => {}
-        }
-        self.fill();
-        self.bounds()?;
-        Ok(true)
     }
 
     pub(super) fn happen(&mut self, what: &Happening) -> Result<(), TestCaseError> {

@@ -3,6 +3,47 @@
 use super::*;
 
 impl World {
+    /// What the controller would do now, and what it would write down before it.
+    pub(in super::super) fn wanted(&mut self) -> Option<(Action, RolloutRecord)> {
+        if self.looks {
+            self.check();
+        }
+        self.observe();
+        let NextStep::Execute(action, record) = plan(&self.seen, self.now).next else { return None };
+        Some((action, record))
+    }
+
+    /// One pass. Says whether it did something.
+    pub(in super::super) fn pass(&mut self, killed: bool) -> Result<bool, TestCaseError> {
+        let Some((action, record)) = self.wanted() else { return Ok(false) };
+        self.act(action, record, killed)?;
+        if !killed {
+            self.fill();
+            self.bounds()?;
+        }
+        Ok(true)
+    }
+
+    /// Writes down what it is about to do, and does it, unless it is killed in between.
+    pub(in super::super) fn act(
+        &mut self,
+        action: Action,
+        record: RolloutRecord,
+        killed: bool,
+    ) -> Result<(), TestCaseError> {
+        self.seen.record = record;
+        if killed {
+            self.killed += 1;
+            self.restarts_cut_short += usize::from(matches!(action, Action::Restart { .. }));
+            return Ok(());
+        }
+        match action {
+            Action::Replace { workload, uid, how, lack, .. } => self.replace(&workload, &uid, how, lack),
+            Action::Restart { workload, value } => self.restart(&workload, value),
+            Action::Remember => Ok(()),
+        }
+    }
+
     /// Whatever is moved: the webhook injects, the value was seen to work, and what pods require is there.
     fn may_move(&self) -> Result<(), TestCaseError> {
         prop_assert!(self.webhook, "nothing is moved without proof");
@@ -22,7 +63,7 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn replace(
+    fn replace(
         &mut self,
         workload: &WorkloadId,
         uid: &str,
@@ -49,7 +90,7 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn restart(&mut self, workload: &WorkloadId, value: String) -> Result<(), TestCaseError> {
+    fn restart(&mut self, workload: &WorkloadId, value: String) -> Result<(), TestCaseError> {
         self.may_move()?;
         let place = WORKLOADS.iter().position(|shape| shape.name == workload.name).unwrap();
         let stale = |pod: &PodView| pod.verdict == PodVerdict::Lacks(Drift::Stale);
@@ -72,7 +113,7 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn bounds(&self) -> Result<(), TestCaseError> {
+    fn bounds(&self) -> Result<(), TestCaseError> {
         let within = |times: &[Seconds]| times.iter().filter(|at| self.now < **at + 3600).count();
         for (life, shape) in self.lives.iter().zip(&WORKLOADS) {
             let (taken, restarts) = (within(&life.taken), within(&life.restarts));

@@ -1,0 +1,85 @@
+//! What people are told of certificates: Events on their Secrets, and metrics.
+
+use super::action::RotationStep;
+use super::observe::Objects;
+use super::snapshot::{Endpoint, Snapshot};
+use crate::cluster::Event;
+use crate::controller::Context;
+use crate::controller::metrics::{CertificateKind, ControllerMetrics};
+
+/// Reports what was executed on these objects.
+pub(super) struct Reporter<'k> {
+    pub context: &'k Context,
+    pub objects: &'k Objects,
+}
+
+impl Reporter<'_> {
+    /// Creates an Event for a change, and counts it if it repairs what somebody broke.
+    pub(super) async fn report(&self, what: CertificateKind, repair: bool, reason: &'static str, note: String) {
+        if repair {
+            self.context.metrics.repaired(what);
+        }
+        self.emit(what, repair, reason, note).await;
+    }
+
+    /// Creates an Event on the Secret that it is about; for the bundle, on the CA's.
+    pub(super) async fn emit(&self, what: CertificateKind, warning: bool, reason: &'static str, note: String) {
+        let options = &self.context.options;
+        let (name, read) = match what {
+            CertificateKind::Leaf => (options.serving_secret.clone(), &self.objects.serving),
+            CertificateKind::Ca | CertificateKind::Bundle => (options.ca_secret(), &self.objects.ca),
+        };
+        let about = self.context.secret_reference(&name, read.as_ref());
+        self.context.tell(about, Event { reason, action: "Keep", note, warning }).await;
+    }
+}
+
+/// Exports when the newest CA and the serving certificate expire; 0 where there is none.
+pub(super) fn count_expiry(metrics: &ControllerMetrics, snapshot: &Snapshot) {
+    let ca = snapshot.next.held().or(snapshot.current.held()).map_or(0, |ca| ca.validity.to);
+    metrics.expires(CertificateKind::Ca, ca);
+    metrics.expires(CertificateKind::Leaf, snapshot.serving.held().map_or(0, |leaf| leaf.validity.to));
+}
+
+/// Exports the step of a rotation, and how many endpoints it still waits for.
+pub(super) fn count_progress(metrics: &ControllerMetrics, step: RotationStep, snapshot: &Snapshot) {
+    metrics.step(step);
+    metrics.unmoved(if step == RotationStep::Proving { endpoints_pending(snapshot) } else { 0 });
+}
+
+/// How many endpoints don't present a leaf of the CA that takes over.
+fn endpoints_pending(snapshot: &Snapshot) -> usize {
+    let target = snapshot.next.held().or(snapshot.current.held()).map(|ca| ca.id);
+    let moved = |endpoint: &&Endpoint| target.is_some_and(|target| endpoint.verified_by.contains(&target));
+    snapshot.endpoints.iter().flatten().filter(|endpoint| !moved(endpoint)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::snapshot::{Ca, RotationRecord, Slot};
+    use super::*;
+    use crate::pki::{Id, Validity};
+
+    #[test]
+    fn an_endpoint_is_waited_for_until_it_presents_a_leaf_of_the_ca_that_takes_over() {
+        let ca = |id| Slot::Holds(Ca { id: Id([id; 32]), validity: Validity { from: 0, to: 9 }, flaw: None });
+        let endpoint = |ids: &[u8]| Endpoint { verified_by: ids.iter().map(|id| Id([*id; 32])).collect() };
+        let mut snapshot = Snapshot {
+            current: ca(1),
+            next: ca(2),
+            serving: Slot::Empty,
+            bundles: None,
+            record: RotationRecord::default(),
+            has_stale_annotations: false,
+            request: None,
+            endpoints: Some(vec![endpoint(&[1]), endpoint(&[2]), endpoint(&[1, 2]), endpoint(&[])]),
+        };
+        assert_eq!(endpoints_pending(&snapshot), 2, "the first, and the one that can't be reached");
+        snapshot.next = Slot::Empty;
+        assert_eq!(endpoints_pending(&snapshot), 2, "of the only CA");
+        snapshot.current = Slot::Empty;
+        assert_eq!(endpoints_pending(&snapshot), 4, "of none");
+        snapshot.endpoints = None;
+        assert_eq!(endpoints_pending(&snapshot), 0, "nobody asked");
+    }
+}
