@@ -119,6 +119,23 @@ fn each_write_of_the_simulation_is_the_executors() {
     assert_eq!(seen, all.into());
 }
 
+#[test]
+fn so_is_each_that_could_be_made_while_a_request_waits_a_ca_takes_over_or_is_near_its_end() {
+    let prove_all = |cluster: &Cluster| possible(cluster).iter().for_each(|action| prove(cluster, action));
+    let mut cluster = settled(2);
+    cluster.happen(&Happening::Ask(Request::Leaf)).unwrap();
+    prove_all(&cluster);
+    cluster.pass();
+    assert!(cluster.request.is_none() && cluster.marks.renew.is_some(), "it is remembered which leaf was meant");
+    prove_all(&cluster);
+    let mut late = cluster.clone();
+    late.advance(TERMS.ca - TERMS.leaf / 2);
+    prove_all(&late);
+    cluster.happen(&Happening::Damage(7)).unwrap();
+    assert!(cluster.current.held().is_some() && cluster.next.held().is_some());
+    prove_all(&cluster);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -180,6 +180,8 @@ impl World {
         let (id, issued) = match self.held {
             Held::Nothing => return Key::Absent(String::new()),
             Held::Rubbish => return Key::WrongKind(String::new()),
+            // It is the account's, and the settings name another user.
+            Held::Key { .. } if self.user != 0 => return Key::WrongKind(String::new()),
             Held::Key { id, issued, .. } => (id, issued),
         };
         if self.away {
@@ -197,7 +199,9 @@ impl World {
 
     pub(super) fn look(&mut self, who: usize) -> Snapshot {
         let key = self.key(who);
-        let held = self.held_id();
+        // Sessions and keys are the account's, whoever it is that the settings name.
+        let is_named = self.user == 0;
+        let held = self.held_id().filter(|_| is_named);
         if self.memories[who].fresh.as_ref().is_some_and(|(token, _)| Some(token.id) == held) {
             // It was written, though nobody said so.
             self.memories[who].fresh = None;
@@ -206,7 +210,7 @@ impl World {
         let session = memory.session.then(|| {
             let health = if self.away {
                 SessionHealth::Unknown(ArgoCdError { what: String::new(), cause: Cause::Broken(String::new()) })
-            } else if self.broken {
+            } else if self.broken || !is_named {
                 SessionHealth::NotAccepted(String::new())
             } else if !self.enabled {
                 SessionHealth::Disabled
@@ -220,15 +224,15 @@ impl World {
         let fresh = memory.fresh.as_ref().map(|(token, since)| {
             let check = if self.away {
                 Check::Unknown(trouble())
-            } else if self.is_good(token.id, token.issued) && !self.broken {
+            } else if self.is_good(token.id, token.issued) && !self.broken && is_named {
                 Check::Works
             } else {
                 Check::NotKnown
             };
             Fresh { id: token.id.to_string(), since: *since, check }
         });
-        let can_list = matches!(key, Key::Works { .. }) || session.as_ref().is_some_and(|_| !self.away && !self.broken);
-        let held = self.held_id();
+        let reads = !self.away && !self.broken && is_named;
+        let can_list = matches!(key, Key::Works { .. }) || session.is_some() && reads;
         let fresh_id = memory.fresh.as_ref().map(|(token, _)| token.id);
         let is_left = |token: &&Token| token.ours && Some(token.id) != held && Some(token.id) != fresh_id;
         let left = |token: &Token| SupersededKey {
@@ -243,7 +247,7 @@ impl World {
         Snapshot {
             mode: Mode::Password,
             key,
-            account: Some("admin".to_owned()),
+            account: Some(if is_named { "admin".to_owned() } else { format!("user-{}", self.user) }),
             left: listed,
             held_is_ours: can_list && self.tokens.iter().any(|token| token.ours && Some(token.id) == held),
             held_vanished: can_list && held.is_some_and(|id| self.tokens.iter().all(|token| token.id != id)),

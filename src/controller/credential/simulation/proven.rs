@@ -187,7 +187,7 @@ fn prove(wanted: &[(World, Snapshot, Action)]) -> BTreeSet<&'static str> {
 #[test]
 fn each_action_of_the_simulation_is_the_executors_whatever_goes_wrong() {
     use Happening::{Away, Broken, Fault as Fails, ForeignKey, Revoke, Rubbish, Steps, Time, User, WrongPassword};
-    let histories: [&[Happening]; 9] = [
+    let histories: [&[Happening]; 10] = [
         // From nothing to a key that is remembered.
         &[],
         // A fresh key that somebody else's key makes needless.
@@ -200,6 +200,8 @@ fn each_action_of_the_simulation_is_the_executors_whatever_goes_wrong() {
         // Vanished ones, and a name and passwords that Argo CD doesn't know.
         &[Steps(0, 9), Revoke],
         &[WrongPassword(1), Steps(0, 2), User(1)],
+        // A session of a user whom the settings no longer name.
+        &[Steps(0, 1), User(1), Steps(0, 1), Time(16)],
         // An Argo CD that isn't there, and one that is broken.
         &[Away(true)],
         &[Broken(true)],
