@@ -126,7 +126,7 @@ fn so_is_each_that_could_be_made_while_a_request_waits_a_ca_takes_over_or_is_nea
     cluster.happen(&Happening::Ask(Request::Leaf)).unwrap();
     prove_all(&cluster);
     cluster.pass();
-    assert!(cluster.request.is_none() && cluster.marks.renew.is_some(), "it is remembered which leaf was meant");
+    assert!(cluster.request.is_none() && cluster.record.renew.is_some(), "it is remembered which leaf was meant");
     prove_all(&cluster);
     let mut late = cluster.clone();
     late.advance(TERMS.ca - TERMS.leaf / 2);
