@@ -165,7 +165,7 @@ impl Context {
     }
 
     /// Logs an Event and creates it. A failure to create it is only logged and counted.
-    pub(super) async fn tell(&self, about: ObjectReference, event: Event) {
+    pub(super) async fn emit_event(&self, about: ObjectReference, event: Event) {
         if event.warning {
             tracing::warn!(reason = event.reason, "{}", event.note);
         } else {

@@ -62,7 +62,7 @@ impl<'c> Guard<'c> {
         let found = context.configuration().await?;
         let registration = self.judge(found.as_ref());
         status::publish(context, "webhook", &self.document(&registration)).await?;
-        self.tell(registration).await;
+        self.report(registration).await;
         Ok(())
     }
 
@@ -113,7 +113,7 @@ impl<'c> Guard<'c> {
     }
 
     /// Reports the registration in an Event, if it has changed.
-    async fn tell(&mut self, registration: Registration) {
+    async fn report(&mut self, registration: Registration) {
         let first_and_good = self.told.is_none() && registration == Registration::Whole;
         if self.told.as_ref() != Some(&registration) && !first_and_good {
             let good = registration == Registration::Whole;
@@ -124,7 +124,7 @@ impl<'c> Guard<'c> {
             let reason = if good { "WebhookRegistered" } else { "WebhookNotRegistered" };
             let options = &self.context.options;
             let about = object_reference(("v1", "Service"), &options.namespace, &options.service, None);
-            self.context.tell(about, Event { reason, action: "Check", note, warning: !good }).await;
+            self.context.emit_event(about, Event { reason, action: "Check", note, warning: !good }).await;
         }
         self.told = Some(registration);
     }

@@ -30,7 +30,7 @@ impl Reporter<'_> {
             CertificateKind::Ca | CertificateKind::Bundle => (options.ca_secret(), &self.objects.ca),
         };
         let about = self.context.secret_reference(&name, read.as_ref());
-        self.context.tell(about, Event { reason, action: "Keep", note, warning }).await;
+        self.context.emit_event(about, Event { reason, action: "Keep", note, warning }).await;
     }
 }
 

@@ -200,7 +200,7 @@ impl Executor<'_> {
         let note = format!("wrote API key {} ({why})", fresh.id);
         self.memory.fresh = None;
         let event = Event { reason: "CredentialReplaced", action: "Replace", note, warning: false };
-        self.context.tell(about(self.context, &name, Some(&written)), event).await;
+        self.context.emit_event(about(self.context, &name, Some(&written)), event).await;
         Ok(())
     }
 
@@ -242,7 +242,7 @@ impl Executor<'_> {
         if let Some(written) = self.write(&place, self.sources.mirror_secret.as_ref(), token).await? {
             let note = format!("wrote a copy of the token (API key {id}), for what reads {} by name", place.name);
             let event = Event { reason: "TokenCopied", action: "Copy", note, warning: false };
-            self.context.tell(about(self.context, &place.name, Some(&written)), event).await;
+            self.context.emit_event(about(self.context, &place.name, Some(&written)), event).await;
         }
         Ok(())
     }
@@ -260,7 +260,7 @@ impl Executor<'_> {
         let written = merge_if::<Secret>(&self.context.secrets(), &what, name, version, patch).await?;
         let note = format!("emptied {key}: API key {id} of password mode stood there, which is retired in token mode");
         let event = Event { reason: "FormerKeyCleared", action: "Clear", note, warning: false };
-        self.context.tell(about(self.context, name, Some(&written)), event).await;
+        self.context.emit_event(about(self.context, name, Some(&written)), event).await;
         Ok(())
     }
 
@@ -279,7 +279,7 @@ impl Executor<'_> {
                 let SecretKeyRef { name, .. } = key_place(self.context);
                 let note = format!("deleted API key {id} in Argo CD: {gone}");
                 let event = Event { reason: "KeyRetired", action: "Retire", note, warning: false };
-                self.context.tell(about(self.context, &name, self.sources.key_secret.as_ref()), event).await;
+                self.context.emit_event(about(self.context, &name, self.sources.key_secret.as_ref()), event).await;
                 Ok(())
             }
             Err(ArgoCdError { what, cause: cause @ Cause::Forbidden(_) }) => {
@@ -299,7 +299,7 @@ impl Executor<'_> {
             let note = format!("API key {} vanished from Argo CD after it had worked for {} s", lost.id, lost.lived);
             let event = Event { reason: "KeyVanished", action: "Check", note, warning: true };
             let SecretKeyRef { name, .. } = key_place(self.context);
-            self.context.tell(about(self.context, &name, self.sources.key_secret.as_ref()), event).await;
+            self.context.emit_event(about(self.context, &name, self.sources.key_secret.as_ref()), event).await;
         }
         Ok(())
     }

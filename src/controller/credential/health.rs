@@ -18,7 +18,7 @@ use secrecy::ExposeSecret;
 /// The health of key and password, by the state that was observed and the logins that were recorded.
 pub(super) fn of(
     context: &Context,
-    how: &CredentialStatus,
+    status: &CredentialStatus,
     login: &Login,
     sources: &Sources,
     state: &state::State,
@@ -26,7 +26,7 @@ pub(super) fn of(
 ) -> CredentialHealth {
     let place = key_place(context);
     let values = sources.key.iter().map(|bytes| value_id(state, &place, bytes)).collect();
-    let key = Examined { health: of_key(how), values, at: now };
+    let key = Examined { health: of_key(status), values, at: now };
     let by_password = context.settings.auth.mode == Mode::Password;
     CredentialHealth { key, password: by_password.then(|| of_password(context, login, sources, state, now)) }
 }
@@ -38,8 +38,8 @@ pub(super) fn logged_in(context: &Context, sources: &Sources, state: &state::Sta
     proof(sources, state).is_some_and(|proof| (proof.at..proof.at.saturating_add(fresh)).contains(&now))
 }
 
-fn of_key(how: &CredentialStatus) -> Health {
-    match how {
+fn of_key(status: &CredentialStatus) -> Health {
+    match status {
         CredentialStatus::Valid => Health::Good { until: None },
         CredentialStatus::Expires(until) => Health::Good { until: Some(*until) },
         CredentialStatus::Missing(_)
@@ -48,14 +48,14 @@ fn of_key(how: &CredentialStatus) -> Health {
         | CredentialStatus::AccountDisabled
         | CredentialStatus::NoApiKey
         | CredentialStatus::KeyLost { .. }
-        | CredentialStatus::Refused(_) => Health::Bad(message(how)),
+        | CredentialStatus::Refused(_) => Health::Bad(message(status)),
         CredentialStatus::Replacing(_)
         | CredentialStatus::LoginUnknown(_)
         | CredentialStatus::NotYet(_)
         | CredentialStatus::ServerBroken(_)
         | CredentialStatus::Odd(_)
         | CredentialStatus::Unavailable(_)
-        | CredentialStatus::Hindered(_) => Health::Unknown(message(how)),
+        | CredentialStatus::Hindered(_) => Health::Unknown(message(status)),
     }
 }
 

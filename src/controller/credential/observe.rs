@@ -55,7 +55,11 @@ impl<'l> Observer<'l> {
         Self { context, prefix, sources, remembered, login, requests, login_due }
     }
 
-    pub(super) async fn look(self, memory: &mut CredentialMemory, server: Result<&&Server, &Transient>) -> Observation {
+    pub(super) async fn observe(
+        self,
+        memory: &mut CredentialMemory,
+        server: Result<&&Server, &Transient>,
+    ) -> Observation {
         let Self { context, prefix, sources, remembered, login, requests, login_due } = self;
         let now = time::now();
         let mode = context.settings.auth.mode;

@@ -35,7 +35,7 @@ pub(super) struct StatusPublisher {
     /// Our keys when they were last listed: the one in the Secret, and the superseded ones.
     pub listed: (Option<ListedToken>, Vec<SupersededKey>),
     /// The state that was last reported.
-    told: Option<CredentialStatus>,
+    reported: Option<CredentialStatus>,
     /// The status that was last written, and when.
     published: Option<(Value, Seconds)>,
 }
@@ -43,48 +43,49 @@ pub(super) struct StatusPublisher {
 impl StatusPublisher {
     pub(super) fn new(context: Context, server: String) -> Self {
         let settings = context.settings.taken().to_string();
-        Self { context, server, settings, listed: (None, Vec::new()), told: None, published: None }
+        Self { context, server, settings, listed: (None, Vec::new()), reported: None, published: None }
     }
 
     /// Reports in an Event what a check at a person's request showed.
-    pub(super) async fn answer(&mut self, how: &CredentialStatus, secret: Option<&Secret>) {
+    pub(super) async fn answer(&mut self, status: &CredentialStatus, secret: Option<&Secret>) {
         let name = key_place(&self.context).name;
-        let note = format!("looked, as was asked for: {}", status::message(how));
-        let event = Event { reason: "CredentialChecked", action: "Check", note, warning: !how.works() };
-        self.context.tell(about(&self.context, &name, secret), event).await;
+        let note = format!("looked, as was asked for: {}", status::message(status));
+        let event = Event { reason: "CredentialChecked", action: "Check", note, warning: !status.works() };
+        self.context.emit_event(about(&self.context, &name, secret), event).await;
         // Written even if nothing is new, to show the time of the check.
         self.published = None;
     }
 
     /// Reports the state in an Event, if it is new, and updates metrics and status.
-    pub(super) async fn report(&mut self, how: &CredentialStatus, known: Known<'_>, secret: Option<&Secret>) {
+    pub(super) async fn report(&mut self, status: &CredentialStatus, known: Known<'_>, secret: Option<&Secret>) {
         let now = time::now();
         let context = self.context.clone();
         let fresh_for = fresh_for(&context);
-        context.metrics.credential.is(how, now, fresh_for);
+        context.metrics.credential.is(status, now, fresh_for);
         context.metrics.credential.superseded(self.listed.1.len());
         let place = key_place(&context);
-        let is_new = self.told.as_ref().is_none_or(|told| status::kind(told) != status::kind(how));
-        let passing = matches!(how, CredentialStatus::Replacing(_));
+        let is_new = self.reported.as_ref().is_none_or(|reported| status::kind(reported) != status::kind(status));
+        let passing = matches!(status, CredentialStatus::Replacing(_));
         if is_new && !passing {
-            let advice = status::advice(how, &context.settings.auth, known.account);
+            let advice = status::advice(status, &context.settings.auth, known.account);
             let advice = advice.map(|advice| format!("; to do: {advice}")).unwrap_or_default();
-            let note = format!("{}{advice}", status::message(how));
-            let first_and_good = self.told.is_none() && how.works() && !matches!(how, CredentialStatus::Expires(_));
+            let note = format!("{}{advice}", status::message(status));
+            let first_and_good =
+                self.reported.is_none() && status.works() && !matches!(status, CredentialStatus::Expires(_));
             if first_and_good {
                 tracing::info!(secret = place.name, "{note}");
             } else {
-                let warning = !matches!(how, CredentialStatus::Valid);
-                let event = Event { reason: status::reason(how), action: "Check", note, warning };
-                context.tell(about(&context, &place.name, secret), event).await;
+                let warning = !matches!(status, CredentialStatus::Valid);
+                let event = Event { reason: status::reason(status), action: "Check", note, warning };
+                context.emit_event(about(&context, &place.name, secret), event).await;
             }
-            self.told = Some(how.clone());
+            self.reported = Some(status.clone());
         }
         let report = Report {
             auth: &context.settings.auth,
             place: &place,
             account: known.account,
-            state: how,
+            state: status,
             server: &self.server,
             settings: &self.settings,
             valid_since: known.valid_since,
@@ -92,20 +93,20 @@ impl StatusPublisher {
             current: self.listed.0.as_ref(),
             left: &self.listed.1,
         };
-        let status = report.status();
+        let published = report.status();
         let due = self.published.as_ref().is_none_or(|(before, at)| {
             let age = now.saturating_sub(*at);
-            age >= MAX_STATUS_AGE || without_words(before) != without_words(&status)
+            age >= MAX_STATUS_AGE || without_words(before) != without_words(&published)
         });
         if due {
-            let mut document = status.clone();
+            let mut document = published.clone();
             document["checkedAt"] = time::rfc3339(now).into();
-            if how.works() {
+            if status.works() {
                 document["seenAt"] = time::rfc3339(now).into();
                 document["freshFor"] = fresh_for.into();
             }
             match controller::status::publish(&context, "credential", &document).await {
-                Ok(()) => self.published = Some((status, now)),
+                Ok(()) => self.published = Some((published, now)),
                 Err(error) => {
                     context.metrics.failed(Some(&error.cause));
                     tracing::warn!(%error, "the status is not up to date");

@@ -72,9 +72,9 @@ impl CredentialReconciler {
         let server = reach.server(&context).await;
         let result = match server {
             Ok(server) => {
-                let looking = Observer::new(&context, &prefix, &sources, &state, self.memory.succeeded.as_deref());
-                let looked = looking.look(&mut self.memory, server.as_ref()).await;
-                self.go_on(&mut state, &sources, &prefix, looked, server).await
+                let observer = Observer::new(&context, &prefix, &sources, &state, self.memory.succeeded.as_deref());
+                let observation = observer.observe(&mut self.memory, server.as_ref()).await;
+                self.plan_and_execute(&mut state, &sources, &prefix, observation, server).await
             }
             Err(error) => Err(error),
         };
@@ -96,15 +96,15 @@ impl CredentialReconciler {
         Ok(self.prefix.insert(prefix).clone())
     }
 
-    async fn go_on(
+    async fn plan_and_execute(
         &mut self,
         state: &mut state::State,
         sources: &Sources,
         prefix: &Prefix,
-        looked: Observation,
+        observation: Observation,
         server: Result<&Server, Transient>,
     ) -> Result<Requeue, ClusterError> {
-        let Observation { snapshot, held, current, seen_lists } = looked;
+        let Observation { snapshot, held, current, seen_lists } = observation;
         let now = crate::time::now();
         if seen_lists {
             self.publisher.listed = (current, snapshot.left.clone());
@@ -112,9 +112,9 @@ impl CredentialReconciler {
         let credentials = &self.context.settings.credentials;
         let check = jittered(credentials.check_interval);
         let terms = Timing { follow_after: seconds(credentials.follow_after), check: seconds(check).max(1) };
-        let Plan { state: how, next } = plan(&snapshot, terms, now);
-        tracing::debug!(state = how.name(), ?next, "planned");
-        self.context.health.send_replace(health::of(&self.context, &how, &snapshot.login, sources, state, now));
+        let Plan { state: status, next } = plan(&snapshot, terms, now);
+        tracing::debug!(state = status.name(), ?next, "planned");
+        self.context.health.send_replace(health::of(&self.context, &status, &snapshot.login, sources, state, now));
         let key_id = held.as_ref().map(|held| held.id.as_str());
         let since =
             snapshot.record.valid.as_ref().filter(|(id, _)| Some(id.as_str()) == key_id).map(|(_, since)| *since);
@@ -122,8 +122,9 @@ impl CredentialReconciler {
         let action = match next {
             NextStep::Execute(action) => action,
             resting => {
-                self.publisher.report(&how, known, sources.key_secret.as_ref()).await;
-                let least = if let CredentialStatus::Unavailable(trouble) = &how { trouble.retry_after } else { None };
+                self.publisher.report(&status, known, sources.key_secret.as_ref()).await;
+                let least =
+                    if let CredentialStatus::Unavailable(trouble) = &status { trouble.retry_after } else { None };
                 return Ok(match resting {
                     NextStep::RequeueSoon => Requeue::Soon(SOON_DELAY),
                     NextStep::WaitUntil(then) => until(then),
@@ -160,7 +161,7 @@ impl CredentialReconciler {
             Ok(()) if gives_up => Ok(backoff(0)),
             Ok(()) => {
                 if answers {
-                    self.publisher.answer(&how, sources.key_secret.as_ref()).await;
+                    self.publisher.answer(&status, sources.key_secret.as_ref()).await;
                 }
                 Ok(Requeue::Now)
             }
@@ -174,7 +175,7 @@ impl CredentialReconciler {
             }
             Err(ExecuteError::Minor(trouble)) => {
                 tracing::warn!("{}", trouble.text);
-                self.publisher.report(&how, known, sources.key_secret.as_ref()).await;
+                self.publisher.report(&status, known, sources.key_secret.as_ref()).await;
                 Ok(backoff(trouble.retry_after.unwrap_or(0)))
             }
         }

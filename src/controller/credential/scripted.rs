@@ -76,9 +76,9 @@ impl Scene {
         self.server.put(&secret("argocd-token"), data("token", &token("apiKey", id)));
     }
 
-    pub async fn look(&mut self, state: &State, sources: &Sources) -> Observation {
+    pub async fn observe(&mut self, state: &State, sources: &Sources) -> Observation {
         let observer = Observer::new(&self.context, &self.prefix, sources, state, self.memory.succeeded.as_deref());
-        observer.look(&mut self.memory, Ok(&&self.client)).await
+        observer.observe(&mut self.memory, Ok(&&self.client)).await
     }
 
     /// Looks, and then does this, whatever was seen.
@@ -86,7 +86,7 @@ impl Scene {
         bounded(async {
             let state = State::open(&self.context).await.unwrap();
             let sources = source::read(&self.context).await.unwrap();
-            let Observation { snapshot, held, .. } = self.look(&state, &sources).await;
+            let Observation { snapshot, held, .. } = self.observe(&state, &sources).await;
             let _ = (self.server.calls(), self.argocd.calls());
             let held = held.as_ref().map(|held| &held.token);
             self.carry_out(state, &sources, (&snapshot, held), now(), action).await

@@ -156,7 +156,7 @@ proptest! {
         }
         world.mend();
         world.settle()?;
-        let key = world.look(0).key;
+        let key = world.observe(0).key;
         let works = matches!(key, Key::Works { .. });
         prop_assert!(works);
         prop_assert_eq!(world.foreign_lost, 0);

@@ -98,7 +98,7 @@ impl<'k> RolloutReconciler<'k> {
         }
         let automatic = self.context.settings.rollout == Rollout::Automatic;
         self.held_back.retain(|_, (until, _)| now() < *until + REFUSAL_REPORT_TIME);
-        let mut seen = self.look(&memory.held, automatic, pods).await?;
+        let mut seen = self.observe(&memory.held, automatic, pods).await?;
         let planned = if automatic {
             self.plan(&mut seen).await?
         } else {
@@ -109,7 +109,7 @@ impl<'k> RolloutReconciler<'k> {
             .send_if_modified(|wanted| std::mem::replace(wanted, planned.wants_credential) != planned.wants_credential);
         StatusPublisher::count(self.context, &seen, &planned.waiting);
         let again = self.reporter.publish(self.context, &seen, &planned.waiting).await?;
-        self.reporter.tell(self.context, &self.known, &seen, &planned.waiting).await;
+        self.reporter.report(self.context, &self.known, &seen, &planned.waiting).await;
         let idle = match planned.next {
             NextStep::Execute(action, record) => {
                 let acted = carry_out(self.context, &mut memory.state, &action, &record).await?;
@@ -134,7 +134,7 @@ impl<'k> RolloutReconciler<'k> {
     }
 
     /// Makes a snapshot of the watched pods and everything that they depend on.
-    async fn look(
+    async fn observe(
         &mut self,
         held: &StoredState,
         automatic: bool,

@@ -107,12 +107,12 @@ impl StatusPublisher {
         // Replacing a hundred pods is one story, of which the beginning and the end are reported.
         if *begun <= 3 {
             let event = Event { reason, action: "KeepInStep", note, warning: false };
-            context.tell(about(context, workload, known.uid(workload).map(String::as_str)), event).await;
+            context.emit_event(about(context, workload, known.uid(workload).map(String::as_str)), event).await;
         }
     }
 
     /// Reports workloads that wait, and those whose pods are all in step again.
-    pub(super) async fn tell(
+    pub(super) async fn report(
         &mut self,
         context: &Context,
         known: &Known,
@@ -131,7 +131,7 @@ impl StatusPublisher {
                 entry.2 = Some(Instant::now());
                 let note = format!("pods are out of step: {}", why.text);
                 let event = Event { reason: why.reason, action: "KeepInStep", note, warning: true };
-                context.tell(about(context, id, known.uid(id).map(String::as_str)), event).await;
+                context.emit_event(about(context, id, known.uid(id).map(String::as_str)), event).await;
             }
         }
         let lacking = |id: &WorkloadId| {
@@ -152,7 +152,7 @@ impl StatusPublisher {
                     after.as_secs_f64()
                 );
                 let event = Event { reason: "InStep", action: "KeepInStep", note, warning: false };
-                context.tell(about(context, &id, known.uid(&id).map(String::as_str)), event).await;
+                context.emit_event(about(context, &id, known.uid(&id).map(String::as_str)), event).await;
             }
         }
     }

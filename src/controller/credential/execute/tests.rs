@@ -98,7 +98,7 @@ async fn a_write_whose_answer_was_lost_is_noticed_by_the_next_look() {
     scene.server.script(|_, _| None);
     let state = State::open(&scene.context).await.unwrap();
     let sources = source::read(&scene.context).await.unwrap();
-    let seen = scene.look(&state, &sources).await.snapshot;
+    let seen = scene.observe(&state, &sources).await.snapshot;
     assert!(matches!(seen.key, Key::Works { .. }) && seen.fresh.is_none() && seen.held_is_ours);
 }
 
@@ -284,6 +284,6 @@ async fn a_discarded_key_is_known_as_one_that_nobody_had() {
     assert!(scene.memory.fresh.is_none());
     let state = State::open(&scene.context).await.unwrap();
     let sources = source::read(&scene.context).await.unwrap();
-    let left = scene.look(&state, &sources).await.snapshot.left;
+    let left = scene.observe(&state, &sources).await.snapshot.left;
     assert!(matches!(left.as_slice(), [key] if key.id == id && key.never_delivered), "{left:?}");
 }

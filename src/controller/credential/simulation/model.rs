@@ -197,7 +197,7 @@ impl World {
         Key::Refused { id: id.to_string(), issued, from: issued, since, said: String::new() }
     }
 
-    pub(super) fn look(&mut self, who: usize) -> Snapshot {
+    pub(super) fn observe(&mut self, who: usize) -> Snapshot {
         let key = self.key(who);
         // Sessions and keys are the account's, whoever it is that the settings name.
         let is_named = self.user == 0;
@@ -268,7 +268,7 @@ impl World {
         if self.leader != who {
             return false;
         }
-        let seen = self.look(who);
+        let seen = self.observe(who);
         let planned = plan(&seen, TERMS, self.now);
         match planned.next {
             NextStep::Execute(action) => {

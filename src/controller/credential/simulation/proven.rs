@@ -129,7 +129,7 @@ async fn compare(world: &World, seen: &Snapshot, action: &Action, fault: Fault) 
 
 /// What the plan wants in this world, with the world as it was looked at.
 fn wanted(mut world: World) -> Option<(World, Snapshot, Action)> {
-    let seen = world.look(0);
+    let seen = world.observe(0);
     let NextStep::Execute(action) = plan(&seen, TERMS, world.now).next else { return None };
     Some((world, seen, action))
 }
