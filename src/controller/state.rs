@@ -25,7 +25,7 @@ pub(super) const LOGIN_ENTRY: &str = "login";
 /// The last login that succeeded.
 pub(super) const LOGIN_PROOF_ENTRY: &str = "logged-in";
 /// The keyed hashes of the values that pods take up.
-pub(super) const VALUES: &str = "values";
+pub(super) const VALUES_ENTRY: &str = "values";
 /// The evictions and restarts of workloads.
 pub(super) const ROLLOUT_ENTRY: &str = "rollouts";
 const HASH_KEY_LENGTH: usize = 32;

@@ -74,7 +74,7 @@ pub enum PodVerdict {
     /// It carries what the settings say, and holds current values.
     InStep,
     /// It has drifted and is to be replaced.
-    Lacks(Drift),
+    Drifted(Drift),
     /// It opted out of injection by label or annotation.
     OptedOut,
     /// It must not be replaced; why, and the drift that it has, if any.
@@ -99,7 +99,7 @@ impl PodVerdict {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::InStep => "in_step",
-            Self::Lacks(lack) => lack.as_str(),
+            Self::Drifted(drift) => drift.as_str(),
             Self::OptedOut => "opted_out",
             Self::NotOurs(..) => "not_ours",
         }
@@ -110,20 +110,22 @@ impl PodVerdict {
     pub fn reason(&self) -> Option<String> {
         match self {
             Self::InStep => None,
-            Self::Lacks(Drift::Missed) => Some("it carries nothing of what the settings say".to_owned()),
-            Self::Lacks(Drift::Outdated) => Some("it carries something else than the settings say".to_owned()),
-            Self::Lacks(Drift::Stale) => Some("a container holds a value that has changed since it started".to_owned()),
+            Self::Drifted(Drift::Missed) => Some("it carries nothing of what the settings say".to_owned()),
+            Self::Drifted(Drift::Outdated) => Some("it carries something else than the settings say".to_owned()),
+            Self::Drifted(Drift::Stale) => {
+                Some("a container holds a value that has changed since it started".to_owned())
+            }
             Self::OptedOut => Some("its label or annotation says argocd-auth-webhook/inject: \"false\"".to_owned()),
             Self::NotOurs(why, None) => Some(why.to_string()),
-            Self::NotOurs(why, Some(lack)) => Some(format!("{}, but {why}", lack.as_str())),
+            Self::NotOurs(why, Some(drift)) => Some(format!("{}, but {why}", drift.as_str())),
         }
     }
 
     /// The drift of a pod that is to be replaced; `None` for any other.
     #[must_use]
-    pub const fn lack(&self) -> Option<Drift> {
+    pub const fn drift(&self) -> Option<Drift> {
         match self {
-            Self::Lacks(lack) => Some(*lack),
+            Self::Drifted(drift) => Some(*drift),
             _ => None,
         }
     }
@@ -145,7 +147,7 @@ pub fn judge(facts: &PodFacts, history: &History, opted_out: bool, cache: Second
         Outcome::ConflictKept if facts.changed => Some(lack_of(facts)),
         _ => None,
     };
-    let lack = injection.or_else(|| is_stale(facts, history, cache).then_some(Drift::Stale));
+    let drift = injection.or_else(|| is_stale(facts, history, cache).then_some(Drift::Stale));
     let ended = if facts.terminating {
         Some(NotOurs::Terminating)
     } else if facts.completed {
@@ -154,23 +156,23 @@ pub fn judge(facts: &PodFacts, history: &History, opted_out: bool, cache: Second
         None
     };
     if let Some(why) = ended {
-        return PodVerdict::NotOurs(why, lack);
+        return PodVerdict::NotOurs(why, drift);
     }
     match facts.outcome {
         Outcome::OptedOut => return PodVerdict::OptedOut,
         Outcome::ContainerNotFound => return PodVerdict::NotOurs(NotOurs::ContainerNotFound, None),
-        Outcome::ConflictDenied => return PodVerdict::NotOurs(NotOurs::ConflictDenied, lack),
-        Outcome::ConflictKept if lack.is_none() => return PodVerdict::NotOurs(NotOurs::ConflictKept, None),
+        Outcome::ConflictDenied => return PodVerdict::NotOurs(NotOurs::ConflictDenied, drift),
+        Outcome::ConflictKept if drift.is_none() => return PodVerdict::NotOurs(NotOurs::ConflictKept, None),
         _ => {}
     }
-    let Some(lack) = lack else { return PodVerdict::InStep };
+    let Some(drift) = drift else { return PodVerdict::InStep };
     match &facts.owner {
-        None => PodVerdict::NotOurs(NotOurs::Bare, Some(lack)),
+        None => PodVerdict::NotOurs(NotOurs::Bare, Some(drift)),
         Some(owner) if !matches!(owner.kind.as_str(), "ReplicaSet" | "StatefulSet") => {
-            PodVerdict::NotOurs(NotOurs::UnknownKind(owner.kind.clone()), Some(lack))
+            PodVerdict::NotOurs(NotOurs::UnknownKind(owner.kind.clone()), Some(drift))
         }
-        Some(_) if opted_out => PodVerdict::NotOurs(NotOurs::WorkloadOptedOut, Some(lack)),
-        Some(_) => PodVerdict::Lacks(lack),
+        Some(_) if opted_out => PodVerdict::NotOurs(NotOurs::WorkloadOptedOut, Some(drift)),
+        Some(_) => PodVerdict::Drifted(drift),
     }
 }
 

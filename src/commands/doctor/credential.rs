@@ -26,8 +26,8 @@ pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, r
         let has_key = |secret: Secret| secret.data.is_some_and(|data| data.contains_key(key));
         let verdict = match found.map(|secret| secret.map(has_key)) {
             Ok(Some(true)) => CheckResult::Ok(format!("has the key {key:?}")),
-            Ok(Some(false)) => lacking(reference, &format!("has no key {key:?}"), "put it there, or name another key"),
-            Ok(None) => lacking(reference, "is not there", &remedy(namespace, name, elsewhere)),
+            Ok(Some(false)) => drifted(reference, &format!("has no key {key:?}"), "put it there, or name another key"),
+            Ok(None) => drifted(reference, "is not there", &remedy(namespace, name, elsewhere)),
             Err(error) if matches!(error.cause, Cause::Forbidden(_)) => CheckResult::NotChecked(error.to_string()),
             Err(error) => {
                 CheckResult::Problem(error.to_string(), "make sure that the API server can be reached".to_owned())
@@ -66,7 +66,7 @@ fn copy(mirrored: bool, is_there: bool) -> CheckResult {
     }
 }
 
-fn lacking(reference: &SecretKeyRef, what: &str, advice: &str) -> CheckResult {
+fn drifted(reference: &SecretKeyRef, what: &str, advice: &str) -> CheckResult {
     if reference.optional == Some(true) {
         CheckResult::Warning(format!("{what}; pods start without it, because it is optional"), advice.to_owned())
     } else {
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_a_problem_unless_it_is_optional() {
         let reference = |optional| SecretKeyRef { name: "a".to_owned(), key: "b".to_owned(), optional };
-        let verdict = |optional| lacking(&reference(optional), "is not there", "make it");
+        let verdict = |optional| drifted(&reference(optional), "is not there", "make it");
         assert!(matches!(verdict(None), CheckResult::Problem(..)));
         assert!(matches!(verdict(Some(false)), CheckResult::Problem(..)));
         assert!(matches!(verdict(Some(true)), CheckResult::Warning(..)));

@@ -51,7 +51,7 @@ async fn state(client: &Client, scene: &Scene) -> Result<Secret, String> {
 }
 
 /// What a person has to do about a drifted pod that the controller leaves alone.
-fn by_hand(pod: &PodFacts, why: &NotOurs, lack: Drift, namespace: &str) -> String {
+fn by_hand(pod: &PodFacts, why: &NotOurs, drift: Drift, namespace: &str) -> String {
     let (name, owner) = (&pod.name, pod.owner.as_ref());
     let kind = owner.map_or("", |owner| owner.kind.as_str());
     let of = owner.map_or("", |owner| owner.name.as_str());
@@ -67,7 +67,7 @@ fn by_hand(pod: &PodFacts, why: &NotOurs, lack: Drift, namespace: &str) -> Strin
             format!("kubectl rollout restart daemonset {of} --namespace {namespace}")
         }
         (NotOurs::UnknownKind(_), _) => format!("have {kind} {of} make it again, in the way that this kind does it"),
-        _ if lack == Drift::Stale => {
+        _ if drift == Drift::Stale => {
             format!("restart its workload by hand, or delete it: kubectl delete pod {name} --namespace {namespace}")
         }
         _ => format!("have it created again: kubectl delete pod {name} --namespace {namespace}"),
@@ -94,12 +94,12 @@ fn say(pods: &[(PodFacts, PodVerdict)], rollout: Rollout, namespace: &str, now: 
                 report.add(PROBE, subject, verdict);
             }
             PodVerdict::OptedOut | PodVerdict::NotOurs(_, None) => report.add(PROBE, subject, CheckResult::Ok(text)),
-            PodVerdict::NotOurs(why, Some(lack)) => {
-                let advice = by_hand(pod, why, *lack, namespace);
+            PodVerdict::NotOurs(why, Some(drift)) => {
+                let advice = by_hand(pod, why, *drift, namespace);
                 report.add(PROBE, subject, CheckResult::Problem(text, advice));
             }
-            PodVerdict::Lacks(lack) => {
-                let advice = match (rollout, lack) {
+            PodVerdict::Drifted(drift) => {
+                let advice = match (rollout, drift) {
                     (Rollout::Automatic, _) => "the controller replaces it; `status` says what it waits for".to_owned(),
                     (Rollout::Report, Drift::Stale) => {
                         "restart its workload: kubectl rollout restart (rollout: report)".to_owned()

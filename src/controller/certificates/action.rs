@@ -106,4 +106,6 @@ pub struct Plan {
     pub step: RotationStep,
     /// What to do next.
     pub next: NextStep,
+    /// The CA that is to sign: a valid next one, else the current one; `None` if there is none.
+    pub target: Option<Id>,
 }

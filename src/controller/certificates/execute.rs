@@ -111,7 +111,7 @@ impl Executor<'_> {
         let held: Option<Vec<String>> =
             ids.iter().map(|id| self.observed.certificates.get(id).map(Certificate::pem)).collect();
         let bundle = held.ok_or(ExecuteError::Missing("a CA"))?.concat();
-        publish(self.context, configuration, bundle.as_bytes()).await?;
+        write_ca_bundle(self.context, configuration, bundle.as_bytes()).await?;
         let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let repaired = if damaged { "repaired: somebody had removed or changed it; " } else { "" };
         let note = format!("wrote caBundle ({repaired}CAs: {})", names.join(", "));
@@ -194,7 +194,7 @@ impl Executor<'_> {
 }
 
 /// Writes `caBundle` of every entry, and nothing else, if the configuration is still the one that was read.
-pub(super) async fn publish(
+pub(super) async fn write_ca_bundle(
     context: &Context,
     configuration: &MutatingWebhookConfiguration,
     bundle: &[u8],

@@ -1,6 +1,6 @@
 //! Certificates that somebody else creates: only `caBundle` is maintained, if their CA is known.
 
-use super::execute::{ExecuteError, publish};
+use super::execute::{ExecuteError, write_ca_bundle};
 use super::objects::release_field_ownership;
 use super::observe::value;
 use super::reconcile::{BACKOFF, run};
@@ -70,7 +70,7 @@ impl ExternalReconciler {
             self.doubt(Some(&configuration), serving.as_ref());
             release_field_ownership(context, &configuration).await?;
         } else {
-            publish(context, &configuration, ca).await?;
+            write_ca_bundle(context, &configuration, ca).await?;
             tracing::info!("wrote ca.crt of the serving Secret as caBundle");
             return Ok(Requeue::Now);
         }

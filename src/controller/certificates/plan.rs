@@ -36,7 +36,7 @@ struct View<'s> {
 pub fn plan(seen: &Snapshot, terms: &Lifetimes, now: Seconds) -> Plan {
     let view = View::new(seen, terms, now);
     let (step, next) = view.next();
-    Plan { step, next }
+    Plan { step, next, target: view.target.map(|(_, ca)| ca.id) }
 }
 
 impl<'s> View<'s> {

@@ -93,8 +93,8 @@ impl CertificateReconciler {
             observed = self.observe(&objects, Some(&shown), now);
             planned = plan(&observed.snapshot, &self.terms, now);
         }
-        let Plan { step, next } = planned;
-        count_progress(&context.metrics, step, &observed.snapshot);
+        let Plan { step, next, target } = planned;
+        count_progress(&context.metrics, step, target, &observed.snapshot);
         tracing::debug!(?step, ?next, "planned");
         match next {
             NextStep::Execute(action) => {

@@ -6,6 +6,7 @@ use super::snapshot::{Endpoint, Snapshot};
 use crate::cluster::Event;
 use crate::controller::Context;
 use crate::controller::metrics::{CertificateKind, ControllerMetrics};
+use crate::pki::Id;
 
 /// Reports what was executed on these objects.
 pub(super) struct Reporter<'k> {
@@ -42,44 +43,40 @@ pub(super) fn count_expiry(metrics: &ControllerMetrics, snapshot: &Snapshot) {
 }
 
 /// Exports the step of a rotation, and how many endpoints it still waits for.
-pub(super) fn count_progress(metrics: &ControllerMetrics, step: RotationStep, snapshot: &Snapshot) {
+pub(super) fn count_progress(metrics: &ControllerMetrics, step: RotationStep, target: Option<Id>, snapshot: &Snapshot) {
     metrics.step(step);
-    metrics.unmoved(if step == RotationStep::Proving { endpoints_pending(snapshot) } else { 0 });
+    metrics.unmoved(if step == RotationStep::Proving { endpoints_pending(target, snapshot) } else { 0 });
 }
 
 /// How many endpoints don't present a leaf of the CA that takes over.
-fn endpoints_pending(snapshot: &Snapshot) -> usize {
-    let target = snapshot.next.held().or(snapshot.current.held()).map(|ca| ca.id);
+fn endpoints_pending(target: Option<Id>, snapshot: &Snapshot) -> usize {
     let moved = |endpoint: &&Endpoint| target.is_some_and(|target| endpoint.verified_by.contains(&target));
     snapshot.endpoints.iter().flatten().filter(|endpoint| !moved(endpoint)).count()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::snapshot::{Ca, RotationRecord, Slot};
+    use super::super::snapshot::{RotationRecord, Slot};
     use super::*;
-    use crate::pki::{Id, Validity};
 
     #[test]
     fn an_endpoint_is_waited_for_until_it_presents_a_leaf_of_the_ca_that_takes_over() {
-        let ca = |id| Slot::Holds(Ca { id: Id([id; 32]), validity: Validity { from: 0, to: 9 }, flaw: None });
-        let endpoint = |ids: &[u8]| Endpoint { verified_by: ids.iter().map(|id| Id([*id; 32])).collect() };
+        let id = |id| Id([id; 32]);
+        let endpoint = |ids: &[u8]| Endpoint { verified_by: ids.iter().map(|byte| id(*byte)).collect() };
         let mut snapshot = Snapshot {
-            current: ca(1),
-            next: ca(2),
+            current: Slot::Empty,
+            next: Slot::Empty,
             serving: Slot::Empty,
             bundles: None,
             record: RotationRecord::default(),
             has_stale_annotations: false,
             request: None,
-            endpoints: Some(vec![endpoint(&[1]), endpoint(&[2]), endpoint(&[1, 2]), endpoint(&[])]),
+            endpoints: Some(vec![endpoint(&[1]), endpoint(&[2]), endpoint(&[1, 2]), endpoint(&[]), endpoint(&[])]),
         };
-        assert_eq!(endpoints_pending(&snapshot), 2, "the first, and the one that can't be reached");
-        snapshot.next = Slot::Empty;
-        assert_eq!(endpoints_pending(&snapshot), 2, "of the only CA");
-        snapshot.current = Slot::Empty;
-        assert_eq!(endpoints_pending(&snapshot), 4, "of none");
+        assert_eq!(endpoints_pending(Some(id(2)), &snapshot), 3, "the first, and two that can't be reached");
+        assert_eq!(endpoints_pending(Some(id(3)), &snapshot), 5);
+        assert_eq!(endpoints_pending(None, &snapshot), 5, "there is no CA");
         snapshot.endpoints = None;
-        assert_eq!(endpoints_pending(&snapshot), 0, "nobody asked");
+        assert_eq!(endpoints_pending(Some(id(2)), &snapshot), 0, "nobody asked");
     }
 }

@@ -63,13 +63,13 @@ fn proving(endpoints: Option<Vec<Endpoint>>) -> Snapshot {
 
 fn does(seen: &Snapshot) -> (RotationStep, Action) {
     match plan(seen, &TERMS, NOW) {
-        Plan { step, next: NextStep::Execute(action) } => (step, action),
+        Plan { step, next: NextStep::Execute(action), .. } => (step, action),
         other => panic!("does nothing: {other:?}"),
     }
 }
 
 fn waits(seen: &Snapshot) -> (RotationStep, NextStep) {
-    let Plan { step, next } = plan(seen, &TERMS, NOW);
+    let Plan { step, next, .. } = plan(seen, &TERMS, NOW);
     assert!(!matches!(next, NextStep::Execute(_)), "{next:?}");
     (step, next)
 }

@@ -83,9 +83,9 @@ impl Executor<'_> {
     /// killed process then knows that it was made.
     async fn log_in(&mut self) -> Result<(), ExecuteError> {
         let (Ok(username), Ok(password)) = (&self.sources.username, &self.sources.password) else { return Ok(()) };
-        self.is_argocd().await?;
-        let user = user(self.state, username);
-        let digest = credential(self.state, username, password);
+        self.check_is_argocd().await?;
+        let user = user_digest(self.state, username);
+        let digest = credential_digest(self.state, username, password);
         let proof = LoginProof { credential: digest.clone(), at: self.now };
         let before: LoginRecord = self.state.get(LOGIN_ENTRY).unwrap_or_default();
         let wait = login_wait(self.context);
@@ -100,7 +100,7 @@ impl Executor<'_> {
             Ok(session) => {
                 self.memory.session = Some(session);
                 self.memory.succeeded = Some(user);
-                self.note_success().await?;
+                self.forget_attempt().await?;
                 Ok(self.put(LOGIN_PROOF_ENTRY, Some(&proof)).await?)
             }
             Err(error) => {
@@ -131,7 +131,7 @@ impl Executor<'_> {
 
     /// Asks for Argo CD's version first, without a redirect: only a few failed logins are allowed, so none is
     /// spent on another server.
-    async fn is_argocd(&self) -> Result<(), ExecuteError> {
+    async fn check_is_argocd(&self) -> Result<(), ExecuteError> {
         match self.asking.timed("version", self.asking.server.version()).await {
             Err(error) if !error.cause.is_argocds_word() => Err(ExecuteError::ArgoCd(trouble(&error))),
             _ => Ok(()),
@@ -139,7 +139,7 @@ impl Executor<'_> {
     }
 
     /// Removes the record of a login that succeeded.
-    pub(super) async fn note_success(&mut self) -> Result<(), ExecuteError> {
+    pub(super) async fn forget_attempt(&mut self) -> Result<(), ExecuteError> {
         let Some(user) = self.memory.succeeded.clone() else { return Ok(()) };
         let record: LoginRecord = self.state.get(LOGIN_ENTRY).unwrap_or_default();
         self.put_logins(&record.succeeded(&user)).await?;
@@ -306,12 +306,12 @@ impl Executor<'_> {
 }
 
 /// The keyed hash that identifies a user name.
-pub(super) fn user(state: &State, username: &str) -> String {
+pub(super) fn user_digest(state: &State, username: &str) -> String {
     state.digest(&[b"user", username.as_bytes()])
 }
 
 /// The keyed hash that identifies user name and password.
-pub(super) fn credential(state: &State, username: &str, password: &SecretString) -> String {
+pub(super) fn credential_digest(state: &State, username: &str, password: &SecretString) -> String {
     state.digest(&[b"login", username.as_bytes(), password.expose_secret().as_bytes()])
 }
 

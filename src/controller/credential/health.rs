@@ -1,7 +1,7 @@
 //! The credential's health, for the rollout.
 
 use super::action::CredentialStatus;
-use super::execute::{LOGIN_PROOF_ENTRY, credential};
+use super::execute::{LOGIN_PROOF_ENTRY, credential_digest};
 use super::record::LoginProof;
 use super::snapshot::Login;
 use super::source::{Sources, key_place};
@@ -87,7 +87,7 @@ fn of_password(context: &Context, login: &Login, sources: &Sources, state: &stat
 /// The last login that succeeded, if it was with the current user name and password.
 fn proof(sources: &Sources, state: &state::State) -> Option<LoginProof> {
     let (Ok(username), Ok(password)) = (&sources.username, &sources.password) else { return None };
-    let digest = credential(state, username, password);
+    let digest = credential_digest(state, username, password);
     state.get::<LoginProof>(LOGIN_PROOF_ENTRY).filter(|proof| proof.credential == digest)
 }
 

@@ -1,7 +1,7 @@
 //! Observes the cluster and Argo CD.
 
 use super::argocd_probe::{self, CredentialMemory, Held, MeteredServer, Persisted, unknown};
-use super::execute::{CREDENTIAL_ENTRY, LOGIN_ENTRY, credential, login_wait};
+use super::execute::{CREDENTIAL_ENTRY, LOGIN_ENTRY, credential_digest, login_wait};
 use super::health;
 use super::id::Prefix;
 use super::logins::LoginRecord;
@@ -15,7 +15,7 @@ use crate::time;
 use std::collections::BTreeSet;
 
 /// The snapshot, and what was observed besides.
-pub(super) struct Observation {
+pub(super) struct Observed {
     pub snapshot: Snapshot,
     pub held: Option<Held>,
     /// The key in the Secret as its account lists it, if it is one of ours.
@@ -55,11 +55,7 @@ impl<'l> Observer<'l> {
         Self { context, prefix, sources, remembered, login, requests, login_due }
     }
 
-    pub(super) async fn observe(
-        self,
-        memory: &mut CredentialMemory,
-        server: Result<&&Server, &Transient>,
-    ) -> Observation {
+    pub(super) async fn observe(self, memory: &mut CredentialMemory, server: Result<&&Server, &Transient>) -> Observed {
         let Self { context, prefix, sources, remembered, login, requests, login_due } = self;
         let now = time::now();
         let mode = context.settings.auth.mode;
@@ -95,7 +91,7 @@ impl<'l> Observer<'l> {
                     Login::Free => Login::NoWay(trouble.clone()),
                     other => other,
                 };
-                return Observation { snapshot, held: held.ok(), current: None, seen_lists: false };
+                return Observed { snapshot, held: held.ok(), current: None, seen_lists: false };
             }
         };
         let mut accounts: Vec<Account> = Vec::new();
@@ -151,7 +147,7 @@ impl<'l> Observer<'l> {
         snapshot.held_vanished = worked && !held_is_listed && !accounts.is_empty();
         snapshot.unreadable_accounts.retain(|name| accounts.iter().all(|account| account.name != *name));
         let seen_lists = !accounts.is_empty();
-        Observation { snapshot, held, current, seen_lists }
+        Observed { snapshot, held, current, seen_lists }
     }
 }
 
@@ -161,7 +157,7 @@ fn login(context: &Context, state: &state::State, sources: &Sources, logins: &Lo
         (Ok(username), Ok(password)) => (username, password),
         (Err(missing), _) | (_, Err(missing)) => return Login::Missing(missing.to_string()),
     };
-    let digest = credential(state, username, password);
+    let digest = credential_digest(state, username, password);
     let block = logins.blocks(&digest, login_wait(context), time::now());
     block.map_or(Login::Free, |block| Login::Tried { until: block.until, said: block.said })
 }

@@ -21,7 +21,7 @@ const MAX_STATUS_AGE: Seconds = 60;
 
 /// What is known about the key in the Secret.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Known<'k> {
+pub(super) struct KeyFacts<'k> {
     pub account: Option<&'k str>,
     pub key_id: Option<&'k str>,
     pub valid_since: Option<Seconds>,
@@ -57,7 +57,7 @@ impl StatusPublisher {
     }
 
     /// Reports the state in an Event, if it is new, and updates metrics and status.
-    pub(super) async fn report(&mut self, status: &CredentialStatus, known: Known<'_>, secret: Option<&Secret>) {
+    pub(super) async fn report(&mut self, status: &CredentialStatus, known: KeyFacts<'_>, secret: Option<&Secret>) {
         let now = time::now();
         let context = self.context.clone();
         let fresh_for = fresh_for(&context);

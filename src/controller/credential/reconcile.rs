@@ -5,9 +5,9 @@ use super::argocd_probe::{CredentialMemory, MeteredServer};
 use super::execute::{ExecuteError, Executor, is_conflict};
 use super::health;
 use super::id::Prefix;
-use super::observe::{Observation, Observer};
+use super::observe::{Observed, Observer};
 use super::plan::{Timing, plan};
-use super::publish::{Known, StatusPublisher};
+use super::publish::{KeyFacts, StatusPublisher};
 use super::reach::{Reach, base};
 use super::snapshot::Transient;
 use super::source::{self, Sources};
@@ -63,7 +63,7 @@ impl CredentialReconciler {
         }
     }
 
-    async fn observe_and_execute(&mut self) -> Result<Requeue, ClusterError> {
+    async fn pass(&mut self) -> Result<Requeue, ClusterError> {
         let context = self.context.clone();
         let mut state = state::State::open(&context).await?;
         let sources = source::read(&context).await?;
@@ -73,8 +73,8 @@ impl CredentialReconciler {
         let result = match server {
             Ok(server) => {
                 let observer = Observer::new(&context, &prefix, &sources, &state, self.memory.succeeded.as_deref());
-                let observation = observer.observe(&mut self.memory, server.as_ref()).await;
-                self.plan_and_execute(&mut state, &sources, &prefix, observation, server).await
+                let observed = observer.observe(&mut self.memory, server.as_ref()).await;
+                self.plan_and_execute(&mut state, &sources, &prefix, observed, server).await
             }
             Err(error) => Err(error),
         };
@@ -101,10 +101,10 @@ impl CredentialReconciler {
         state: &mut state::State,
         sources: &Sources,
         prefix: &Prefix,
-        observation: Observation,
+        observed: Observed,
         server: Result<&Server, Transient>,
     ) -> Result<Requeue, ClusterError> {
-        let Observation { snapshot, held, current, seen_lists } = observation;
+        let Observed { snapshot, held, current, seen_lists } = observed;
         let now = crate::time::now();
         if seen_lists {
             self.publisher.listed = (current, snapshot.left.clone());
@@ -118,7 +118,7 @@ impl CredentialReconciler {
         let key_id = held.as_ref().map(|held| held.id.as_str());
         let since =
             snapshot.record.valid.as_ref().filter(|(id, _)| Some(id.as_str()) == key_id).map(|(_, since)| *since);
-        let known = Known { account: snapshot.account.as_deref(), key_id, valid_since: since };
+        let known = KeyFacts { account: snapshot.account.as_deref(), key_id, valid_since: since };
         let action = match next {
             NextStep::Execute(action) => action,
             resting => {
@@ -149,7 +149,7 @@ impl CredentialReconciler {
         };
         if acting.memory.succeeded.is_some() {
             // Remove the record that a successful login couldn't remove itself.
-            match acting.note_success().await {
+            match acting.forget_attempt().await {
                 Ok(()) => {}
                 Err(ExecuteError::Cluster(error)) => return Err(error),
                 Err(_) => return Ok(backoff(0)),
@@ -188,7 +188,7 @@ impl Reconciler for CredentialReconciler {
 
     /// Observes, and executes at most one change.
     async fn reconcile(&mut self) -> Result<Requeue, ReconcileError> {
-        let requeue = match Box::pin(self.observe_and_execute()).await {
+        let requeue = match Box::pin(self.pass()).await {
             Ok(requeue) => requeue,
             Err(error) if is_conflict(&error) || error.cause == Cause::NotLeading => {
                 tracing::debug!(%error, "observing again");
@@ -203,7 +203,7 @@ impl Reconciler for CredentialReconciler {
             Err(error) => {
                 self.context.health.send_replace(CredentialHealth::unknown(error.to_string()));
                 self.context.metrics.failed(Some(&error.cause));
-                self.publisher.report(&CredentialStatus::Hindered(error.to_string()), Known::default(), None).await;
+                self.publisher.report(&CredentialStatus::Hindered(error.to_string()), KeyFacts::default(), None).await;
                 backoff(0)
             }
         };

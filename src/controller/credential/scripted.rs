@@ -7,7 +7,7 @@ use super::action::Action;
 use super::argocd_probe::{CredentialMemory, FreshKey, MeteredServer};
 use super::execute::{ExecuteError, Executor};
 use super::id::Prefix;
-use super::observe::{Observation, Observer};
+use super::observe::{Observed, Observer};
 use super::snapshot::Snapshot;
 use super::source::{self, Sources};
 use crate::argocd::Server;
@@ -76,7 +76,7 @@ impl Scene {
         self.server.put(&secret("argocd-token"), data("token", &token("apiKey", id)));
     }
 
-    pub async fn observe(&mut self, state: &State, sources: &Sources) -> Observation {
+    pub async fn observe(&mut self, state: &State, sources: &Sources) -> Observed {
         let observer = Observer::new(&self.context, &self.prefix, sources, state, self.memory.succeeded.as_deref());
         observer.observe(&mut self.memory, Ok(&&self.client)).await
     }
@@ -86,7 +86,7 @@ impl Scene {
         bounded(async {
             let state = State::open(&self.context).await.unwrap();
             let sources = source::read(&self.context).await.unwrap();
-            let Observation { snapshot, held, .. } = self.observe(&state, &sources).await;
+            let Observed { snapshot, held, .. } = self.observe(&state, &sources).await;
             let _ = (self.server.calls(), self.argocd.calls());
             let held = held.as_ref().map(|held| &held.token);
             self.carry_out(state, &sources, (&snapshot, held), now(), action).await

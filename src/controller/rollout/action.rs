@@ -29,7 +29,7 @@ pub enum Action {
         /// Whether disruption budgets are respected.
         how: RemovalMethod,
         /// Its drift; `None` if it only keeps a restart from progressing.
-        lack: Option<Drift>,
+        drift: Option<Drift>,
     },
     /// Restart a workload, which then replaces its pods by itself.
     Restart {

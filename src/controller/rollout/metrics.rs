@@ -61,8 +61,8 @@ impl PodMetrics {
     }
 
     /// Counts an eviction, deletion or restart, by the drift that caused it.
-    pub(super) fn restarted(&self, lack: Option<Drift>) {
-        self.restarts.get_or_create(&[("reason", lack.map_or(STUCK, Drift::as_str))]).inc();
+    pub(super) fn restarted(&self, drift: Option<Drift>) {
+        self.restarts.get_or_create(&[("reason", drift.map_or(STUCK, Drift::as_str))]).inc();
     }
 
     /// Records how long a workload had drifted pods.

@@ -37,7 +37,7 @@ struct Owned {
 
 /// What pods are judged by.
 #[derive(Clone, Copy)]
-pub(super) struct Judgement<'j> {
+pub(super) struct JudgedBy<'j> {
     pub injector: &'j Injector,
     pub history: &'j History,
     pub record: &'j RolloutRecord,
@@ -51,12 +51,12 @@ pub(super) struct Judgement<'j> {
 
 /// What was read about owners and workloads, for reuse.
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct WorkloadCache {
     owners: BTreeMap<Owner, Owned>,
     workloads: BTreeMap<WorkloadId, (Instant, Found, Option<String>)>,
 }
 
-impl Known {
+impl WorkloadCache {
     /// Makes the next observation read this workload again, because it was changed.
     pub(super) fn forget_state(&mut self, workload: &WorkloadId) {
         if let Some((at, _, _)) = self.workloads.get_mut(workload) {
@@ -134,10 +134,10 @@ impl Known {
     pub(super) async fn judge(
         &mut self,
         cluster: Workloads<'_>,
-        by: Judgement<'_>,
+        by: JudgedBy<'_>,
         pods: Vec<PodFacts>,
     ) -> Result<(Vec<PodView>, BTreeMap<WorkloadId, Found>), ClusterError> {
-        let Judgement { injector, history, record, settings, cache, automatic } = by;
+        let JudgedBy { injector, history, record, settings, cache, automatic } = by;
         let owners: BTreeSet<&Owner> = pods.iter().filter_map(|facts| facts.owner.as_ref()).collect();
         self.owners.retain(|owner, _| owners.contains(owner));
         let mut views = Vec::with_capacity(pods.len());
@@ -155,8 +155,8 @@ impl Known {
             }
             let verdict = match (judge(&facts, history, false, cache), &workload, &facts.owner) {
                 // The owner has an owner of an unknown kind.
-                (PodVerdict::Lacks(lack), None, Some(owner)) if seen => {
-                    PodVerdict::NotOurs(NotOurs::UnknownKind(owner.kind.clone()), Some(lack))
+                (PodVerdict::Drifted(drift), None, Some(owner)) if seen => {
+                    PodVerdict::NotOurs(NotOurs::UnknownKind(owner.kind.clone()), Some(drift))
                 }
                 (verdict, ..) => verdict,
             };
@@ -167,7 +167,7 @@ impl Known {
             let restarted: BTreeSet<&str> = record.restarted_within(RESTART_OBSERVATION, now()).collect();
             let matters = |view: &&PodView| {
                 let restarted = view.workload.as_ref().is_some_and(|id| restarted.contains(id.to_string().as_str()));
-                view.verdict.lack().is_some() || restarted
+                view.verdict.drift().is_some() || restarted
             };
             let mut ids: BTreeSet<WorkloadId> =
                 views.iter().filter(matters).filter_map(|view| view.workload.clone()).collect();
@@ -204,7 +204,7 @@ pub(crate) async fn verdicts(
 ) -> Result<Vec<(PodFacts, PodVerdict)>, ClusterError> {
     let remembered = state.and_then(State::read).map(|state| StoredState::of(&state, &subjects.injector));
     let StoredState { history, record, settings } = remembered.unwrap_or_default();
-    let by = Judgement {
+    let by = JudgedBy {
         injector: &subjects.injector,
         history: &history,
         record: &record,
@@ -212,7 +212,7 @@ pub(crate) async fn verdicts(
         cache: KUBELET_CACHE,
         automatic: rollout == Rollout::Automatic,
     };
-    let (views, _) = Known::default().judge(Workloads { client, namespace }, by, pods).await?;
+    let (views, _) = WorkloadCache::default().judge(Workloads { client, namespace }, by, pods).await?;
     Ok(views.into_iter().map(|view| (view.facts, view.verdict)).collect())
 }
 

@@ -1,7 +1,7 @@
 //! The rollout's entries in the state Secret.
 
 use super::record::RolloutRecord;
-use super::tracked::VALUES;
+use super::tracked::VALUES_ENTRY;
 pub(super) use crate::controller::state::ROLLOUT_ENTRY;
 use crate::controller::state::State;
 use crate::core::Injector;
@@ -21,7 +21,8 @@ impl StoredState {
     pub(super) fn of(state: &State, injector: &Injector) -> Self {
         let what_holds: Vec<String> = injector.injections().map(|injection| format!("{injection:?}")).collect();
         let settings = state.digest(&[what_holds.join("\n").as_bytes()]).chars().take(12).collect();
-        let (history, record) = (state.get(VALUES).unwrap_or_default(), state.get(ROLLOUT_ENTRY).unwrap_or_default());
+        let (history, record) =
+            (state.get(VALUES_ENTRY).unwrap_or_default(), state.get(ROLLOUT_ENTRY).unwrap_or_default());
         Self { history, record, settings }
     }
 }

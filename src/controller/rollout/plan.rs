@@ -24,7 +24,7 @@ pub fn plan(seen: &Snapshot, now: Seconds) -> Plan {
     for (id, found) in &seen.workloads {
         let pods: Vec<&PodView> = seen.pods.iter().filter(|pod| pod.workload.as_ref() == Some(id)).collect();
         let step = match found {
-            Found::Unknown(why) if pods.iter().any(|pod| pod.verdict.lack().is_some()) => {
+            Found::Unknown(why) if pods.iter().any(|pod| pod.verdict.drift().is_some()) => {
                 WorkloadStep::Wait(Waiting::trouble("WorkloadUnknown", why.clone()), None)
             }
             Found::Unknown(_) => WorkloadStep::Nothing,
@@ -84,10 +84,10 @@ pub fn plan(seen: &Snapshot, now: Seconds) -> Plan {
 
 impl View<'_> {
     fn step(&self) -> WorkloadStep {
-        let lacks = |pod: &&&PodView| matches!(pod.verdict.lack(), Some(Drift::Missed | Drift::Outdated));
+        let lacks = |pod: &&&PodView| matches!(pod.verdict.drift(), Some(Drift::Missed | Drift::Outdated));
         let missed: Vec<&PodView> = self.pods.iter().filter(lacks).copied().collect();
         let stale: Vec<&PodView> =
-            self.pods.iter().filter(|pod| pod.verdict.lack() == Some(Drift::Stale)).copied().collect();
+            self.pods.iter().filter(|pod| pod.verdict.drift() == Some(Drift::Stale)).copied().collect();
         let replacing = if missed.is_empty() { WorkloadStep::Nothing } else { self.replace(&missed) };
         let step = match replacing {
             WorkloadStep::Nothing => restart::step(self, &stale),
@@ -113,19 +113,19 @@ impl View<'_> {
     }
 
     /// Replaces missed and outdated pods.
-    fn replace(&self, lacking: &[&PodView]) -> WorkloadStep {
+    fn replace(&self, drifted: &[&PodView]) -> WorkloadStep {
         // Removing a pod that isn't ready costs nothing, even if new pods are refused: a controller whose
         // pods were refused tries again when one of them goes.
-        if let Some(unready) = lacking.iter().find(|pod| !pod.facts.readiness.ready) {
-            return self.remove_pod(unready, RemovalMethod::Delete, lacking);
+        if let Some(unready) = drifted.iter().find(|pod| !pod.facts.readiness.ready) {
+            return self.remove_pod(unready, RemovalMethod::Delete, drifted);
         }
         if let Some(why) = &self.workload.refused {
             let text = format!("new pods are refused, so none is taken away: {why}");
             return WorkloadStep::Wait(Waiting::trouble("PodsRefused", text), None);
         }
-        match (self.not_settled_reason(), lacking.first()) {
+        match (self.not_settled_reason(), drifted.first()) {
             (Some((why, until)), _) => WorkloadStep::Wait(why, until),
-            (None, Some(pod)) => self.remove_pod(pod, RemovalMethod::Evict, lacking),
+            (None, Some(pod)) => self.remove_pod(pod, RemovalMethod::Evict, drifted),
             (None, None) => WorkloadStep::Nothing,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::action::{Action, NextStep, Plan};
 use super::execute::{Executed, carry_out, workloads};
-use super::observe::{Judgement, Known};
+use super::observe::{JudgedBy, WorkloadCache};
 use super::persisted::StoredState;
 use super::plan::plan;
 use super::probe::ProbeResults;
@@ -10,7 +10,7 @@ use super::required::Required;
 use super::snapshot::{Snapshot, WorkloadId};
 use super::status::StatusPublisher;
 use super::store::Store;
-use super::tracked::{self, VALUES};
+use super::tracked::{self, VALUES_ENTRY};
 use super::verified::doubts;
 use crate::cluster::ClusterError;
 use crate::controller::driver::{Delays, ReconcileError, Reconciler, Requeue, drive};
@@ -58,10 +58,10 @@ struct RolloutReconciler<'k> {
     subjects: &'k TrackedKeys,
     store: &'k Store,
     memory: Option<RolloutMemory>,
-    known: Known,
+    known: WorkloadCache,
     required: Required,
     proofs: ProbeResults,
-    reporter: StatusPublisher,
+    publisher: StatusPublisher,
     held_back: BTreeMap<WorkloadId, (Seconds, String)>,
 }
 
@@ -73,10 +73,10 @@ impl<'k> RolloutReconciler<'k> {
             subjects,
             store,
             memory: None,
-            known: Known::default(),
+            known: WorkloadCache::default(),
             required: Required::default(),
             proofs: ProbeResults::default(),
-            reporter: StatusPublisher::default(),
+            publisher: StatusPublisher::default(),
             held_back: BTreeMap::new(),
         }
     }
@@ -88,12 +88,12 @@ impl<'k> RolloutReconciler<'k> {
         };
         let mut memory = match self.memory.take() {
             Some(memory) => memory,
-            None => self.remember().await?,
+            None => self.load_memory().await?,
         };
         if self.store.secrets_changed() {
             let noted = tracked::note(self.context, self.subjects, &memory.state, &mut memory.held.history).await;
             if noted.inspect_err(|_| self.store.mark_secrets_changed())? {
-                memory.state.put(self.context, VALUES, Some(&memory.held.history)).await?;
+                memory.state.put(self.context, VALUES_ENTRY, Some(&memory.held.history)).await?;
             }
         }
         let automatic = self.context.settings.rollout == Rollout::Automatic;
@@ -108,8 +108,8 @@ impl<'k> RolloutReconciler<'k> {
             .login_wanted
             .send_if_modified(|wanted| std::mem::replace(wanted, planned.wants_credential) != planned.wants_credential);
         StatusPublisher::count(self.context, &seen, &planned.waiting);
-        let again = self.reporter.publish(self.context, &seen, &planned.waiting).await?;
-        self.reporter.report(self.context, &self.known, &seen, &planned.waiting).await;
+        let again = self.publisher.publish(self.context, &seen, &planned.waiting).await?;
+        self.publisher.report(self.context, &self.known, &seen, &planned.waiting).await;
         let idle = match planned.next {
             NextStep::Execute(action, record) => {
                 let acted = carry_out(self.context, &mut memory.state, &action, &record).await?;
@@ -125,7 +125,7 @@ impl<'k> RolloutReconciler<'k> {
         Ok(Requeue::After(idle))
     }
 
-    async fn remember(&self) -> Result<RolloutMemory, ClusterError> {
+    async fn load_memory(&self) -> Result<RolloutMemory, ClusterError> {
         let state = State::open(self.context).await?;
         // Without what was remembered, all Secrets have to be read again.
         self.store.mark_secrets_changed();
@@ -142,7 +142,7 @@ impl<'k> RolloutReconciler<'k> {
     ) -> Result<Snapshot, ClusterError> {
         let StoredState { history, record, settings } = held;
         let (injector, cache) = (&self.subjects.injector, self.context.options.kubelet_cache);
-        let by = Judgement { injector, history, record, settings, cache, automatic };
+        let by = JudgedBy { injector, history, record, settings, cache, automatic };
         let (pods, workloads) = self.known.judge(workloads(self.context), by, pods).await?;
         let absent = self.required.absent(self.context, &pods).await?;
         let health = self.context.health.borrow().clone();
@@ -189,7 +189,7 @@ impl<'k> RolloutReconciler<'k> {
             self.known.forget_state(workload);
         }
         match acted {
-            Executed::Done => self.reporter.acted(self.context, &self.known, action).await,
+            Executed::Done => self.publisher.acted(self.context, &self.known, action).await,
             Executed::Gone => {}
             Executed::Refused(why) => {
                 tracing::info!(%workload, why, "refused; trying again later");

@@ -71,7 +71,7 @@ impl Restart {
 
     /// Whether the workload is only reported, because somebody undid its restarts.
     #[must_use]
-    pub fn is_fought(&self, now: Seconds) -> bool {
+    pub fn is_contested(&self, now: Seconds) -> bool {
         self.contested_since.is_some_and(|since| now < since + REPORT_ONLY_FOR)
     }
 }
@@ -182,7 +182,7 @@ impl RolloutRecord {
     }
 
     /// Records that somebody undoes the restarts of a workload.
-    pub(super) fn contested_since(&mut self, workload: &WorkloadId, now: Seconds) {
+    pub(super) fn mark_contested(&mut self, workload: &WorkloadId, now: Seconds) {
         if let Some(roll) = self.rolls.get_mut(&workload.to_string()) {
             roll.contested_since = Some(now);
         }

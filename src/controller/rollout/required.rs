@@ -68,7 +68,7 @@ impl Required {
 fn looked_for(pods: &[PodView]) -> BTreeSet<Need> {
     let matters = |pod: &&PodView| {
         let facts = &pod.facts;
-        !facts.terminating && !facts.completed && (pod.verdict.lack().is_some() || !facts.readiness.ready)
+        !facts.terminating && !facts.completed && (pod.verdict.drift().is_some() || !facts.readiness.ready)
     };
     pods.iter().filter(matters).flat_map(|pod| pod.facts.needs.iter().cloned()).collect()
 }

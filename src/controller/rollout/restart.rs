@@ -2,7 +2,7 @@
 
 use super::action::{Action, Candidate, RemovalMethod, Waiting, WorkloadStep};
 use super::record::HOUR;
-use super::snapshot::{Kind, PodView, Progress};
+use super::snapshot::{Kind, PodView, RolloutProgress};
 use super::view::View;
 use crate::time::{Seconds, rfc3339};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ pub(super) const RESTART_OBSERVATION: Seconds = 600;
 pub(super) fn step(view: &View<'_>, stale: &[&PodView]) -> WorkloadStep {
     let ours = view.seen.record.roll(view.id).filter(|roll| Some(&roll.value) == view.workload.restarted.as_ref());
     if ours.is_some()
-        && view.workload.progress == Progress::Going
+        && view.workload.progress == RolloutProgress::Going
         && let Some(step) = stuck(view, &view.pods)
     {
         return step;
@@ -81,14 +81,14 @@ fn restart(view: &View<'_>, stale: &[&PodView], cause: &str) -> WorkloadStep {
     if let Some(roll) = again {
         if workload.restarted.as_ref() == Some(&roll.value) {
             return match &workload.progress {
-                Progress::Going => {
+                RolloutProgress::Going => {
                     WorkloadStep::Wait(Waiting::patience("Restarting", format!("restarted for {cause}")), None)
                 }
-                Progress::Failed(why) => WorkloadStep::Wait(
+                RolloutProgress::Failed(why) => WorkloadStep::Wait(
                     Waiting::trouble("RestartFailed", format!("restarted for {cause}, but it doesn't get on: {why}")),
                     None,
                 ),
-                Progress::Done => {
+                RolloutProgress::Done => {
                     let why = format!(
                         "restarted for {cause}, and a pod still holds an earlier value; not again before the next change"
                     );
@@ -99,14 +99,14 @@ fn restart(view: &View<'_>, stale: &[&PodView], cause: &str) -> WorkloadStep {
         if roll.times >= MAX_RESTARTS {
             if roll.contested_since.is_none() {
                 let mut record = seen.record.clone();
-                record.contested_since(id, *now);
+                record.mark_contested(id, *now);
                 let (services, needs) = (BTreeSet::new(), BTreeSet::new());
                 return WorkloadStep::Act(Box::new(Candidate { action: Action::Remember, record, services, needs }));
             }
-            return undone();
+            return undone(id.kind);
         }
-    } else if roll.is_some_and(|roll| roll.is_fought(*now)) {
-        return undone();
+    } else if roll.is_some_and(|roll| roll.is_contested(*now)) {
+        return undone(id.kind);
     }
     if workload.paused {
         let why = "it is paused: a restart would wait until it is resumed, and is left to whoever resumes it";
@@ -114,11 +114,11 @@ fn restart(view: &View<'_>, stale: &[&PodView], cause: &str) -> WorkloadStep {
     }
     // If all pods are of one revision, no rollout is in progress: those that aren't available may be the ones
     // whose credential is outdated.
-    if let (Progress::Failed(why), false) = (&workload.progress, workload.whole) {
+    if let (RolloutProgress::Failed(why), false) = (&workload.progress, workload.whole) {
         let why = format!("its last rollout didn't succeed, so that a restart would not either: {why}");
         return WorkloadStep::Wait(Waiting::trouble("RolloutFailed", why), None);
     }
-    if workload.progress == Progress::Going && !workload.whole {
+    if workload.progress == RolloutProgress::Going && !workload.whole {
         return WorkloadStep::Wait(Waiting::patience("RolloutGoesOn", "waits for a rollout that goes on"), None);
     }
     // A workload that serves nobody isn't subject to the hourly bound.
@@ -148,9 +148,14 @@ fn restart(view: &View<'_>, stale: &[&PodView], cause: &str) -> WorkloadStep {
     WorkloadStep::Act(Box::new(Candidate { action, record, services, needs }))
 }
 
-fn undone() -> WorkloadStep {
-    let why = "something takes the annotation argocd-auth-webhook/restartedAt away again (a GitOps tool?); \
-               restart it through that, or let it ignore the annotation";
+fn undone(kind: Kind) -> WorkloadStep {
+    let mark = match kind {
+        Kind::Rollout => "the field spec.restartAt",
+        Kind::Deployment | Kind::StatefulSet | Kind::ReplicaSet => "the annotation argocd-auth-webhook/restartedAt",
+    };
+    let why = format!(
+        "something takes {mark} away again (a GitOps tool?); restart it through that, or let it ignore what is written there"
+    );
     WorkloadStep::Wait(Waiting::trouble("RestartUndone", why), None)
 }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The progress of a workload's own rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum RolloutProgress {
     /// All pods are of the current revision and available.
     Done,
     /// It is in progress.
@@ -27,7 +27,7 @@ pub struct Workload {
     /// `minReadySeconds`: how long a new pod has to be ready before it counts as available.
     pub min_ready: Seconds,
     /// The progress of its own rollout.
-    pub progress: Progress,
+    pub progress: RolloutProgress,
     /// Whether all its pods are of the current revision, available or not: no rollout is in progress.
     pub whole: bool,
     /// Whether its rollout is paused.
@@ -155,7 +155,7 @@ impl Snapshot {
             if self.behind(id, workload, now).is_none() && !self.pods_of(id).any(taken) {
                 record.came(id);
             }
-            if workload.progress == Progress::Done {
+            if workload.progress == RolloutProgress::Done {
                 record.restarted(id);
             }
         }

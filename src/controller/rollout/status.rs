@@ -2,7 +2,7 @@
 
 use super::action::{Action, RemovalMethod, Waiting};
 use super::execute::about;
-use super::observe::Known;
+use super::observe::WorkloadCache;
 use super::snapshot::{Snapshot, WorkloadId};
 use crate::cluster::{ClusterError, Event};
 use crate::controller::{Consumers, Context, status};
@@ -30,7 +30,7 @@ pub(super) struct StatusPublisher {
     status: Option<Value>,
     published: Option<Instant>,
     /// Since when a workload has drifted pods.
-    lacking: BTreeMap<WorkloadId, Instant>,
+    drifted: BTreeMap<WorkloadId, Instant>,
     /// Why a workload waits, since when, and when the last Event was emitted.
     waiting: BTreeMap<WorkloadId, (&'static str, Instant, Option<Instant>)>,
     /// How many changes were made to each workload since it began to be replaced.
@@ -81,26 +81,26 @@ impl StatusPublisher {
     }
 
     /// Reports a change that was made.
-    pub(super) async fn acted(&mut self, context: &Context, known: &Known, action: &Action) {
-        let (workload, reason, note, lack) = match action {
+    pub(super) async fn acted(&mut self, context: &Context, known: &WorkloadCache, action: &Action) {
+        let (workload, reason, note, drift) = match action {
             Action::Remember => return,
-            Action::Replace { workload, pod, how, lack, .. } => {
+            Action::Replace { workload, pod, how, drift, .. } => {
                 let how = if *how == RemovalMethod::Evict { "evicted" } else { "deleted" };
-                let why = match lack {
+                let why = match drift {
                     Some(Drift::Missed) => "it was created without what the settings say",
                     Some(Drift::Outdated) => "it carries something else than the settings say",
                     Some(Drift::Stale) => "it holds a value that has changed since it started",
                     None => "it isn't ready and keeps the restart from going on",
                 };
                 let note = format!("{how} pod {pod}: {why}. Its workload makes another one");
-                (workload, "PodReplaced", note, *lack)
+                (workload, "PodReplaced", note, *drift)
             }
             Action::Restart { workload, .. } => {
                 let note = "restarted, because its pods hold a value that has changed since they started";
                 (workload, "Restarted", note.to_owned(), Some(Drift::Stale))
             }
         };
-        context.metrics.pods.restarted(lack);
+        context.metrics.pods.restarted(drift);
         tracing::info!(%workload, reason, "{note}");
         let begun = self.begun.entry(workload.clone()).or_default();
         *begun += 1;
@@ -115,7 +115,7 @@ impl StatusPublisher {
     pub(super) async fn report(
         &mut self,
         context: &Context,
-        known: &Known,
+        known: &WorkloadCache,
         seen: &Snapshot,
         waiting: &BTreeMap<WorkloadId, Waiting>,
     ) {
@@ -134,17 +134,17 @@ impl StatusPublisher {
                 context.emit_event(about(context, id, known.uid(id).map(String::as_str)), event).await;
             }
         }
-        let lacking = |id: &WorkloadId| {
-            seen.pods.iter().any(|pod| pod.workload.as_ref() == Some(id) && pod.verdict.lack().is_some())
+        let drifted = |id: &WorkloadId| {
+            seen.pods.iter().any(|pod| pod.workload.as_ref() == Some(id) && pod.verdict.drift().is_some())
         };
-        let out = seen.pods.iter().filter(|pod| pod.verdict.lack().is_some()).filter_map(|pod| pod.workload.as_ref());
+        let out = seen.pods.iter().filter(|pod| pod.verdict.drift().is_some()).filter_map(|pod| pod.workload.as_ref());
         for id in out {
-            self.lacking.entry(id.clone()).or_insert_with(Instant::now);
+            self.drifted.entry(id.clone()).or_insert_with(Instant::now);
         }
-        let again = self.lacking.keys().filter(|id| !lacking(id) && seen.is_complete(id, now()));
+        let again = self.drifted.keys().filter(|id| !drifted(id) && seen.is_complete(id, now()));
         let again: Vec<WorkloadId> = again.cloned().collect();
         for id in again {
-            let after = self.lacking.remove(&id).map(|since| since.elapsed()).unwrap_or_default();
+            let after = self.drifted.remove(&id).map(|since| since.elapsed()).unwrap_or_default();
             context.metrics.pods.in_step(after);
             if let Some(acts) = self.begun.remove(&id) {
                 let note = format!(

@@ -6,7 +6,7 @@ mod stale;
 use super::action::{Action, NextStep, Plan};
 use super::plan::plan;
 use super::record::RolloutRecord;
-use super::snapshot::{Found, Kind, PodView, Progress, Snapshot, Workload, WorkloadId};
+use super::snapshot::{Found, Kind, PodView, RolloutProgress, Snapshot, Workload, WorkloadId};
 use super::status::says as says_of;
 use crate::controller::health::Doubt;
 use crate::core::Outcome;
@@ -25,7 +25,7 @@ fn workload(desired: usize) -> Workload {
     Workload {
         desired,
         min_ready: 0,
-        progress: Progress::Done,
+        progress: RolloutProgress::Done,
         whole: true,
         paused: false,
         opted_out: false,
@@ -116,8 +116,8 @@ fn with(mut seen: Snapshot, change: impl Fn(&mut Workload)) -> Snapshot {
 /// The plan in one line: the change, or why there is none.
 fn says(plan: &Plan) -> String {
     match &plan.next {
-        NextStep::Execute(Action::Replace { pod, how, lack, .. }, _) => {
-            format!("{how:?} {pod} {}", lack.map_or("stuck", Drift::as_str))
+        NextStep::Execute(Action::Replace { pod, how, drift, .. }, _) => {
+            format!("{how:?} {pod} {}", drift.map_or("stuck", Drift::as_str))
         }
         NextStep::Execute(Action::Restart { workload, .. }, _) => format!("restart {workload}"),
         NextStep::Execute(Action::Remember, _) => "remember".to_owned(),

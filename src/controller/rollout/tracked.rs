@@ -3,7 +3,7 @@
 use crate::cluster::{Cause, ClusterError, call};
 use crate::controller::Context;
 use crate::controller::state::State;
-pub(super) use crate::controller::state::VALUES;
+pub(super) use crate::controller::state::VALUES_ENTRY;
 use crate::drift::{History, Key, TrackedKeys};
 use crate::time::{Seconds, now};
 use k8s_openapi::api::core::v1::Secret;

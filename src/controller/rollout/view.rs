@@ -2,7 +2,7 @@
 
 use super::action::{Action, Candidate, RemovalMethod, Waiting, WorkloadStep};
 use super::record::HOUR;
-use super::snapshot::{Found, PodView, Progress, Snapshot, Workload, WorkloadId};
+use super::snapshot::{Found, PodView, RolloutProgress, Snapshot, Workload, WorkloadId};
 use crate::drift::PodVerdict;
 use crate::time::{Seconds, rfc3339};
 use std::collections::BTreeSet;
@@ -89,7 +89,7 @@ impl View<'_> {
             }
             // The restart is in progress, even if somebody removed the annotation since.
             let begun = seen.record.roll(id).is_some_and(|roll| roll.awaited);
-            if begun && workload.progress != Progress::Done {
+            if begun && workload.progress != RolloutProgress::Done {
                 let unready = seen.pods_of(id).find_map(|pod| seen.late(pod, workload, now));
                 let why = unready.map(|why| format!(": {why}")).unwrap_or_default();
                 let text = format!("waits for {id}, which was restarted, to be available{why}");
@@ -106,8 +106,8 @@ impl View<'_> {
         Some(Waiting::patience("FirstOfAll", text))
     }
 
-    /// Removes a pod, unless a bound is reached. `lacking` are the pods with the same kind of drift.
-    pub(super) fn remove_pod(&self, pod: &PodView, how: RemovalMethod, lacking: &[&PodView]) -> WorkloadStep {
+    /// Removes a pod, unless a bound is reached. `drifted` are the pods with the same kind of drift.
+    pub(super) fn remove_pod(&self, pod: &PodView, how: RemovalMethod, drifted: &[&PodView]) -> WorkloadStep {
         let Self { seen, now, id, .. } = *self;
         if how == RemovalMethod::Evict
             && let Some(why) = self.other_workload_pending()
@@ -126,12 +126,12 @@ impl View<'_> {
             }
             match wave {
                 None => backoff_level = Some(0),
-                Some(wave) if lacking.iter().all(|pod| wave.knows(&pod.facts.uid)) => {}
+                Some(wave) if drifted.iter().all(|pod| wave.knows(&pod.facts.uid)) => {}
                 Some(wave) => {
                     let delay = FIRST_BACKOFF.saturating_mul(1 << wave.backoff_level.min(10)).min(MAX_BACKOFF);
                     let until = wave.last.saturating_add(delay);
                     if now < until {
-                        let back = lacking.iter().find(|pod| !wave.knows(&pod.facts.uid));
+                        let back = drifted.iter().find(|pod| !wave.knows(&pod.facts.uid));
                         let name = back.map_or("", |pod| pod.facts.name.as_str());
                         let text = format!(
                             "pod {name} came back out of step; no other is taken away before {}",
@@ -151,7 +151,7 @@ impl View<'_> {
             pod: pod.facts.name.clone(),
             uid: uid.clone(),
             how,
-            lack: pod.verdict.lack(),
+            drift: pod.verdict.drift(),
         };
         let services = BTreeSet::from([pod.facts.service.clone()]);
         WorkloadStep::Act(Box::new(Candidate { action, record, services, needs: pod.facts.needs.clone() }))

@@ -1,6 +1,6 @@
 //! Reads workloads, as far as the plan depends on them.
 
-use super::snapshot::{Found, Kind, Progress, Workload, WorkloadId};
+use super::snapshot::{Found, Kind, RolloutProgress, Workload, WorkloadId};
 use super::{RESTARTED_AT, ROLLOUT};
 use crate::cluster::{Cause, ClusterError, call};
 use crate::drift::Owner;
@@ -127,13 +127,13 @@ fn deployment(read: &Deployment) -> (Workload, ObjectMeta) {
     let counts = [status.replicas, status.updated_replicas, status.available_replicas].map(|number| count(number, 0));
     let observed = status.observed_generation >= read.metadata.generation;
     let progress = if !observed {
-        Progress::Going
+        RolloutProgress::Going
     } else if let Some(why) = condition("Progressing", "False") {
-        Progress::Failed(why)
+        RolloutProgress::Failed(why)
     } else if counts == [desired; 3] {
-        Progress::Done
+        RolloutProgress::Done
     } else {
-        Progress::Going
+        RolloutProgress::Going
     };
     let workload = Workload {
         desired,
@@ -163,7 +163,11 @@ fn stateful(read: &StatefulSet) -> (Workload, ObjectMeta) {
     let workload = Workload {
         desired,
         min_ready: seconds(spec.min_ready_seconds),
-        progress: if observed && updated && there && available { Progress::Done } else { Progress::Going },
+        progress: if observed && updated && there && available {
+            RolloutProgress::Done
+        } else {
+            RolloutProgress::Going
+        },
         whole: observed && updated && there,
         paused: false,
         opted_out: opted_out(&read.metadata),
@@ -183,7 +187,7 @@ fn replicas(read: &ReplicaSet) -> (Workload, ObjectMeta) {
     let workload = Workload {
         desired: count(spec.replicas, 1),
         min_ready: seconds(spec.min_ready_seconds),
-        progress: Progress::Done,
+        progress: RolloutProgress::Done,
         whole: true,
         paused: false,
         opted_out: opted_out(&read.metadata),
@@ -210,10 +214,10 @@ fn rollout(read: &DynamicObject) -> (Workload, ObjectMeta) {
     let progress = match phase {
         Some("Degraded") => {
             let why = data.pointer("/status/message").and_then(Value::as_str);
-            Progress::Failed(why.unwrap_or("it is degraded").to_owned())
+            RolloutProgress::Failed(why.unwrap_or("it is degraded").to_owned())
         }
-        _ if settled => Progress::Done,
-        _ => Progress::Going,
+        _ if settled => RolloutProgress::Done,
+        _ => RolloutProgress::Going,
     };
     let workload = Workload {
         desired,

@@ -176,5 +176,5 @@ fn every_entry_is_in_the_documents_table_and_no_other() {
     let (section, _) = section.split_once("\n## ").unwrap();
     let listed: Vec<&str> =
         section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name).collect();
-    assert_eq!(listed, [HASH_KEY, CREDENTIAL_ENTRY, LOGIN_ENTRY, LOGIN_PROOF_ENTRY, VALUES, ROLLOUT_ENTRY]);
+    assert_eq!(listed, [HASH_KEY, CREDENTIAL_ENTRY, LOGIN_ENTRY, LOGIN_PROOF_ENTRY, VALUES_ENTRY, ROLLOUT_ENTRY]);
 }

@@ -17,7 +17,7 @@ fn path(kind: Kind) -> String {
 
 fn replace(uid: &str, how: RemovalMethod) -> Action {
     let (workload, pod) = (id(Kind::Deployment), "proxy-1-a".to_owned());
-    Action::Replace { workload, pod, uid: uid.to_owned(), how, lack: None }
+    Action::Replace { workload, pod, uid: uid.to_owned(), how, drift: None }
 }
 
 fn restart(kind: Kind) -> Action {

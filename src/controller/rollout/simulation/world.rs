@@ -5,7 +5,7 @@ mod acts;
 use super::super::action::{Action, NextStep, RemovalMethod};
 use super::super::plan::plan;
 use super::super::record::RolloutRecord;
-use super::super::snapshot::{Found, Kind, PodView, Progress, Snapshot, Workload, WorkloadId};
+use super::super::snapshot::{Found, Kind, PodView, RolloutProgress, Snapshot, Workload, WorkloadId};
 use crate::controller::health::{Examined, Health, ValueId};
 use crate::core::Outcome;
 use crate::drift::{Drift, Held, History, Holder, Key, Need, Owner, PodFacts, PodVerdict, Readiness, judge};
@@ -282,7 +282,7 @@ impl World {
             Workload {
                 desired: shape.replicas,
                 min_ready: shape.min_ready,
-                progress: if done { Progress::Done } else { Progress::Going },
+                progress: if done { RolloutProgress::Done } else { RolloutProgress::Going },
                 whole,
                 paused: false,
                 opted_out: false,

@@ -1,7 +1,7 @@
 //! Cases of stale pods.
 
 use super::super::action::{Action, NextStep, Plan};
-use super::super::snapshot::{Found, Kind, Progress, Snapshot, Workload, WorkloadId};
+use super::super::snapshot::{Found, Kind, RolloutProgress, Snapshot, Workload, WorkloadId};
 use super::{NOW, changed, done, id, judged, key, missed, planned, pod, said, says, scene, with, workload};
 
 #[test]
@@ -22,7 +22,7 @@ fn restarted(seen: &Snapshot) -> Snapshot {
     };
     let mut after = with(seen.clone(), |workload| {
         workload.restarted = Some(value.clone());
-        workload.progress = Progress::Going;
+        workload.progress = RolloutProgress::Going;
     });
     after.record = record;
     after
@@ -32,9 +32,9 @@ fn restarted(seen: &Snapshot) -> Snapshot {
 fn one_change_is_one_restart() {
     let seen = restarted(&changed(scene(vec![pod("a")]), 100));
     assert_eq!(said(&seen), "Restarting");
-    let failed = with(seen.clone(), |workload| workload.progress = Progress::Failed("no such image".to_owned()));
+    let failed = with(seen.clone(), |workload| workload.progress = RolloutProgress::Failed("no such image".to_owned()));
     assert_eq!(said(&failed), "RestartFailed");
-    let over = with(seen.clone(), |workload| workload.progress = Progress::Done);
+    let over = with(seen.clone(), |workload| workload.progress = RolloutProgress::Done);
     assert_eq!(said(&over), "StillStale");
     let mut next = over;
     next.history.note(&key(), Some("c".to_owned()), None, NOW - 70);
@@ -46,7 +46,7 @@ fn a_restart_that_is_undone_is_made_once_more_and_then_only_reported() {
     let seen = restarted(&changed(scene(vec![pod("a")]), 100));
     let undone = |workload: &mut Workload| {
         workload.restarted = None;
-        workload.progress = Progress::Done;
+        workload.progress = RolloutProgress::Done;
     };
     let mut seen = with(seen, undone);
     assert_eq!(said(&seen), "restart Deployment/proxy");
@@ -76,35 +76,36 @@ fn a_successor_puts_the_same_value_into_the_workload() {
 fn no_restart_while_it_would_do_no_good() {
     let seen = changed(scene(vec![pod("a")]), 100);
     assert_eq!(said(&with(seen.clone(), |workload| workload.paused = true)), "Paused");
-    let rolls = |progress: Progress| {
+    let rolls = |progress: RolloutProgress| {
         with(seen.clone(), |workload| (workload.progress, workload.whole) = (progress.clone(), false))
     };
-    assert_eq!(said(&rolls(Progress::Going)), "RolloutGoesOn");
-    assert_eq!(said(&rolls(Progress::Failed("no such image".to_owned()))), "RolloutFailed");
+    assert_eq!(said(&rolls(RolloutProgress::Going)), "RolloutGoesOn");
+    assert_eq!(said(&rolls(RolloutProgress::Failed("no such image".to_owned()))), "RolloutFailed");
 }
 
 #[test]
 fn a_pod_that_is_not_ready_for_what_it_holds_keeps_no_restart_waiting() {
     let mut seen = changed(scene(vec![pod("a"), pod("b")]), 100);
     seen.pods[0].facts.readiness.ready = false;
-    for progress in [Progress::Going, Progress::Failed("no progress".to_owned())] {
+    for progress in [RolloutProgress::Going, RolloutProgress::Failed("no progress".to_owned())] {
         let seen = with(seen.clone(), |workload| workload.progress = progress.clone());
         assert_eq!(said(&seen), "restart Deployment/proxy");
     }
     let by_itself =
-        with(stateful(seen.clone()), |workload| (workload.rolls, workload.progress) = (false, Progress::Going));
+        with(stateful(seen.clone()), |workload| (workload.rolls, workload.progress) = (false, RolloutProgress::Going));
     assert_eq!(said(&by_itself), "Delete a stale");
     // Another pod is missed, and would wait for it.
     seen.pods[1] = missed("b");
     judged(&mut seen);
-    assert_eq!(said(&with(seen, |workload| workload.progress = Progress::Going)), "restart Deployment/proxy");
+    assert_eq!(said(&with(seen, |workload| workload.progress = RolloutProgress::Going)), "restart Deployment/proxy");
 }
 
 #[test]
 fn somebody_elses_rollout_of_a_stateful_set_is_freed_of_a_stale_pod_that_is_not_ready() {
     let rolls = |seen: Snapshot| {
         with(stateful(seen), |workload| {
-            (workload.revision, workload.progress, workload.whole) = (Some("2".to_owned()), Progress::Going, false);
+            (workload.revision, workload.progress, workload.whole) =
+                (Some("2".to_owned()), RolloutProgress::Going, false);
         })
     };
     let mut seen = scene(vec![pod("a"), pod("b")]);
@@ -154,10 +155,10 @@ fn workloads_restart_one_after_the_other() {
     assert_eq!(says(&stuck), "Restarting, OneAtATime", "one that gets stuck stops them all");
     let second = WorkloadId { kind: Kind::Deployment, name: "second".to_owned() };
     insta::assert_snapshot!(stuck.waiting[&second].text, @"waits for Deployment/proxy, which was restarted, to be available: pod a to become ready: container app: ImagePullBackOff");
-    let failed = with(seen.clone(), |workload| workload.progress = Progress::Failed("no progress".to_owned()));
+    let failed = with(seen.clone(), |workload| workload.progress = RolloutProgress::Failed("no progress".to_owned()));
     assert_eq!(said(&failed), "RestartFailed, OneAtATime");
     seen.pods[0].facts.readiness = pod("a").facts.readiness;
-    seen = with(seen, |workload| workload.progress = Progress::Done);
+    seen = with(seen, |workload| workload.progress = RolloutProgress::Done);
     assert_eq!(said(&seen), "restart Deployment/second");
 }
 

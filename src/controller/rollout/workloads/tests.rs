@@ -69,19 +69,22 @@ fn only_the_word_false_on_the_workload_keeps_its_pods() {
 #[test]
 fn what_a_deployment_says_of_an_earlier_generation_says_nothing() {
     let steady = a_deployment(&json!({}));
-    assert!(steady.progress == Progress::Done && steady.whole && steady.rolls && steady.desired == 2);
+    assert!(steady.progress == RolloutProgress::Done && steady.whole && steady.rolls && steady.desired == 2);
     let behind = a_deployment(&json!({ "metadata": { "generation": 4 } }));
-    assert!(behind.progress == Progress::Going && !behind.whole);
+    assert!(behind.progress == RolloutProgress::Going && !behind.whole);
     for (counts, whole) in [
         (json!({ "replicas": 3 }), false),
         (json!({ "updatedReplicas": 1 }), false),
         (json!({ "availableReplicas": 1 }), true),
     ] {
         let going = a_deployment(&json!({ "status": counts }));
-        assert!(going.progress == Progress::Going && going.whole == whole, "{counts}");
+        assert!(going.progress == RolloutProgress::Going && going.whole == whole, "{counts}");
     }
-    assert_eq!(a_deployment(&condition("Progressing", "False")).progress, Progress::Failed("because".to_owned()));
-    assert_eq!(a_deployment(&condition("Progressing", "True")).progress, Progress::Done);
+    assert_eq!(
+        a_deployment(&condition("Progressing", "False")).progress,
+        RolloutProgress::Failed("because".to_owned())
+    );
+    assert_eq!(a_deployment(&condition("Progressing", "True")).progress, RolloutProgress::Done);
     assert_eq!(a_deployment(&condition("ReplicaFailure", "True")).refused.as_deref(), Some("because"));
     assert_eq!(a_deployment(&condition("ReplicaFailure", "False")).refused, None);
     assert_eq!(a_deployment(&json!({ "spec": { "replicas": null } })).desired, 1, "the API's default");
@@ -90,16 +93,16 @@ fn what_a_deployment_says_of_an_earlier_generation_says_nothing() {
 #[test]
 fn a_stateful_set_says_its_revision_and_whether_it_rolls_by_itself() {
     let steady = a_stateful_set(&json!({}));
-    assert!(steady.progress == Progress::Done && steady.whole && steady.rolls);
+    assert!(steady.progress == RolloutProgress::Done && steady.whole && steady.rolls);
     assert_eq!(steady.revision.as_deref(), Some("r1"));
     let behind = a_stateful_set(&json!({ "metadata": { "generation": 4 } }));
-    assert!(behind.progress == Progress::Going && !behind.whole && behind.revision.is_none());
+    assert!(behind.progress == RolloutProgress::Going && !behind.whole && behind.revision.is_none());
     let rolling = a_stateful_set(&json!({ "status": { "updateRevision": "r2", "updatedReplicas": 1 } }));
-    assert!(rolling.progress == Progress::Going && !rolling.whole);
+    assert!(rolling.progress == RolloutProgress::Going && !rolling.whole);
     let unavailable = a_stateful_set(&json!({ "status": { "availableReplicas": 1 } }));
-    assert!(unavailable.progress == Progress::Going && unavailable.whole);
+    assert!(unavailable.progress == RolloutProgress::Going && unavailable.whole);
     let fewer = a_stateful_set(&json!({ "status": { "replicas": 1 } }));
-    assert!(fewer.progress == Progress::Going && !fewer.whole);
+    assert!(fewer.progress == RolloutProgress::Going && !fewer.whole);
     let strategy = |strategy: Value| a_stateful_set(&json!({ "spec": { "updateStrategy": strategy } })).rolls;
     assert!(!strategy(json!({ "type": "OnDelete" })));
     assert!(!strategy(json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": 1 } })));
@@ -109,17 +112,17 @@ fn a_stateful_set_says_its_revision_and_whether_it_rolls_by_itself() {
 #[test]
 fn a_rollouts_restart_is_over_when_its_status_says_so() {
     let at = "2026-03-21T08:05:00Z";
-    assert!(a_rollout(&json!({})).progress == Progress::Done);
+    assert!(a_rollout(&json!({})).progress == RolloutProgress::Done);
     let begun = a_rollout(&json!({ "spec": { "restartAt": at } }));
-    assert!(begun.progress == Progress::Going && !begun.whole && begun.restarted.as_deref() == Some(at));
+    assert!(begun.progress == RolloutProgress::Going && !begun.whole && begun.restarted.as_deref() == Some(at));
     let over = a_rollout(&json!({ "spec": { "restartAt": at }, "status": { "restartedAt": at } }));
-    assert!(over.progress == Progress::Done && over.whole);
+    assert!(over.progress == RolloutProgress::Done && over.whole);
     let degraded = a_rollout(&json!({ "status": { "phase": "Degraded", "message": "because" } }));
-    assert_eq!(degraded.progress, Progress::Failed("because".to_owned()));
+    assert_eq!(degraded.progress, RolloutProgress::Failed("because".to_owned()));
     for count in ["replicas", "updatedReplicas"] {
         assert!(!a_rollout(&json!({ "status": { count: 1 } })).whole, "{count}");
     }
-    assert_eq!(a_rollout(&json!({ "status": { "availableReplicas": 1 } })).progress, Progress::Going);
+    assert_eq!(a_rollout(&json!({ "status": { "availableReplicas": 1 } })).progress, RolloutProgress::Going);
 }
 
 #[test]

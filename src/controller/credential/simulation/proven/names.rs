@@ -2,7 +2,7 @@
 //! ids, words and keyed hashes.
 
 use super::super::super::action::Action;
-use super::super::super::execute::{CREDENTIAL_ENTRY, LOGIN_ENTRY, credential, user};
+use super::super::super::execute::{CREDENTIAL_ENTRY, LOGIN_ENTRY, credential_digest, user_digest};
 use super::super::super::logins::LoginRecord;
 use super::super::super::record::CredentialRecord;
 use super::super::super::scripted::CLUSTER;
@@ -64,8 +64,8 @@ impl Names {
         for (word, password) in &self.words {
             let number = word.split_once(' ').unwrap().0;
             let name = username(number);
-            self.hashes.insert(number.to_owned(), user(state, &name));
-            self.hashes.insert(word.clone(), credential(state, &name, password));
+            self.hashes.insert(number.to_owned(), user_digest(state, &name));
+            self.hashes.insert(word.clone(), credential_digest(state, &name, password));
         }
     }
 

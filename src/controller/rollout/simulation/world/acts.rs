@@ -38,7 +38,7 @@ impl World {
             return Ok(());
         }
         match action {
-            Action::Replace { workload, uid, how, lack, .. } => self.replace(&workload, &uid, how, lack),
+            Action::Replace { workload, uid, how, drift, .. } => self.replace(&workload, &uid, how, drift),
             Action::Restart { workload, value } => self.restart(&workload, value),
             Action::Remember => Ok(()),
         }
@@ -68,15 +68,15 @@ impl World {
         workload: &WorkloadId,
         uid: &str,
         how: RemovalMethod,
-        lack: Option<Drift>,
+        drift: Option<Drift>,
     ) -> Result<(), TestCaseError> {
         self.may_move()?;
         let place = WORKLOADS.iter().position(|shape| shape.name == workload.name).unwrap();
         let view = self.seen.pods.iter().find(|pod| pod.facts.uid == uid).unwrap();
-        let stale = view.verdict == PodVerdict::Lacks(Drift::Stale) && !WORKLOADS[place].rolls;
-        let lacks = matches!(view.verdict, PodVerdict::Lacks(Drift::Missed | Drift::Outdated));
+        let stale = view.verdict == PodVerdict::Drifted(Drift::Stale) && !WORKLOADS[place].rolls;
+        let lacks = matches!(view.verdict, PodVerdict::Drifted(Drift::Missed | Drift::Outdated));
         prop_assert!(stale || lacks, "{view:?}");
-        prop_assert_eq!(view.verdict.lack(), lack);
+        prop_assert_eq!(view.verdict.drift(), drift);
         prop_assert_eq!(how == RemovalMethod::Evict, view.facts.readiness.ready);
         if how == RemovalMethod::Evict {
             prop_assert!(self.of(place).all(|pod| self.available(pod)), "one at a time");
@@ -93,7 +93,7 @@ impl World {
     fn restart(&mut self, workload: &WorkloadId, value: String) -> Result<(), TestCaseError> {
         self.may_move()?;
         let place = WORKLOADS.iter().position(|shape| shape.name == workload.name).unwrap();
-        let stale = |pod: &PodView| pod.verdict == PodVerdict::Lacks(Drift::Stale);
+        let stale = |pod: &PodView| pod.verdict == PodVerdict::Drifted(Drift::Stale);
         prop_assert!(self.seen.pods_of(workload).any(stale));
         let ready = self.of(place).any(|pod| pod.ready.is_some());
         if ready {
