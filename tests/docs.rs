@@ -153,3 +153,19 @@ fn every_test_that_the_threat_model_names_is_there() {
         assert!(page.contains(&format!("\n| {id} | ")), "threat {id}");
     }
 }
+
+#[test]
+fn the_three_reconcilers_have_the_files_that_the_architecture_lists() {
+    let page = page("architecture.md");
+    let (_, table) = page.split_once("The three reconcilers have the same files").unwrap();
+    let (table, _) = table.split_once("\n\n`driver.rs`").unwrap();
+    let files: BTreeSet<String> =
+        listed(table, 0).into_iter().filter(|name| Path::new(name).extension().is_some_and(|is| is == "rs")).collect();
+    assert!(files.len() >= 7, "{files:?}");
+    for reconciler in ["certificates", "credential", "rollout"] {
+        for file in &files {
+            let path = root().join("src/controller").join(reconciler).join(file);
+            assert!(path.exists(), "{} is not there", path.display());
+        }
+    }
+}

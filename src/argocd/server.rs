@@ -220,6 +220,18 @@ impl Server {
         if version.is_empty() { Err(self.unreadable(what, "a field is missing")) } else { Ok(self.name(&version)) }
     }
 
+    /// Asks who answers there, without a redirect, before a password is sent: only a few failed logins are
+    /// allowed, so none is spent on another server.
+    ///
+    /// # Errors
+    /// As from any call, if the answer isn't Argo CD's. Its own refusal to say the version is none.
+    pub async fn identify(&self) -> Result<(), ArgoCdError> {
+        match self.version().await {
+            Err(error) if !error.cause.is_argocds_word() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Logs in and returns a session's token. After some failures Argo CD refuses even the correct password
     /// for minutes, so a failed login must not be repeated at once.
     ///

@@ -6,9 +6,11 @@
 //! No library, because those at hand (`kubert`, `kube-lease-manager`) compare the Lease's times with the
 //! local clock, and tell whether a process leads, but not until when it may begin a write.
 
-use super::error::{CALL_TIMEOUT, Cause, ClusterError, call};
-use super::write::{FIELD_MANAGER, ensure, merge_if};
+use super::error::{CALL_TIMEOUT, Cause, ClusterError};
+use super::objects::{ensure_with_owner, find};
+use super::write::{FIELD_MANAGER, merge_if};
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -85,11 +87,13 @@ impl Leadership {
 
 /// Acquires the Lease and keeps renewing it.
 pub struct LeaderElector {
+    client: Client,
     api: Api<Lease>,
     namespace: String,
     name: String,
     identity: String,
     metadata: Value,
+    owner: Option<OwnerReference>,
     until: watch::Sender<Option<Instant>>,
     /// The Lease's `resourceVersion` last seen or written, and since when it has been that.
     seen: Option<(String, Instant)>,
@@ -97,26 +101,34 @@ pub struct LeaderElector {
 }
 
 impl LeaderElector {
-    /// An elector for the Lease of this name. `metadata` (name, labels, owner) is for a Lease that has to be
+    /// An elector for the Lease that `metadata` names. Its labels and `owner` are for a Lease that has to be
     /// created.
     #[must_use]
-    pub fn new(client: Client, namespace: &str, name: &str, identity: String, metadata: Value) -> (Self, Leadership) {
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        identity: String,
+        metadata: Value,
+        owner: Option<OwnerReference>,
+    ) -> (Self, Leadership) {
         let (until, granted) = watch::channel(None);
-        let keeper = Self {
-            api: Api::namespaced(client, namespace),
+        let elector = Self {
+            api: Api::namespaced(client.clone(), namespace),
+            client,
             namespace: namespace.to_owned(),
-            name: name.to_owned(),
+            name: metadata["name"].as_str().unwrap_or_default().to_owned(),
             identity,
             metadata,
+            owner,
             until,
             seen: None,
             held: false,
         };
-        (keeper, Leadership(granted))
+        (elector, Leadership(granted))
     }
 
     /// Runs the election forever: acquires the Lease when it is free, then renews it.
-    pub async fn keep(&mut self) {
+    pub async fn run(&mut self) {
         let mut failing = false;
         loop {
             let before = self.held;
@@ -169,8 +181,7 @@ impl LeaderElector {
                 result => result,
             };
         }
-        let what = format!("reading Lease {}/{}", self.namespace, self.name);
-        let lease = match call(&what, self.api.get_opt(&self.name)).await? {
+        let lease = match find(&self.client, &self.namespace, &self.name).await? {
             Some(lease) => lease,
             None => self.make().await?,
         };
@@ -211,8 +222,8 @@ impl LeaderElector {
     }
 
     async fn make(&self) -> Result<Lease, ClusterError> {
-        let body = json!({ "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": self.metadata });
-        ensure(&self.api, &format!("making Lease {}/{}", self.namespace, self.name), &self.name, &body).await
+        let what = format!("making Lease {}/{}", self.namespace, self.name);
+        ensure_with_owner(&self.api, &what, self.metadata.clone(), self.owner.clone(), json!({})).await
     }
 
     async fn write(&mut self, version: &str, taking: bool) -> Result<(), ClusterError> {

@@ -26,7 +26,7 @@ pub use endpoints::{ServiceEndpoint, endpoints};
 pub use error::{Cause, ClusterError, call, call_patiently, call_within};
 pub use event::{Event, emit};
 pub use eviction::{Removal, delete, evict};
-pub use objects::{ensure_with_owner, find, find_owner, object_reference};
+pub use objects::{ensure_with_owner, filled, find, find_owner, find_patiently, last_written, object_reference};
 pub use owner::{has_owner, owner_reference};
 pub use watch::{watch_named, watch_selected};
 pub use write::{FIELD_MANAGER, apply, disown, ensure, merge_if};

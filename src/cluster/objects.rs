@@ -1,11 +1,11 @@
 //! Reads and creates objects of this program's, and names them in Events.
 
-use super::error::{ClusterError, call};
+use super::error::{ClusterError, call, call_patiently};
 use super::owner::owner_reference;
 use super::write::ensure;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -21,6 +21,33 @@ where
 {
     let api: Api<K> = Api::namespaced(client.clone(), namespace);
     call(&format!("reading {} {namespace}/{name}", K::kind(&())), api.get_opt(name)).await
+}
+
+/// Like [`find`], for a person's command: an API server that has just started is given time.
+///
+/// # Errors
+/// The call failed otherwise than by status 404.
+pub async fn find_patiently<K>(client: &Client, namespace: &str, name: &str) -> Result<Option<K>, ClusterError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+{
+    let api: Api<K> = Api::namespaced(client.clone(), namespace);
+    call_patiently(&format!("reading {} {namespace}/{name}", K::kind(&())), || api.get_opt(name)).await
+}
+
+/// The value of a Secret's key; `None` if it is missing or empty, since nobody could use that.
+#[must_use]
+pub fn filled<'s>(secret: &'s Secret, key: &str) -> Option<&'s [u8]> {
+    let bytes = secret.data.as_ref()?.get(key)?;
+    Some(bytes.0.as_slice()).filter(|bytes| !bytes.is_empty())
+}
+
+/// When an object was last written by anybody, in seconds since 1970, by its managed fields; `None` if it has
+/// none.
+#[must_use]
+pub fn last_written(metadata: &ObjectMeta) -> Option<i64> {
+    let fields = metadata.managed_fields.iter().flatten();
+    fields.filter_map(|entry| entry.time.as_ref()).map(|time| time.0.as_second()).max()
 }
 
 /// The owner reference for what this program creates: the ServiceAccount of this name. `None` if it can't be

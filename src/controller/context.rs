@@ -8,7 +8,6 @@ use crate::cluster::leader_election::{Leadership, MANAGED_BY};
 use crate::cluster::{
     Cause, ClusterError, Event, FIELD_MANAGER, call, emit, ensure_with_owner, find, find_owner, object_reference,
 };
-use crate::resolve::Resolver;
 use crate::server::Loops;
 use crate::settings::Settings;
 use k8s_openapi::NamespaceResourceScope;
@@ -74,11 +73,6 @@ impl Context {
     pub(super) async fn configuration(&self) -> Result<Option<MutatingWebhookConfiguration>, ClusterError> {
         let name = &self.options.webhook_configuration;
         call(&format!("reading MutatingWebhookConfiguration {name}"), self.configurations().get_opt(name)).await
-    }
-
-    /// Reads what the settings refer to in the release's namespace.
-    pub(super) fn resolver(&self) -> Resolver<'_> {
-        Resolver { client: Ok(self.client.clone()), namespace: &self.options.namespace, patient: false }
     }
 
     /// Reads an object in the release's namespace; `None` if there is none.

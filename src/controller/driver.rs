@@ -90,12 +90,15 @@ pub(super) trait Reconciler {
 /// watch resumes by itself, and each pass reads afresh, so nothing is missed for long.
 pub(super) fn on_watch_event(metrics: &ControllerMetrics, failed: Option<ClusterError>, wake: &Notify) {
     match failed {
-        Some(error) => {
-            metrics.failed(Some(&error.cause));
-            tracing::debug!(%error, "a watch broke; trying on");
-        }
+        Some(error) => on_watch_error(metrics, &error),
         None => wake.notify_one(),
     }
+}
+
+/// Counts and logs that a watch broke, which resumes by itself.
+pub(super) fn on_watch_error(metrics: &ControllerMetrics, error: &ClusterError) {
+    metrics.failed(Some(&error.cause));
+    tracing::debug!(%error, "a watch broke; trying on");
 }
 
 /// Runs a reconciler forever, while this process leads. `wake` ends a wait early.

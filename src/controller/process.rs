@@ -12,7 +12,6 @@ use crate::cluster::leader_election::LeaderElector;
 use crate::server::{AdminServer, BindError, Loops, Shutdown};
 use crate::settings::Settings;
 use kube::Client;
-use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -67,12 +66,9 @@ impl Controller {
         let options = Arc::new(options);
         let identity = identity();
         tracing::info!(admin = %admin.address(), identity, namespace = options.namespace, "controller started");
-        let mut metadata = options.metadata(LEASE);
-        if let Some(owner) = find_owner(&client, &options.namespace, options.service_account.as_deref()).await {
-            metadata["ownerReferences"] = json!([owner]);
-        }
-        let (mut keeper, leadership) =
-            LeaderElector::new(client.clone(), &options.namespace, LEASE, identity.clone(), metadata);
+        let owner = find_owner(&client, &options.namespace, options.service_account.as_deref()).await;
+        let (mut elector, leadership) =
+            LeaderElector::new(client.clone(), &options.namespace, identity.clone(), options.metadata(LEASE), owner);
         metrics.follow(leadership.clone());
         let certificates = options.certificates;
         let context = Context {
@@ -106,10 +102,10 @@ impl Controller {
             () = credential => Err(ControllerError::Ended("keeping of the credential")),
             () = pods => Err(ControllerError::Ended("keeping of pods in step")),
             () = guard => Err(ControllerError::Ended("keeping of objects")),
-            () = keeper.keep() => Err(ControllerError::Ended("keeping of the Lease")),
+            () = elector.run() => Err(ControllerError::Ended("keeping of the Lease")),
             _ = &mut admin => Err(ControllerError::Ended("admin listener")),
         };
-        keeper.release().await;
+        elector.release().await;
         admin.abort();
         tracing::info!("ended");
         result

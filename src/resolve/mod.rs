@@ -9,11 +9,11 @@ pub use password::no_password;
 pub use username::is_account_name;
 pub use way::base;
 
-use crate::cluster::{ClusterError, call_patiently, find};
+use crate::cluster::{ClusterError, find, find_patiently};
 use crate::core::{Auth, GENERATED_TOKEN, Mode, SecretKeyRef};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::{Api, Client, Resource};
+use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
@@ -51,12 +51,7 @@ impl Resolver<'_> {
     {
         let Self { client, namespace, patient } = self;
         let client = client.as_ref().map_err(Clone::clone)?;
-        if *patient {
-            let api: Api<K> = Api::namespaced(client.clone(), namespace);
-            call_patiently(&format!("reading {} {namespace}/{name}", K::kind(&())), || api.get_opt(name)).await
-        } else {
-            find(client, namespace, name).await
-        }
+        if *patient { find_patiently(client, namespace, name).await } else { find(client, namespace, name).await }
     }
 
     /// One value of a Secret, which isn't empty.

@@ -19,3 +19,10 @@ pub const USED_ELSEWHERE: &[&str] = &[
 fn every_permission_is_used_here_or_by_other_tests() {
     every_permission_is_used(USED_ELSEWHERE);
 }
+
+#[test]
+fn what_one_suite_leaves_to_the_other_is_not_left_back() {
+    let both: Vec<_> =
+        USED_ELSEWHERE.iter().filter(|one| crate::pods::afterwards::USED_ELSEWHERE.contains(one)).collect();
+    assert!(both.is_empty(), "nobody uses {both:?}");
+}

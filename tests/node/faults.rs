@@ -102,9 +102,7 @@ async fn whatever_breaks_no_pod_goes_without_and_all_come() {
     assert_eq!(release.settles().await, before, "the same CA is back");
     stream.goes_on(500).await;
     catches_up(&release, "bundle").await;
-    let tally = stream.end().await.0;
-    judge("caBundle lost to --force-replace", &tally);
-    assert!(tally.window() < Duration::from_secs(20), "{:?}", tally.window());
+    judge("caBundle lost to --force-replace", &stream.end().await.0);
 }
 
 /// Alone: every other test would notice.

@@ -3,7 +3,7 @@
 //!
 //! Needs root and a cluster with a node on this machine, so `make pods-test` runs it.
 
-mod afterwards;
+pub mod afterwards;
 mod argo_rollouts;
 mod away;
 mod hundred;

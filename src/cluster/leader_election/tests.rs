@@ -12,7 +12,7 @@ fn metadata() -> Value {
 }
 
 fn candidate(server: &ApiServer, identity: &str) -> (LeaderElector, Leadership) {
-    LeaderElector::new(server.client(), "codefresh", "the-lease", identity.to_owned(), metadata())
+    LeaderElector::new(server.client(), "codefresh", identity.to_owned(), metadata(), None)
 }
 
 fn held_by(server: &ApiServer, holder: &str, lasts: u64) {
@@ -137,7 +137,7 @@ async fn who_finds_the_lease_gone_stops_writing_at_once() {
 async fn a_renewal_that_fails_stops_writing_until_one_succeeds() {
     let server = ApiServer::default();
     let (mut elector, mut leadership) = candidate(&server, "a");
-    let keeping = tokio::spawn(async move { elector.keep().await });
+    let keeping = tokio::spawn(async move { elector.run().await });
     timeout(Duration::from_mins(1), leadership.granted()).await.unwrap();
     server.script(|_, _| Some(Answer::Status(500, "etcd")));
     tokio::time::sleep(RENEW_INTERVAL + Duration::from_millis(1)).await;
@@ -153,7 +153,7 @@ async fn a_renewal_that_fails_stops_writing_until_one_succeeds() {
 async fn a_renewal_without_an_answer_ends_before_writes_are_over() {
     let server = ApiServer::default();
     let (mut elector, mut leadership) = candidate(&server, "a");
-    let keeping = tokio::spawn(async move { elector.keep().await });
+    let keeping = tokio::spawn(async move { elector.run().await });
     timeout(Duration::from_mins(1), leadership.granted()).await.unwrap();
     server.script(|_, _| Some(Answer::Never));
     tokio::time::sleep(RENEW_INTERVAL + CALL_TIMEOUT + Duration::from_millis(1)).await;

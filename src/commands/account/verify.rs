@@ -139,13 +139,13 @@ async fn credential(
         }
     };
     let _progress = Progress::begin("logging in to Argo CD");
-    match route.server.login(account, &password).await {
+    match route.log_in(account, &password).await {
         Ok(session) => {
             report.add(ARGO_CD, "login", CheckResult::Ok("Argo CD takes the password".to_owned()));
             Some(session)
         }
         Err(error) => {
-            report.add(ARGO_CD, "login", refused_login(route, error));
+            report.add(ARGO_CD, "login", refused_login(&error));
             None
         }
     }
@@ -191,10 +191,9 @@ fn nothing_to_ask_with(error: &ContextError) -> CheckResult {
 }
 
 /// A refused login can have several causes, which only Argo CD's log tells apart.
-fn refused_login(route: &Route, error: ArgoCdError) -> CheckResult {
-    let error = route.explain(error);
-    let advice = login_advice(&error).unwrap_or("try again once that is mended");
-    CheckResult::Problem(said(&error), advice.to_owned())
+fn refused_login(error: &ArgoCdError) -> CheckResult {
+    let advice = login_advice(error).unwrap_or("try again once that is mended");
+    CheckResult::Problem(said(error), advice.to_owned())
 }
 
 fn in_argocd(found: &Account) -> CheckResult {

@@ -1,9 +1,9 @@
 //! The names of a release's objects, as far as the chart chooses them.
 
-use crate::cluster::call_patiently;
+use crate::cluster::find_patiently;
 use crate::settings::is_object_name;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{Api, Client};
+use kube::Client;
 
 /// The ConfigMap in which a release says so; there is one in a namespace at most. Also the release's
 /// name where nobody says one.
@@ -31,9 +31,7 @@ impl Names {
     /// As the release in this namespace says, if it is the one that is meant. What can't be read, or is no
     /// name, says nothing.
     pub async fn find(client: &Client, namespace: &str, meant: Option<&str>) -> Self {
-        let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-        let read =
-            call_patiently(&format!("reading ConfigMap {namespace}/{INSTALLED}"), || maps.get_opt(INSTALLED)).await;
+        let read = find_patiently::<ConfigMap>(client, namespace, INSTALLED).await;
         let said = read.ok().flatten().and_then(|map| map.data).unwrap_or_default();
         // Whoever may write it could name any path.
         let name = |key: &str| said.get(key).map(String::as_str).filter(|name| is_object_name(name));

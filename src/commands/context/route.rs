@@ -5,6 +5,7 @@ use super::{CommandContext, ContextError};
 use crate::argocd::{ArgoCdError, Base, Cause, Server, Target, TlsFailure, TlsTrust, is_inside};
 use crate::cluster::{ServiceEndpoint, endpoints};
 use crate::settings::Address;
+use secrecy::SecretString;
 use std::time::Duration;
 use tokio::net::lookup_host;
 
@@ -29,6 +30,18 @@ impl Route {
             None => self.server.base().to_string(),
             Some((pod, _)) => format!("{}, port-forwarded to pod {pod}", self.server.base()),
         }
+    }
+
+    /// Logs in, if it is Argo CD that answers there. The session is the command's, and thrown away with it.
+    ///
+    /// # Errors
+    /// Somebody else answers, or Argo CD refuses; with what went wrong on the way there.
+    pub async fn log_in(&self, account: &str, password: &SecretString) -> Result<SecretString, ArgoCdError> {
+        let session = async {
+            self.server.identify().await?;
+            self.server.login(account, password).await
+        };
+        session.await.map_err(|error| self.explain(error))
     }
 
     /// The error of a call, with what went wrong on the way there.
@@ -153,6 +166,20 @@ pub(super) fn service_of(host: &str, namespace: &str) -> Option<(String, String)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::argocd::scripted::{ACCOUNT, ArgoCd, PASSWORD};
+
+    #[tokio::test]
+    async fn a_password_is_sent_only_where_argo_cd_answers() {
+        let argocd = ArgoCd::start(&[]).await;
+        let route = Route { server: argocd.client(), forward: None };
+        let password = SecretString::from(PASSWORD);
+        route.log_in(ACCOUNT, &password).await.unwrap();
+        assert!(argocd.calls().iter().any(|call| call.starts_with("POST ")));
+        argocd.script(|_, path, _| (path == "/api/version").then(|| (200, serde_json::json!("a page of somebody's"))));
+        assert!(route.log_in(ACCOUNT, &password).await.is_err());
+        let calls = argocd.calls();
+        assert!(!calls.is_empty() && !calls.iter().any(|call| call.starts_with("POST ")), "{calls:?}");
+    }
 
     #[test]
     fn a_service_is_read_out_of_its_name() {

@@ -1,7 +1,7 @@
 //! Secrets that a person names.
 
 use super::{CommandContext, ContextError};
-use crate::cluster::{Cause, ClusterError, FIELD_MANAGER, call, call_patiently, merge_if};
+use crate::cluster::{Cause, ClusterError, FIELD_MANAGER, call, filled, merge_if};
 use crate::resolve::value;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -82,19 +82,13 @@ impl CommandContext {
         Ok(Api::namespaced(self.client()?.clone(), self.namespace()))
     }
 
-    async fn found(&self, place: &SecretKey) -> Result<Option<Secret>, ContextError> {
-        let what = format!("reading Secret {}/{}", self.namespace(), place.name);
-        let secrets = self.secrets()?;
-        Ok(call_patiently(&what, || secrets.get_opt(&place.name)).await?)
-    }
-
     /// Nothing, if a value can be put there: nothing stands there, or it may be replaced.
     ///
     /// # Errors
     /// Another value stands there, or it can't be read.
     pub async fn check_free(&self, place: &SecretKey, replace: bool) -> Result<(), ContextError> {
-        let found = self.found(place).await?;
-        if replace || !found.is_some_and(|secret| has_value(&secret, place)) {
+        let found = self.resolver().secret(&place.name).await?;
+        if replace || found.is_none_or(|secret| filled(&secret, &place.key).is_none()) {
             return Ok(());
         }
         let namespace = self.namespace();
@@ -118,7 +112,7 @@ impl CommandContext {
         let (secrets, name) = (self.secrets()?, &place.name);
         let what = format!("writing Secret {}/{name}", self.namespace());
         self.check_free(place, replace).await?;
-        let Some(found) = self.found(place).await? else {
+        let Some(found) = self.resolver().secret(&place.name).await? else {
             let mut secret = Secret { type_: Some("Opaque".to_owned()), ..Secret::default() };
             secret.metadata.name = Some(name.clone());
             secret.string_data = Some(BTreeMap::from([(place.key.clone(), value.expose_secret().to_owned())]));
@@ -133,10 +127,6 @@ impl CommandContext {
         merge_if::<Secret>(&secrets, &what, name, Some(version), patch).await?;
         Ok(Written::Changed)
     }
-}
-
-fn has_value(secret: &Secret, place: &SecretKey) -> bool {
-    secret.data.as_ref().and_then(|data| data.get(&place.key)).is_some_and(|bytes| !bytes.0.is_empty())
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Whether the Secrets that pods refer to exist: without one, a pod is created but never starts.
 
 use super::{CheckResult, Report, Scene};
-use crate::cluster::{Cause, call_patiently};
+use crate::cluster::{Cause, filled, find_patiently};
 use crate::core::{GENERATED_TOKEN, Mode, SecretKeyRef, Username};
 use crate::settings::Settings;
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
+use kube::Client;
 
 const PROBE: &str = "credential";
 
@@ -18,16 +18,14 @@ pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, r
     let namespace = &scene.options.namespace;
     // The namespace of Argo CD's own Secrets, if pods can't refer to it.
     let elsewhere = settings.argocd.namespace.as_ref().filter(|argocd| *argocd != namespace);
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     for reference in references {
         let SecretKeyRef { name, key, .. } = reference;
-        let what = format!("reading Secret {namespace}/{name}");
-        let found = call_patiently(&what, || secrets.get_opt(name)).await;
+        let found = find_patiently::<Secret>(client, namespace, name).await;
         let has_key = |secret: Secret| secret.data.is_some_and(|data| data.contains_key(key));
         let verdict = match found.map(|secret| secret.map(has_key)) {
             Ok(Some(true)) => CheckResult::Ok(format!("has the key {key:?}")),
-            Ok(Some(false)) => drifted(reference, &format!("has no key {key:?}"), "put it there, or name another key"),
-            Ok(None) => drifted(reference, "is not there", &remedy(namespace, name, elsewhere)),
+            Ok(Some(false)) => lacking(reference, &format!("has no key {key:?}"), "put it there, or name another key"),
+            Ok(None) => lacking(reference, "is not there", &remedy(namespace, name, elsewhere)),
             Err(error) if matches!(error.cause, Cause::Forbidden(_)) => CheckResult::NotChecked(error.to_string()),
             Err(error) => {
                 CheckResult::Problem(error.to_string(), "make sure that the API server can be reached".to_owned())
@@ -38,13 +36,10 @@ pub(super) async fn probe(client: &Client, scene: &Scene, settings: &Settings, r
     let refers = auth.credential.name == GENERATED_TOKEN.name && auth.credential.key == GENERATED_TOKEN.key;
     if auth.mode == Mode::Token && !refers {
         let (name, key) = (GENERATED_TOKEN.name, GENERATED_TOKEN.key);
-        let found = call_patiently(&format!("reading Secret {namespace}/{name}"), || secrets.get_opt(name)).await;
+        let found = find_patiently::<Secret>(client, namespace, name).await;
         let verdict = found.map(|secret| {
-            let data = secret.and_then(|secret| secret.data);
-            copy(
-                settings.credentials.mirror_token,
-                data.and_then(|mut data| data.remove(key)).is_some_and(|value| !value.0.is_empty()),
-            )
+            let is_there = secret.is_some_and(|secret| filled(&secret, key).is_some());
+            copy(settings.credentials.mirror_token, is_there)
         });
         let verdict = verdict.unwrap_or_else(|error| CheckResult::NotChecked(error.to_string()));
         report.add(PROBE, format!("Secret {namespace}/{name}"), verdict);
@@ -66,7 +61,7 @@ fn copy(mirrored: bool, is_there: bool) -> CheckResult {
     }
 }
 
-fn drifted(reference: &SecretKeyRef, what: &str, advice: &str) -> CheckResult {
+fn lacking(reference: &SecretKeyRef, what: &str, advice: &str) -> CheckResult {
     if reference.optional == Some(true) {
         CheckResult::Warning(format!("{what}; pods start without it, because it is optional"), advice.to_owned())
     } else {
@@ -90,7 +85,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_a_problem_unless_it_is_optional() {
         let reference = |optional| SecretKeyRef { name: "a".to_owned(), key: "b".to_owned(), optional };
-        let verdict = |optional| drifted(&reference(optional), "is not there", "make it");
+        let verdict = |optional| lacking(&reference(optional), "is not there", "make it");
         assert!(matches!(verdict(None), CheckResult::Problem(..)));
         assert!(matches!(verdict(Some(false)), CheckResult::Problem(..)));
         assert!(matches!(verdict(Some(true)), CheckResult::Warning(..)));

@@ -1,8 +1,8 @@
 //! Whether a controller is running: one that leads renews its Lease every few seconds.
 
-use crate::cluster::{ClusterError, FIELD_MANAGER, call_patiently};
+use crate::cluster::{ClusterError, FIELD_MANAGER, find_patiently};
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::{Api, Client};
+use kube::Client;
 use std::time::Duration;
 
 /// A Lease whose last renewal is this many seconds old is observed for a while, since the clock here may be
@@ -31,9 +31,7 @@ pub(super) async fn leader(client: &Client, namespace: &str, now: i64) -> Leader
 }
 
 async fn observe(client: &Client, namespace: &str, now: i64) -> Result<Leader, ClusterError> {
-    let leases: Api<Lease> = Api::namespaced(client.clone(), namespace);
-    let what = format!("reading Lease {namespace}/{FIELD_MANAGER}");
-    let read = || async { call_patiently(&what, || leases.get_opt(FIELD_MANAGER)).await };
+    let read = || find_patiently::<Lease>(client, namespace, FIELD_MANAGER);
     let Some(first) = read().await? else { return Ok(Leader::Never) };
     let renewed = renewed_at(&first);
     if (now - renewed).abs() < MAX_RENEWAL_AGE {

@@ -7,7 +7,7 @@ mod view;
 
 pub use view::Status;
 
-use crate::cluster::{call_patiently, watch_named};
+use crate::cluster::{find_patiently, watch_named};
 use crate::commands::context::{CommandContext, ContextError};
 use crate::time::now;
 use futures_util::{Stream, StreamExt};
@@ -24,8 +24,7 @@ fn config_map(access: &CommandContext) -> String {
 /// The ConfigMap can't be read.
 pub async fn status(access: &CommandContext) -> Result<Status, ContextError> {
     let (client, namespace, name) = (access.client()?, access.namespace(), config_map(access));
-    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let map = call_patiently(&format!("reading ConfigMap {namespace}/{name}"), || maps.get_opt(&name)).await?;
+    let map = find_patiently(client, namespace, &name).await?;
     Ok(of(access, map.as_ref()).await)
 }
 

@@ -24,11 +24,8 @@ async fn log_in(
 ) -> Result<SecretString, ContextError> {
     let password = access.password(password, account).await?;
     let _progress = Progress::begin("logging in to Argo CD");
-    route.server.login(account, &password).await.map_err(|error| {
-        let error = route.explain(error);
-        match login_advice(&error) {
-            Some(advice) => ContextError::Said(format!("{error}; to do: {advice}")),
-            None => error.into(),
-        }
+    route.log_in(account, &password).await.map_err(|error| match login_advice(&error) {
+        Some(advice) => ContextError::Said(format!("{error}; to do: {advice}")),
+        None => error.into(),
     })
 }

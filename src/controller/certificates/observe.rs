@@ -2,6 +2,7 @@
 
 use super::record;
 use super::snapshot::{Bundle, Ca, Endpoint, Leaf, RotationRecord, Slot, Snapshot};
+use crate::cluster::filled;
 use crate::pki::{Authority, Certificate, Flaw, Id, key_fits, verifies};
 use crate::time::Seconds;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
@@ -35,8 +36,7 @@ pub(super) struct Observed {
 
 /// The value of a Secret's key; `None` if it is missing or empty.
 pub(super) fn value<'s>(secret: Option<&'s Secret>, key: &str) -> Option<&'s [u8]> {
-    let data = secret?.data.as_ref()?;
-    data.get(key).map(|bytes| bytes.0.as_slice()).filter(|bytes| !bytes.is_empty())
+    filled(secret?, key)
 }
 
 /// Makes a snapshot of the objects. `names` are the DNS names of the Service, `server_name` is the one by

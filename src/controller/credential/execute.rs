@@ -83,7 +83,8 @@ impl Executor<'_> {
     /// killed process then knows that it was made.
     async fn log_in(&mut self) -> Result<(), ExecuteError> {
         let (Ok(username), Ok(password)) = (&self.sources.username, &self.sources.password) else { return Ok(()) };
-        self.check_is_argocd().await?;
+        let identified = self.asking.timed("version", self.asking.server.identify()).await;
+        identified.map_err(|error| ExecuteError::ArgoCd(trouble(&error)))?;
         let user = user_digest(self.state, username);
         let digest = credential_digest(self.state, username, password);
         let proof = LoginProof { credential: digest.clone(), at: self.now };
@@ -126,15 +127,6 @@ impl Executor<'_> {
                     _ => Err(ExecuteError::ArgoCd(trouble(&error))),
                 }
             }
-        }
-    }
-
-    /// Asks for Argo CD's version first, without a redirect: only a few failed logins are allowed, so none is
-    /// spent on another server.
-    async fn check_is_argocd(&self) -> Result<(), ExecuteError> {
-        match self.asking.timed("version", self.asking.server.version()).await {
-            Err(error) if !error.cause.is_argocds_word() => Err(ExecuteError::ArgoCd(trouble(&error))),
-            _ => Ok(()),
         }
     }
 

@@ -8,6 +8,7 @@ use super::mirror_policy::{MirrorPolicy, mirror_policy};
 use super::snapshot::Mirror;
 use super::source::Sources;
 use crate::argocd::Account;
+use crate::cluster::filled;
 use crate::controller::Context;
 use crate::core::GENERATED_TOKEN;
 use crate::time::Seconds;
@@ -47,8 +48,7 @@ pub(super) fn held_id(sources: &Sources, now: Seconds) -> Option<String> {
 }
 
 fn bytes(secret: Option<&Secret>) -> Option<&[u8]> {
-    let data = secret?.data.as_ref()?.get(GENERATED_TOKEN.key)?;
-    Some(data.0.as_slice()).filter(|bytes| !bytes.is_empty())
+    filled(secret?, GENERATED_TOKEN.key)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! From the settings to Argo CD's server.
 
 use super::snapshot::Transient;
+use super::source::resolver;
 use crate::argocd::{ArgoCdError, BadAddress, Base, Cause, Server, Target, TlsTrust};
 use crate::cluster::ClusterError;
 use crate::controller::Context;
@@ -18,7 +19,7 @@ pub(super) struct Reach {
 impl Reach {
     /// The server, or why there is no way to it.
     pub(super) async fn server(&mut self, context: &Context) -> Result<Result<&Server, Transient>, ClusterError> {
-        let trust = match context.resolver().trust(&context.settings.argocd.tls).await? {
+        let trust = match resolver(context).trust(&context.settings.argocd.tls).await? {
             Ok(trust) => trust,
             Err(missing) => return Ok(Err(setup(missing.to_string()))),
         };

@@ -72,8 +72,8 @@ impl CredentialReconciler {
         let server = reach.server(&context).await;
         let result = match server {
             Ok(server) => {
-                let observer = Observer::new(&context, &prefix, &sources, &state, self.memory.succeeded.as_deref());
-                let observed = observer.observe(&mut self.memory, server.as_ref()).await;
+                let from = Observer::new(&context, &prefix, &sources, &state, self.memory.succeeded.as_deref());
+                let observed = from.observe(&mut self.memory, server.as_ref()).await;
                 self.plan_and_execute(&mut state, &sources, &prefix, observed, server).await
             }
             Err(error) => Err(error),

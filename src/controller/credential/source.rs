@@ -4,7 +4,7 @@ use super::mirror_policy::{MirrorPolicy, mirror_policy};
 use crate::cluster::ClusterError;
 use crate::controller::Context;
 use crate::core::{GENERATED_TOKEN, Mode, SecretKeyRef};
-use crate::resolve::{self, Missing, filled_value};
+use crate::resolve::{self, Missing, Resolver, filled_value};
 use k8s_openapi::api::core::v1::Secret;
 use secrecy::SecretString;
 
@@ -27,6 +27,11 @@ pub(super) struct Sources {
     pub requests: Vec<(String, String)>,
 }
 
+/// Reads what the settings refer to in the release's namespace.
+pub(super) fn resolver(context: &Context) -> Resolver<'_> {
+    Resolver { client: Ok(context.client.clone()), namespace: &context.options.namespace, patient: false }
+}
+
 /// Which Secret and key hold the key.
 pub(super) fn key_place(context: &Context) -> SecretKeyRef {
     resolve::key_place(&context.settings.auth)
@@ -34,7 +39,7 @@ pub(super) fn key_place(context: &Context) -> SecretKeyRef {
 
 /// Reads all of it, always fresh: a watch's copy could be behind what this process wrote.
 pub(super) async fn read(context: &Context) -> Result<Sources, ClusterError> {
-    let (auth, resolver) = (&context.settings.auth, context.resolver());
+    let (auth, resolver) = (&context.settings.auth, resolver(context));
     let place = key_place(context);
     let key_secret = resolver.secret(&place.name).await?;
     let key = filled_value(key_secret.as_ref(), resolver.namespace, &place.name, &place.key);

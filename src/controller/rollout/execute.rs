@@ -6,15 +6,13 @@ use super::persisted::ROLLOUT_ENTRY;
 use super::record::RolloutRecord;
 use super::snapshot::{Kind, WorkloadId};
 use super::workloads::Workloads;
-use crate::cluster::{Cause, ClusterError, FIELD_MANAGER, Removal, call, delete, evict, object_reference};
+use crate::cluster::{Cause, ClusterError, Removal, delete, evict, merge_if, object_reference};
 use crate::controller::Context;
 use crate::controller::state::State;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Api;
-use kube::api::{Patch, PatchParams};
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fmt::Debug;
 
 /// The result of an action.
@@ -84,15 +82,19 @@ async fn restart(context: &Context, workload: &WorkloadId, value: &str) -> Resul
     context.may_write(&what)?;
     let annotation = json!({ "spec": { "template": { "metadata": { "annotations": { RESTARTED_AT: value } } } } });
     let name = &workload.name;
+    // A merge patch: server-side apply would have to hold all that is ours there.
     match workload.kind {
         Kind::Deployment => {
-            patch::<Deployment>(Api::namespaced(context.client.clone(), namespace), &what, name, &annotation).await
+            let api: Api<Deployment> = Api::namespaced(context.client.clone(), namespace);
+            merge_if(&api, &what, name, None, annotation).await.map(drop)
         }
         Kind::StatefulSet => {
-            patch::<StatefulSet>(Api::namespaced(context.client.clone(), namespace), &what, name, &annotation).await
+            let api: Api<StatefulSet> = Api::namespaced(context.client.clone(), namespace);
+            merge_if(&api, &what, name, None, annotation).await.map(drop)
         }
         Kind::Rollout => {
-            patch(workloads(context).rollouts(), &what, name, &json!({ "spec": { "restartAt": value } })).await
+            let api = workloads(context).rollouts();
+            merge_if(&api, &what, name, None, json!({ "spec": { "restartAt": value } })).await.map(drop)
         }
         // A ReplicaSet doesn't roll: the plan evicts its pods instead.
         Kind::ReplicaSet => Ok(()),
@@ -103,16 +105,6 @@ async fn restart(context: &Context, workload: &WorkloadId, value: &str) -> Resul
 pub(super) fn about(context: &Context, workload: &WorkloadId, uid: Option<&str>) -> ObjectReference {
     let kind = (workload.kind.api_version(), workload.kind.as_str());
     object_reference(kind, &context.options.namespace, &workload.name, uid)
-}
-
-/// Patches one field of a template. A merge patch, because server-side apply would have to contain all fields
-/// that are ours there.
-async fn patch<K>(api: Api<K>, what: &str, name: &str, body: &Value) -> Result<(), ClusterError>
-where
-    K: Clone + DeserializeOwned + Debug,
-{
-    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    call(what, api.patch(name, &parameters, &Patch::Merge(body))).await.map(drop)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Probes whether the webhook injects, before a pod is removed because of it.
 
-use crate::cluster::{Cause, ClusterError, endpoints};
+use crate::cluster::{Cause, ClusterError, endpoints, last_written};
 use crate::controller::Context;
 use crate::core::{Injector, Service};
 use crate::time::{Seconds, now};
@@ -83,8 +83,7 @@ impl ProbeResults {
             Err(error) if error.cause == Cause::NotFound => Vec::new(),
             asked => asked?,
         };
-        let fields = configuration.metadata.managed_fields.iter().flatten();
-        let written = fields.filter_map(|entry| entry.time.as_ref()).map(|time| time.0.as_second()).max();
+        let written = last_written(&configuration.metadata);
         let old = written.is_some_and(|written| written.saturating_add(SETTLED_AGE) < now());
         for service in injector.services().filter(|service| services.contains(&service.name)) {
             let result = if !old && since.elapsed() < REGISTRATION_PROPAGATION {

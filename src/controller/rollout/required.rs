@@ -1,11 +1,10 @@
 //! Whether the objects that new pods need exist.
 
 use super::snapshot::PodView;
-use crate::cluster::{Cause, ClusterError, call};
+use crate::cluster::{Cause, ClusterError};
 use crate::controller::Context;
 use crate::drift::{Holder, Need};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::Api;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -74,14 +73,9 @@ fn looked_for(pods: &[PodView]) -> BTreeSet<Need> {
 }
 
 async fn presence(context: &Context, holder: Holder, name: &str) -> Result<Presence, ClusterError> {
-    let namespace = &context.options.namespace;
-    let what = format!("reading {holder} {namespace}/{name}");
     let found = match holder {
-        Holder::Secret => call(&what, context.secrets().get_opt(name)).await.map(|secret| secret.map(keys_of_secret)),
-        Holder::ConfigMap => {
-            let maps: Api<ConfigMap> = Api::namespaced(context.client.clone(), namespace);
-            call(&what, maps.get_opt(name)).await.map(|map| map.map(keys_of_map))
-        }
+        Holder::Secret => context.find(name).await.map(|secret| secret.map(keys_of_secret)),
+        Holder::ConfigMap => context.find(name).await.map(|map| map.map(keys_of_map)),
     };
     match found {
         Ok(Some(keys)) => Ok(Presence::There(keys)),

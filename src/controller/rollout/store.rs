@@ -1,7 +1,8 @@
 //! The store of the watches: facts about the pods of each service, and whether a Secret has changed.
 
-use crate::cluster::{watch_named, watch_selected};
+use crate::cluster::{ClusterError, watch_named, watch_selected};
 use crate::controller::Context;
+use crate::controller::driver::on_watch_error;
 use crate::core::{LabelSelector, Operator, Service};
 use crate::drift::{PodFacts, TrackedKeys};
 use futures_util::StreamExt;
@@ -158,8 +159,7 @@ impl Store {
     }
 }
 
-fn failed(context: &Context, error: &crate::cluster::ClusterError) -> WatchEvent {
-    context.metrics.failed(Some(&error.cause));
-    tracing::warn!(%error, "a watch broke; trying on");
+fn failed(context: &Context, error: &ClusterError) -> WatchEvent {
+    on_watch_error(&context.metrics, error);
     WatchEvent::Nothing
 }

@@ -1,6 +1,6 @@
 //! Tracks the values of Secrets, as keyed hashes.
 
-use crate::cluster::{Cause, ClusterError, call};
+use crate::cluster::{Cause, ClusterError, filled, last_written};
 use crate::controller::Context;
 use crate::controller::state::State;
 pub(super) use crate::controller::state::VALUES_ENTRY;
@@ -22,8 +22,7 @@ pub(super) async fn note(
     let before = history.clone();
     history.keep(|key| subjects.keys.contains(key));
     for name in subjects.secrets() {
-        let what = format!("reading Secret {}/{name}", context.options.namespace);
-        let secret = match call(&what, context.secrets().get_opt(name)).await {
+        let secret = match context.find::<Secret>(name).await {
             Ok(secret) => secret,
             Err(error) if matches!(error.cause, Cause::Forbidden(_)) => {
                 tracing::warn!(%error, "whether pods hold an earlier value of it isn't known");
@@ -46,13 +45,11 @@ pub(super) async fn note(
 
 /// The keyed hash of a value. An empty value counts as none, since nobody could use it.
 fn digest(secret: &Secret, key: &Key, state: &State) -> Option<String> {
-    let value = secret.data.as_ref()?.get(&key.key).filter(|value| !value.0.is_empty())?;
-    Some(state.value_digest(key, &value.0))
+    Some(state.value_digest(key, filled(secret, &key.key)?))
 }
 
 /// When the Secret was last written by anybody, by its managed fields.
 fn written(secret: &Secret) -> Option<Seconds> {
-    let fields = secret.metadata.managed_fields.iter().flatten();
-    let times = fields.filter_map(|entry| entry.time.as_ref()).map(|time| time.0.as_second());
-    times.chain(secret.metadata.creation_timestamp.as_ref().map(|time| time.0.as_second())).max()
+    let created = secret.metadata.creation_timestamp.as_ref().map(|time| time.0.as_second());
+    last_written(&secret.metadata).max(created)
 }

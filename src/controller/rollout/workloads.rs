@@ -2,7 +2,7 @@
 
 use super::snapshot::{Found, Kind, RolloutProgress, Workload, WorkloadId};
 use super::{RESTARTED_AT, ROLLOUT};
-use crate::cluster::{Cause, ClusterError, call};
+use crate::cluster::{Cause, ClusterError, call, find};
 use crate::drift::Owner;
 use crate::time::Seconds;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
@@ -47,8 +47,7 @@ impl Workloads<'_> {
         match owner.kind.as_str() {
             "StatefulSet" => Ok((Some(WorkloadId { kind: Kind::StatefulSet, name }), None)),
             "ReplicaSet" => {
-                let what = format!("reading ReplicaSet {}/{name}", self.namespace);
-                let set = call(&what, self.apps::<ReplicaSet>().get_opt(&name)).await?;
+                let set = find::<ReplicaSet>(self.client, self.namespace, &name).await?;
                 let Some(set) = set else { return Ok((None, None)) };
                 let id = match Owner::of(&set.metadata) {
                     None => Some(WorkloadId { kind: Kind::ReplicaSet, name }),
@@ -66,8 +65,7 @@ impl Workloads<'_> {
 
     /// The pod template of a `StatefulSet`; `None` if it is gone or may not be read.
     pub(super) async fn stateful_template(&self, name: &str) -> Result<Option<PodTemplateSpec>, ClusterError> {
-        let what = format!("reading StatefulSet {}/{name}", self.namespace);
-        match call(&what, self.apps::<StatefulSet>().get_opt(name)).await {
+        match find::<StatefulSet>(self.client, self.namespace, name).await {
             Ok(set) => Ok(set.and_then(|set| set.spec).map(|spec| spec.template)),
             Err(error) if matches!(error.cause, Cause::Forbidden(_)) => Ok(None),
             Err(error) => Err(error),

@@ -2,6 +2,7 @@
 
 use super::super::scripted::{self, workload};
 use super::*;
+use crate::cluster::FIELD_MANAGER;
 use crate::cluster::scripted::{Answer, ApiServer};
 use crate::controller::scripted::context;
 
