@@ -6,7 +6,7 @@ use crate::support::cluster::{eventually, say};
 use crate::support::proxy::Proxy;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_nothing_to_a_key_that_answers() {

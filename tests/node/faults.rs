@@ -9,7 +9,6 @@ use crate::support::release::{Release, is_injected, token_values};
 use crate::support::runtime::app_proxies;
 use crate::support::scene::Scene;
 use serde_json::Value;
-use std::time::Duration;
 
 const REPLICAS: u32 = 20;
 
