@@ -5,6 +5,8 @@
 
 mod health;
 mod logins;
+mod looks;
+mod told;
 
 use super::super::observe::{Observation, Observer};
 use super::super::snapshot::Check;
