@@ -2,6 +2,8 @@
 
 #![expect(clippy::large_futures, reason = "a test's stack is large enough")]
 
+mod told;
+
 use super::super::objects::{adopt, configuration, give_up};
 use super::super::observe::observe;
 use super::super::snapshot::Snapshot;
