@@ -118,6 +118,9 @@ impl Objects {
             "PATCH" => self.patch(call),
             "POST" if path.ends_with("/eviction") => {
                 let of = path.trim_end_matches("/eviction");
+                if Some(call.body["metadata"]["name"].as_str().unwrap_or_default()) != of.rsplit('/').next() {
+                    return failure(400, "name in URL does not match name in Eviction object");
+                }
                 self.take_away(of, &call.body["deleteOptions"])
             }
             "POST" => {

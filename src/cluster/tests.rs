@@ -183,6 +183,7 @@ async fn an_owner_is_known_by_its_uid() {
     server.put(path, json!({ "metadata": { "uid": "one" } }));
     let owner = owner_reference(&server.client(), NAMESPACE, "rel").await.unwrap();
     assert_eq!((owner.kind.as_str(), owner.name.as_str(), owner.uid.as_str()), ("ServiceAccount", "rel", "one"));
+    assert_eq!(owner.api_version, "v1");
     assert_eq!(owner.block_owner_deletion, None, "that needs a permission of its own");
     let object = |uid: &str| k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta {
         owner_references: Some(vec![k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference {
@@ -222,5 +223,6 @@ async fn an_event_is_made_where_its_object_is_and_cut_to_what_the_api_takes() {
     assert_eq!((&normal["reason"], &normal["action"]), (&json!("Reason"), &json!("Act")));
     assert_eq!(normal["regarding"]["name"], "a");
     assert!(normal["metadata"]["name"].as_str().unwrap().starts_with("a."));
+    assert_eq!(normal["metadata"]["namespace"], NAMESPACE);
     assert!(normal["eventTime"].is_string());
 }

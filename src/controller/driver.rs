@@ -346,4 +346,30 @@ mod tests {
         })
         .await;
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_wakes_the_loop_and_a_watch_that_broke_is_counted_and_wakes_nobody() {
+        let (metrics, wake) = (ControllerMetrics::default(), Notify::new());
+        let broken = ClusterError { what: "watching a".to_owned(), cause: Cause::Unreadable };
+        heard(&metrics, Some(broken), &wake);
+        assert!(timeout(Duration::from_secs(1), wake.notified()).await.is_err());
+        assert!(metrics.text().unwrap().contains("errors_total{kind=\"unreadable\"} 1"));
+        heard(&metrics, None, &wake);
+        assert!(timeout(Duration::from_secs(1), wake.notified()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pass_that_fails_is_counted_by_its_cause_and_the_loop_goes_on() {
+        let server = crate::cluster::scripted::ApiServer::default();
+        let (context, _lease) = crate::controller::scripted::context(&server, "");
+        let ((asked, seen), (stood_by, _)) = (watch::channel(Vec::new()), watch::channel(0));
+        let answers = vec![Err(Some(Cause::Conflict)), Err(None), Err(Some(Cause::Conflict)), Ok(HOUR)];
+        let mut reconciler = Scripted { answers, asked, stood_by, begun: Instant::now() };
+        let wake = Notify::new();
+        let driving = timeout(Duration::from_mins(1), drive(&context, &mut reconciler, &wake));
+        assert!(driving.await.is_err(), "it never ends");
+        assert_eq!(seen.borrow().len(), 4);
+        let text = context.metrics.text().unwrap();
+        assert!(text.contains("errors_total{kind=\"conflict\"} 2") && text.contains("errors_total{kind=\"other\"} 1"));
+    }
 }

@@ -1,5 +1,7 @@
 //! Two candidates at a scripted API server, with a clock that stands still between steps.
 
+mod waiting;
+
 use super::*;
 use crate::cluster::scripted::{Answer, ApiServer};
 use serde_json::json;

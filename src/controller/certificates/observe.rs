@@ -227,4 +227,35 @@ mod tests {
         assert_eq!(endpoints(NOW), [1, 0, 0]);
         assert_eq!(endpoints(NOW + 501), [0, 0, 0], "expired");
     }
+
+    #[test]
+    fn a_bundle_names_its_cas_once_and_says_whether_it_holds_anything_else() {
+        let ((ca, leaf), (other, _)) = (pairs(), pairs());
+        let id = |pair: &Pair| Certificate::first_from_pem(pair.cert.as_bytes()).unwrap().id;
+        let (first, second) = (id(&ca), id(&other));
+        let rubbish = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned();
+        for (held, ids, rest) in [
+            (vec![], vec![], false),
+            (vec![&ca.cert, &other.cert], vec![first, second], false),
+            (vec![&ca.cert, &other.cert, &ca.cert], vec![first, second], true),
+            (vec![&ca.cert, &leaf.cert], vec![first], true),
+            (vec![&leaf.cert], vec![], true),
+            (vec![&rubbish, &ca.cert], vec![first], true),
+        ] {
+            let pem = held.into_iter().cloned().collect::<String>();
+            let entry = serde_json::json!({
+                "name": "a.b.c", "admissionReviewVersions": ["v1"], "sideEffects": "None",
+                "clientConfig": { "caBundle": ByteString(pem.into_bytes()) },
+            });
+            let configuration = serde_json::from_value(serde_json::json!({ "webhooks": [entry] })).unwrap();
+            let objects = Objects { ca: None, serving: None, configuration: Some(configuration) };
+            let observed = observe(&objects, None, &names(), "hook.codefresh.svc", NOW);
+            let bundle = &observed.snapshot.bundles.unwrap()[0];
+            assert_eq!(bundle.cas.iter().map(|(id, _)| *id).collect::<Vec<_>>(), ids);
+            assert_eq!(bundle.rest, rest, "{ids:?}");
+            let mut known = ids;
+            known.sort_unstable();
+            assert_eq!(observed.certificates.into_keys().collect::<Vec<_>>(), known, "what signs, and nothing else");
+        }
+    }
 }

@@ -264,6 +264,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_the_matter_tells_two_states_of_one_name_apart_and_not_the_words_around_it() {
+        let unavailable = |kind, text: &str| {
+            CredentialStatus::Unavailable(Transient { kind, text: text.to_owned(), retry_after: None })
+        };
+        let timed_out = unavailable("timed_out", "no answer within 60s");
+        assert_eq!(kind(&timed_out), kind(&unavailable("timed_out", "no answer within 61s")));
+        assert_ne!(kind(&timed_out), kind(&unavailable("tls", "no answer within 60s")));
+        for of in [CredentialStatus::Missing, CredentialStatus::WrongKind, CredentialStatus::Hindered] {
+            assert_eq!(kind(&of("a".to_owned())), kind(&of("a".to_owned())));
+            assert_ne!(kind(&of("a".to_owned())), kind(&of("b".to_owned())));
+        }
+        assert_ne!(
+            kind(&CredentialStatus::Missing("a".to_owned())),
+            kind(&CredentialStatus::WrongKind("a".to_owned()))
+        );
+        assert_eq!(kind(&CredentialStatus::Odd("a".to_owned())), kind(&CredentialStatus::Odd("b".to_owned())));
+        assert_ne!(kind(&CredentialStatus::Valid), kind(&CredentialStatus::NoApiKey));
+    }
+
+    #[test]
     fn the_status_names_keys_and_holds_none() {
         let auth = auth(Mode::Password);
         let place = crate::core::GENERATED_TOKEN.into();

@@ -134,3 +134,47 @@ async fn without_the_lease_nothing_is_written_and_what_was_known_is_forgotten() 
     bounded(Box::pin(status::restore(&context))).await.unwrap();
     assert!(server.writes().is_empty(), "another process publishes now");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_is_a_warning_and_that_it_is_right_again_is_none() {
+    let server = ApiServer::default();
+    let (context, _lease) = context(&server, "");
+    let mut guard = Guard::new(&context);
+    bounded(Box::pin(guard.pass())).await.unwrap();
+    server.put(REGISTRATION, whole(&context));
+    bounded(Box::pin(guard.pass())).await.unwrap();
+    let calls = server.calls();
+    let events = calls.iter().filter(|call| call.is("POST", "/events")).map(|call| &call.body);
+    let said: Vec<_> = events.map(|event| (&event["type"], &event["reason"], &event["regarding"]["name"])).collect();
+    let [missing, back, service] = ["WebhookNotRegistered", "WebhookRegistered", "hook"].map(Value::from);
+    let (warning, normal) = (Value::from("Warning"), Value::from("Normal"));
+    assert_eq!(said, [(&warning, &missing, &service), (&normal, &back, &service)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_goes_on_for_ever_and_follows_what_it_guards_by_name() {
+    let server = ApiServer::default();
+    let (context, _lease) = context(&server, "");
+    server.put(REGISTRATION, whole(&context));
+    assert!(tokio::time::timeout(Duration::from_secs(10), Box::pin(run(context))).await.is_err(), "it ended");
+    assert!(server.get(STATUS)["data"]["webhook.json"].is_string());
+    let calls = server.calls();
+    for (kind, name) in
+        [("/secrets", "rel-state"), ("/configmaps", "rel-status"), ("/mutatingwebhookconfigurations", "rel-codefresh")]
+    {
+        let selector = format!("fieldSelector=metadata.name%3D{name}");
+        let watched = |call: &&crate::cluster::scripted::Call| {
+            call.is("GET", kind) && call.query.contains(&selector) && call.query.contains("watch=true")
+        };
+        assert!(calls.iter().any(|call| watched(&call)), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn that_an_object_comes_or_goes_is_news_and_that_it_is_written_is_none() {
+    let there = || Ok(Seen::There(Secret::default()));
+    let broken = || Err(ClusterError { what: "watching".to_owned(), cause: crate::cluster::Cause::Unreadable });
+    let seen = [there(), there(), Ok(Seen::Absent), Ok(Seen::Absent), broken(), Ok(Seen::Absent), there(), there()];
+    let news: Vec<_> = presence(futures_util::stream::iter(seen)).map(|failed| failed.is_some()).collect().await;
+    assert_eq!(news, [false, false, true, false], "it is there, it is gone, the watch broke, it is there");
+}

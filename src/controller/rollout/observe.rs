@@ -222,3 +222,6 @@ fn is_clean(template: &PodTemplateSpec, injector: &Injector) -> bool {
     let Ok(pod) = Pod::from_json(&text) else { return false };
     matches!(injector.decide(&pod).outcome, Outcome::Injected | Outcome::AlreadyRight)
 }
+
+#[cfg(test)]
+mod tests;

@@ -184,3 +184,6 @@ pub(super) fn says(seen: &Snapshot, waiting: &BTreeMap<WorkloadId, Waiting>) -> 
     let waiting: BTreeMap<String, &str> = waiting.iter().map(|(id, why)| (id.to_string(), why.text.as_str())).collect();
     json!({ "pods": pods.collect::<Vec<_>>(), "counts": counts, "waiting": waiting })
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 const NOW: Seconds = 1_800_000_000;
 const CACHE: Seconds = 60;
 
-fn id(kind: Kind) -> WorkloadId {
+pub(super) fn id(kind: Kind) -> WorkloadId {
     WorkloadId { kind, name: "proxy".to_owned() }
 }
 
@@ -41,7 +41,7 @@ fn key() -> Key {
 }
 
 /// A pod that is in step and ready.
-fn pod(name: &str) -> PodView {
+pub(super) fn pod(name: &str) -> PodView {
     let facts = PodFacts {
         name: name.to_owned(),
         uid: format!("{:012x}", name.bytes().fold(7_u64, |sum, byte| sum * 31 + u64::from(byte)) % (1 << 40)),
@@ -61,20 +61,25 @@ fn pod(name: &str) -> PodView {
     PodView { facts, verdict: PodVerdict::InStep, workload: Some(id(Kind::Deployment)) }
 }
 
-fn missed(name: &str) -> PodView {
+pub(super) fn missed(name: &str) -> PodView {
     let mut pod = pod(name);
     (pod.facts.outcome, pod.facts.changed, pod.facts.carries) = (Outcome::Injected, true, false);
     pod.facts.held.clear();
     pod
 }
 
-fn unready(mut pod: PodView) -> PodView {
+pub(super) fn unready(mut pod: PodView) -> PodView {
     pod.facts.readiness.ready = false;
     pod
 }
 
+<<<<<<< HEAD
 /// A Deployment with these pods; the webhook was shown to inject.
 fn scene(pods: Vec<PodView>) -> Snapshot {
+=======
+/// A Deployment with these pods; the webhook is shown to inject.
+pub(super) fn scene(pods: Vec<PodView>) -> Snapshot {
+>>>>>>> mut-tests
     let mut history = History::default();
     history.note(&key(), Some("a".to_owned()), None, NOW - 5000);
     let workloads = [(id(Kind::Deployment), Found::There(workload(pods.len())))];
@@ -97,8 +102,13 @@ fn judged(seen: &mut Snapshot) {
     }
 }
 
+<<<<<<< HEAD
 /// The same after the Secret's value changed, this many seconds ago.
 fn changed(mut seen: Snapshot, ago: Seconds) -> Snapshot {
+=======
+/// The same after the Secret got another value so long ago.
+pub(super) fn changed(mut seen: Snapshot, ago: Seconds) -> Snapshot {
+>>>>>>> mut-tests
     seen.history.note(&key(), Some("b".to_owned()), None, NOW - ago);
     judged(&mut seen);
     seen

@@ -5,6 +5,8 @@
 
 mod health;
 mod logins;
+mod looks;
+mod told;
 
 use super::super::argocd_probe::FreshKey;
 use super::super::scripted::{CLUSTER, Scene, data, ours};

@@ -208,3 +208,16 @@ async fn a_process_that_stands_by_knows_nothing_of_who_holds_what() {
     assert_eq!(*context.consumers.borrow(), Consumers::Unknown, "nobody retires a key on its word");
     assert!(!state::is_remembered(&context));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_event_names_the_workload_by_the_uid_that_it_has() {
+    let (server, context, _lease) = cluster(UNVERIFIED);
+    passes(&context, 1).await.unwrap();
+    let calls = server.calls();
+    let event = calls.iter().find(|call| call.is("POST", "/events")).map(|call| &call.body).unwrap();
+    let uid = &server.get(&apps("deployments", "proxy"))["metadata"]["uid"];
+    assert!(uid.is_string());
+    let about =
+        json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "proxy", "namespace": NAMESPACE, "uid": uid });
+    assert_eq!(event["regarding"], about);
+}

@@ -1,6 +1,8 @@
 //! A login is recorded before it is sent, and its end afterwards.
 
 use super::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 #[tokio::test]
 async fn the_attempt_is_written_down_before_the_login_and_taken_away_after_it() {
@@ -122,5 +124,74 @@ async fn the_wait_between_logins_is_the_settings() {
         scene.execute(Action::Login).await.unwrap();
         let sent = scene.argocd.calls().iter().filter(|call| *call == "POST /api/v1/session").count();
         assert_eq!(sent, logins, "three, five seconds ago, with a wait of {wait}");
+    }
+}
+
+/// An Argo CD that says its version, once, and is gone then.
+async fn gone_after_its_version() -> Server {
+    use crate::argocd::{Base, Proxies, Target};
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = Base::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        drop(listener);
+        let _ = stream.read(&mut [0; 4096]).await.unwrap();
+        let (head, body) =
+            ("HTTP/1.1 200 OK\r\ncontent-type: application/json", json!({ "Version": "v3" }).to_string());
+        let answer = format!("{head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    });
+    Server::new(Target { proxies: Proxies::none(), ..Target::new(base) }).unwrap()
+}
+
+#[tokio::test]
+async fn a_login_that_was_never_sent_counts_for_nothing() {
+    let mut scene = Scene::new(&[]).await;
+    scene.client = gone_after_its_version().await;
+    State::open(&scene.context).await.unwrap();
+    let tried = json!({ "user": "u", "credential": "another", "at": now() - 5, "end": { "refused": "no" } });
+    let before = json!({ "tries": [tried] });
+    let entry = json!({ "data": { "login": STANDARD.encode(before.to_string()) } });
+    scene.server.merge(&secret("rel-state"), &entry);
+    assert!(matches!(scene.execute(Action::Login).await, Err(ExecuteError::ArgoCd(_))));
+    assert_eq!(scene.server.writes(), ["PATCH rel-state"; 2], "written down, and taken back");
+    assert_eq!(scene.remembered(LOGIN), before);
+}
+
+#[tokio::test]
+async fn white_space_is_blamed_only_where_there_is_some() {
+    for (password, blamed) in [("wrong", false), ("wrong\n", true), (" wrong", true)] {
+        let mut scene = Scene::new(&[]).await;
+        scene.server.put(&secret("argocd-initial-admin-secret"), data("password", password));
+        scene.execute(Action::Login).await.unwrap();
+        let said = scene.remembered(LOGIN)["tries"][0]["end"]["refused"].clone();
+        assert_eq!(said.as_str().unwrap().contains("white space"), blamed, "{password:?}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn how_a_login_ended_is_tried_to_be_written_six_times_and_only_against_others_writes() {
+    // How many of the writes after the login meet another one, or fail; how many there are; how it ends.
+    for (conflicts, failures, writes, written) in [(5, 0, 6, true), (20, 0, 6, false), (0, 1, 1, false)] {
+        let mut scene = Scene::new(&[]).await;
+        let puts = Arc::new(Mutex::new(0));
+        let counted = Arc::clone(&puts);
+        scene.server.script(move |call, objects| {
+            if !call.is("PATCH", "/rel-state") || call.body["data"].get("login").is_none() {
+                return None;
+            }
+            let mut puts = counted.lock().unwrap();
+            *puts += 1;
+            // The first stands before the login.
+            let after = *puts - 1;
+            if (1..=conflicts).contains(&after) {
+                objects.merge(&call.path, &json!({ "data": { "values": STANDARD.encode(puts.to_string()) } }));
+            }
+            (1..=failures).contains(&after).then_some(Answer::Status(500, "etcd"))
+        });
+        let result = scene.execute(Action::Login).await;
+        assert_eq!(result.is_ok(), written, "{conflicts} {failures}: {result:?}");
+        assert_eq!(*puts.lock().unwrap() - 1, writes, "{conflicts} {failures}");
+        assert_eq!(scene.remembered(LOGIN).is_null(), written);
     }
 }
