@@ -351,10 +351,10 @@ mod tests {
     async fn a_change_wakes_the_loop_and_a_watch_that_broke_is_counted_and_wakes_nobody() {
         let (metrics, wake) = (ControllerMetrics::default(), Notify::new());
         let broken = ClusterError { what: "watching a".to_owned(), cause: Cause::Unreadable };
-        heard(&metrics, Some(broken), &wake);
+        on_watch_event(&metrics, Some(broken), &wake);
         assert!(timeout(Duration::from_secs(1), wake.notified()).await.is_err());
         assert!(metrics.text().unwrap().contains("errors_total{kind=\"unreadable\"} 1"));
-        heard(&metrics, None, &wake);
+        on_watch_event(&metrics, None, &wake);
         assert!(timeout(Duration::from_secs(1), wake.notified()).await.is_ok());
     }
 

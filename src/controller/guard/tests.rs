@@ -172,9 +172,9 @@ async fn it_goes_on_for_ever_and_follows_what_it_guards_by_name() {
 
 #[tokio::test]
 async fn that_an_object_comes_or_goes_is_news_and_that_it_is_written_is_none() {
-    let there = || Ok(Seen::There(Secret::default()));
+    let there = || Ok(Some(Secret::default()));
     let broken = || Err(ClusterError { what: "watching".to_owned(), cause: crate::cluster::Cause::Unreadable });
-    let seen = [there(), there(), Ok(Seen::Absent), Ok(Seen::Absent), broken(), Ok(Seen::Absent), there(), there()];
+    let seen = [there(), there(), Ok(None), Ok(None), broken(), Ok(None), there(), there()];
     let news: Vec<_> = presence(futures_util::stream::iter(seen)).map(|failed| failed.is_some()).collect().await;
     assert_eq!(news, [false, false, true, false], "it is there, it is gone, the watch broke, it is there");
 }

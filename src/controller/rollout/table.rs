@@ -73,13 +73,8 @@ pub(super) fn unready(mut pod: PodView) -> PodView {
     pod
 }
 
-<<<<<<< HEAD
 /// A Deployment with these pods; the webhook was shown to inject.
-fn scene(pods: Vec<PodView>) -> Snapshot {
-=======
-/// A Deployment with these pods; the webhook is shown to inject.
 pub(super) fn scene(pods: Vec<PodView>) -> Snapshot {
->>>>>>> mut-tests
     let mut history = History::default();
     history.note(&key(), Some("a".to_owned()), None, NOW - 5000);
     let workloads = [(id(Kind::Deployment), Found::There(workload(pods.len())))];
@@ -102,13 +97,8 @@ fn judged(seen: &mut Snapshot) {
     }
 }
 
-<<<<<<< HEAD
 /// The same after the Secret's value changed, this many seconds ago.
-fn changed(mut seen: Snapshot, ago: Seconds) -> Snapshot {
-=======
-/// The same after the Secret got another value so long ago.
 pub(super) fn changed(mut seen: Snapshot, ago: Seconds) -> Snapshot {
->>>>>>> mut-tests
     seen.history.note(&key(), Some("b".to_owned()), None, NOW - ago);
     judged(&mut seen);
     seen

@@ -39,7 +39,7 @@ async fn who_waits_for_the_lease_looks_every_two_seconds_and_who_holds_it_renews
     let server = ApiServer::default();
     let (mut elector, leadership) = candidate(&server, "b");
     held_by(&server, "a", 60);
-    let keeping = tokio::spawn(async move { elector.keep().await });
+    let keeping = tokio::spawn(async move { elector.run().await });
     tokio::time::sleep(Duration::from_secs(21)).await;
     assert_eq!(server.calls().len(), 11, "at once, and ten times after it");
     held_by(&server, "", 60);

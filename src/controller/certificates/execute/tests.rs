@@ -3,16 +3,10 @@
 
 #![expect(clippy::large_futures, reason = "a test's stack is large enough")]
 
-<<<<<<< HEAD
-use super::super::objects::{adopt, release_field_ownership};
-use super::super::scripted::{CONFIGURATION, Scene, decoded};
-=======
 mod told;
 
-use super::super::objects::{adopt, configuration, give_up};
-use super::super::observe::observe;
-use super::super::snapshot::Snapshot;
->>>>>>> mut-tests
+use super::super::objects::{adopt, release_field_ownership};
+use super::super::scripted::{CONFIGURATION, Scene, decoded};
 use super::*;
 use crate::cluster::Cause;
 use crate::cluster::scripted::secret;

@@ -71,14 +71,14 @@ fn cluster(template: &Value) -> ApiServer {
 
 /// Judges these pods. With it which workloads were looked at.
 async fn judged(
-    (server, subjects, known): (&ApiServer, &TrackedKeys, &mut Known),
-    (ledger, automatic): (&RolloutRecord, bool),
+    (server, subjects, known): (&ApiServer, &TrackedKeys, &mut WorkloadCache),
+    (record, automatic): (&RolloutRecord, bool),
     pods: Vec<PodFacts>,
-) -> Result<(Vec<Verdict>, Vec<String>), ClusterError> {
+) -> Result<(Vec<PodVerdict>, Vec<String>), ClusterError> {
     let client = server.client();
     let cluster = Workloads { client: &client, namespace: NAMESPACE };
     let (injector, history) = (&subjects.injector, &History::default());
-    let by = Judgement { injector, history, ledger, settings: "now", cache: KUBELET_CACHE, automatic };
+    let by = JudgedBy { injector, history, record, settings: "now", cache: KUBELET_CACHE, automatic };
     let (views, workloads) = known.judge(cluster, by, pods).await?;
     let verdicts = views.into_iter().map(|view| view.verdict).collect();
     Ok((verdicts, workloads.keys().map(ToString::to_string).collect()))
@@ -89,14 +89,14 @@ async fn what_was_read_of_a_workload_counts_for_two_seconds_or_until_something_i
     let server = cluster(&json!({}));
     let client = server.client();
     let cluster = Workloads { client: &client, namespace: NAMESPACE };
-    let mut known = Known::default();
+    let mut known = WorkloadCache::default();
     assert_eq!(known.uid(&proxy()), None);
     for (after, read) in [
         (Duration::ZERO, true),
         (Duration::ZERO, false),
-        (just_before(MAX_AGE), false),
+        (just_before(WORKLOAD_CACHE_TTL), false),
         (BLINK, true),
-        (just_before(MAX_AGE), false),
+        (just_before(WORKLOAD_CACHE_TTL), false),
         (BLINK * 2, true),
     ] {
         advance(after).await;
@@ -105,7 +105,7 @@ async fn what_was_read_of_a_workload_counts_for_two_seconds_or_until_something_i
     }
     let uid = server.get(&apps("deployments", "proxy"))["metadata"]["uid"].clone();
     assert_eq!(known.uid(&proxy()).map(String::as_str), uid.as_str());
-    advance(MAX_AGE).await;
+    advance(WORKLOAD_CACHE_TTL).await;
     known.workload(cluster, &proxy()).await.unwrap();
     server.calls();
     known.forget_state(&WorkloadId { kind: Kind::Rollout, name: "proxy".to_owned() });
@@ -124,7 +124,7 @@ async fn whose_a_pod_is_is_asked_once_where_it_is_known_and_every_half_minute_wh
     let there = server.remove(&apps("replicasets", "proxy-1")).unwrap();
     let client = server.client();
     let cluster = Workloads { client: &client, namespace: NAMESPACE };
-    let mut known = Known::default();
+    let mut known = WorkloadCache::default();
     for (after, asked) in
         [(Duration::ZERO, true), (Duration::ZERO, false), (just_before(MAX_UNKNOWN_AGE), false), (BLINK, true)]
     {
@@ -150,13 +150,13 @@ async fn an_owner_that_may_not_be_seen_is_no_error_and_leaves_its_pods_to_be_rep
     let pods = || vec![facts(&subjects, &clean, ("ReplicaSet", "proxy-1"), "a1")];
     let nothing = (&RolloutRecord::default(), true);
     let unknown = NotOurs::UnknownKind("ReplicaSet".to_owned());
-    let gone = judged((&server, &subjects, &mut Known::default()), nothing, pods()).await.unwrap();
-    assert_eq!(gone, (vec![Verdict::NotOurs(unknown, Some(Drift::Missed))], vec![]));
+    let gone = judged((&server, &subjects, &mut WorkloadCache::default()), nothing, pods()).await.unwrap();
+    assert_eq!(gone, (vec![PodVerdict::NotOurs(unknown, Some(Drift::Missed))], vec![]));
     server.script(|_, _| Some(Answer::Status(403, "not you")));
-    let hidden = judged((&server, &subjects, &mut Known::default()), nothing, pods()).await.unwrap();
-    assert_eq!(hidden, (vec![Verdict::Lacks(Drift::Missed)], vec![]), "that it lacks something is said");
+    let hidden = judged((&server, &subjects, &mut WorkloadCache::default()), nothing, pods()).await.unwrap();
+    assert_eq!(hidden, (vec![PodVerdict::Drifted(Drift::Missed)], vec![]), "that it lacks something is said");
     server.script(|_, _| Some(Answer::Status(503, "away")));
-    let error = judged((&server, &subjects, &mut Known::default()), nothing, pods()).await.unwrap_err();
+    let error = judged((&server, &subjects, &mut WorkloadCache::default()), nothing, pods()).await.unwrap_err();
     assert!(matches!(error.cause, Cause::Unavailable(_)), "{error}");
 }
 
@@ -165,16 +165,16 @@ async fn what_no_template_says_was_injected_under_other_settings_and_gives_way()
     let settings = Settings::of_the_charts();
     let subjects = TrackedKeys::new(&settings);
     let [clean, own] = templates(&settings);
-    let (outdated, kept) = (Verdict::Lacks(Drift::Outdated), Verdict::NotOurs(NotOurs::ConflictKept, None));
+    let (outdated, kept) = (PodVerdict::Drifted(Drift::Outdated), PodVerdict::NotOurs(NotOurs::ConflictKept, None));
     let wave = |under: &str, pods: &[&str]| {
-        let mut ledger = RolloutRecord::default();
+        let mut record = RolloutRecord::default();
         let pods = pods.iter().map(|uid| (*uid).to_owned());
-        ledger.replace(&proxy(), ("0f", true), pods, under, Some(0), now());
-        ledger
+        record.replace(&proxy(), ("0f", true), pods, under, Some(0), now());
+        record
     };
     let none = RolloutRecord::default();
     let (of_set, of_stateful) = (("ReplicaSet", "proxy-1"), ("StatefulSet", "proxy"));
-    for (template, owner, ledger, wanted, why) in [
+    for (template, owner, record, wanted, why) in [
         (&clean, of_set, &none, &outdated, "no template says so"),
         (&own, of_set, &none, &kept, "a person put it there"),
         (&clean, of_stateful, &none, &outdated, "no template says so"),
@@ -187,7 +187,8 @@ async fn what_no_template_says_was_injected_under_other_settings_and_gives_way()
         let server = cluster(template);
         let pods = vec![facts(&subjects, &own, owner, "a1")];
         assert!(pods[0].outcome == Outcome::ConflictKept && !pods[0].changed);
-        let (verdicts, _) = judged((&server, &subjects, &mut Known::default()), (ledger, false), pods).await.unwrap();
+        let (verdicts, _) =
+            judged((&server, &subjects, &mut WorkloadCache::default()), (record, false), pods).await.unwrap();
         assert_eq!(verdicts, std::slice::from_ref(wanted), "{owner:?}: {why}");
         if owner.0 == "Job" {
             assert!(server.calls().is_empty(), "and nobody asks for it");
@@ -196,8 +197,8 @@ async fn what_no_template_says_was_injected_under_other_settings_and_gives_way()
     // Where there is no conflict nothing is asked for it.
     let server = cluster(&clean);
     let pods = vec![facts(&subjects, &clean, of_stateful, "a1")];
-    let judged = judged((&server, &subjects, &mut Known::default()), (&none, false), pods).await.unwrap();
-    assert_eq!(judged, (vec![Verdict::Lacks(Drift::Missed)], vec![]));
+    let judged = judged((&server, &subjects, &mut WorkloadCache::default()), (&none, false), pods).await.unwrap();
+    assert_eq!(judged, (vec![PodVerdict::Drifted(Drift::Missed)], vec![]));
     assert!(server.calls().is_empty());
 }
 
@@ -214,7 +215,7 @@ async fn workloads_are_looked_at_where_pods_lack_something_or_something_was_just
     restarted.restart(&proxy(), "cause", "value", now());
     replaced.replace(&proxy(), ("0f", true), std::iter::empty(), "now", Some(0), now());
     let looked = vec![proxy().to_string()];
-    for (pods, ledger, automatic, wanted, why) in [
+    for (pods, record, automatic, wanted, why) in [
         (vec![in_step.clone()], &none, true, &vec![], "all is well"),
         (vec![missed.clone()], &none, true, &looked, "one lacks something"),
         (vec![missed.clone()], &none, false, &vec![], "who only reports changes none"),
@@ -222,7 +223,7 @@ async fn workloads_are_looked_at_where_pods_lack_something_or_something_was_just
         (vec![], &replaced, true, &looked, "it lost its only pod to us"),
     ] {
         let (_, workloads) =
-            judged((&server, &subjects, &mut Known::default()), (ledger, automatic), pods).await.unwrap();
+            judged((&server, &subjects, &mut WorkloadCache::default()), (record, automatic), pods).await.unwrap();
         assert_eq!(workloads, *wanted, "{why}");
     }
 }
@@ -236,27 +237,27 @@ async fn who_asks_for_verdicts_gets_those_of_the_controller() {
     let server = cluster(&clean);
     let pods = || vec![facts(&subjects, &clean, ("ReplicaSet", "proxy-1"), "a1")];
     let client = server.client();
-    let ask = async |rollout, state: Option<&Secret>, pods| -> Vec<Verdict> {
+    let ask = async |rollout, state: Option<&Secret>, pods| -> Vec<PodVerdict> {
         let found = verdicts(&client, NAMESPACE, &subjects, state, rollout, pods).await.unwrap();
         found.into_iter().map(|(facts, verdict)| (assert_eq!(facts.name, "proxy-1-a"), verdict).1).collect()
     };
-    let missed = Verdict::Lacks(Drift::Missed);
+    let missed = PodVerdict::Drifted(Drift::Missed);
     assert_eq!(ask(Rollout::Automatic, None, pods()).await, std::slice::from_ref(&missed));
     let opted_out = json!({ "metadata": { "annotations": { "argocd-auth-webhook/rollout": "false" } } });
     server.merge(&apps("deployments", "proxy"), &opted_out);
-    let left = Verdict::NotOurs(NotOurs::WorkloadOptedOut, Some(Drift::Missed));
+    let left = PodVerdict::NotOurs(NotOurs::WorkloadOptedOut, Some(Drift::Missed));
     assert_eq!(ask(Rollout::Automatic, None, pods()).await, [left]);
     assert_eq!(ask(Rollout::Report, None, pods()).await, [missed], "no workload is looked at");
     // And by what it remembers: a pod that came since a wave is taken at its word.
     let mut state = State::open(&context_of_state(&server)).await.unwrap();
-    let settings = Persisted::of(&state, &subjects.injector).settings;
-    let mut ledger = RolloutRecord::default();
-    ledger.replace(&proxy(), ("0f", true), ["b2".to_owned()].into_iter(), &settings, Some(0), now());
-    state.put(&context_of_state(&server), super::super::persisted::LEDGER, Some(&ledger)).await.unwrap();
+    let settings = StoredState::of(&state, &subjects.injector).settings;
+    let mut record = RolloutRecord::default();
+    record.replace(&proxy(), ("0f", true), ["b2".to_owned()].into_iter(), &settings, Some(0), now());
+    state.put(&context_of_state(&server), super::super::persisted::ROLLOUT_ENTRY, Some(&record)).await.unwrap();
     let state: Secret = serde_json::from_value(server.get(&secret("rel-state"))).unwrap();
     let pods = || vec![facts(&subjects, &own, ("ReplicaSet", "proxy-1"), "a1")];
-    assert_eq!(ask(Rollout::Report, None, pods()).await, [Verdict::Lacks(Drift::Outdated)], "no template says so");
-    assert_eq!(ask(Rollout::Report, Some(&state), pods()).await, [Verdict::NotOurs(NotOurs::ConflictKept, None)]);
+    assert_eq!(ask(Rollout::Report, None, pods()).await, [PodVerdict::Drifted(Drift::Outdated)], "no template says so");
+    assert_eq!(ask(Rollout::Report, Some(&state), pods()).await, [PodVerdict::NotOurs(NotOurs::ConflictKept, None)]);
 }
 
 fn context_of_state(server: &ApiServer) -> crate::controller::Context {

@@ -99,17 +99,17 @@ async fn the_metrics_count_pods_by_verdict_and_the_other_parts_hear_of_what_is_n
     }
 }
 
-fn replace(pod: &str, how: RemovalMethod, lack: Option<Drift>) -> Action {
-    Action::Replace { workload: proxy(), pod: pod.to_owned(), uid: "u".to_owned(), how, lack }
+fn replace(pod: &str, how: RemovalMethod, drift: Option<Drift>) -> Action {
+    Action::Replace { workload: proxy(), pod: pod.to_owned(), uid: "u".to_owned(), how, drift }
 }
 
 #[tokio::test(start_paused = true)]
 async fn of_many_acts_the_first_three_are_told_and_all_are_counted_until_the_workload_is_in_step() {
     let server = ApiServer::default();
     let (context, _lease) = context(&server, "");
-    let (mut publisher, known) = (StatusPublisher::default(), Known::default());
+    let (mut publisher, known) = (StatusPublisher::default(), WorkloadCache::default());
     let out = seen(vec![missed("a"), pod("b")]);
-    publisher.tell(&context, &known, &out, &nothing()).await;
+    publisher.report(&context, &known, &out, &nothing()).await;
     publisher.acted(&context, &known, &Action::Remember).await;
     assert_eq!(told(&server), [""; 0]);
     for (act, said) in [
@@ -121,8 +121,8 @@ async fn of_many_acts_the_first_three_are_told_and_all_are_counted_until_the_wor
         let events = told(&server);
         assert!(matches!(events.as_slice(), [one] if one.starts_with(&format!("Normal {said}"))), "{events:?}");
     }
-    for lack in [Drift::Outdated, Drift::Stale] {
-        publisher.acted(&context, &known, &replace("c", RemovalMethod::Evict, Some(lack))).await;
+    for drift in [Drift::Outdated, Drift::Stale] {
+        publisher.acted(&context, &known, &replace("c", RemovalMethod::Evict, Some(drift))).await;
     }
     assert_eq!(told(&server), [""; 0], "a hundred pods are one story");
     for (reason, times) in [("missed", 1), ("outdated", 1), ("stale", 2), ("stuck", 1)] {
@@ -130,16 +130,16 @@ async fn of_many_acts_the_first_three_are_told_and_all_are_counted_until_the_wor
     }
     // Still out of step, and then not all there.
     advance(Duration::from_secs(30)).await;
-    publisher.tell(&context, &known, &out, &nothing()).await;
-    publisher.tell(&context, &known, &seen(vec![pod("a"), unready(pod("b"))]), &nothing()).await;
+    publisher.report(&context, &known, &out, &nothing()).await;
+    publisher.report(&context, &known, &seen(vec![pod("a"), unready(pod("b"))]), &nothing()).await;
     assert_eq!(told(&server), [""; 0]);
     assert!(metric(&context, "time_to_in_step_seconds_count 0"));
-    publisher.tell(&context, &known, &seen(vec![pod("a"), pod("b")]), &nothing()).await;
+    publisher.report(&context, &known, &seen(vec![pod("a"), pod("b")]), &nothing()).await;
     let end = "Normal InStep: its pods are in step again, after 30.0 s; replaced or restarted: 5";
     assert_eq!(told(&server), [end]);
     assert!(metric(&context, "time_to_in_step_seconds_sum 30.0"));
     assert!(metric(&context, "time_to_in_step_seconds_count 1"));
-    publisher.tell(&context, &known, &seen(vec![pod("a"), pod("b")]), &nothing()).await;
+    publisher.report(&context, &known, &seen(vec![pod("a"), pod("b")]), &nothing()).await;
     assert_eq!(told(&server), [""; 0]);
     // The next story is told from its beginning.
     publisher.acted(&context, &known, &replace("a", RemovalMethod::Evict, Some(Drift::Stale))).await;
@@ -150,10 +150,10 @@ async fn of_many_acts_the_first_three_are_told_and_all_are_counted_until_the_wor
 async fn a_workload_that_comes_right_by_itself_is_counted_and_not_told_of_and_others_do_not_hold_it_up() {
     let server = ApiServer::default();
     let (context, _lease) = context(&server, "");
-    let (mut publisher, known) = (StatusPublisher::default(), Known::default());
+    let (mut publisher, known) = (StatusPublisher::default(), WorkloadCache::default());
     let mut out = seen(vec![missed("a"), missed("b")]);
     out.pods[1].workload = Some(id(Kind::StatefulSet));
-    publisher.tell(&context, &known, &out, &nothing()).await;
+    publisher.report(&context, &known, &out, &nothing()).await;
     advance(Duration::from_secs(7)).await;
     let mut half = seen(vec![pod("a"), missed("b")]);
     half.pods[1].workload = Some(id(Kind::StatefulSet));
@@ -165,7 +165,7 @@ async fn a_workload_that_comes_right_by_itself_is_counted_and_not_told_of_and_ot
         }
     };
     desired_one(&mut half);
-    publisher.tell(&context, &known, &half, &nothing()).await;
+    publisher.report(&context, &known, &half, &nothing()).await;
     assert!(metric(&context, "time_to_in_step_seconds_count 1") && metric(&context, "time_to_in_step_seconds_sum 7.0"));
     assert_eq!(told(&server), [""; 0], "nobody had done anything to it");
 }
@@ -179,7 +179,7 @@ async fn who_waits_is_told_of_after_a_while_and_again_every_hour() {
     ] {
         let server = ApiServer::default();
         let (context, _lease) = context(&server, "");
-        let (mut publisher, known) = (StatusPublisher::default(), Known::default());
+        let (mut publisher, known) = (StatusPublisher::default(), WorkloadCache::default());
         let out = seen(vec![missed("a")]);
         let said = format!("Warning {}: pods are out of step: the budget", why.reason);
         let waits = BTreeMap::from([(proxy(), why)]);
@@ -193,21 +193,21 @@ async fn who_waits_is_told_of_after_a_while_and_again_every_hour() {
             (BLINK, true),
         ] {
             advance(after).await;
-            publisher.tell(&context, &known, &out, &waits).await;
+            publisher.report(&context, &known, &out, &waits).await;
             assert_eq!(told(&server), vec![said.as_str(); usize::from(is_told)], "{kind}, {after:?} later");
         }
         // For another reason the time begins anew, and so it does after it waited for nothing.
         let other = BTreeMap::from([(proxy(), Waiting::trouble("Webhook", "the webhook"))]);
-        publisher.tell(&context, &known, &out, &other).await;
+        publisher.report(&context, &known, &out, &other).await;
         advance(just_before(TELL_DELAY)).await;
-        publisher.tell(&context, &known, &out, &other).await;
-        publisher.tell(&context, &known, &out, &nothing()).await;
-        publisher.tell(&context, &known, &out, &other).await;
+        publisher.report(&context, &known, &out, &other).await;
+        publisher.report(&context, &known, &out, &nothing()).await;
+        publisher.report(&context, &known, &out, &other).await;
         advance(just_before(TELL_DELAY)).await;
-        publisher.tell(&context, &known, &out, &other).await;
+        publisher.report(&context, &known, &out, &other).await;
         assert_eq!(told(&server), [""; 0], "{kind}");
         advance(BLINK).await;
-        publisher.tell(&context, &known, &out, &other).await;
+        publisher.report(&context, &known, &out, &other).await;
         assert_eq!(told(&server), ["Warning Webhook: pods are out of step: the webhook"], "{kind}");
     }
 }
@@ -217,7 +217,7 @@ async fn an_event_is_about_the_workload() {
     let server = ApiServer::default();
     let (context, _lease) = context(&server, "");
     let mut publisher = StatusPublisher::default();
-    let known = Known::default();
+    let known = WorkloadCache::default();
     for (kind, api) in [(Kind::Deployment, "apps/v1"), (Kind::Rollout, "argoproj.io/v1alpha1")] {
         publisher.acted(&context, &known, &Action::Restart { workload: id(kind), value: "t".to_owned() }).await;
         let regarding =

@@ -1,6 +1,7 @@
 //! What is kept, what is left to others, and which certificate people are told of.
 
 use super::*;
+use crate::cluster::scripted::NAMESPACE;
 use crate::time::rfc3339;
 
 #[tokio::test(start_paused = true)]
@@ -11,7 +12,7 @@ async fn a_leaf_that_is_to_be_renewed_stays_so_when_a_ca_is_made_beside() {
         let leaf = Certificate::first_from_pem(&decoded(&scene.data("rel-serving")["tls.crt"])).unwrap();
         let id = leaf.id.to_string();
         scene.server.merge(&secret("rel-ca"), &json!({ "metadata": { "annotations": { RENEW: id } } }));
-        scene.execute(Action::MakeCa(place, Why::Due)).await.unwrap();
+        scene.execute(Action::MakeCa(place, Reason::Due)).await.unwrap();
         let annotations = scene.server.get(&secret("rel-ca"))["metadata"]["annotations"].clone();
         assert_eq!(annotations.get(RENEW), stays.then(|| json!(id)).as_ref(), "{place:?}");
     }
@@ -27,7 +28,7 @@ async fn a_serving_secret_that_somebody_else_made_with_a_ca_in_it_is_left_to_the
         }
         None
     });
-    scene.execute(Action::MakeLeaf(Place::Current, Why::Absent)).await.unwrap();
+    scene.execute(Action::MakeLeaf(Place::Current, Reason::Absent)).await.unwrap();
     assert_eq!(scene.data("rel-serving"), json!({ "ca.crt": "dGhlaXJz", SERVING[0]: "", SERVING[1]: "" }));
 }
 
@@ -38,9 +39,9 @@ async fn an_event_names_the_certificate_that_was_made_and_is_about_its_secret() 
         format!("{}, expires {}", made.id, rfc3339(made.validity.to))
     };
     for (action, name, key) in [
-        (Action::MakeCa(Place::Current, Why::Due), "rel-ca", CA[0]),
-        (Action::MakeCa(Place::Next, Why::Due), "rel-ca", NEXT[0]),
-        (Action::MakeLeaf(Place::Current, Why::Due), "rel-serving", SERVING[0]),
+        (Action::MakeCa(Place::Current, Reason::Due), "rel-ca", CA[0]),
+        (Action::MakeCa(Place::Next, Reason::Due), "rel-ca", NEXT[0]),
+        (Action::MakeLeaf(Place::Current, Reason::Due), "rel-serving", SERVING[0]),
     ] {
         let scene = Scene::whole();
         scene.execute(action.clone()).await.unwrap();

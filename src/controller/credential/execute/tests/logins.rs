@@ -1,6 +1,7 @@
 //! A login is recorded before it is sent, and its end afterwards.
 
 use super::*;
+use crate::argocd::Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -155,7 +156,7 @@ async fn a_login_that_was_never_sent_counts_for_nothing() {
     scene.server.merge(&secret("rel-state"), &entry);
     assert!(matches!(scene.execute(Action::Login).await, Err(ExecuteError::ArgoCd(_))));
     assert_eq!(scene.server.writes(), ["PATCH rel-state"; 2], "written down, and taken back");
-    assert_eq!(scene.remembered(LOGIN), before);
+    assert_eq!(scene.remembered(LOGIN_ENTRY), before);
 }
 
 #[tokio::test]
@@ -164,7 +165,7 @@ async fn white_space_is_blamed_only_where_there_is_some() {
         let mut scene = Scene::new(&[]).await;
         scene.server.put(&secret("argocd-initial-admin-secret"), data("password", password));
         scene.execute(Action::Login).await.unwrap();
-        let said = scene.remembered(LOGIN)["tries"][0]["end"]["refused"].clone();
+        let said = scene.remembered(LOGIN_ENTRY)["tries"][0]["end"]["refused"].clone();
         assert_eq!(said.as_str().unwrap().contains("white space"), blamed, "{password:?}: {said}");
     }
 }
@@ -192,6 +193,6 @@ async fn how_a_login_ended_is_tried_to_be_written_six_times_and_only_against_oth
         let result = scene.execute(Action::Login).await;
         assert_eq!(result.is_ok(), written, "{conflicts} {failures}: {result:?}");
         assert_eq!(*puts.lock().unwrap() - 1, writes, "{conflicts} {failures}");
-        assert_eq!(scene.remembered(LOGIN).is_null(), written);
+        assert_eq!(scene.remembered(LOGIN_ENTRY).is_null(), written);
     }
 }

@@ -1,5 +1,6 @@
 //! What a look makes of the Secret and of Argo CD's lists: whose keys they are, and which are left.
 
+use super::super::super::observe::Observed;
 use super::*;
 use crate::controller::scripted::context_of;
 
@@ -9,18 +10,18 @@ fn former(last: char) -> String {
 }
 
 impl Scene {
-    async fn looks(&mut self) -> Observation {
+    async fn looks(&mut self) -> Observed {
         bounded(async {
             let state = State::open(&self.context).await.unwrap();
             let sources = source::read(&self.context).await.unwrap();
             self.argocd.calls();
-            self.look(&state, &sources).await
+            self.observe(&state, &sources).await
         })
         .await
     }
 
-    async fn remembers(&mut self, marks: CredentialRecord) {
-        self.execute(Action::Remember(marks)).await.unwrap();
+    async fn remembers(&mut self, record: CredentialRecord) {
+        self.execute(Action::Remember(record)).await.unwrap();
     }
 
     fn logged_in(&mut self) {
@@ -51,24 +52,24 @@ async fn an_account_that_session_and_key_both_show_is_counted_once() {
     let mut scene = Scene::new(&[&held, &old]).await;
     scene.holds(&held);
     scene.logged_in();
-    let looked = scene.looks().await;
-    assert_eq!(ids(&looked.snapshot), [(ACCOUNT, old.as_str())]);
-    assert_eq!(looked.current.map(|key| key.id), Some(held));
-    assert!(looked.seen_lists && looked.snapshot.held_is_ours && !looked.snapshot.held_vanished);
-    assert!(looked.snapshot.session.is_some());
+    let observed = scene.looks().await;
+    assert_eq!(ids(&observed.snapshot), [(ACCOUNT, old.as_str())]);
+    assert_eq!(observed.current.map(|key| key.id), Some(held));
+    assert!(observed.seen_lists && observed.snapshot.held_is_ours && !observed.snapshot.held_vanished);
+    assert!(observed.snapshot.session.is_some());
 }
 
 #[tokio::test]
 async fn other_accounts_that_may_have_keys_of_ours_are_asked_too_and_named_where_they_can_not_be() {
     let (held, theirs) = (ours('a'), ours('c'));
-    let marks = |names: &[&str]| CredentialRecord {
+    let record = |names: &[&str]| CredentialRecord {
         accounts: names.iter().map(|name| (*name).to_owned()).collect(),
         ..CredentialRecord::default()
     };
     for seen_by_us in [true, false] {
         let mut scene = Scene::new(&[&held]).await;
         scene.holds(&held);
-        scene.remembers(marks(&[ACCOUNT, "robot"])).await;
+        scene.remembers(record(&[ACCOUNT, "robot"])).await;
         let listed = theirs.clone();
         scene.argocd.script(move |_, path, _| {
             let tokens = json!([{ "id": listed, "issuedAt": 7 }]);
@@ -97,10 +98,10 @@ async fn of_keys_that_name_no_cluster_those_are_ours_that_the_secret_or_the_reco
     scene.holds(&held);
     let superseded = [(named.clone(), 7)].into_iter().collect();
     scene.remembers(CredentialRecord { superseded, ..CredentialRecord::default() }).await;
-    let looked = scene.looks().await;
-    assert_eq!(ids(&looked.snapshot), [(ACCOUNT, named.as_str())], "and the third is left to whoever made it");
-    assert!(looked.snapshot.held_is_ours);
-    assert_eq!(looked.current.map(|key| key.id), Some(held));
+    let observed = scene.looks().await;
+    assert_eq!(ids(&observed.snapshot), [(ACCOUNT, named.as_str())], "and the third is left to whoever made it");
+    assert!(observed.snapshot.held_is_ours);
+    assert_eq!(observed.current.map(|key| key.id), Some(held));
 }
 
 #[tokio::test]
@@ -127,8 +128,8 @@ async fn a_key_has_vanished_only_where_it_worked_once_and_its_account_no_longer_
         if session {
             scene.logged_in();
         }
-        let looked = scene.looks().await;
-        assert_eq!(looked.snapshot.held_vanished, vanished, "{case}");
-        assert_eq!(looked.seen_lists, session, "{case}");
+        let observed = scene.looks().await;
+        assert_eq!(observed.snapshot.held_vanished, vanished, "{case}");
+        assert_eq!(observed.seen_lists, session, "{case}");
     }
 }

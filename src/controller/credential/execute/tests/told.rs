@@ -32,12 +32,12 @@ async fn each_key_that_vanished_is_told_of_once() {
     let mut scene = Scene::new(&[]).await;
     scene.holds(&ours('c'));
     let lost = |id: char| LostKey { id: ours(id), at: now(), lived: 12 };
-    let marks = |lost: Vec<LostKey>| CredentialRecord { lost, ..CredentialRecord::default() };
+    let record = |lost: Vec<LostKey>| CredentialRecord { lost, ..CredentialRecord::default() };
     let (one, two) = (lost('a'), lost('b'));
-    scene.execute(Action::Remember(marks(vec![one.clone()]))).await.unwrap();
+    scene.execute(Action::Remember(record(vec![one.clone()]))).await.unwrap();
     let warning = || ("KeyVanished".to_owned(), "Warning".to_owned(), the_secret(&scene));
     assert_eq!(told(&scene), [warning()]);
-    scene.execute(Action::Remember(marks(vec![one.clone(), two.clone()]))).await.unwrap();
+    scene.execute(Action::Remember(record(vec![one.clone(), two.clone()]))).await.unwrap();
     let warning = || ("KeyVanished".to_owned(), "Warning".to_owned(), the_secret(&scene));
     assert_eq!(told(&scene), [warning()], "the first was told of before");
     let notes = scene.server.events();
