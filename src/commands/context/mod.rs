@@ -1,6 +1,4 @@
 //! How a person's command gets to the cluster, to the settings and to Argo CD, from a few flags.
-//!
-//! The one room beside the controller that knows both Kubernetes and Argo CD.
 
 mod credential;
 mod destination;

@@ -1,4 +1,4 @@
-//! Executes the actions of a plan; the record has been written before.
+//! Executes the actions of a plan; the record of each is written first.
 
 use super::RESTARTED_AT;
 use super::action::{Action, RemovalMethod};
@@ -105,8 +105,8 @@ pub(super) fn about(context: &Context, workload: &WorkloadId, uid: Option<&str>)
     object_reference(kind, &context.options.namespace, &workload.name, uid)
 }
 
-/// Patches one field of a template. A merge patch, because server-side apply would have to contain all fields
-/// that are ours there.
+/// Patches one field of a workload: its template's annotation, or `spec.restartAt` of Argo's Rollouts. A merge
+/// patch, because server-side apply would have to contain all fields that are ours there.
 async fn patch<K>(api: Api<K>, what: &str, name: &str, body: &Value) -> Result<(), ClusterError>
 where
     K: Clone + DeserializeOwned + Debug,
