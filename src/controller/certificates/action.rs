@@ -12,8 +12,8 @@ pub enum RotationStep {
     Idle = 0,
     /// A CA is created, or `caBundle` is written so that it holds the CAs in use.
     Trusting = 1,
-    /// Wait for the propagation time, until every API server knows the bundle with both CAs; a leaf that can't
-    /// wait is signed by the former CA.
+    /// Wait for the propagation time, until every API server knows the bundle with both CAs; a leaf that
+    /// can't wait is signed by the former CA.
     Propagating = 2,
     /// The CA that takes over signs a serving certificate; also a plain renewal, without a rotation.
     Signing = 3,

@@ -153,8 +153,8 @@ impl Executor<'_> {
         self.put(LOGIN_ENTRY, Some(record).filter(|record| !record.is_empty())).await
     }
 
-    /// Writes an entry of the state. The rollout writes the same Secret: a conflict with it says nothing about the
-    /// entry, which has to be recorded, so the Secret is read again and the write repeated.
+    /// Writes an entry of the state. The rollout writes the same Secret: a conflict with it says nothing
+    /// about the entry, which has to be recorded, so the Secret is read again and the write repeated.
     async fn put<T: Serialize>(&mut self, name: &str, value: Option<&T>) -> Result<(), ClusterError> {
         let mut tries = 0;
         loop {
@@ -181,7 +181,8 @@ impl Executor<'_> {
                 Ok(())
             }
             Err(error) => {
-                // The key may exist now or later, whoever wrote the answer: look for it in the list from now on.
+                // The key may exist now or later, whoever wrote the answer: look for it in the list from now
+                // on.
                 if !error.cause.was_not_sent() && !error.cause.is_argocds_word() {
                     self.memory.discard(id);
                 }

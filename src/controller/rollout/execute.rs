@@ -105,8 +105,8 @@ pub(super) fn about(context: &Context, workload: &WorkloadId, uid: Option<&str>)
     object_reference(kind, &context.options.namespace, &workload.name, uid)
 }
 
-/// Patches one field of a workload: its template's annotation, or `spec.restartAt` of Argo's Rollouts. A merge
-/// patch, because server-side apply would have to contain all fields that are ours there.
+/// Patches one field of a workload: its template's annotation, or `spec.restartAt` of Argo's Rollouts. A
+/// merge patch, because server-side apply would have to contain all fields that are ours there.
 async fn patch<K>(api: Api<K>, what: &str, name: &str, body: &Value) -> Result<(), ClusterError>
 where
     K: Clone + DeserializeOwned + Debug,

@@ -20,8 +20,8 @@ use tokio::time::Instant;
 /// How long the state of a workload that was read is reused.
 const WORKLOAD_CACHE_TTL: Duration = Duration::from_secs(2);
 
-/// How long it is reused that an owner leads to no workload: it is gone, of an unknown kind, or may not be read.
-/// A workload that was found is reused for as long as a pod has that owner.
+/// How long it is reused that an owner leads to no workload: it is gone, of an unknown kind, or may not be
+/// read. A workload that was found is reused for as long as a pod has that owner.
 const MAX_UNKNOWN_AGE: Duration = Duration::from_secs(30);
 
 /// What is known about a pod's owner.

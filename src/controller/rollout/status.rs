@@ -24,7 +24,7 @@ const PASSING_DELAY: Duration = Duration::from_mins(10);
 /// The time between two Events about the same reason.
 const REPEAT_DELAY: Duration = Duration::from_hours(1);
 
-/// Publishes the status and Events, and remembers what was published last and how long workloads drift or wait.
+/// Publishes the status and Events. Remembers what was published last, and since when workloads wait.
 #[derive(Default)]
 pub(super) struct StatusPublisher {
     status: Option<Value>,
