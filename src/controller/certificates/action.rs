@@ -8,9 +8,9 @@ use std::fmt;
 /// The step of a rotation. The discriminants are the values of the metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RotationStep {
-    /// Nothing is in progress; a request or a stale annotation may be tidied up.
+    /// Nothing is in progress; a request is answered, or annotations are tidied.
     Idle = 0,
-    /// A CA is created, or `caBundle` is written so that it holds the CAs in use.
+    /// A CA is created or, if due, promoted; or `caBundle` is written so that it holds the CAs in use.
     Trusting = 1,
     /// Wait for the propagation time, until every API server knows the bundle with both CAs; a leaf that
     /// can't wait is signed by the former CA.

@@ -181,8 +181,7 @@ impl Executor<'_> {
                 Ok(())
             }
             Err(error) => {
-                // The key may exist now or later, whoever wrote the answer: look for it in the list from now
-                // on.
+                // The key may exist now or later, whoever wrote the answer: look for it in each list.
                 if !error.cause.was_not_sent() && !error.cause.is_argocds_word() {
                     self.memory.discard(id);
                 }

@@ -16,7 +16,8 @@ pub(super) struct Reach {
 }
 
 impl Reach {
-    /// The client. The outer error: the CA can't be read from the cluster; the inner: the settings are wrong.
+    /// The client. The outer error: the CA can't be read from the cluster; the inner: there is no CA or
+    /// address as the settings say.
     pub(super) async fn server(&mut self, context: &Context) -> Result<Result<&Server, Transient>, ClusterError> {
         let trust = match context.resolver().trust(&context.settings.argocd.tls).await? {
             Ok(trust) => trust,
