@@ -81,8 +81,8 @@ fn cause(error: &watcher::Error) -> Cause {
     }
 }
 
-/// Doubles from the first delay to the longest. Not kube's backoff: kube's `ExponentialBackoff::new` is
-/// private, and `ResetTimerBackoff` passes `reset` through.
+/// Doubles from the first delay to the longest. Not kube's `ExponentialBackoff`: each `reset` starts it
+/// anew, and `ResetTimerBackoff` passes `reset` through.
 #[derive(Default)]
 struct Delays {
     last: Option<(Instant, Duration)>,
