@@ -37,7 +37,7 @@ pub enum KeyVerdict {
     Flawed(Flaw),
     /// Its claims show that it isn't a usable API key; Argo CD need not be asked.
     Unfit(Flaw),
-    /// Argo CD answers and doesn't accept it: the key is dead, or the server is broken.
+    /// Argo CD answers, and doesn't accept the key, or accepts it only in part.
     Refused(Refusal),
     /// There is no answer that would tell.
     Unknown(ArgoCdError),

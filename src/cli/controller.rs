@@ -46,8 +46,8 @@ pub struct Controller {
     pub service_account: Option<String>,
     #[command(flatten)]
     pub certificates: KeptCertificatesArgs,
-    /// How long a kubelet may give containers a Secret's value of before; no pod is restarted for a
-    /// change until then
+    /// How long kubelets may serve a Secret's old value from cache; no pod is restarted for a change
+    /// until then
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     #[arg(env = "ARGOCD_AUTH_WEBHOOK_KUBELET_CACHE")]
     pub kubelet_cache: Duration,

@@ -30,7 +30,7 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(name = "argocd-auth-webhook", version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 good, 1 a problem was found, 2 wrong usage or input.\n\
-    A flag counts before its environment variable, and that before the file.")]
+    Precedence: flag, environment, file.")]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,

@@ -10,12 +10,13 @@ use tokio::time::Instant;
 /// How many characters of an API server's message are kept.
 const MAX_MESSAGE: usize = 1000;
 
-/// Bounds one call, watches apart. Shorter than the Lease's reserve: a write that began in time ends before
-/// another process may begin one.
+/// Bounds one call, watches apart. Shorter than what is left of the Lease after `RENEW_DEADLINE`: a write
+/// that began in time ends before another process may begin one.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// How long a command retries while the API server has just started, and the delay between two tries.
+/// How long a command retries while the API server has just started.
 const MAX_PATIENCE: Duration = Duration::from_secs(10);
+/// The delay between two such tries.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 
 /// Why a call failed. Never quotes an object's content.

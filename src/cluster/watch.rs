@@ -1,4 +1,4 @@
-//! Following one object, or all that a selector takes.
+//! Watches of one object by its name, or of all that match a selector.
 
 use super::error::{Cause, ClusterError};
 use futures_util::{Stream, StreamExt};
@@ -13,22 +13,23 @@ use std::future::ready;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long one watch lasts. A connection can die without a word; then this is how long a change can
-/// go unnoticed. Beginning anew costs one request.
+/// How many seconds one watch lasts. If its connection dies silently, a change goes unnoticed for as long.
+/// Starting it again costs one request.
 const WATCH_SECONDS: u32 = 60;
-/// The same for a watch of many. A watch that ends in time goes on from where it was.
+/// The same for a watch of a selector. One that ends by itself resumes at its version, without a list.
 const SELECTED_WATCH_SECONDS: u32 = 240;
+/// The delay after a watch failed, doubled with each further failure.
 const FIRST_DELAY: Duration = Duration::from_millis(200);
-/// API servers are restarted in seconds, and few processes wait with us.
+/// The longest of these delays. It may be short: API servers restart in seconds, and few processes wait.
 const LONGEST_DELAY: Duration = Duration::from_secs(2);
-/// What worked for this long begins with the first delay again.
+/// A failure this long after the last one starts with the first delay again.
 const MIN_UPTIME: Duration = Duration::from_secs(10);
 
-/// Follows the object of this name, for ever. It begins with what is there now, and says again what
-/// is there whenever the watch had to begin anew; `None` where there is none. Errors are for the log: it goes on by itself,
-/// through restarts of API servers and versions that are too old.
+/// Watches the object of this name, forever. Yields it at the start, at each change, and whenever the watch
+/// had to list again; `None` if there is none. Errors are for the log only: the watch resumes by itself after
+/// restarts of API servers, and if its version is too old.
 ///
-/// Lists and watches with a field selector on the name, so that a Role can allow it for this one.
+/// Lists and watches with a field selector on the name, so that a Role can allow it for this object alone.
 pub fn watch_named<K>(api: Api<K>, name: &str) -> impl Stream<Item = Result<Option<K>, ClusterError>> + Send + use<K>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
@@ -55,7 +56,8 @@ where
     })
 }
 
-/// Follows the objects that a selector takes, for ever, as [`watch_named`] does one.
+/// Watches the objects that match a label selector, forever, as [`watch_named`] does one. Yields the
+/// watcher's events.
 pub fn watch_selected<K>(
     api: Api<K>,
     selector: &Selector,
@@ -79,7 +81,8 @@ fn cause(error: &watcher::Error) -> Cause {
     }
 }
 
-/// Doubles from the first delay to the longest.
+/// Doubles from the first delay to the longest. Not kube's `ExponentialBackoff`: each `reset` starts it
+/// anew, and `ResetTimerBackoff` passes `reset` through.
 #[derive(Default)]
 struct Delays {
     last: Option<(Instant, Duration)>,
@@ -98,8 +101,8 @@ impl Iterator for Delays {
 }
 
 impl Backoff for Delays {
-    // Every new try is reported as good before its first request: a watch that is refused would be
-    // tried at the shortest delay for ever.
+    // Does nothing: `watcher` reports each new try as good before its first request, so a watch that is
+    // refused would be retried at the first delay forever.
     fn reset(&mut self) {}
 }
 

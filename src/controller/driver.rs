@@ -79,7 +79,8 @@ pub(super) trait Reconciler {
     /// How long to wait after a change before reconciling, so that a burst of changes leads to one pass.
     const DEBOUNCE: Duration = Duration::ZERO;
 
-    /// Observes, plans, and executes at most one change.
+    /// Observes, plans, and executes at most one action. It may also write what isn't planned: the status,
+    /// owner references, and field ownership.
     async fn reconcile(&mut self) -> Result<Requeue, ReconcileError>;
 
     /// Called when this process doesn't lead: drop what another process may change from now on.

@@ -1,6 +1,6 @@
 //! The Secret `<release>-state`: what has to survive the process. It holds no credential, only keyed hashes
-//! of some; the random key of these hashes is in it, too, and never leaves it. If the Secret is lost, the
-//! process that knows its content writes it again.
+//! of some; the random key of these hashes is in it, too, and is never logged or published. If the Secret is
+//! lost, the process that knows its content writes it again.
 
 use super::Context;
 use super::context::{Remembered, is_empty};

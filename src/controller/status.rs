@@ -39,7 +39,7 @@ pub(super) async fn restore(context: &Context) -> Result<(), ClusterError> {
     Ok(())
 }
 
-/// Forgets what was published, because another process publishes from now on.
+/// Forgets what was published, because another process may publish from now on.
 pub(super) fn forget(context: &Context) {
     last(context).clear();
 }

@@ -1,5 +1,5 @@
-//! From the settings to what stands in the cluster: where the API key is, whose it is, the password, and
-//! how Argo CD is reached and trusted. The controller and the commands ask here, so that they can't differ.
+//! What the settings refer to in the cluster: the Secret of the API key, the user name, the password, and
+//! Argo CD's address and CA. The controller and the commands both use this, so that they can't differ.
 
 mod password;
 mod username;
@@ -17,30 +17,31 @@ use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
-/// What settings refer to and isn't there, or is no such thing: a sentence without a value in it.
+/// Why something that the settings refer to can't be used: it is missing, empty or of the wrong form. A
+/// sentence that quotes no value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Missing(pub String);
 
-/// The outer error: the API server couldn't be asked, which says nothing about what stands there.
+/// A value from the cluster. The outer error: the call failed, which says nothing about the value.
 pub type Resolved<T> = Result<Result<T, Missing>, ClusterError>;
 
-/// Reads what settings refer to in the Runtime's namespace, always fresh.
+/// Reads what the settings refer to in the Runtime's namespace, uncached.
 pub struct Resolver<'a> {
-    /// The way to the cluster, or why there is none: what settings say by themselves needs none.
+    /// The cluster's client, or why there is none; it isn't needed for what the settings hold themselves.
     pub client: Result<Client, ClusterError>,
     /// The Runtime's namespace, which is the release's.
     pub namespace: &'a str,
-    /// Whether an API server that has just started is given time, as a person's command does; a
-    /// controller backs off by itself.
+    /// Whether a call is retried for some seconds while the API server has just started: for commands. The
+    /// controller has its own backoff.
     pub patient: bool,
 }
 
 impl Resolver<'_> {
-    /// A Secret; nothing where there is none.
+    /// A Secret; `None` if there is none.
     ///
     /// # Errors
-    /// The API server can't be asked, or doesn't allow it.
+    /// The call failed otherwise than by status 404.
     pub async fn secret(&self, name: &str) -> Result<Option<Secret>, ClusterError> {
         self.find(name).await
     }
@@ -54,19 +55,19 @@ impl Resolver<'_> {
         if *patient { find_patiently(client, namespace, name).await } else { find(client, namespace, name).await }
     }
 
-    /// One value of a Secret, which isn't empty.
+    /// One value of a Secret; [`Missing`] if it is empty.
     ///
     /// # Errors
-    /// The API server can't be asked, or doesn't allow it.
+    /// The call failed otherwise than by status 404.
     pub async fn secret_value(&self, name: &str, key: &str) -> Resolved<Vec<u8>> {
         let secret = self.secret(name).await?;
         Ok(filled_value(secret.as_ref(), self.namespace, name, key))
     }
 
-    /// One value of a `ConfigMap`, which isn't empty.
+    /// One value of a `ConfigMap`; [`Missing`] if it is empty.
     ///
     /// # Errors
-    /// The API server can't be asked, or doesn't allow it.
+    /// The call failed otherwise than by status 404.
     pub async fn config_map_value(&self, name: &str, key: &str) -> Resolved<String> {
         let map: Option<ConfigMap> = self.find(name).await?;
         let there = map.is_some();
@@ -76,27 +77,25 @@ impl Resolver<'_> {
     }
 }
 
-/// One value of a Secret that was read. It may be empty: API servers take that for a value, and who looks
-/// at a person's token says so of it.
+/// One value of a Secret that was read; it may be empty. `namespace` and `name` are for the error.
 ///
 /// # Errors
-/// There is no Secret, or it hasn't the key.
+/// There is no Secret, or it lacks the key.
 pub fn value(secret: Option<&Secret>, namespace: &str, name: &str, key: &str) -> Result<Vec<u8>, Missing> {
     let bytes = secret.and_then(|secret| secret.data.as_ref()).and_then(|data| data.get(key));
     Place { kind: "Secret", namespace, name, key }.held(secret.is_some(), bytes.map(|bytes| bytes.0.clone()))
 }
 
-/// The same, where an empty value is as good as none.
+/// As [`value`], but an empty value counts as missing.
 ///
 /// # Errors
-/// There is no Secret, it hasn't the key, or the value is empty.
+/// There is no Secret, it lacks the key, or the value is empty.
 pub fn filled_value(secret: Option<&Secret>, namespace: &str, name: &str, key: &str) -> Result<Vec<u8>, Missing> {
     let bytes = value(secret, namespace, name, key)?;
     Place { kind: "Secret", namespace, name, key }.filled(bytes, Vec::is_empty)
 }
 
-/// Where a value stands, for the sentence that says which of the three is missing: the object, the key or
-/// the value.
+/// The place of a value, for the sentence that says what is missing: the object, the key or the value.
 struct Place<'a> {
     kind: &'static str,
     namespace: &'a str,
@@ -122,8 +121,8 @@ impl Place<'_> {
     }
 }
 
-/// Which Secret and key hold the API key: the ones that the settings name, and in password mode, where
-/// they name a password, those that the controller fills.
+/// The Secret and key that hold the API key: in token mode those of the settings, in password mode
+/// `argocd-token`, which the controller fills.
 #[must_use]
 pub fn key_place(auth: &Auth) -> SecretKeyRef {
     match auth.mode {

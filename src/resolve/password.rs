@@ -1,4 +1,4 @@
-//! The password, and what can't be one.
+//! The password of the account, and values that can't be one.
 
 use super::{Missing, Resolved, Resolver, filled_value};
 use crate::core::SecretKeyRef;
@@ -8,19 +8,19 @@ use k8s_openapi::api::core::v1::Secret;
 use secrecy::SecretString;
 
 impl Resolver<'_> {
-    /// The password at a place.
+    /// The password in a Secret's key.
     ///
     /// # Errors
-    /// The API server can't be asked, or doesn't allow it.
+    /// The call that reads it failed.
     pub async fn password(&self, place: &SecretKeyRef) -> Resolved<SecretString> {
         let secret = self.secret(&place.name).await?;
         Ok(self.password_in(secret.as_ref(), place))
     }
 
-    /// The password in a Secret that was read from that place.
+    /// The password in a Secret that was read already. `place` is its key, and its name for errors.
     ///
     /// # Errors
-    /// It isn't there, or can't be a password.
+    /// It isn't there, is empty, isn't UTF-8, or can't be a password.
     pub fn password_in(&self, secret: Option<&Secret>, place: &SecretKeyRef) -> Result<SecretString, Missing> {
         let SecretKeyRef { name, key, .. } = place;
         let place = || format!("{key} in Secret {}/{name}", self.namespace);
@@ -33,8 +33,8 @@ impl Resolver<'_> {
     }
 }
 
-/// What it is, if it can't be a password that anybody logs in with. No login is spent on it: Argo CD
-/// counts those that fail.
+/// What the text is, if it can't be a password: a bcrypt hash, its base64, or a placeholder; else `None`. No
+/// login is spent on it, since Argo CD counts failed ones.
 #[must_use]
 pub fn no_password(text: &str) -> Option<&'static str> {
     let text = text.trim();
@@ -49,7 +49,7 @@ pub fn no_password(text: &str) -> Option<&'static str> {
     if decoded.is_some_and(|text| is_bcrypt(text.trim())) {
         return Some("the base64 of a bcrypt hash");
     }
-    // As argocd-vault-plugin, envsubst, templates of Helm's and vals write them.
+    // Of argocd-vault-plugin, envsubst, Helm's templates and vals.
     let within = |begin: &str, end: &str| text.strip_prefix(begin).and_then(|rest| rest.strip_suffix(end));
     let is_name =
         |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');

@@ -1,16 +1,16 @@
-//! Whose the API key is.
+//! The name of the account that the API key is for.
 
 use super::{Missing, Resolved, Resolver};
 use crate::core::{SecretKeyRef, Username};
 
-/// What Argo CD takes as the name of an account, in characters.
+/// The longest name of an account that is accepted, in characters.
 const MAX_LENGTH: usize = 32;
 
 impl Resolver<'_> {
-    /// The account's name, which the settings give or say where to read.
+    /// The account's name: plain in the settings, or from a Secret or `ConfigMap` that they name.
     ///
     /// # Errors
-    /// The API server can't be asked, or doesn't allow it.
+    /// The call that reads it failed.
     pub async fn username(&self, from: &Username) -> Resolved<String> {
         let (text, place) = match from {
             Username::Plain(name) => return Ok(Ok(name.clone())),
@@ -25,7 +25,7 @@ impl Resolver<'_> {
                 (text, format!("{key} in ConfigMap {}/{name}", self.namespace))
             }
         };
-        // Its text isn't said: it may be a password in the wrong place.
+        // The text isn't quoted: it may be a password in the wrong place.
         Ok(text.and_then(|text| {
             let wrong = || Missing(format!("{place} is no user name: letters, digits, '-', '_' and '.', at most 32"));
             if is_account_name(&text) { Ok(text) } else { Err(wrong()) }
@@ -33,7 +33,8 @@ impl Resolver<'_> {
     }
 }
 
-/// Whether it can be the name of an account of Argo CD's.
+/// Whether the text can be the name of an account of Argo CD: 1 to 32 of ASCII letters, digits, `-`, `.`,
+/// `_`.
 #[must_use]
 pub fn is_account_name(text: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);

@@ -1,14 +1,15 @@
-//! Argo CD's address, and whose certificates it is believed by.
+//! Argo CD's address, and which of its certificates are trusted.
 
 use super::{Missing, Resolved, Resolver};
 use crate::argocd::{BadAddress, Base, TlsTrust};
 use crate::settings::{ArgoCd, CertificateAuthority, Tls};
 
 impl Resolver<'_> {
-    /// Which certificates of Argo CD are believed.
+    /// Which certificates of Argo CD are trusted: any, those of a CA in a Secret or `ConfigMap` (PEM), or
+    /// those of the system's roots.
     ///
     /// # Errors
-    /// The API server can't be asked, or doesn't allow it.
+    /// The call that reads the CA failed.
     pub async fn trust(&self, tls: &Tls) -> Resolved<TlsTrust> {
         if tls.insecure_skip_verify {
             return Ok(Ok(TlsTrust::Insecure));
@@ -25,10 +26,10 @@ impl Resolver<'_> {
     }
 }
 
-/// Argo CD's address. `beside` is the namespace that it is in where the settings name none.
+/// Argo CD's address. `beside` is its namespace if the settings name none.
 ///
 /// # Errors
-/// The settings give a URL that is none.
+/// The settings' URL can't be parsed.
 pub fn base(settings: &ArgoCd, beside: &str) -> Result<Base, BadAddress> {
     Base::of(&settings.address, settings.namespace.as_deref().unwrap_or(beside))
 }

@@ -143,7 +143,7 @@ async fn a_renewal_that_fails_stops_writing_until_one_succeeds() {
     timeout(Duration::from_mins(1), leadership.granted()).await.unwrap();
     server.script(|_, _| Some(Answer::Status(500, "etcd")));
     tokio::time::sleep(RENEW_INTERVAL + Duration::from_millis(1)).await;
-    assert!(!leadership.may_write(), "though the reserve isn't over");
+    assert!(!leadership.may_write(), "though RENEW_DEADLINE isn't over");
     server.script(|_, _| None);
     tokio::time::sleep(RETRY_DELAY).await;
     assert!(leadership.may_write());

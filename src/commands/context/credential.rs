@@ -1,4 +1,4 @@
-//! Whose account it is, and its password.
+//! The account of Argo CD that a command uses, and its password.
 
 use super::{CommandContext, ContextError, SecretKey};
 use crate::commands::terminal;
@@ -7,28 +7,28 @@ use crate::resolve::no_password;
 use secrecy::{ExposeSecret, SecretString};
 use std::io::Read;
 
-/// A password is shorter than this; so is a token.
+/// The most bytes that are read from standard input, for a password or token: 64 KiB.
 const MAX_BYTES: u64 = 64 << 10;
 
 /// Where a password comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum PasswordFrom {
-    /// The Secret that the settings name, where they are of password mode; else it is asked for.
+    /// The Secret that the settings name in password mode; in token mode it is asked for at the terminal.
     #[default]
     Settings,
     /// It is asked for at the terminal, without echo.
     Terminal,
-    /// Standard input.
+    /// Standard input, up to its end, without one newline there.
     Stdin,
-    /// A Secret.
+    /// A Secret in the Runtime's namespace.
     Secret(SecretKey),
 }
 
 impl CommandContext {
-    /// The account's name: the flag's, or the settings'.
+    /// The account's name: of the flag, or else of the settings.
     ///
     /// # Errors
-    /// The settings name a place where it can't be read.
+    /// It can't be read from where the settings say.
     pub async fn account(&self) -> Result<String, ContextError> {
         if let Some(name) = &self.options.account {
             return Ok(name.clone());
@@ -39,7 +39,7 @@ impl CommandContext {
     /// The password of the account.
     ///
     /// # Errors
-    /// It can't be read, or nobody can be asked.
+    /// It can't be read or can't be a password, or there is no terminal to ask at.
     pub async fn password(&self, from: &PasswordFrom, account: &str) -> Result<SecretString, ContextError> {
         let credential = &self.settings().auth;
         match from {
@@ -56,7 +56,7 @@ impl CommandContext {
     }
 }
 
-/// A password that a person gives. A login with what can be none would only count as one that failed.
+/// A password that a person typed, unless it can't be one: that login would only count as a failed one.
 fn typed(password: SecretString) -> Result<SecretString, ContextError> {
     match no_password(password.expose_secret()) {
         None => Ok(password),
@@ -72,10 +72,10 @@ async fn ask(account: &str) -> Result<SecretString, ContextError> {
     })
 }
 
-/// All of it, but for one newline at its end. `name` says what it is to be.
+/// Reads all of `input` as UTF-8, without one newline at its end. `name` is what it is, for errors.
 ///
 /// # Errors
-/// It can't be read, is empty, too long, or no text.
+/// It can't be read, is empty, longer than 64 KiB, or not UTF-8.
 pub fn read_secret_line(input: &mut impl Read, name: &str) -> Result<SecretString, ContextError> {
     let wrong = |why: &str| ContextError::Said(format!("standard input holds no {name}: {why}"));
     let mut bytes = Vec::new();

@@ -1,4 +1,4 @@
-//! Where a credential would go, who says so, and whether a person has to agree first.
+//! The address a credential is sent to, who named it, and whether a person has to agree first.
 
 use super::route::service_of;
 use super::{CommandContext, ContextError};
@@ -6,14 +6,14 @@ use crate::argocd::Base;
 use std::fmt;
 use std::net::IpAddr;
 
-/// Who says where Argo CD is and in which Secret the credential stands.
+/// The source of the settings: of Argo CD's address, and of the Secret with the credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// A file that the person gave.
+    /// A file, by `--values` or `--config`.
     File,
-    /// This `ConfigMap`, `namespace/name`. Writing it takes fewer rights than reading Secrets.
+    /// This `ConfigMap`, as `namespace/name`. Who may write it needn't be allowed to read Secrets.
     ConfigMap(String),
-    /// Nobody: the charts' defaults hold.
+    /// None: the defaults of the Runtime's chart.
     Charts,
 }
 
@@ -27,18 +27,18 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Where a credential would go.
+/// The address a credential is sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
     base: Base,
-    /// Who names the address.
+    /// Who named the address: `--argocd-url`, or the [`Origin`] of the settings.
     by: String,
     secret: String,
-    /// Whether a person has to agree.
+    /// Whether a person has to agree: a `ConfigMap` names an address that leads away.
     pub needs_consent: bool,
 }
 
-/// What is said before it is sent.
+/// The sentence that is printed before it is sent.
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Argo CD is at {}, as {} says", self.base, self.by)?;
@@ -47,7 +47,7 @@ impl fmt::Display for Destination {
 }
 
 impl Destination {
-    /// What a person has to agree to.
+    /// The sentence that a person has to agree to.
     #[must_use]
     pub fn question(&self) -> String {
         let how = if self.base.is_https() { "" } else { " in plain HTTP" };
@@ -59,10 +59,10 @@ impl Destination {
 }
 
 impl CommandContext {
-    /// Where a credential would go.
+    /// The address a credential is sent to.
     ///
     /// # Errors
-    /// The address is none.
+    /// The address can't be parsed.
     pub fn destination(&self) -> Result<Destination, ContextError> {
         let base = self.base()?;
         let typed = self.options.argocd_url.is_some();
@@ -74,7 +74,8 @@ impl CommandContext {
     }
 }
 
-/// Whether it leads outside of the cluster, or in plain HTTP to another namespace than the Runtime's.
+/// Whether the address is outside of the cluster, or in another namespace than the Runtime's by plain HTTP.
+/// This machine's loopback is neither.
 fn leads_away(base: &Base, namespace: &str, argocd_namespace: &str) -> bool {
     let host = base.host().trim_start_matches('[').trim_end_matches(']');
     let is_here =

@@ -1,4 +1,4 @@
-//! Port-forwarding: the way to a pod for whoever is not in its network.
+//! Port-forwarding to a pod, for commands that run outside of the cluster's network.
 
 use super::ContextError;
 use crate::cluster::{Cause, ClusterError, call_within};
@@ -13,23 +13,24 @@ use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// To get through the API server and the kubelet to the pod.
+/// Bounds the opening of one stream, through the API server and the kubelet to the pod.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A listener on this machine's loopback whose connections end in a pod. It ends when it is dropped.
+/// A listener on a free port of 127.0.0.1, whose connections are forwarded to a port of a pod until it is
+/// dropped.
 #[derive(Debug)]
 pub struct Forward {
     address: SocketAddr,
-    /// What went wrong behind the listener, where a client only sees a connection that breaks.
+    /// The last error behind the listener; a client only sees that its connection breaks.
     trouble: Arc<Mutex<Option<String>>>,
     task: JoinHandle<()>,
 }
 
 impl Forward {
-    /// Opens the way to this port of a pod.
+    /// Opens a stream to this port of the pod, and then a listener.
     ///
     /// # Errors
-    /// This account may not, or the pod can't be reached.
+    /// This account may not forward ports, the pod can't be reached, or no port can be listened on.
     pub async fn open(client: &Client, namespace: &str, pod: &str, port: u16) -> Result<Self, ContextError> {
         let trouble = Arc::new(Mutex::new(None));
         let way = Way {
@@ -48,13 +49,13 @@ impl Forward {
         Ok(Self { address, trouble, task })
     }
 
-    /// Where to connect to.
+    /// The listener's address, on 127.0.0.1.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What went wrong last behind the listener.
+    /// The last error behind the listener; `None` if there was none.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -76,7 +77,7 @@ struct Way {
     trouble: Arc<Mutex<Option<String>>>,
 }
 
-/// One connection to the pod, and what the kubelet says if it comes to nothing.
+/// One stream to the pod, and the future of the kubelet's error about it; `None` if it ends without one.
 struct Opened<S> {
     stream: S,
     said: BoxFuture<'static, Option<String>>,
@@ -100,7 +101,7 @@ impl Way {
         }
     }
 
-    /// How it ends is seen by both ends; why, by whoever asks.
+    /// Copies both ways until one end closes or the kubelet reports an error, which is kept.
     async fn bridge<S>(&self, mut tcp: TcpStream, opened: Opened<S>)
     where
         S: AsyncRead + AsyncWrite + Unpin,

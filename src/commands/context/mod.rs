@@ -1,6 +1,4 @@
 //! How a person's command gets to the cluster, to the settings and to Argo CD, from a few flags.
-//!
-//! The one room beside the controller that knows both Kubernetes and Argo CD.
 
 mod credential;
 mod destination;
@@ -26,32 +24,32 @@ use destination::Origin;
 use kube::Client;
 use std::path::PathBuf;
 
-/// What the flags say.
+/// The values of the flags that several commands share.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The Runtime's namespace; by default the kubeconfig's.
     pub namespace: Option<String>,
-    /// A context of the kubeconfig, in place of its current one.
+    /// A context of the kubeconfig; by default its current one.
     pub context: Option<String>,
-    /// A kubeconfig, in place of those that kubectl would read.
+    /// A kubeconfig; by default those that kubectl would read.
     pub kubeconfig: Option<PathBuf>,
-    /// No cluster is to be asked: what is needed is said by flags.
+    /// Whether no cluster is asked, because the flags say all that is needed.
     pub offline: bool,
-    /// The release; by default the one that is in the namespace.
+    /// The release; by default the one in the namespace.
     pub release: Option<String>,
-    /// What a file says; else the chart's ConfigMap is read.
+    /// The settings from a file; by default they are read from the release's ConfigMap.
     pub settings: Option<Settings>,
-    /// In place of the settings' address.
+    /// Argo CD's URL; by default the settings' address.
     pub argocd_url: Option<String>,
-    /// In place of the settings' namespace of Argo CD.
+    /// Argo CD's namespace; by default the settings', or else the Runtime's.
     pub argocd_namespace: Option<String>,
-    /// Believe any certificate of Argo CD.
+    /// Whether any certificate of Argo CD is trusted.
     pub insecure_skip_verify: bool,
-    /// A file with the CA of Argo CD's certificate.
+    /// A PEM file with the CA of Argo CD's certificate; by default what the settings say.
     pub ca_file: Option<PathBuf>,
-    /// In place of the settings' account.
+    /// The account's name; by default the settings'.
     pub account: Option<String>,
-    /// Told which API server is asked, before it is.
+    /// Called with the API server that was chosen, before it is asked.
     pub on_reach: Option<fn(&Reach)>,
 }
 
@@ -67,32 +65,32 @@ impl Options {
     }
 }
 
-/// Why a command can't begin, or can't go on.
+/// Why a command fails before or while it uses the cluster or Argo CD.
 #[derive(Debug, thiserror::Error)]
 pub enum ContextError {
-    /// The cluster.
+    /// A call to the cluster failed.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// The settings in the cluster.
+    /// The settings in the cluster are wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The address of Argo CD.
+    /// Argo CD's address can't be parsed.
     #[error(transparent)]
     Address(#[from] BadAddress),
-    /// Argo CD.
+    /// A call to Argo CD failed.
     #[error(transparent)]
     ArgoCd(#[from] crate::argocd::ArgoCdError),
-    /// A file.
+    /// A file can't be read or written.
     #[error("{what} {}: {error}", path.display())]
     File {
-        /// What was tried.
+        /// What was tried, up to the path in the sentence.
         what: &'static str,
-        /// Which file.
+        /// The file's path.
         path: PathBuf,
-        /// What came back.
+        /// The operating system's error.
         error: std::io::Error,
     },
-    /// What the settings or flags refer to.
+    /// Something that the settings or flags refer to isn't there.
     #[error(transparent)]
     Missing(#[from] Missing),
     /// Anything else, as a sentence that says what to do.
@@ -100,7 +98,7 @@ pub enum ContextError {
     Said(String),
 }
 
-/// What a command works with.
+/// The cluster, the settings and the names that a command works with.
 pub struct CommandContext {
     client: Result<Client, ClusterError>,
     reach: Option<Reach>,
@@ -109,15 +107,15 @@ pub struct CommandContext {
     origin: Origin,
     namespace: String,
     names: Names,
-    /// What a person should know of how it was found.
+    /// Sentences for the person, on how the settings were found.
     pub notes: Vec<String>,
 }
 
 impl CommandContext {
-    /// Finds the cluster and the settings. That there is no cluster is no failure yet where a URL is given.
+    /// Finds the cluster and the settings. With `--argocd-url`, a missing cluster isn't an error yet.
     ///
     /// # Errors
-    /// There is no cluster to ask for what the flags leave open, or its settings are wrong or can't be read.
+    /// The flags leave something open and there is no cluster, or its settings are wrong or can't be read.
     pub async fn open(mut options: Options) -> Result<Self, ContextError> {
         let (client, reach) = if options.offline {
             let what = "finding the cluster".to_owned();
@@ -148,10 +146,10 @@ impl CommandContext {
         Ok(Self { client, reach, options, settings, origin, namespace, names, notes })
     }
 
-    /// Finds the cluster, for commands that need no settings.
+    /// Finds the cluster, for commands that need no settings; they are the defaults of the Runtime's chart.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no cluster.
     pub async fn in_cluster(options: Options) -> Result<Self, ContextError> {
         let (client, reach) = cluster::client(&options.choice()).await?;
         options.tell(&reach);
@@ -169,15 +167,15 @@ impl CommandContext {
         })
     }
 
-    /// The way to the cluster.
+    /// The client of the cluster's API server.
     ///
     /// # Errors
-    /// There is none.
+    /// Why there is none.
     pub fn client(&self) -> Result<&Client, ClusterError> {
         self.client.as_ref().map_err(Clone::clone)
     }
 
-    /// Which API server is asked; nothing where none is.
+    /// The API server and how it was chosen; `None` without a cluster.
     #[must_use]
     pub const fn reach(&self) -> Option<&Reach> {
         self.reach.as_ref()
@@ -189,33 +187,33 @@ impl CommandContext {
         &self.namespace
     }
 
-    /// The first part of our objects' names.
+    /// The release, which begins the names of our objects.
     #[must_use]
     pub fn release(&self) -> &str {
         &self.names.release
     }
 
-    /// Argo CD's namespace.
+    /// Argo CD's namespace: of the flag, or else of the settings, or else the Runtime's.
     #[must_use]
     pub fn argocd_namespace(&self) -> &str {
         self.options.argocd_namespace.as_ref().or(self.settings.argocd.namespace.as_ref()).unwrap_or(&self.namespace)
     }
 
-    /// What the Runtime's settings say.
+    /// The Runtime's settings.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Where the Runtime's API key stands: the one that the controller makes, or the one that the
-    /// settings name.
+    /// The Secret and key that hold the Runtime's API key: `argocd-token` in password mode, else the
+    /// settings'.
     #[must_use]
     pub fn key_place(&self) -> SecretKey {
         let place = resolve::key_place(&self.settings.auth);
         SecretKey { name: place.name, key: place.key }
     }
 
-    /// What the settings refer to in the Runtime's namespace.
+    /// Reads what the settings refer to in the Runtime's namespace; patient, as a person waits.
     fn resolver(&self) -> Resolver<'_> {
         Resolver { client: self.client.clone(), namespace: &self.namespace, patient: true }
     }

@@ -1,18 +1,18 @@
-//! The names of a release's objects, as far as the chart chooses them.
+//! The names of a release's objects that depend on the release or on the chart's values.
 
 use crate::cluster::find_patiently;
 use crate::settings::is_object_name;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 
-/// The ConfigMap in which a release says so; there is one in a namespace at most. Also the release's
-/// name where nobody says one.
+/// The ConfigMap in which the chart writes these names; at most one in a namespace. Also the default of the
+/// release's name.
 const INSTALLED: &str = "argocd-auth-webhook";
 
-/// What is called how.
+/// The names of a release's objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
-    /// The first part of the names of our Secrets, and of the status.
+    /// The release, which begins the names of our Secrets and of the status.
     pub release: String,
     /// The ConfigMap with the settings.
     pub config_map: String,
@@ -21,19 +21,19 @@ pub struct Names {
 }
 
 impl Names {
-    /// As they are where nothing says otherwise.
+    /// The names by default: those that begin with the release.
     #[must_use]
     pub fn of(release: Option<&str>) -> Self {
         let release = release.unwrap_or(INSTALLED).to_owned();
         Self { config_map: format!("{release}-config"), serving_secret: format!("{release}-serving"), release }
     }
 
-    /// As the release in this namespace says, if it is the one that is meant. What can't be read, or is no
-    /// name, says nothing.
+    /// The names that the ConfigMap in this namespace gives, if it is of the release `meant` or none is
+    /// meant. A ConfigMap that can't be read, or a value that can't be a name, is ignored.
     pub async fn find(client: &Client, namespace: &str, meant: Option<&str>) -> Self {
         let read = find_patiently::<ConfigMap>(client, namespace, INSTALLED).await;
         let said = read.ok().flatten().and_then(|map| map.data).unwrap_or_default();
-        // Whoever may write it could name any path.
+        // The name goes into request paths, and who may write the ConfigMap could write a path.
         let name = |key: &str| said.get(key).map(String::as_str).filter(|name| is_object_name(name));
         let installed = name("release");
         let names = Self::of(meant.or(installed));

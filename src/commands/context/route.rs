@@ -1,4 +1,4 @@
-//! From the settings to Argo CD: straight, or by port-forwarding.
+//! Connects to Argo CD as the settings say: directly, or by port-forwarding.
 
 use super::forward::Forward;
 use super::{CommandContext, ContextError};
@@ -9,21 +9,21 @@ use secrecy::SecretString;
 use std::time::Duration;
 use tokio::net::lookup_host;
 
-/// A name that nobody knows is told fast, but for resolvers that try every one of their domains.
+/// Bounds one DNS lookup. An unknown name fails fast, except where a resolver tries many search domains.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(3);
-/// Every pod has it.
+/// The environment variable that every pod has.
 const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
 
-/// A way to Argo CD. It lasts as long as this does.
+/// A connection to Argo CD. Port-forwarding ends when it is dropped.
 #[derive(Debug)]
 pub struct Route {
-    /// The server at its end.
+    /// The client of Argo CD's server.
     pub server: Server,
     forward: Option<(String, Forward)>,
 }
 
 impl Route {
-    /// For people: where Argo CD is, and how it is reached.
+    /// Argo CD's address and, if ports are forwarded, the pod; for people.
     #[must_use]
     pub fn describe(&self) -> String {
         match &self.forward {
@@ -44,7 +44,7 @@ impl Route {
         session.await.map_err(|error| self.explain(error))
     }
 
-    /// The error of a call, with what went wrong on the way there.
+    /// The error of a call; replaced by that of port-forwarding if it explains it.
     #[must_use]
     pub fn explain(&self, error: ArgoCdError) -> ArgoCdError {
         let trouble = self.forward.as_ref().and_then(|(_, forward)| forward.trouble());
@@ -58,22 +58,22 @@ impl Route {
 }
 
 impl CommandContext {
-    /// Argo CD's address.
+    /// Argo CD's address: of the flag, or else of the settings.
     ///
     /// # Errors
-    /// It is none.
+    /// It can't be parsed.
     pub fn base(&self) -> Result<Base, ContextError> {
         if let Some(url) = &self.options.argocd_url {
             return Ok(Base::parse(url)?);
         }
-        // The flag's namespace of Argo CD counts before the settings'.
+        // The namespace of the flag takes precedence over that of the settings.
         Ok(Base::of(&self.settings().argocd.address, self.argocd_namespace())?)
     }
 
-    /// Finds a way to Argo CD: straight where its name is known here, else by port-forwarding.
+    /// Connects to Argo CD: directly if its name resolves here, else by port-forwarding.
     ///
     /// # Errors
-    /// There is none; the error says what was tried.
+    /// Neither is possible; the error says what was tried.
     pub async fn argocd(&self) -> Result<Route, ContextError> {
         let base = self.base()?;
         let mut target = Target { tls: self.trust().await?, ..Target::new(base.clone()) };
@@ -90,9 +90,9 @@ impl CommandContext {
         Ok(Route { server: Server::new(target)?, forward })
     }
 
-    /// Whether this machine reaches the address by itself. Outside of the cluster the name of a Service
-    /// may still be answered, by a resolver that knows an address for everything: there no password is
-    /// sent.
+    /// Whether this machine may use the address directly: in a pod always; elsewhere, if the name resolves
+    /// within [`LOOKUP_TIMEOUT`], and that of a Service only to addresses inside the cluster. A resolver that
+    /// answers every name would otherwise get the password.
     async fn is_known(&self, base: &Base) -> bool {
         if std::env::var_os(IN_CLUSTER).is_some() {
             return true;
@@ -140,15 +140,16 @@ impl CommandContext {
     }
 }
 
-/// The first endpoint that is a pod. One that isn't ready is better than none: it may tell why.
+/// The pod and port of the first endpoint that is a pod; ready ones come first. One that isn't ready is
+/// better than none, as its answer may say why.
 fn choose(mut found: Vec<ServiceEndpoint>) -> Option<(String, u16)> {
     found.sort_by_key(|endpoint| !endpoint.ready);
     found.into_iter().find_map(|endpoint| Some((endpoint.pod?, endpoint.address.port())))
 }
 
-/// Which Service a host name means, if it can be one: `name`, `name.namespace`, and both with `svc`
-/// and what follows. Something with a dot and without `svc` may be either; it is one of the cluster
-/// only where nobody outside knows it.
+/// The name and namespace of the Service that a host may mean: `name` (in `namespace`), `name.namespace`, or
+/// `name.namespace.svc` with any suffix. `None` for addresses and other names. `name.namespace` may also be a
+/// name outside of the cluster; it is used as a Service only if it doesn't resolve.
 pub(super) fn service_of(host: &str, namespace: &str) -> Option<(String, String)> {
     let host = host.trim_end_matches('.');
     if host.eq_ignore_ascii_case("localhost") || host.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok() {

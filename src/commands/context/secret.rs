@@ -17,17 +17,17 @@ use std::str::FromStr;
 /// One value of a Secret, as `NAME` or `NAME/KEY`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretKey {
-    /// The Secret.
+    /// The Secret's name.
     pub name: String,
-    /// The key in it.
+    /// The key in its data.
     pub key: String,
 }
 
 impl SecretKey {
-    /// Reads `NAME/KEY`, or `NAME` where the key is as good as known.
+    /// Parses `NAME/KEY`, or `NAME` with `key` as its key.
     ///
     /// # Errors
-    /// It is neither.
+    /// The text is neither.
     pub fn parse(text: &str, key: &str) -> Result<Self, String> {
         let (name, key) = text.split_once('/').unwrap_or((text, key));
         let plain = |text: &str| {
@@ -41,7 +41,7 @@ impl SecretKey {
     }
 }
 
-/// With `token` as the key where none is named.
+/// `token` is the key if none is named.
 impl FromStr for SecretKey {
     type Err = String;
 
@@ -60,7 +60,7 @@ impl CommandContext {
     /// The bytes of one value of a Secret in the Runtime's namespace.
     ///
     /// # Errors
-    /// It can't be read, or isn't there. That it is empty is for those who look at what it holds.
+    /// It can't be read, or isn't there. An empty value isn't an error here.
     pub async fn secret_value(&self, place: &SecretKey) -> Result<Vec<u8>, ContextError> {
         let resolver = self.resolver();
         let secret = resolver.secret(&place.name).await?;
@@ -68,12 +68,12 @@ impl CommandContext {
     }
 }
 
-/// What became of a Secret.
+/// How a value was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// It is new.
+    /// The Secret was created.
     Created,
-    /// It was there, and has the value now.
+    /// The Secret existed, and was patched.
     Changed,
 }
 
@@ -82,10 +82,10 @@ impl CommandContext {
         Ok(Api::namespaced(self.client()?.clone(), self.namespace()))
     }
 
-    /// Nothing, if a value can be put there: nothing stands there, or it may be replaced.
+    /// Checks that a value may be written: there is none yet, or `replace` is set.
     ///
     /// # Errors
-    /// Another value stands there, or it can't be read.
+    /// There is a value already, or the Secret can't be read.
     pub async fn check_free(&self, place: &SecretKey, replace: bool) -> Result<(), ContextError> {
         let found = self.resolver().secret(&place.name).await?;
         if replace || found.is_none_or(|secret| filled(&secret, &place.key).is_none()) {
@@ -98,11 +98,11 @@ impl CommandContext {
         )))
     }
 
-    /// Puts a value into a Secret of the Runtime's namespace. One that has another value there is left
-    /// alone unless `replace`.
+    /// Writes a value into a Secret of the Runtime's namespace, if [`Self::check_free`] allows it; creates
+    /// the Secret if there is none.
     ///
     /// # Errors
-    /// It can't be read or written, or holds another value.
+    /// As [`Self::check_free`], or the Secret can't be written or has changed meanwhile.
     pub async fn write_secret(
         &self,
         place: &SecretKey,

@@ -8,10 +8,10 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client};
 use std::path::PathBuf;
 
-/// The settings of a ConfigMap, under `values.yaml` or `config.yaml`; `None` where it has neither.
+/// The settings in a ConfigMap, under `values.yaml` or else `config.yaml`; `None` if it has neither.
 ///
 /// # Errors
-/// It can't be read, or what it holds is wrong.
+/// The ConfigMap can't be read, or its settings are wrong.
 pub async fn settings_of(
     client: &Client,
     namespace: &str,
@@ -30,18 +30,19 @@ pub async fn settings_of(
     Ok(Some(Settings::from_text(&file, text, Overrides::default())?))
 }
 
-/// Why there are no settings.
+/// Why the settings can't be had from the ConfigMap.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsOfError {
     /// The ConfigMap can't be read.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// What it holds is wrong.
+    /// Its settings are wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
 }
 
-/// The settings of the release, or the defaults where there is no release.
+/// The settings of the release. Where the ConfigMap is missing, has none or may not be read: the defaults of
+/// the Runtime's chart, with a note.
 pub(super) async fn find(
     client: &Client,
     namespace: &str,

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 const PREFIX: &str = "argocd-auth-by-hand-";
 /// How long a fresh key may take to be accepted, as another replica may not know it yet.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The delay between two checks of a fresh key within that time.
 const RETRY_DELAY: Duration = Duration::from_millis(300);
 
 /// Where the key is written.

@@ -8,19 +8,20 @@ use std::fmt;
 /// The step of a rotation. The discriminants are the values of the metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RotationStep {
-    /// No rotation is in progress.
+    /// Nothing is in progress; a request is answered, or annotations are tidied.
     Idle = 0,
-    /// The new CA is created and added to `caBundle`.
+    /// A CA is created or, if due, promoted; or `caBundle` is written so that it holds the CAs in use.
     Trusting = 1,
-    /// Wait for the propagation time, until every API server knows the bundle with both CAs.
+    /// Wait for the propagation time, until every API server knows the bundle with both CAs; a leaf that
+    /// can't wait is signed by the former CA.
     Propagating = 2,
-    /// The new CA signs the new serving certificate.
+    /// The CA that takes over signs a serving certificate; also a plain renewal, without a rotation.
     Signing = 3,
     /// Wait until every endpoint serves a certificate of the new CA.
     Proving = 4,
     /// Wait for the propagation time again, before anything is removed.
     Settling = 5,
-    /// The old CA is removed.
+    /// The old CA is removed, from the Secret and then from `caBundle`.
     Dropping = 6,
 }
 
@@ -71,7 +72,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// One write.
+/// One action: a write, before which an empty object may be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Create a CA in this place, and drop the annotation that requests one. In `Current`, the next CA is
@@ -91,7 +92,7 @@ pub enum Action {
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NextStep {
-    /// Execute this write, and observe again.
+    /// Execute this action, and observe again.
     Execute(Action),
     /// Connect to the endpoints, and plan again.
     ProbeEndpoints,

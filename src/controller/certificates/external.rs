@@ -14,6 +14,7 @@ use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use std::time::Duration;
 
+/// The longest time between two passes, in case a watch missed something.
 const RESYNC_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Publishes the CA in the serving Secret as `caBundle`, and follows its changes.

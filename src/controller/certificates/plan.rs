@@ -1,11 +1,13 @@
 //! Decides the next change to the webhook's certificates.
 //!
-//! Pure: no I/O and no clock. A plan has at most one write, after which everything is observed again. So a
-//! process that is killed between two writes leaves nothing that its successor couldn't continue.
+//! Pure: no I/O and no clock. A plan has at most one action, after which everything is observed again. So a
+//! process that is killed between two actions leaves nothing that its successor couldn't continue.
 //!
 //! The rule behind all of it: a CA that is valid and in `caBundle` stays there until every endpoint of the
-//! webhook has presented a leaf of the CA that takes over, and a leaf is signed only by a CA that has been in
-//! `caBundle` for the propagation time. A lost or foreign CA Secret is then a rotation like any other.
+//! webhook has presented a leaf of the CA that takes over, for the propagation time, and a leaf is signed
+//! only by a CA that has been in `caBundle` for that time. Three exceptions: where no other CA is trusted,
+//! the CA signs at once; where the leaf has to be replaced meanwhile, the former CA signs it; and the bundle
+//! holds at most `MAX_CAS` CAs. A lost or foreign CA Secret is then a rotation like any other.
 //! `docs/certificates.md` has a diagram.
 
 use super::action::{Action, NextStep, Place, Plan, Reason, RotationStep};

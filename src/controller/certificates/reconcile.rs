@@ -1,4 +1,4 @@
-//! Reconciles certificates that this controller creates: observe, plan, execute one write, observe again.
+//! Reconciles certificates that this controller creates: observe, plan, execute one action, observe again.
 
 use super::action::{NextStep, Plan};
 use super::execute::{ExecuteError, Executor};
@@ -25,7 +25,9 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 const POLL_INTERVAL: Seconds = 2;
 /// The longest time between two passes, in seconds, in case a watch missed something.
 const RESYNC_INTERVAL: Seconds = 60;
+/// The first delay after a failed pass, doubled up to the longest.
 const FIRST_DELAY: Duration = Duration::from_millis(500);
+/// The longest delay after failed passes: an API server that is back is noticed within it.
 const LONGEST_DELAY: Duration = Duration::from_secs(15);
 
 /// The backoff for certificates, whoever creates them.
@@ -68,7 +70,8 @@ impl CertificateReconciler {
         Box::pin(run(&context, self)).await;
     }
 
-    /// Observes, and executes at most one write.
+    /// Observes, and executes at most one action. If there is none, mends owner references and field
+    /// ownership.
     async fn pass(&self) -> Result<Requeue, ExecuteError> {
         let context = &self.context;
         let options = &context.options;

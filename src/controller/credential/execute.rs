@@ -1,4 +1,5 @@
-//! Executes the actions of a plan; each is one change in the cluster or in Argo CD.
+//! Executes the actions of a plan; each is one change in the cluster, in Argo CD or in memory. A login also
+//! writes its attempt before, and its end after.
 
 use super::action::{Action, MintReason, RetireReason};
 use super::argocd_probe::{CredentialMemory, FreshKey, MeteredServer};
@@ -32,7 +33,7 @@ const MAX_CONFLICT_RETRIES: u32 = 5;
 pub(super) enum ExecuteError {
     /// A call to the cluster failed.
     Cluster(ClusterError),
-    /// A call to Argo CD failed that the credential depends on.
+    /// A call to Argo CD failed that the credential depends on, or there is no randomness for a key's id.
     ArgoCd(Transient),
     /// A call to Argo CD failed, but the credential works without it.
     Minor(Transient),
@@ -59,7 +60,7 @@ pub(super) struct Executor<'k> {
 }
 
 impl Executor<'_> {
-    /// Executes the action and reports it in an Event.
+    /// Executes the action, and reports in an Event what changed a Secret or a key, or that a key vanished.
     pub(super) async fn execute(&mut self, action: Action) -> Result<(), ExecuteError> {
         match action {
             Action::Login => self.log_in().await,
@@ -130,7 +131,7 @@ impl Executor<'_> {
         }
     }
 
-    /// Removes the record of a login that succeeded.
+    /// Removes the recorded attempts of the user whose login succeeded, if that wasn't done yet.
     pub(super) async fn forget_attempt(&mut self) -> Result<(), ExecuteError> {
         let Some(user) = self.memory.succeeded.clone() else { return Ok(()) };
         let record: LoginRecord = self.state.get(LOGIN_ENTRY).unwrap_or_default();
@@ -139,12 +140,13 @@ impl Executor<'_> {
         Ok(())
     }
 
-    /// Records logins. The rollout writes the same Secret: a conflict with it says nothing about the login,
-    /// whose end has to be recorded, so the write is repeated.
+    /// Records logins; without any, removes the entry.
     async fn put_logins(&mut self, record: &LoginRecord) -> Result<(), ClusterError> {
         self.put(LOGIN_ENTRY, Some(record).filter(|record| !record.is_empty())).await
     }
 
+    /// Writes an entry of the state. The rollout writes the same Secret: a conflict with it says nothing
+    /// about the entry, which has to be recorded, so the Secret is read again and the write repeated.
     async fn put<T: Serialize>(&mut self, name: &str, value: Option<&T>) -> Result<(), ClusterError> {
         let mut tries = 0;
         loop {
@@ -171,7 +173,7 @@ impl Executor<'_> {
                 Ok(())
             }
             Err(error) => {
-                // The key may exist now or later, whoever wrote the answer: look for it in the list from now on.
+                // The key may exist now or later, whoever wrote the answer: look for it in each list.
                 if !error.cause.was_not_sent() && !error.cause.is_argocds_word() {
                     self.memory.discard(id);
                 }

@@ -49,8 +49,8 @@ pub struct LoginRecord {
     tries: Vec<LoginTry>,
 }
 
-/// The record as stored: in the current form, or in that of versions before 0.2, which had one login and the
-/// times of others.
+/// The record as stored: in the current form, or in that of earlier builds, which had one login and the times
+/// of others.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[derive(Default)]

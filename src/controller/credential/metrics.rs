@@ -70,7 +70,7 @@ impl CredentialMetrics {
         registry.register("credential_expiry_timestamp_seconds", expiry, metrics.expiry.clone());
         let state = "1 for the state that the credential is in";
         registry.register("credential_state", state, metrics.state.clone());
-        let superseded = "Keys of ours in Argo CD that stand in no Secret";
+        let superseded = "Keys of ours in Argo CD besides the current one";
         registry.register("credential_superseded_keys", superseded, metrics.superseded.clone());
         let regenerations = "Keys that were made and written, by what was wrong before";
         registry.register("credential_regenerations", regenerations, metrics.regenerations.clone());

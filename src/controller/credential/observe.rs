@@ -20,11 +20,11 @@ pub(super) struct Observed {
     pub held: Option<Held>,
     /// The key in the Secret as its account lists it, if it is one of ours.
     pub current: Option<ListedToken>,
-    /// Whether any account's keys could be listed.
+    /// Whether any account's list of keys was read.
     pub seen_lists: bool,
 }
 
-/// What an observation starts from.
+/// The cluster's part of an observation; [`Self::observe`] adds Argo CD's.
 pub(super) struct Observer<'l> {
     context: &'l Context,
     prefix: &'l Prefix,

@@ -4,9 +4,10 @@
 //! process that is killed between two changes leaves nothing that its successor couldn't continue: at most a
 //! key that nobody has, which is retired like any other.
 //!
-//! The rules behind all of it: a key that works is left alone, whoever made it; a key is replaced only after
-//! a definite refusal, which is a refusal of the key beside an accepted fresh session of our own; a replaced
-//! key is retired later, and only if it is ours. `docs/credentials.md` describes a key's whole life.
+//! The rules behind all of it: a key that works is left alone, whoever made it, unless it expires (in
+//! password mode); a key that is refused, expires, is missing or isn't a usable key at all is replaced only
+//! while Argo CD accepts a fresh session of our own; a replaced key is retired later, and only if it is ours.
+//! `docs/credentials.md` describes a key's whole life.
 
 use super::action::{Action, CredentialStatus, MintReason, NextStep, Plan, RetireReason};
 use super::reach::trouble;

@@ -1,4 +1,4 @@
-//! From the settings to Argo CD's server.
+//! Argo CD's server, as the settings name it: address and trusted CA.
 
 use super::snapshot::Transient;
 use super::source::resolver;
@@ -9,7 +9,7 @@ use crate::resolve;
 use crate::settings::Address;
 use crate::time::seconds;
 
-/// The way to Argo CD. It is kept while nothing about it changes, so that calls one after the other
+/// The client of Argo CD's server. Kept until its trusted CA changes, so that consecutive calls
 /// meet the same replica.
 #[derive(Default)]
 pub(super) struct Reach {
@@ -17,7 +17,8 @@ pub(super) struct Reach {
 }
 
 impl Reach {
-    /// The server, or why there is no way to it.
+    /// The client. The outer error: the CA can't be read from the cluster; the inner: there is no CA or
+    /// address as the settings say.
     pub(super) async fn server(&mut self, context: &Context) -> Result<Result<&Server, Transient>, ClusterError> {
         let trust = match resolver(context).trust(&context.settings.argocd.tls).await? {
             Ok(trust) => trust,
@@ -45,7 +46,7 @@ impl Reach {
     }
 }
 
-/// Its address.
+/// Argo CD's address, of the settings; in the release's namespace if they name none.
 pub(super) fn base(context: &Context) -> Result<Base, BadAddress> {
     resolve::base(&context.settings.argocd, &context.options.namespace)
 }
@@ -54,7 +55,7 @@ const fn setup(text: String) -> Transient {
     Transient { kind: "setup", text, retry_after: None }
 }
 
-/// What a failed call means to a plan.
+/// A failed call as input to a plan: kind, text, and `Retry-After` in seconds.
 pub(super) fn trouble(error: &ArgoCdError) -> Transient {
     let retry_after = match &error.cause {
         Cause::TooManyRequests { retry_after } => retry_after.map(seconds),

@@ -24,6 +24,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use std::time::Duration;
 use tokio::sync::Notify;
 
+/// The first delay of the backoff, doubled up to the longest.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// The longest delay of the backoff. Each pass may send a login, which costs Argo CD a second of work.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);

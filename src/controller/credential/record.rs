@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct CredentialRecord {
     /// The id of the key that was last seen to work, and since when it has.
     pub valid: Option<(String, Seconds)>,
-    /// The ids of our keys that are in no Secret, and since when each isn't.
+    /// The ids of our listed keys besides the current one, and since when each is known to be one of them.
     pub superseded: BTreeMap<String, Seconds>,
     /// The accounts that may have keys of ours.
     pub accounts: BTreeSet<String>,

@@ -68,7 +68,9 @@ impl Key {
     }
 }
 
-/// A key of ours that an account lists and that is in no Secret.
+/// A key of ours that an account lists besides the current and the fresh one: superseded by another, or never
+/// delivered to anybody. In token mode it may still stand in `argocd-token` ([`Mirror::Former`]). Keys that
+/// Argo CD didn't let us delete are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SupersededKey {
     /// The account's name.

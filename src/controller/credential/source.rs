@@ -1,4 +1,4 @@
-//! What stands in the cluster: the key, the user name and the password.
+//! Reads the key, the user name and the password from the cluster.
 
 use super::mirror_policy::{MirrorPolicy, mirror_policy};
 use crate::cluster::ClusterError;
@@ -8,22 +8,22 @@ use crate::resolve::{self, Missing, Resolver, filled_value};
 use k8s_openapi::api::core::v1::Secret;
 use secrecy::SecretString;
 
-/// The annotation with which a person asks for a look, on the Secret with the credential or the key.
+/// The annotation by which a person requests a check, on the Secret with the credential or the key.
 pub(super) const CHECK: &str = "argocd-auth-webhook/check";
 
-/// What was read, each with what is missing where it isn't there.
+/// What was read; an error says what is missing. Holds secret values, so it has no `Debug`.
 pub(super) struct Sources {
     /// The Secret that holds the key, as it was read.
     pub key_secret: Option<Secret>,
-    /// Secret `argocd-token` in token mode, where it matters.
+    /// Secret `argocd-token` in token mode; `None` if it doesn't exist or nothing is done with it.
     pub mirror_secret: Option<Secret>,
-    /// The key's bytes.
+    /// The key's bytes as in the Secret, not wrapped; never empty.
     pub key: Result<Vec<u8>, Missing>,
-    /// Whose key it is to be; only in password mode.
+    /// The account that logs in and whose key is minted; only in password mode.
     pub username: Result<String, Missing>,
     /// The password; only in password mode.
     pub password: Result<SecretString, Missing>,
-    /// What a person wrote into the annotation, with the name of the Secret.
+    /// The requests of people: the Secret's name and the annotation's value; at most two.
     pub requests: Vec<(String, String)>,
 }
 
@@ -32,12 +32,12 @@ pub(super) fn resolver(context: &Context) -> Resolver<'_> {
     Resolver { client: Ok(context.client.clone()), namespace: &context.options.namespace, patient: false }
 }
 
-/// Which Secret and key hold the key.
+/// The Secret and its key that hold the API key.
 pub(super) fn key_place(context: &Context) -> SecretKeyRef {
     resolve::key_place(&context.settings.auth)
 }
 
-/// Reads all of it, always fresh: a watch's copy could be behind what this process wrote.
+/// Reads all of it, uncached: a watch's copy could be older than this process's writes.
 pub(super) async fn read(context: &Context) -> Result<Sources, ClusterError> {
     let (auth, resolver) = (&context.settings.auth, resolver(context));
     let place = key_place(context);

@@ -33,9 +33,9 @@ pub enum Action {
     },
     /// Restart a workload, which then replaces its pods by itself.
     Restart {
-        /// The workload whose pod template is annotated.
+        /// The workload; its pod template is annotated, or `spec.restartAt` of Argo's Rollouts set.
         workload: WorkloadId,
-        /// The annotation's value, a time.
+        /// The value of the annotation or field, a time.
         value: String,
     },
     /// Only write the record.

@@ -1,4 +1,4 @@
-//! Executes the actions of a plan; the record has been written before.
+//! Executes the actions of a plan; the record of each is written first.
 
 use super::RESTARTED_AT;
 use super::action::{Action, RemovalMethod};

@@ -47,7 +47,7 @@ impl PodMetrics {
         registry.register("restarts", restarts, metrics.restarts.clone());
         let in_step = "From when a pod of a workload was seen to be out of step to when none was";
         registry.register("time_to_in_step_seconds", in_step, metrics.in_step.clone());
-        let waiting = "Workloads with pods out of step that can't be replaced now";
+        let waiting = "Workloads whose pods can't be replaced now and should be looked at";
         registry.register("workloads_waiting", waiting, metrics.waiting.clone());
         metrics
     }

@@ -20,7 +20,8 @@ use tokio::time::Instant;
 /// How long the state of a workload that was read is reused.
 const WORKLOAD_CACHE_TTL: Duration = Duration::from_secs(2);
 
-/// How long it is reused that the workload behind an owner isn't known.
+/// How long it is reused that an owner leads to no workload: it is gone, of an unknown kind, or may not be
+/// read. A workload that was found is reused for as long as a pod has that owner.
 const MAX_UNKNOWN_AGE: Duration = Duration::from_secs(30);
 
 /// What is known about a pod's owner.
@@ -28,7 +29,7 @@ const MAX_UNKNOWN_AGE: Duration = Duration::from_secs(30);
 struct Owned {
     at: Instant,
     workload: Option<WorkloadId>,
-    /// Whether this account could read the owner.
+    /// `false` if this account may not read the owner; `true` also if it needn't be read.
     seen: bool,
     /// Whether a pod of the owner's template has nothing of a user's own in the place of ours; `None` if it
     /// wasn't read.

@@ -34,7 +34,9 @@ const POLL_INTERVAL: Duration = Duration::from_secs(2);
 const REFUSED_DELAY: Seconds = 10;
 /// For how many seconds after that the refusal is still reported, if the change isn't tried again.
 const REFUSAL_REPORT_TIME: Seconds = 60;
+/// The first delay after a failed pass, doubled up to the longest.
 const FIRST_DELAY: Duration = Duration::from_millis(500);
+/// The longest delay after failed passes: an API server that is back is noticed within it.
 const LONGEST_DELAY: Duration = Duration::from_secs(15);
 
 /// Runs the rollout's reconciler forever, while this process leads.
@@ -213,7 +215,7 @@ impl Reconciler for RolloutReconciler<'_> {
     }
 
     fn stand_by(&mut self) {
-        // Another process writes from now on, so what is remembered here is outdated.
+        // Another process may write from now on, so what is remembered here may be outdated.
         self.memory = None;
         state::forget(self.context);
         StatusPublisher::nothing_seen(self.context);

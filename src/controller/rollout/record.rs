@@ -49,7 +49,7 @@ pub struct EvictionRound {
 pub struct Restart {
     /// The changed values for which it was restarted.
     pub cause: String,
-    /// The value that was written into the workload's annotation.
+    /// The time that was written: the template's annotation, or `spec.restartAt` of Argo's Rollouts.
     pub value: String,
     /// How often the workload was restarted for this cause.
     pub times: u32,

@@ -24,7 +24,7 @@ const PASSING_DELAY: Duration = Duration::from_mins(10);
 /// The time between two Events about the same reason.
 const REPEAT_DELAY: Duration = Duration::from_hours(1);
 
-/// What was published last.
+/// Publishes the status and Events. Remembers what was published last, and since when workloads wait.
 #[derive(Default)]
 pub(super) struct StatusPublisher {
     status: Option<Value>,

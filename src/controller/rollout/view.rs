@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 /// For how many seconds a workload is left alone after a new pod drifted again; doubled each time.
 const FIRST_BACKOFF: Seconds = 60;
+/// The longest of these times, in seconds.
 const MAX_BACKOFF: Seconds = HOUR;
 /// For how many seconds it is normal that a removed pod has no successor.
 const MAX_ABSENCE: Seconds = 60;
