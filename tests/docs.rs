@@ -169,3 +169,41 @@ fn the_three_reconcilers_have_the_files_that_the_architecture_lists() {
         }
     }
 }
+
+#[test]
+fn every_verdict_on_a_pod_is_explained_and_no_other() {
+    let (table, _) =
+        page("pods.md").split_once("\n## ").map(|(table, rest)| (table.to_owned(), rest.to_owned())).unwrap();
+    assert_eq!(listed(&table, 0), set(argocd_auth_webhook::drift::PodVerdict::NAMES));
+}
+
+/// The crates that a room imports, without what only its tests do.
+fn crates(room: &str) -> BTreeSet<String> {
+    let mut files = Vec::new();
+    code(&root().join("src").join(room), &mut files);
+    let lines = files.iter().flat_map(|text| text.split("#[cfg(test)]\nmod tests").next().unwrap().lines());
+    let used = lines.filter_map(|line| line.trim_start_matches("pub ").strip_prefix("use ")?.split("::").next());
+    set(used.filter(|name| {
+        !["crate", "super", "self", "std", "proptest"].contains(name) && !name.contains(char::is_uppercase)
+    }))
+}
+
+#[test]
+fn core_knows_few_crates_and_what_is_pure_or_of_argo_cd_no_kubernetes() {
+    let known = crates("core");
+    let allowed = set(["base64", "percent_encoding", "serde", "serde_json", "thiserror"]);
+    assert!(
+        known.contains("serde") && known.is_subset(&allowed.union(&modules("core")).cloned().collect()),
+        "{known:?}"
+    );
+    for room in ["core", "settings", "argocd", "pki", "server", "telemetry", "yaml"] {
+        let known = crates(room);
+        assert!(!known.is_empty() && !known.contains("kube") && !known.contains("k8s_openapi"), "{room}: {known:?}");
+    }
+}
+
+/// The modules of a room, which its own files name without a path.
+fn modules(room: &str) -> BTreeSet<String> {
+    let files = fs::read_dir(root().join("src").join(room)).unwrap();
+    set(files.map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned()))
+}

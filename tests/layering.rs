@@ -321,7 +321,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("settings", &["core", "yaml"]),
     ("telemetry", &["core"]),
     ("time", &[]),
-    ("webhook", &["cluster", "core", "server", "telemetry", "time"]),
+    ("webhook", &["cluster", "core", "pki", "server", "telemetry", "time"]),
     ("webhook_probe", &["core", "pki", "time"]),
     ("yaml", &[]),
 ];

@@ -22,9 +22,18 @@ pub struct Answers {
 /// Collects what [`judge`] and [`diagnose`] need: the user behind the token and, if the token is accepted,
 /// its account.
 pub async fn ask(server: &Server, token: &SecretString, account: &str) -> Answers {
-    let userinfo = server.userinfo(token).await;
+    answers(Box::pin(server.userinfo(token)), Box::pin(server.account(token, account))).await
+}
+
+/// The same with calls that somebody observes: the second is made only if the first says that the token is
+/// accepted.
+pub async fn answers(
+    userinfo: impl Future<Output = Result<UserInfo, ArgoCdError>>,
+    account: impl Future<Output = Result<Account, ArgoCdError>>,
+) -> Answers {
+    let userinfo = userinfo.await;
     let counts = userinfo.as_ref().is_ok_and(|user| user.logged_in);
-    let account = if counts { Some(server.account(token, account).await) } else { None };
+    let account = if counts { Some(account.await) } else { None };
     Answers { userinfo, account }
 }
 

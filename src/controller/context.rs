@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 /// The entries of the state Secret, by name.
-pub type Remembered = BTreeMap<String, Vec<u8>>;
+pub type StateEntries = BTreeMap<String, Vec<u8>>;
 
 /// What all reconcilers share: client, settings, leadership, and what they tell each other. Clones share it
 /// too.
@@ -43,7 +43,7 @@ pub struct Context {
     pub instance: String,
     /// The state Secret's entries when this process last read or wrote it; `None` if it hasn't, or lost the
     /// Lease since.
-    pub remembered: Arc<Mutex<Option<Remembered>>>,
+    pub remembered: Arc<Mutex<Option<StateEntries>>>,
     /// What this process has published in the status, by key.
     pub published: Arc<Mutex<BTreeMap<String, String>>>,
     /// Whether pods have taken up the current credential: from the rollout to the credential.

@@ -8,6 +8,7 @@ use super::metrics::ControllerMetrics;
 use crate::cluster::leader_election::Leadership;
 use crate::cluster::{Cause, ClusterError};
 use crate::server::Progress;
+use crate::time::{Seconds, now};
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -33,6 +34,14 @@ pub(super) enum Requeue {
     Backoff(Duration),
     /// After this time, or when something changes.
     After(Duration),
+}
+
+impl Requeue {
+    /// At this time, in seconds since 1970, or when something changes; after `longest` at the latest.
+    pub(super) fn until(then: Seconds, longest: Duration) -> Self {
+        let left = u64::try_from(then.saturating_sub(now())).unwrap_or(0);
+        Self::After(Duration::from_secs(left).min(longest))
+    }
 }
 
 /// Why a pass failed. It is repeated after a backoff.

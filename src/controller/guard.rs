@@ -3,7 +3,7 @@
 
 use super::Context;
 use super::driver::{Delays, ReconcileError, Reconciler, Requeue, drive, on_watch_event};
-use super::state::{self, State};
+use super::state::{self, StateSecret};
 use super::status;
 use crate::cluster::{ClusterError, Event, object_reference, watch_named};
 use crate::core::{Engine, Injector, Service};
@@ -56,7 +56,7 @@ impl<'c> Guard<'c> {
     async fn pass(&mut self) -> Result<(), ClusterError> {
         let context = self.context;
         if state::is_remembered(context) && context.find::<Secret>(&state::name(context)).await?.is_none() {
-            State::open(context).await?;
+            StateSecret::open(context).await?;
         }
         status::restore(context).await?;
         let found = context.configuration().await?;

@@ -3,7 +3,7 @@
 //! lost, the process that knows its content writes it again.
 
 use super::Context;
-use super::context::{Remembered, is_empty};
+use super::context::{StateEntries, is_empty};
 use crate::cluster::{Cause, ClusterError, merge_if};
 use crate::drift::Key;
 use base64::Engine;
@@ -31,13 +31,13 @@ pub(super) const ROLLOUT_ENTRY: &str = "rollouts";
 const HASH_KEY_LENGTH: usize = 32;
 
 /// The state as it was read. A write succeeds only if nobody else has written since.
-pub(super) struct State {
+pub(super) struct StateSecret {
     version: String,
     entries: BTreeMap<String, Vec<u8>>,
     key: hmac::Key,
 }
 
-impl State {
+impl StateSecret {
     /// Reads the state, and creates it if there is none.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ impl State {
         context: &Context,
         name: &str,
         secret: &Secret,
-        known: &Remembered,
+        known: &StateEntries,
     ) -> Result<Self, ClusterError> {
         let what = format!("writing again what was lost of Secret {}/{name}", context.options.namespace);
         let data: BTreeMap<&String, String> =
@@ -172,7 +172,7 @@ pub(super) fn is_remembered(context: &Context) -> bool {
 }
 
 /// The entries when this process last read or wrote them.
-fn last(context: &Context) -> MutexGuard<'_, Option<Remembered>> {
+fn last(context: &Context) -> MutexGuard<'_, Option<StateEntries>> {
     context.remembered.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

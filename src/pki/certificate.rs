@@ -34,7 +34,9 @@ fn is_odd(key: &SubjectPublicKeyInfo<'_>) -> bool {
 pub struct Id(pub [u8; 32]);
 
 impl Id {
-    fn of(der: &[u8]) -> Self {
+    /// The id of a certificate in DER.
+    #[must_use]
+    pub fn of(der: &[u8]) -> Self {
         let mut id = [0; 32];
         id.copy_from_slice(digest(&SHA256, der).as_ref());
         Self(id)

@@ -1,3 +1,5 @@
+//! What settings refer to, at a scripted API server. Time stands still, so a call that isn't answered fails.
+
 use super::*;
 use crate::argocd::TlsTrust;
 use crate::cluster::scripted::{ApiServer, NAMESPACE};
@@ -24,7 +26,7 @@ fn place(name: &str, key: &str) -> SecretKeyRef {
     SecretKeyRef { name: name.to_owned(), key: key.to_owned(), optional: None }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_missing_is_the_object_the_key_or_the_value_and_each_is_said() {
     let server = server(&[("empty", ""), ("full", "x")]);
     let client = server.client();
@@ -44,7 +46,7 @@ async fn what_is_missing_is_the_object_the_key_or_the_value_and_each_is_said() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_user_name_from_anywhere_is_one_that_argo_cd_takes_and_never_quoted() {
     let server = server(&[("good", "a-b_c.D9"), ("bad", "correct horse"), ("long", &"a".repeat(33))]);
     let client = server.client();
@@ -63,7 +65,7 @@ async fn a_user_name_from_anywhere_is_one_that_argo_cd_takes_and_never_quoted() 
     assert!(!is_account_name(""));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_password_that_can_be_none_is_told_of_and_not_handed_on() {
     let server = server(&[("good", "hunter2 "), ("bad", "${ARGOCD_PASSWORD}")]);
     let client = server.client();
@@ -78,7 +80,7 @@ async fn a_password_that_can_be_none_is_told_of_and_not_handed_on() {
     assert!(said.ends_with("is not text"), "{said}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn trust_is_the_settings_and_a_ca_that_is_not_there_is_not_replaced_by_the_systems() {
     let server = server(&[("ca.crt", "PEM")]);
     let client = server.client();

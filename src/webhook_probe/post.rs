@@ -26,25 +26,25 @@ const MAX_ANSWER_BYTES: usize = 1 << 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallError {
     /// No connection, or no TLS, within `CONNECT_TIMEOUT`.
-    Away(String),
+    Unreachable(String),
     /// A connection, but API servers would refuse its certificate, or the answer is missing or unusable.
-    Wrong(String),
+    Invalid(String),
 }
 
 /// Posts a review of this pod to the endpoint at `address` and returns the body of the answer.
 ///
 /// # Errors
-/// [`CallError::Away`] if there is no TLS endpoint, [`CallError::Wrong`] if API servers would refuse its
+/// [`CallError::Unreachable`] if there is no TLS endpoint, [`CallError::Invalid`] if API servers would refuse its
 /// certificate or it doesn't answer with status 200 and JSON.
 pub async fn post(address: SocketAddr, trust: &Trust, uid: &str, pod: &Value) -> Result<Value, CallError> {
     let stream = connect(address, &trust.server, CONNECT_TIMEOUT).await;
-    let stream = stream.map_err(|error| CallError::Away(error.to_string()))?;
+    let stream = stream.map_err(|error| CallError::Unreachable(error.to_string()))?;
     // If the verdict is unknown, go on: only the API server can tell.
     if let ChainVerdict::Refused(reason) = trust.judge(&chain(&stream), now()) {
         let why = format!("API servers refuse its certificate by caBundle of {}: {reason}", trust.name);
-        return Err(CallError::Wrong(why));
+        return Err(CallError::Invalid(why));
     }
-    ask(stream, trust, uid, pod).await.map_err(CallError::Wrong)
+    ask(stream, trust, uid, pod).await.map_err(CallError::Invalid)
 }
 
 async fn ask(stream: TlsStream<TcpStream>, trust: &Trust, uid: &str, pod: &Value) -> Result<Value, String> {

@@ -36,7 +36,7 @@ pub async fn enable(access: &CommandContext, dry_run: bool) -> Result<Enabled, C
         .map_err(|error| where_is(error, namespace))?;
     let data = map.data.clone().unwrap_or_default();
     let before = config::read(&data, &account);
-    let change = config::enable(&data, &account).map_err(|error| ContextError::Said(error.to_string()))?;
+    let change = config::enable(&data, &account).map_err(|error| ContextError::Other(error.to_string()))?;
     let owner = Owner::of(&map.metadata);
     let may = !change.is_empty() && !dry_run && !owner.as_ref().is_some_and(Owner::undoes);
     if may {
@@ -55,7 +55,7 @@ pub(super) fn reading(namespace: &str) -> String {
 /// If `argocd-cm` is missing, the namespace is most likely another.
 pub(super) fn where_is(error: crate::cluster::ClusterError, namespace: &str) -> ContextError {
     if error.cause == crate::cluster::Cause::NotFound {
-        ContextError::Said(format!(
+        ContextError::Other(format!(
             "there is no ConfigMap {CONFIG_MAP} in namespace {namespace}; name Argo CD's with --argocd-namespace"
         ))
     } else {

@@ -60,13 +60,13 @@ impl CommandContext {
 fn typed(password: SecretString) -> Result<SecretString, ContextError> {
     match no_password(password.expose_secret()) {
         None => Ok(password),
-        Some(what) => Err(ContextError::Said(format!("the password that was given is {what}, and no password"))),
+        Some(what) => Err(ContextError::Other(format!("the password that was given is {what}, and no password"))),
     }
 }
 
 async fn ask(account: &str) -> Result<SecretString, ContextError> {
     terminal::ask_password(&format!("Password of Argo CD's account {account}: ")).await.map_err(|error| {
-        ContextError::Said(format!(
+        ContextError::Other(format!(
             "nobody can be asked for the password ({error}); give --password-stdin or --password-secret"
         ))
     })
@@ -77,7 +77,7 @@ async fn ask(account: &str) -> Result<SecretString, ContextError> {
 /// # Errors
 /// It can't be read, is empty, longer than 64 KiB, or not UTF-8.
 pub fn read_secret_line(input: &mut impl Read, name: &str) -> Result<SecretString, ContextError> {
-    let wrong = |why: &str| ContextError::Said(format!("standard input holds no {name}: {why}"));
+    let wrong = |why: &str| ContextError::Other(format!("standard input holds no {name}: {why}"));
     let mut bytes = Vec::new();
     input.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| wrong(&error.to_string()))?;
     if bytes.len() as u64 > MAX_BYTES {

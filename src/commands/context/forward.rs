@@ -42,7 +42,7 @@ impl Forward {
         };
         // Once before anybody connects: what is wrong is said here, and not by a connection that breaks.
         let first = way.open().await?;
-        let file = |error| ContextError::Said(format!("listening on 127.0.0.1 for port-forwarding: {error}"));
+        let file = |error| ContextError::Other(format!("listening on 127.0.0.1 for port-forwarding: {error}"));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(file)?;
         let address = listener.local_addr().map_err(file)?;
         let task = tokio::spawn(serve(listener, way, first));

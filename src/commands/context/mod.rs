@@ -95,7 +95,7 @@ pub enum ContextError {
     Missing(#[from] Missing),
     /// Anything else, as a sentence that says what to do.
     #[error("{0}")]
-    Said(String),
+    Other(String),
 }
 
 /// The cluster, the settings and the names that a command works with.

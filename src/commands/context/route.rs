@@ -125,14 +125,14 @@ impl CommandContext {
 
     async fn pod_of(&self, namespace: &str, service: &str, port: u16) -> Result<(String, u16), ContextError> {
         let client = self.client().map_err(|error| {
-            ContextError::Said(format!(
+            ContextError::Other(format!(
                 "Argo CD's Service {namespace}/{service} can't be reached from here, and there is no cluster to \
                  port-forward through: {error}; give an address that can be reached with --argocd-url"
             ))
         })?;
         let found = endpoints(client, namespace, service, port).await?;
         choose(found).ok_or_else(|| {
-            ContextError::Said(format!(
+            ContextError::Other(format!(
                 "Argo CD's Service {namespace}/{service} can't be reached from here, and none of its endpoints on port \
                  {port} is a pod to port-forward to"
             ))

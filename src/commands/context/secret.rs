@@ -92,7 +92,7 @@ impl CommandContext {
             return Ok(());
         }
         let namespace = self.namespace();
-        Err(ContextError::Said(format!(
+        Err(ContextError::Other(format!(
             "Secret {namespace}/{} already has a value at {}; give --replace to overwrite it",
             place.name, place.key
         )))

@@ -134,7 +134,7 @@ impl Maker<'_> {
             match judge(&read, now(), &answers) {
                 KeyVerdict::Good | KeyVerdict::Flawed(_) => return Ok(read.ok().and_then(|claims| claims.expires_at)),
                 verdict if begun.elapsed() >= SETTLE_TIMEOUT => {
-                    return Err(ContextError::Said(format!("Argo CD made a key and does not take it: {verdict}")));
+                    return Err(ContextError::Other(format!("Argo CD made a key and does not take it: {verdict}")));
                 }
                 _ => tokio::time::sleep(RETRY_DELAY).await,
             }
@@ -165,7 +165,7 @@ impl Maker<'_> {
     /// Revokes the key, and adds to the error what is left of it.
     async fn undo(&self, error: ContextError) -> ContextError {
         let removed = self.route.server.delete_token(self.session, self.account, self.id).await;
-        ContextError::Said(match removed {
+        ContextError::Other(match removed {
             Ok(true) => format!("{error}\nthe key was revoked again; nothing is left of it"),
             Ok(false) => format!(
                 "{error}\nno key is left; Argo CD may still be at it, so look later whether {} has a key {}",
@@ -232,14 +232,14 @@ fn fit(account: &Account, id: &str) -> Result<(), ContextError> {
     } else if !account.may_have_api_keys() {
         "may not have API keys"
     } else if account.token(id).is_some() {
-        return Err(ContextError::Said(format!(
+        return Err(ContextError::Other(format!(
             "the account {name} already has a key {id}; name another: only the id is compared, so that a used one \
              brings old keys back to life"
         )));
     } else {
         return Ok(());
     };
-    Err(ContextError::Said(format!("Argo CD's account {name} {wrong}; to do: account enable")))
+    Err(ContextError::Other(format!("Argo CD's account {name} {wrong}; to do: account enable")))
 }
 
 /// Checks an id: Argo CD can't revoke keys over REST whose id has `/`, `:` or `.`.
@@ -257,7 +257,7 @@ pub fn checked_id(id: &str) -> Result<String, String> {
 
 fn fresh_id() -> Result<String, ContextError> {
     let uuid = fresh_uuid().ok_or_else(|| {
-        ContextError::Said("this machine has no randomness for a new id; give one with --id".to_owned())
+        ContextError::Other("this machine has no randomness for a new id; give one with --id".to_owned())
     })?;
     Ok(format!("{PREFIX}{uuid}"))
 }

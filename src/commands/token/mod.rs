@@ -25,7 +25,7 @@ async fn log_in(
     let password = access.password(password, account).await?;
     let _progress = Progress::begin("logging in to Argo CD");
     route.log_in(account, &password).await.map_err(|error| match login_advice(&error) {
-        Some(advice) => ContextError::Said(format!("{error}; to do: {advice}")),
+        Some(advice) => ContextError::Other(format!("{error}; to do: {advice}")),
         None => error.into(),
     })
 }

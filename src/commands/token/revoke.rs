@@ -42,7 +42,7 @@ pub async fn revoke(
         Which::Token(source) => by_token(access, source).await?,
     };
     if !force && let Some(place) = in_use(access, &id).await {
-        return Err(ContextError::Said(format!(
+        return Err(ContextError::Other(format!(
             "key {id} is the one that the Runtime uses ({place}): its services would lose their access at once; give \
              --force to revoke it all the same"
         )));
@@ -62,7 +62,7 @@ async fn by_token(
     source: &Source,
 ) -> Result<(String, String, Option<SecretString>), ContextError> {
     let bytes = source.read(access).await?;
-    let wrong = |why: &dyn fmt::Display| ContextError::Said(format!("the token in {source} can't be revoked: {why}"));
+    let wrong = |why: &dyn fmt::Display| ContextError::Other(format!("the token in {source} can't be revoked: {why}"));
     let claims = Claims::read(&bytes).map_err(|flaw| wrong(&flaw))?;
     let (Some(account), Some(id)) = (claims.subject.account(), claims.id.clone()) else {
         return Err(wrong(&"it is no account's, or has no id"));

@@ -31,7 +31,7 @@ impl Source {
             }
             Self::Stdin => without_newline(
                 bounded(std::io::stdin().lock())
-                    .map_err(|error| ContextError::Said(format!("reading the token from standard input: {error}")))?,
+                    .map_err(|error| ContextError::Other(format!("reading the token from standard input: {error}")))?,
             ),
         };
         Ok(Zeroizing::new(bytes))

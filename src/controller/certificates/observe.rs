@@ -1,15 +1,22 @@
-//! Reads objects into a snapshot.
+//! Reads the objects, asks the endpoints, and makes a snapshot of both.
 
 use super::record;
 use super::snapshot::{Bundle, Ca, Endpoint, Leaf, RotationRecord, Slot, Snapshot};
-use crate::cluster::filled;
-use crate::pki::{Authority, Certificate, Flaw, Id, key_fits, verifies};
+use crate::cluster::{ClusterError, endpoints, filled};
+use crate::controller::Context;
+use crate::controller::context::is_empty;
+use crate::pki::{Authority, Certificate, Flaw, Id, key_fits, peer_chain, verifies};
 use crate::time::Seconds;
+use futures_util::future::join_all;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use rustls::pki_types::CertificateDer;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
+
+/// Bounds the handshake with an endpoint, which is in the same cluster.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) const CA: [&str; 2] = ["ca.crt", "ca.key"];
 pub(super) const NEXT: [&str; 2] = ["next-ca.crt", "next-ca.key"];
@@ -32,6 +39,40 @@ impl fmt::Debug for Objects {
 pub(super) struct Observed {
     pub snapshot: Snapshot,
     pub certificates: BTreeMap<Id, Certificate>,
+}
+
+/// Reads the objects one after the other, uncached: a watch's copy could be older than this process's writes.
+///
+/// # Errors
+/// A call failed, or one of our names is somebody else's.
+pub(super) async fn read(context: &Context) -> Result<Objects, ClusterError> {
+    let options = &context.options;
+    let objects = Objects {
+        ca: context.find(&options.ca_secret()).await?,
+        serving: context.find(&options.serving_secret).await?,
+        configuration: context.configuration().await?,
+    };
+    for secret in [&objects.ca, &objects.serving].into_iter().flatten() {
+        context.must_be_ours("Secret", &secret.metadata, is_empty(secret))?;
+    }
+    Ok(objects)
+}
+
+/// The chain that each endpoint presents; `None` for one that can't be reached.
+pub(super) async fn probe_endpoints(
+    context: &Context,
+) -> Result<Vec<Option<Vec<CertificateDer<'static>>>>, ClusterError> {
+    let options = &context.options;
+    let found = endpoints(&context.client, &options.namespace, &options.service, options.service_port).await?;
+    let name = options.server_name();
+    let asked = found.iter().map(async |endpoint| match peer_chain(endpoint.address, &name, HANDSHAKE_TIMEOUT).await {
+        Ok(chain) => Some(chain),
+        Err(error) => {
+            tracing::info!(endpoint = endpoint.name(), %error, "a rotation waits for an endpoint");
+            None
+        }
+    });
+    Ok(join_all(asked).await)
 }
 
 /// The value of a Secret's key; `None` if it is missing or empty.

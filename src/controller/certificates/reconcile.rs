@@ -4,27 +4,21 @@ use super::action::{NextStep, Plan};
 use super::execute::{ExecuteError, Executor};
 use super::lifetimes::Lifetimes;
 use super::objects::{adopt, release_field_ownership, watch};
-use super::observe::{Objects, Observed, observe};
+use super::observe::{Objects, Observed, observe, probe_endpoints, read};
 use super::plan::plan;
 use super::status::{count_expiry, count_progress};
-use crate::cluster::{ClusterError, endpoints};
 use crate::controller::Context;
-use crate::controller::context::is_empty;
 use crate::controller::driver::{Delays, ReconcileError, Reconciler, Requeue, drive};
-use crate::pki::peer_chain;
 use crate::time;
 use crate::time::Seconds;
-use futures_util::future::join_all;
 use rustls::pki_types::CertificateDer;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// Bounds the handshake with an endpoint, which is in the same cluster.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
-/// How often endpoints are polled while a rotation waits for them, in seconds.
-const POLL_INTERVAL: Seconds = 2;
-/// The longest time between two passes, in seconds, in case a watch missed something.
-const RESYNC_INTERVAL: Seconds = 60;
+/// How often endpoints are polled while a rotation waits for them.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
+/// The longest time between two passes, in case a watch missed something.
+const RESYNC_INTERVAL: Duration = Duration::from_mins(1);
 /// The first delay after a failed pass, doubled up to the longest.
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 /// The longest delay after failed passes: an API server that is back is noticed within it.
@@ -74,16 +68,7 @@ impl CertificateReconciler {
     /// ownership.
     async fn pass(&self) -> Result<Requeue, ExecuteError> {
         let context = &self.context;
-        let options = &context.options;
-        // Read one after the other, uncached: a watch's copy could be older than this process's writes.
-        let objects = Objects {
-            ca: context.find(&options.ca_secret()).await?,
-            serving: context.find(&options.serving_secret).await?,
-            configuration: context.configuration().await?,
-        };
-        for secret in [&objects.ca, &objects.serving].into_iter().flatten() {
-            context.must_be_ours("Secret", &secret.metadata, is_empty(secret))?;
-        }
+        let objects = read(context).await?;
         // Taken after reading: whatever is recorded as seen since then was there then.
         let now = time::now();
         let observed = self.observe(&objects, None, now);
@@ -91,7 +76,7 @@ impl CertificateReconciler {
         let mut planned = plan(&observed.snapshot, &self.terms, now);
         let mut observed = observed;
         if planned.next == NextStep::ProbeEndpoints {
-            let shown = self.probe_endpoints().await?;
+            let shown = probe_endpoints(context).await?;
             let now = time::now();
             observed = self.observe(&objects, Some(&shown), now);
             planned = plan(&observed.snapshot, &self.terms, now);
@@ -111,9 +96,7 @@ impl CertificateReconciler {
                 if let Some(configuration) = &objects.configuration {
                     release_field_ownership(context, configuration).await?;
                 }
-                let longest = if poll { POLL_INTERVAL } else { RESYNC_INTERVAL };
-                let seconds = (until.saturating_sub(time::now())).clamp(0, longest);
-                Ok(Requeue::After(Duration::from_secs(u64::try_from(seconds).unwrap_or(0))))
+                Ok(Requeue::until(until, if poll { POLL_INTERVAL } else { RESYNC_INTERVAL }))
             }
         }
     }
@@ -126,22 +109,6 @@ impl CertificateReconciler {
     ) -> Observed {
         let options = &self.context.options;
         observe(objects, shown, &options.service_names(), &options.server_name(), now)
-    }
-
-    /// The chain that each endpoint presents; `None` for one that can't be reached.
-    async fn probe_endpoints(&self) -> Result<Vec<Option<Vec<CertificateDer<'static>>>>, ClusterError> {
-        let options = &self.context.options;
-        let found = endpoints(&self.context.client, &options.namespace, &options.service, options.service_port).await?;
-        let name = options.server_name();
-        let looking =
-            found.iter().map(async |endpoint| match peer_chain(endpoint.address, &name, HANDSHAKE_TIMEOUT).await {
-                Ok(chain) => Some(chain),
-                Err(error) => {
-                    tracing::info!(endpoint = endpoint.name(), %error, "a rotation waits for an endpoint");
-                    None
-                }
-            });
-        Ok(join_all(looking).await)
     }
 }
 

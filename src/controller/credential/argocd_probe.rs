@@ -5,7 +5,7 @@ use super::metrics::CredentialMetrics;
 use super::reach::trouble;
 use super::record::CredentialRecord;
 use super::snapshot::{Check, Fresh, Key, Session, SupersededKey, Transient};
-use crate::argocd::verify::{Answers, KeyVerdict, Refusal, judge, unfit};
+use crate::argocd::verify::{Answers, KeyVerdict, Refusal, answers, judge, unfit};
 use crate::argocd::{Account, ArgoCdError, Server};
 use crate::core::token::{Claims, Flaw};
 use crate::resolve::Missing;
@@ -79,10 +79,8 @@ impl MeteredServer<'_> {
 
     /// Asks for the user behind a token and, if it is accepted, for its account.
     pub(super) async fn about(&self, token: &SecretString, account: &str) -> Answers {
-        let userinfo = self.timed("userinfo", self.server.userinfo(token)).await;
-        let known = userinfo.as_ref().is_ok_and(|user| user.logged_in);
-        let account = if known { Some(self.account(token, account).await) } else { None };
-        Answers { userinfo, account }
+        let userinfo = Box::pin(self.timed("userinfo", self.server.userinfo(token)));
+        answers(userinfo, Box::pin(self.account(token, account))).await
     }
 
     pub(super) async fn account(&self, token: &SecretString, name: &str) -> Result<Account, ArgoCdError> {

@@ -12,7 +12,7 @@ use super::source::{Sources, key_place};
 use crate::argocd::{ArgoCdError, Cause};
 use crate::cluster::{self, ClusterError, Event, ensure, merge_if};
 use crate::controller::Context;
-use crate::controller::state::State;
+use crate::controller::state::StateSecret;
 use crate::core::{GENERATED_TOKEN, SecretKeyRef};
 use crate::time::Seconds;
 use crate::time::seconds;
@@ -49,7 +49,7 @@ impl From<ClusterError> for ExecuteError {
 pub(super) struct Executor<'k> {
     pub context: &'k Context,
     pub asking: &'k MeteredServer<'k>,
-    pub state: &'k mut State,
+    pub state: &'k mut StateSecret,
     pub memory: &'k mut CredentialMemory,
     pub sources: &'k Sources,
     pub prefix: &'k Prefix,
@@ -154,7 +154,7 @@ impl Executor<'_> {
                 Err(error) if is_conflict(&error) && tries < MAX_CONFLICT_RETRIES => tries += 1,
                 result => return result,
             }
-            *self.state = State::open(self.context).await?;
+            *self.state = StateSecret::open(self.context).await?;
         }
     }
 
@@ -300,12 +300,12 @@ impl Executor<'_> {
 }
 
 /// The keyed hash that identifies a user name.
-pub(super) fn user_digest(state: &State, username: &str) -> String {
+pub(super) fn user_digest(state: &StateSecret, username: &str) -> String {
     state.digest(&[b"user", username.as_bytes()])
 }
 
 /// The keyed hash that identifies user name and password.
-pub(super) fn credential_digest(state: &State, username: &str, password: &SecretString) -> String {
+pub(super) fn credential_digest(state: &StateSecret, username: &str, password: &SecretString) -> String {
     state.digest(&[b"login", username.as_bytes(), password.expose_secret().as_bytes()])
 }
 

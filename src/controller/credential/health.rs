@@ -21,7 +21,7 @@ pub(super) fn of(
     status: &CredentialStatus,
     login: &Login,
     sources: &Sources,
-    state: &state::State,
+    state: &state::StateSecret,
     now: Seconds,
 ) -> CredentialHealth {
     let place = key_place(context);
@@ -32,7 +32,7 @@ pub(super) fn of(
 }
 
 /// Whether a login with the current user name and password has succeeded so recently that it still counts.
-pub(super) fn logged_in(context: &Context, sources: &Sources, state: &state::State, now: Seconds) -> bool {
+pub(super) fn logged_in(context: &Context, sources: &Sources, state: &state::StateSecret, now: Seconds) -> bool {
     let fresh = freshness(context.settings.credentials.check_interval);
     let fresh = seconds(fresh);
     proof(sources, state).is_some_and(|proof| (proof.at..proof.at.saturating_add(fresh)).contains(&now))
@@ -59,7 +59,13 @@ fn of_key(status: &CredentialStatus) -> Health {
     }
 }
 
-fn of_password(context: &Context, login: &Login, sources: &Sources, state: &state::State, now: Seconds) -> Examined {
+fn of_password(
+    context: &Context,
+    login: &Login,
+    sources: &Sources,
+    state: &state::StateSecret,
+    now: Seconds,
+) -> Examined {
     let auth = &context.settings.auth;
     let mut values = Vec::new();
     if let Ok(password) = &sources.password {
@@ -85,14 +91,14 @@ fn of_password(context: &Context, login: &Login, sources: &Sources, state: &stat
 }
 
 /// The last login that succeeded, if it was with the current user name and password.
-fn proof(sources: &Sources, state: &state::State) -> Option<LoginProof> {
+fn proof(sources: &Sources, state: &state::StateSecret) -> Option<LoginProof> {
     let (Ok(username), Ok(password)) = (&sources.username, &sources.password) else { return None };
     let digest = credential_digest(state, username, password);
     state.get::<LoginProof>(LOGIN_PROOF_ENTRY).filter(|proof| proof.credential == digest)
 }
 
 /// Identifies a value by the hash that the rollout uses for the values that pods hold.
-fn value_id(state: &state::State, place: &SecretKeyRef, value: &[u8]) -> ValueId {
+fn value_id(state: &state::StateSecret, place: &SecretKeyRef, value: &[u8]) -> ValueId {
     let key = Key::new(&place.name, &place.key);
     let hash = state.value_digest(&key, value);
     ValueId { key, hash }

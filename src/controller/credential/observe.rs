@@ -42,7 +42,7 @@ impl<'l> Observer<'l> {
         context: &'l Context,
         prefix: &'l Prefix,
         sources: &'l Sources,
-        state: &state::State,
+        state: &state::StateSecret,
         succeeded: Option<&str>,
     ) -> Self {
         let logins: LoginRecord = state.get(LOGIN_ENTRY).unwrap_or_default();
@@ -152,7 +152,7 @@ impl<'l> Observer<'l> {
 }
 
 /// Whether a login may be sent now.
-fn login(context: &Context, state: &state::State, sources: &Sources, logins: &LoginRecord) -> Login {
+fn login(context: &Context, state: &state::StateSecret, sources: &Sources, logins: &LoginRecord) -> Login {
     let (username, password) = match (&sources.username, &sources.password) {
         (Ok(username), Ok(password)) => (username, password),
         (Err(missing), _) | (_, Err(missing)) => return Login::Missing(missing.to_string()),

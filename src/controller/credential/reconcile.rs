@@ -16,8 +16,8 @@ use crate::argocd::Server;
 use crate::cluster::{Cause, ClusterError, call};
 use crate::controller::driver::{Delays, ReconcileError, Reconciler, Requeue, drive};
 use crate::controller::{Context, CredentialHealth, state};
+use crate::time::Seconds;
 use crate::time::seconds;
-use crate::time::{Seconds, now};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -66,7 +66,7 @@ impl CredentialReconciler {
 
     async fn pass(&mut self) -> Result<Requeue, ClusterError> {
         let context = self.context.clone();
-        let mut state = state::State::open(&context).await?;
+        let mut state = state::StateSecret::open(&context).await?;
         let sources = source::read(&context).await?;
         let prefix = self.prefix().await?;
         let mut reach = std::mem::take(&mut self.reach);
@@ -99,7 +99,7 @@ impl CredentialReconciler {
 
     async fn plan_and_execute(
         &mut self,
-        state: &mut state::State,
+        state: &mut state::StateSecret,
         sources: &Sources,
         prefix: &Prefix,
         observed: Observed,
@@ -128,7 +128,7 @@ impl CredentialReconciler {
                     if let CredentialStatus::Unavailable(trouble) = &status { trouble.retry_after } else { None };
                 return Ok(match resting {
                     NextStep::RequeueSoon => Requeue::Soon(SOON_DELAY),
-                    NextStep::WaitUntil(then) => until(then),
+                    NextStep::WaitUntil(then) => Requeue::until(then, Duration::MAX),
                     NextStep::Backoff | NextStep::Execute(_) => backoff(least.unwrap_or(0)),
                 });
             }
@@ -223,11 +223,6 @@ impl Reconciler for CredentialReconciler {
 /// A backoff of at least this many seconds, up to [`MAX_RETRY_AFTER`].
 fn backoff(least: Seconds) -> Requeue {
     Requeue::Backoff(Duration::from_secs(u64::try_from(least.clamp(0, MAX_RETRY_AFTER)).unwrap_or(0)))
-}
-
-/// Requeues for this time, in seconds since 1970.
-fn until(then: Seconds) -> Requeue {
-    Requeue::After(Duration::from_secs(u64::try_from(then.saturating_sub(now())).unwrap_or(0)))
 }
 
 /// Up to a tenth less, so that many installations don't check in the same second.

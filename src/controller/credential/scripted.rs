@@ -15,7 +15,7 @@ use crate::argocd::scripted::{ArgoCd, PASSWORD, token, token_of_session};
 use crate::cluster::scripted::{ApiServer, NAMESPACE, NAMESPACE_UID, secret};
 use crate::controller::Context;
 use crate::controller::scripted::{Lease, bounded, context_of};
-use crate::controller::state::State;
+use crate::controller::state::StateSecret;
 use crate::time::{Seconds, now};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -76,7 +76,7 @@ impl Scene {
         self.server.put(&secret("argocd-token"), data("token", &token("apiKey", id)));
     }
 
-    pub async fn observe(&mut self, state: &State, sources: &Sources) -> Observed {
+    pub async fn observe(&mut self, state: &StateSecret, sources: &Sources) -> Observed {
         let observer = Observer::new(&self.context, &self.prefix, sources, state, self.memory.succeeded.as_deref());
         observer.observe(&mut self.memory, Ok(&&self.client)).await
     }
@@ -84,7 +84,7 @@ impl Scene {
     /// Looks, and then does this, whatever was seen.
     pub async fn execute(&mut self, action: Action) -> Result<(), ExecuteError> {
         bounded(async {
-            let state = State::open(&self.context).await.unwrap();
+            let state = StateSecret::open(&self.context).await.unwrap();
             let sources = source::read(&self.context).await.unwrap();
             let Observed { snapshot, held, .. } = self.observe(&state, &sources).await;
             let _ = (self.server.calls(), self.argocd.calls());
@@ -97,7 +97,7 @@ impl Scene {
     /// Does this after that look.
     pub async fn carry_out(
         &mut self,
-        mut state: State,
+        mut state: StateSecret,
         sources: &Sources,
         (seen, held): (&Snapshot, Option<&SecretString>),
         now: Seconds,

@@ -67,7 +67,7 @@ async fn a_state_that_is_deleted_is_written_again_as_it_was_and_none_is_made_tha
     let mut guard = Guard::new(&context);
     bounded(Box::pin(guard.pass())).await.unwrap();
     assert!(server.remove(&secret("rel-state")).is_none());
-    let mut state = State::open(&context).await.unwrap();
+    let mut state = StateSecret::open(&context).await.unwrap();
     state.put(&context, "values", Some(&json!({ "a": 1 }))).await.unwrap();
     let before = server.get(&secret("rel-state"))["data"].clone();
     server.remove(&secret("rel-state"));

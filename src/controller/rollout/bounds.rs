@@ -8,17 +8,28 @@ use std::collections::BTreeSet;
 
 /// How many pods of a workload may be replaced within an hour: this many per pod, and this many besides,
 /// since a person may try several settings in a row.
-const HOURLY: (usize, usize) = (4, 2);
+const HOURLY: Bound = Bound { per_pod: 4, besides: 2 };
 /// How many pods of the namespace may be replaced within an hour: this many per pod, and this many besides.
-const NAMESPACE_HOURLY: (usize, usize) = (4, 10);
+const NAMESPACE_HOURLY: Bound = Bound { per_pod: 4, besides: 10 };
+
+/// How many ready pods may be replaced within an hour.
+struct Bound {
+    per_pod: usize,
+    besides: usize,
+}
+
+impl Bound {
+    const fn of(&self, pods: usize) -> usize {
+        self.per_pod.saturating_mul(pods).saturating_add(self.besides)
+    }
+}
 
 impl View<'_> {
     /// The hourly bound that is reached, if one is. Only ready pods that were removed count.
     pub(super) fn bound(&self) -> Option<WorkloadStep> {
         let Self { seen, now, .. } = *self;
-        let bound = |(each, besides): (usize, usize), pods: usize| each * pods + besides;
-        let own = bound(HOURLY, self.pods.len().max(self.workload.desired));
-        let all = bound(NAMESPACE_HOURLY, seen.pods.len());
+        let own = HOURLY.of(self.pods.len().max(self.workload.desired));
+        let all = NAMESPACE_HOURLY.of(seen.pods.len());
         // The pods of deleted workloads don't count, as they aren't among the pods either.
         let there: BTreeSet<String> = seen.workloads.keys().map(ToString::to_string).collect();
         let id = self.id.to_string();

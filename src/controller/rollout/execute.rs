@@ -8,7 +8,7 @@ use super::snapshot::{Kind, WorkloadId};
 use super::workloads::Workloads;
 use crate::cluster::{Cause, ClusterError, Removal, delete, evict, merge_if, object_reference};
 use crate::controller::Context;
-use crate::controller::state::State;
+use crate::controller::state::StateSecret;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Api;
@@ -37,7 +37,7 @@ pub(super) fn workloads(context: &Context) -> Workloads<'_> {
 /// The record can't be written, and nothing is executed; or as [`execute`].
 pub(super) async fn carry_out(
     context: &Context,
-    state: &mut State,
+    state: &mut StateSecret,
     action: &Action,
     record: &RolloutRecord,
 ) -> Result<Executed, ClusterError> {

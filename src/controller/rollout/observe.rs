@@ -1,12 +1,12 @@
 //! Observes the cluster: judges the watched pods, and reads their workloads.
 
 use super::persisted::StoredState;
-use super::record::{EvictionRound, RolloutRecord};
+use super::record::{ReplacementRound, RolloutRecord};
 use super::restart::RESTART_OBSERVATION;
 use super::snapshot::{Found, PodView, WorkloadId};
 use super::workloads::Workloads;
 use crate::cluster::{Cause, ClusterError};
-use crate::controller::state::State;
+use crate::controller::state::StateSecret;
 use crate::core::{Injector, Outcome, Pod};
 use crate::drift::{History, KUBELET_CACHE, NotOurs, Owner, PodFacts, PodVerdict, TrackedKeys, judge};
 use crate::settings::Rollout;
@@ -102,12 +102,12 @@ impl WorkloadCache {
         cluster: Workloads<'_>,
         facts: &PodFacts,
         injector: &Injector,
-        wave: Option<&EvictionRound>,
+        round: Option<&ReplacementRound>,
     ) -> Result<bool, ClusterError> {
         let conflict =
             matches!(facts.outcome, Outcome::ConflictKept | Outcome::ConflictReplaced | Outcome::ConflictDenied);
         let Some(owner) = facts.owner.as_ref().filter(|_| conflict) else { return Ok(false) };
-        if wave.is_some_and(|wave| !wave.knows(&facts.uid)) {
+        if round.is_some_and(|round| !round.knows(&facts.uid)) {
             return Ok(false);
         }
         if let Some(Owned { clean: Some(clean), .. }) = self.owners.get(owner) {
@@ -150,8 +150,8 @@ impl WorkloadCache {
                 }
                 None => (None, true),
             };
-            let wave = workload.as_ref().and_then(|id| record.wave(id)).filter(|wave| wave.settings == settings);
-            if self.was_injected(cluster, &facts, injector, wave).await? {
+            let round = workload.as_ref().and_then(|id| record.round(id)).filter(|round| round.settings == settings);
+            if self.was_injected(cluster, &facts, injector, round).await? {
                 (facts.outcome, facts.changed, facts.carries) = (Outcome::Injected, true, true);
             }
             let verdict = match (judge(&facts, history, false, cache), &workload, &facts.owner) {
@@ -203,7 +203,7 @@ pub(crate) async fn verdicts(
     rollout: Rollout,
     pods: Vec<PodFacts>,
 ) -> Result<Vec<(PodFacts, PodVerdict)>, ClusterError> {
-    let remembered = state.and_then(State::read).map(|state| StoredState::of(&state, &subjects.injector));
+    let remembered = state.and_then(StateSecret::read).map(|state| StoredState::of(&state, &subjects.injector));
     let StoredState { history, record, settings } = remembered.unwrap_or_default();
     let by = JudgedBy {
         injector: &subjects.injector,

@@ -3,7 +3,7 @@
 use super::record::RolloutRecord;
 use super::tracked::VALUES_ENTRY;
 pub(super) use crate::controller::state::ROLLOUT_ENTRY;
-use crate::controller::state::State;
+use crate::controller::state::StateSecret;
 use crate::core::Injector;
 use crate::drift::History;
 
@@ -18,7 +18,7 @@ pub(super) struct StoredState {
 
 impl StoredState {
     /// Reads the entries; one that is missing or can't be parsed is empty.
-    pub(super) fn of(state: &State, injector: &Injector) -> Self {
+    pub(super) fn of(state: &StateSecret, injector: &Injector) -> Self {
         let what_holds: Vec<String> = injector.injections().map(|injection| format!("{injection:?}")).collect();
         let settings = state.digest(&[what_holds.join("\n").as_bytes()]).chars().take(12).collect();
         let (history, record) =

@@ -122,8 +122,8 @@ async fn one(
         let answer = post(endpoint.address, &trust, &uid, &pod).await;
         let result = match answer {
             // API servers don't call this endpoint; it may be starting or ending.
-            Err(CallError::Away(_)) if !endpoint.ready => Ok(()),
-            Err(CallError::Away(why) | CallError::Wrong(why)) => Err(why),
+            Err(CallError::Unreachable(_)) if !endpoint.ready => Ok(()),
+            Err(CallError::Unreachable(why) | CallError::Invalid(why)) => Err(why),
             // A terminating endpoint is still called over open connections, whatever its readiness.
             Ok(answer) => shows(injector, &uid, &pod, &answer),
         };

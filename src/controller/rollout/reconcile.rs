@@ -14,7 +14,7 @@ use super::tracked::{self, VALUES_ENTRY};
 use super::verified::doubts;
 use crate::cluster::ClusterError;
 use crate::controller::driver::{Delays, ReconcileError, Reconciler, Requeue, drive};
-use crate::controller::state::{self, State};
+use crate::controller::state::{self, StateSecret};
 use crate::controller::{Consumers, Context};
 use crate::drift::{PodFacts, TrackedKeys};
 use crate::settings::Rollout;
@@ -51,7 +51,7 @@ pub(in crate::controller) async fn run(context: Context) {
 }
 
 struct RolloutMemory {
-    state: State,
+    state: StateSecret,
     held: StoredState,
 }
 
@@ -112,23 +112,23 @@ impl<'k> RolloutReconciler<'k> {
         StatusPublisher::count(self.context, &seen, &planned.waiting);
         let again = self.publisher.publish(self.context, &seen, &planned.waiting).await?;
         self.publisher.report(self.context, &self.known, &seen, &planned.waiting).await;
-        let idle = match planned.next {
+        let requeue = match planned.next {
             NextStep::Execute(action, record) => {
                 let acted = carry_out(self.context, &mut memory.state, &action, &record).await?;
                 memory.held.record = record;
                 self.note(&action, acted).await;
-                ACT_DELAY
+                Requeue::After(ACT_DELAY)
             }
-            NextStep::ProbeWebhook(_) => POLL_INTERVAL,
-            NextStep::WaitUntil(_) if again || !planned.waiting.is_empty() => POLL_INTERVAL,
-            NextStep::WaitUntil(until) => wait(until),
+            NextStep::ProbeWebhook(_) => Requeue::After(POLL_INTERVAL),
+            NextStep::WaitUntil(_) if again || !planned.waiting.is_empty() => Requeue::After(POLL_INTERVAL),
+            NextStep::WaitUntil(until) => Requeue::until(until, RESYNC_INTERVAL),
         };
         self.memory = Some(memory);
-        Ok(Requeue::After(idle))
+        Ok(requeue)
     }
 
     async fn load_memory(&self) -> Result<RolloutMemory, ClusterError> {
-        let state = State::open(self.context).await?;
+        let state = StateSecret::open(self.context).await?;
         // Without what was remembered, all Secrets have to be read again.
         self.store.mark_secrets_changed();
         let held = StoredState::of(&state, &self.subjects.injector);
@@ -221,11 +221,6 @@ impl Reconciler for RolloutReconciler<'_> {
         StatusPublisher::nothing_seen(self.context);
         self.context.consumers.send_replace(Consumers::Unknown);
     }
-}
-
-fn wait(until: Seconds) -> Duration {
-    let seconds = u64::try_from(until.saturating_sub(now())).unwrap_or(0);
-    Duration::from_secs(seconds).clamp(Duration::from_millis(250), RESYNC_INTERVAL)
 }
 
 #[cfg(test)]

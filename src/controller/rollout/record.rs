@@ -22,7 +22,7 @@ fn short(uid: &str) -> String {
 
 /// One round of replacements: pods of one workload that are replaced one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EvictionRound {
+pub struct ReplacementRound {
     /// A digest of the settings under which the round began.
     pub settings: String,
     /// The pods that existed when the round began. Pods created later should be in step.
@@ -79,43 +79,46 @@ impl Restart {
 /// The record of all workloads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolloutRecord {
-    waves: BTreeMap<String, EvictionRound>,
-    rolls: BTreeMap<String, Restart>,
+    // The other names are those of earlier builds.
+    #[serde(alias = "waves")]
+    rounds: BTreeMap<String, ReplacementRound>,
+    #[serde(alias = "rolls")]
+    restarts: BTreeMap<String, Restart>,
 }
 
 impl RolloutRecord {
     /// The last round of replacements of this workload.
     #[must_use]
-    pub fn wave(&self, workload: &WorkloadId) -> Option<&EvictionRound> {
-        self.waves.get(&workload.to_string())
+    pub fn round(&self, workload: &WorkloadId) -> Option<&ReplacementRound> {
+        self.rounds.get(&workload.to_string())
     }
 
     /// The last restart of this workload.
     #[must_use]
-    pub fn roll(&self, workload: &WorkloadId) -> Option<&Restart> {
-        self.rolls.get(&workload.to_string())
+    pub fn restart_of(&self, workload: &WorkloadId) -> Option<&Restart> {
+        self.restarts.get(&workload.to_string())
     }
 
     /// The names of the workloads that were restarted within this time (seconds), or whose restart wasn't
     /// seen to be complete.
     pub fn restarted_within(&self, time: Seconds, now: Seconds) -> impl Iterator<Item = &str> {
         let recent = move |roll: &Restart| roll.awaited || roll.last().is_some_and(|last| now < last + time);
-        self.rolls.iter().filter(move |(_, roll)| recent(roll)).map(|(name, _)| name.as_str())
+        self.restarts.iter().filter(move |(_, roll)| recent(roll)).map(|(name, _)| name.as_str())
     }
 
     /// The names of the workloads of which a pod was removed within the last hour, or whose new pod wasn't
     /// seen to be available.
     pub fn replaced_lately(&self, now: Seconds) -> impl Iterator<Item = &str> {
-        let matters = move |wave: &EvictionRound| wave.awaited || wave.lately(now).is_some();
-        self.waves.iter().filter(move |(_, wave)| matters(wave)).map(|(name, _)| name.as_str())
+        let matters = move |round: &ReplacementRound| round.awaited || round.lately(now).is_some();
+        self.rounds.iter().filter(move |(_, round)| matters(round)).map(|(name, _)| name.as_str())
     }
 
     /// When ready pods of the workloads that `of` selects were removed within the last hour, in order.
     #[must_use]
     pub fn taken(&self, of: impl Fn(&str) -> bool, now: Seconds) -> Vec<Seconds> {
-        let waves = self.waves.iter().filter(|(name, _)| of(name));
+        let rounds = self.rounds.iter().filter(|(name, _)| of(name));
         let mut times: Vec<Seconds> =
-            waves.flat_map(|(_, wave)| &wave.taken).copied().filter(|at| now < at + HOUR).collect();
+            rounds.flat_map(|(_, round)| &round.taken).copied().filter(|at| now < at + HOUR).collect();
         times.sort_unstable();
         times
     }
@@ -132,31 +135,31 @@ impl RolloutRecord {
         now: Seconds,
     ) {
         self.forget(now);
-        let wave = self.waves.entry(workload.to_string()).or_default();
+        let round = self.rounds.entry(workload.to_string()).or_default();
         let pods: Vec<String> = pods.map(|uid| short(&uid)).collect();
         if ready {
-            wave.before.clone_from(&pods);
+            round.before.clone_from(&pods);
         }
         if let Some(backoff_level) = backoff_level {
-            wave.known = pods;
-            settings.clone_into(&mut wave.settings);
-            wave.backoff_level = backoff_level;
+            round.known = pods;
+            settings.clone_into(&mut round.settings);
+            round.backoff_level = backoff_level;
         }
         let uid = short(uid);
-        if !wave.acts.iter().any(|(acted, _)| *acted == uid) {
-            wave.acts.push((uid, now));
-            wave.last = now;
+        if !round.acts.iter().any(|(acted, _)| *acted == uid) {
+            round.acts.push((uid, now));
+            round.last = now;
             if ready {
-                wave.taken.push(now);
+                round.taken.push(now);
             }
         }
-        wave.awaited |= ready;
+        round.awaited |= ready;
     }
 
     /// Records that a workload is about to be restarted.
     pub(super) fn restart(&mut self, workload: &WorkloadId, cause: &str, value: &str, now: Seconds) {
         self.forget(now);
-        let roll = self.rolls.entry(workload.to_string()).or_default();
+        let roll = self.restarts.entry(workload.to_string()).or_default();
         if roll.cause != cause {
             cause.clone_into(&mut roll.cause);
             roll.times = 0;
@@ -169,40 +172,40 @@ impl RolloutRecord {
 
     /// Records that the successor of a removed pod is available.
     pub(super) fn came(&mut self, workload: &WorkloadId) {
-        if let Some(wave) = self.waves.get_mut(&workload.to_string()) {
-            wave.awaited = false;
+        if let Some(round) = self.rounds.get_mut(&workload.to_string()) {
+            round.awaited = false;
         }
     }
 
     /// Records that a restart is complete.
     pub(super) fn restarted(&mut self, workload: &WorkloadId) {
-        if let Some(roll) = self.rolls.get_mut(&workload.to_string()) {
+        if let Some(roll) = self.restarts.get_mut(&workload.to_string()) {
             roll.awaited = false;
         }
     }
 
     /// Records that somebody undoes the restarts of a workload.
     pub(super) fn mark_contested(&mut self, workload: &WorkloadId, now: Seconds) {
-        if let Some(roll) = self.rolls.get_mut(&workload.to_string()) {
+        if let Some(roll) = self.restarts.get_mut(&workload.to_string()) {
             roll.contested_since = Some(now);
         }
     }
 
     /// Drops what no longer limits anything.
     fn forget(&mut self, now: Seconds) {
-        for wave in self.waves.values_mut() {
-            wave.acts.retain(|(_, at)| now < at + HOUR);
-            wave.taken.retain(|at| now < at + HOUR);
+        for round in self.rounds.values_mut() {
+            round.acts.retain(|(_, at)| now < at + HOUR);
+            round.taken.retain(|at| now < at + HOUR);
         }
-        self.waves.retain(|_, wave| now < wave.last + MAX_ROUND_AGE);
-        for roll in self.rolls.values_mut() {
+        self.rounds.retain(|_, round| now < round.last + MAX_ROUND_AGE);
+        for roll in self.restarts.values_mut() {
             roll.acts.retain(|at| now < at + HOUR);
         }
-        self.rolls.retain(|_, roll| !roll.cause.is_empty());
+        self.restarts.retain(|_, roll| !roll.cause.is_empty());
     }
 }
 
-impl EvictionRound {
+impl ReplacementRound {
     /// Whether this pod existed when the round began.
     #[must_use]
     pub fn knows(&self, uid: &str) -> bool {

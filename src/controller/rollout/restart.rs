@@ -16,7 +16,8 @@ pub(super) const RESTART_OBSERVATION: Seconds = 600;
 
 /// What to do about the stale pods of a workload.
 pub(super) fn step(view: &View<'_>, stale: &[&PodView]) -> WorkloadStep {
-    let ours = view.seen.record.roll(view.id).filter(|roll| Some(&roll.value) == view.workload.restarted.as_ref());
+    let ours =
+        view.seen.record.restart_of(view.id).filter(|roll| Some(&roll.value) == view.workload.restarted.as_ref());
     if ours.is_some()
         && view.workload.progress == RolloutProgress::Going
         && let Some(step) = stuck(view, &view.pods)
@@ -75,7 +76,7 @@ fn cause(changed: &BTreeMap<String, Seconds>) -> String {
 
 fn restart(view: &View<'_>, stale: &[&PodView], cause: &str) -> WorkloadStep {
     let View { id, workload, seen, now, .. } = view;
-    let roll = seen.record.roll(id);
+    let roll = seen.record.restart_of(id);
     let value = rfc3339(*now);
     let again = roll.filter(|roll| roll.cause == cause);
     if let Some(roll) = again {

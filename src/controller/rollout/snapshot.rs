@@ -136,12 +136,12 @@ impl Snapshot {
     /// nothing has shown that new pods start. `None` if nothing is missing.
     #[must_use]
     pub fn behind(&self, id: &WorkloadId, workload: &Workload, now: Seconds) -> Option<String> {
-        let wave = self.record.wave(id).filter(|wave| wave.awaited)?;
+        let round = self.record.round(id).filter(|round| round.awaited)?;
         let there = self.there(id);
         if there < workload.desired {
             return Some(format!("{there} of {} are there", workload.desired));
         }
-        self.staying(id).filter(|pod| wave.came_since(&pod.facts.uid)).find_map(|pod| self.late(pod, workload, now))
+        self.staying(id).filter(|pod| round.came_since(&pod.facts.uid)).find_map(|pod| self.late(pod, workload, now))
     }
 
     /// The record with what was completed since it was written: successors that are available, restarts that
@@ -151,7 +151,7 @@ impl Snapshot {
         let mut record = self.record.clone();
         for (id, found) in &self.workloads {
             let Found::There(workload) = found else { continue };
-            let taken = |pod: &PodView| self.record.wave(id).is_some_and(|wave| wave.acted_on(&pod.facts.uid));
+            let taken = |pod: &PodView| self.record.round(id).is_some_and(|round| round.acted_on(&pod.facts.uid));
             if self.behind(id, workload, now).is_none() && !self.pods_of(id).any(taken) {
                 record.came(id);
             }

@@ -2,7 +2,7 @@
 
 use crate::cluster::{Cause, ClusterError, filled, last_written};
 use crate::controller::Context;
-use crate::controller::state::State;
+use crate::controller::state::StateSecret;
 pub(super) use crate::controller::state::VALUES_ENTRY;
 use crate::drift::{History, Key, TrackedKeys};
 use crate::time::{Seconds, now};
@@ -15,7 +15,7 @@ use k8s_openapi::api::core::v1::Secret;
 pub(super) async fn note(
     context: &Context,
     subjects: &TrackedKeys,
-    state: &State,
+    state: &StateSecret,
     history: &mut History,
 ) -> Result<bool, ClusterError> {
     let mut changed = false;
@@ -44,7 +44,7 @@ pub(super) async fn note(
 }
 
 /// The keyed hash of a value. An empty value counts as none, since nobody could use it.
-fn digest(secret: &Secret, key: &Key, state: &State) -> Option<String> {
+fn digest(secret: &Secret, key: &Key, state: &StateSecret) -> Option<String> {
     Some(state.value_digest(key, filled(secret, &key.key)?))
 }
 

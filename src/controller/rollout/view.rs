@@ -48,8 +48,8 @@ impl View<'_> {
 
     /// Why this workload waits for the successor of a removed pod; `None` if it doesn't.
     pub(super) fn incomplete(&self) -> Option<Waiting> {
-        let wave = self.seen.record.wave(self.id)?;
-        let last = if wave.awaited { wave.last } else { wave.lately(self.now)? };
+        let round = self.seen.record.round(self.id)?;
+        let last = if round.awaited { round.last } else { round.lately(self.now)? };
         let usual = self.now < last + MAX_ABSENCE;
         let (there, desired) = (self.seen.there(self.id), self.workload.desired);
         if there >= desired {
@@ -78,18 +78,18 @@ impl View<'_> {
         let Self { seen, now, .. } = *self;
         for (id, found) in seen.workloads.iter().filter(|(id, _)| *id != self.id) {
             let Found::There(workload) = found else { continue };
-            let wave = seen.record.wave(id).filter(|wave| wave.settings == seen.settings);
+            let round = seen.record.round(id).filter(|round| round.settings == seen.settings);
             let missing = || {
                 let there = seen.there(id);
-                let lately = wave.is_some_and(|wave| now < wave.last + MAX_ABSENCE);
+                let lately = round.is_some_and(|round| now < round.last + MAX_ABSENCE);
                 (lately && there < workload.desired).then(|| format!("{there} of {} are there", workload.desired))
             };
-            if let Some(why) = wave.and_then(|_| seen.behind(id, workload, now)).or_else(missing) {
+            if let Some(why) = round.and_then(|_| seen.behind(id, workload, now)).or_else(missing) {
                 let text = format!("waits for a new pod of {id}, which shows that new ones start: {why}");
                 return Some(Waiting::patience("FirstOfAll", text));
             }
             // The restart is in progress, even if somebody removed the annotation since.
-            let begun = seen.record.roll(id).is_some_and(|roll| roll.awaited);
+            let begun = seen.record.restart_of(id).is_some_and(|roll| roll.awaited);
             if begun && workload.progress != RolloutProgress::Done {
                 let unready = seen.pods_of(id).find_map(|pod| seen.late(pod, workload, now));
                 let why = unready.map(|why| format!(": {why}")).unwrap_or_default();
@@ -116,8 +116,8 @@ impl View<'_> {
             return WorkloadStep::Wait(why, None);
         }
         let uid = &pod.facts.uid;
-        let wave = seen.record.wave(id).filter(|wave| wave.settings == seen.settings);
-        let counted = wave.is_some_and(|wave| wave.acted_on(uid));
+        let round = seen.record.round(id).filter(|round| round.settings == seen.settings);
+        let counted = round.is_some_and(|round| round.acted_on(uid));
         // If the removal is counted already, it was begun before: nothing is counted again.
         let mut backoff_level = None;
         if !counted {
@@ -125,14 +125,14 @@ impl View<'_> {
             if let Some(bound) = self.bound().filter(|_| pod.facts.readiness.ready) {
                 return bound;
             }
-            match wave {
+            match round {
                 None => backoff_level = Some(0),
-                Some(wave) if drifted.iter().all(|pod| wave.knows(&pod.facts.uid)) => {}
-                Some(wave) => {
-                    let delay = FIRST_BACKOFF.saturating_mul(1 << wave.backoff_level.min(10)).min(MAX_BACKOFF);
-                    let until = wave.last.saturating_add(delay);
+                Some(round) if drifted.iter().all(|pod| round.knows(&pod.facts.uid)) => {}
+                Some(round) => {
+                    let delay = FIRST_BACKOFF.saturating_mul(1 << round.backoff_level.min(10)).min(MAX_BACKOFF);
+                    let until = round.last.saturating_add(delay);
                     if now < until {
-                        let back = drifted.iter().find(|pod| !wave.knows(&pod.facts.uid));
+                        let back = drifted.iter().find(|pod| !round.knows(&pod.facts.uid));
                         let name = back.map_or("", |pod| pod.facts.name.as_str());
                         let text = format!(
                             "pod {name} came back out of step; no other is taken away before {}",
@@ -140,7 +140,7 @@ impl View<'_> {
                         );
                         return WorkloadStep::Wait(Waiting::trouble("CameBack", text), Some(until));
                     }
-                    backoff_level = Some(if now < wave.last + HOUR { wave.backoff_level + 1 } else { 0 });
+                    backoff_level = Some(if now < round.last + HOUR { round.backoff_level + 1 } else { 0 });
                 }
             }
         }

@@ -24,20 +24,20 @@ fn entry(server: &ApiServer, name: &str) -> Value {
 async fn it_is_made_with_a_key_of_its_own_that_stays() {
     let server = ApiServer::default();
     let (context, _lease) = context(&server, "");
-    let state = State::open(&context).await.unwrap();
+    let state = StateSecret::open(&context).await.unwrap();
     let made = server.get(&path());
     assert_eq!(made["metadata"]["labels"]["app.kubernetes.io/instance"], "rel");
     let key = STANDARD.decode(entry(&server, HASH_KEY).as_str().unwrap()).unwrap();
     assert_eq!(key.len(), HASH_KEY_LENGTH);
     assert_ne!(key, [0; HASH_KEY_LENGTH]);
     server.calls();
-    let again = State::open(&context).await.unwrap();
+    let again = StateSecret::open(&context).await.unwrap();
     assert!(server.writes().is_empty());
     assert_eq!(state.digest(&[b"a"]), again.digest(&[b"a"]));
     assert_ne!(state.digest(&[b"ab", b"c"]), state.digest(&[b"a", b"bc"]), "parts are told apart");
     let other = ApiServer::default();
     let (other, _lease) = super::super::scripted::context(&other, "");
-    assert_ne!(State::open(&other).await.unwrap().digest(&[b"a"]), state.digest(&[b"a"]), "each has its own key");
+    assert_ne!(StateSecret::open(&other).await.unwrap().digest(&[b"a"]), state.digest(&[b"a"]), "each has its own key");
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,9 +56,9 @@ async fn of_two_that_make_it_at_once_both_end_up_with_one_key() {
         }
         None
     });
-    let error = State::open(&one).await.err().unwrap();
+    let error = StateSecret::open(&one).await.err().unwrap();
     assert_eq!(error.cause, Cause::Conflict);
-    let (one, other) = (State::open(&one).await.unwrap(), State::open(&other).await.unwrap());
+    let (one, other) = (StateSecret::open(&one).await.unwrap(), StateSecret::open(&other).await.unwrap());
     assert_eq!(one.digest(&[b"a"]), other.digest(&[b"a"]));
     assert_eq!(entry(&server, HASH_KEY), STANDARD.encode([7; HASH_KEY_LENGTH]));
 }
@@ -67,14 +67,14 @@ async fn of_two_that_make_it_at_once_both_end_up_with_one_key() {
 async fn an_entry_is_written_only_over_what_was_read() {
     let server = ApiServer::default();
     let (context, _lease) = context(&server, "");
-    let (mut one, mut other) = (State::open(&context).await.unwrap(), State::open(&context).await.unwrap());
+    let (mut one, mut other) = (StateSecret::open(&context).await.unwrap(), StateSecret::open(&context).await.unwrap());
     one.put(&context, "a", Some(&1)).await.unwrap();
     let error = other.put(&context, "a", Some(&2)).await.unwrap_err();
     assert_eq!(error.cause, Cause::Conflict);
-    assert_eq!(State::open(&context).await.unwrap().get::<u32>("a"), Some(1));
+    assert_eq!(StateSecret::open(&context).await.unwrap().get::<u32>("a"), Some(1));
     one.put(&context, "b", Some(&3)).await.unwrap();
     one.put::<u32>(&context, "a", None).await.unwrap();
-    let read = State::open(&context).await.unwrap();
+    let read = StateSecret::open(&context).await.unwrap();
     assert_eq!((read.get::<u32>("a"), read.get::<u32>("b")), (None, Some(3)), "its own writes are no conflict");
     assert_eq!(read.get::<String>("b"), None, "what can't be read counts as nothing");
 }
@@ -83,7 +83,7 @@ async fn an_entry_is_written_only_over_what_was_read() {
 async fn what_says_nothing_new_is_not_written() {
     let server = ApiServer::default();
     let (context, _lease) = context(&server, "");
-    let mut state = State::open(&context).await.unwrap();
+    let mut state = StateSecret::open(&context).await.unwrap();
     state.put(&context, "a", Some(&1)).await.unwrap();
     server.calls();
     state.put(&context, "a", Some(&1)).await.unwrap();
@@ -96,17 +96,17 @@ async fn without_the_lease_nothing_of_it_is_written() {
     let server = ApiServer::default();
     let (context, lease) = context(&server, "");
     lease.lose();
-    assert_eq!(State::open(&context).await.err().unwrap().cause, Cause::NotLeading);
+    assert_eq!(StateSecret::open(&context).await.err().unwrap().cause, Cause::NotLeading);
     assert!(server.writes().is_empty(), "not made");
     server.put(&path(), labelled(&json!({ "a": "MQ==" })));
-    assert_eq!(State::open(&context).await.err().unwrap().cause, Cause::NotLeading);
+    assert_eq!(StateSecret::open(&context).await.err().unwrap().cause, Cause::NotLeading);
     assert!(server.writes().is_empty(), "not given a key");
     server.put(&path(), labelled(&json!({ HASH_KEY: STANDARD.encode([7; HASH_KEY_LENGTH]) })));
-    let mut state = State::open(&context).await.unwrap();
+    let mut state = StateSecret::open(&context).await.unwrap();
     assert_eq!(state.put(&context, "a", Some(&1)).await.unwrap_err().cause, Cause::NotLeading);
     server.remove(&path());
     server.put(&path(), json!({}));
-    assert_eq!(State::open(&context).await.err().unwrap().cause, Cause::NotLeading, "not restored");
+    assert_eq!(StateSecret::open(&context).await.err().unwrap().cause, Cause::NotLeading, "not restored");
     assert!(server.writes().is_empty());
 }
 
@@ -114,7 +114,7 @@ async fn without_the_lease_nothing_of_it_is_written() {
 async fn where_it_was_lost_the_process_that_knows_it_writes_it_again() {
     let server = ApiServer::default();
     let (context, _lease) = context(&server, "");
-    let mut state = State::open(&context).await.unwrap();
+    let mut state = StateSecret::open(&context).await.unwrap();
     state.put(&context, "a", Some(&1)).await.unwrap();
     let digest = state.digest(&[b"a"]);
     for loss in ["gone", "emptied", "key damaged"] {
@@ -123,7 +123,7 @@ async fn where_it_was_lost_the_process_that_knows_it_writes_it_again() {
             "emptied" => server.put(&path(), json!({})),
             _ => server.merge(&path(), &json!({ "data": { HASH_KEY: "c2hvcnQ=" } })),
         }
-        let restored = State::open(&context).await.unwrap();
+        let restored = StateSecret::open(&context).await.unwrap();
         assert_eq!(restored.get::<u32>("a"), Some(1), "{loss}");
         assert_eq!(restored.digest(&[b"a"]), digest, "{loss}");
         assert_eq!(entry(&server, "a"), "MQ==", "{loss}");
@@ -136,7 +136,7 @@ async fn where_it_was_lost_the_process_that_knows_it_writes_it_again() {
         }
         None
     });
-    assert_eq!(State::open(&context).await.err().unwrap().cause, Cause::Conflict);
+    assert_eq!(StateSecret::open(&context).await.err().unwrap().cause, Cause::Conflict);
     assert_eq!(entry(&server, "a"), "OQ==");
 }
 
@@ -144,11 +144,11 @@ async fn where_it_was_lost_the_process_that_knows_it_writes_it_again() {
 async fn what_another_process_may_have_changed_is_not_restored() {
     let server = ApiServer::default();
     let (context, _lease) = context(&server, "");
-    let mut state = State::open(&context).await.unwrap();
+    let mut state = StateSecret::open(&context).await.unwrap();
     state.put(&context, "a", Some(&1)).await.unwrap();
     forget(&context);
     server.put(&path(), labelled(&json!({ "a": "OQ==" })));
-    let state = State::open(&context).await.unwrap();
+    let state = StateSecret::open(&context).await.unwrap();
     assert_eq!(state.get::<u32>("a"), None, "hashes of a lost key mean nothing, and go with it");
     assert_eq!(entry(&server, "a"), Value::Null);
     assert!(entry(&server, HASH_KEY).is_string());
@@ -159,13 +159,13 @@ async fn somebody_elses_secret_of_this_name_is_left_alone_and_an_empty_one_becom
     let server = ApiServer::default();
     let (context, _lease) = context(&server, "");
     server.put(&path(), json!({ "data": { HASH_KEY: STANDARD.encode([7; HASH_KEY_LENGTH]), "a": "OQ==" } }));
-    let error = State::open(&context).await.err().unwrap();
+    let error = StateSecret::open(&context).await.err().unwrap();
     assert_eq!(error.cause, Cause::NotOurs);
     assert!(error.to_string().contains("Secret codefresh/rel-state"), "{error}");
     assert!(server.writes().is_empty());
     server.remove(&path());
     server.put(&path(), json!({}));
-    State::open(&context).await.unwrap();
+    StateSecret::open(&context).await.unwrap();
     assert_eq!(server.get(&path())["metadata"]["labels"][MANAGED_BY], FIELD_MANAGER);
 }
 

@@ -8,10 +8,10 @@ pub use development::{DevelopmentCertificate, development_certificate};
 pub use files::{CertificateFiles, FilesError};
 pub use secret::CertificateSecret;
 
+use crate::pki::Id;
 use crate::telemetry::metrics::CertificateMetrics;
 use crate::time;
 use arc_swap::{ArcSwap, ArcSwapOption};
-use ring::digest::{SHA256, digest};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -82,7 +82,7 @@ impl ServingCertificate {
         let leaf = chain.first().ok_or(CertificateError::NoCertificate)?;
         let (_, parsed) = parse_x509_certificate(leaf).map_err(|_| CertificateError::NotX509)?;
         let (not_before, not_after) = (parsed.validity().not_before, parsed.validity().not_after);
-        let fingerprint = fingerprint(leaf);
+        let fingerprint = Id::of(leaf).to_string();
 
         // The parser's error is dropped, because it can quote a line of the key.
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| CertificateError::NoKey)?;
@@ -113,12 +113,6 @@ impl ServingCertificate {
     pub const fn not_after(&self) -> i64 {
         self.not_after
     }
-}
-
-fn fingerprint(leaf: &[u8]) -> String {
-    let sha256 = digest(&SHA256, leaf);
-    let short = sha256.as_ref().iter().take(8).fold(0_u64, |short, byte| (short << 8) | u64::from(*byte));
-    format!("sha256:{short:016x}")
 }
 
 /// A time in RFC 3339, such as `2026-03-21T08:05:00Z`.

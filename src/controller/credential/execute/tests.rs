@@ -98,7 +98,7 @@ async fn a_write_whose_answer_was_lost_is_noticed_by_the_next_look() {
     scene.server.script(|call, _| call.is("PATCH", "/argocd-token").then_some(Answer::Lost));
     assert!(matches!(cause(scene.execute(Action::Store(MintReason::Refused)).await), ClusterCause::Unavailable(_)));
     scene.server.script(|_, _| None);
-    let state = State::open(&scene.context).await.unwrap();
+    let state = StateSecret::open(&scene.context).await.unwrap();
     let sources = source::read(&scene.context).await.unwrap();
     let seen = scene.observe(&state, &sources).await.snapshot;
     assert!(matches!(seen.key, Key::Works { .. }) && seen.fresh.is_none() && seen.held_is_ours);
@@ -237,7 +237,7 @@ async fn nothing_is_written_anywhere_without_the_lease() {
     for there in [false, true] {
         for action in actions.clone() {
             let mut scene = Scene::with_fresh_key(&[&held, &old]).await;
-            State::open(&scene.context).await.unwrap();
+            StateSecret::open(&scene.context).await.unwrap();
             if there {
                 scene.server.put(&secret("argocd-token"), data("token", "rubbish"));
             }
@@ -254,7 +254,7 @@ async fn nothing_is_written_anywhere_without_the_lease() {
 async fn a_lease_that_is_lost_between_two_writes_stops_the_second() {
     // The attempt is recorded, and the login isn't sent.
     let mut scene = Scene::new(&[]).await;
-    State::open(&scene.context).await.unwrap();
+    StateSecret::open(&scene.context).await.unwrap();
     let lease = std::mem::replace(&mut scene.lease, context(&scene.server, "").1);
     scene.server.script(move |call, _| {
         if call.is("PATCH", "/rel-state") {
@@ -266,7 +266,7 @@ async fn a_lease_that_is_lost_between_two_writes_stops_the_second() {
     assert!(!scene.argocd.calls().iter().any(|call| call.starts_with("POST")));
     // The Secret is created, and the key isn't written into it.
     let mut scene = Scene::with_fresh_key(&[]).await;
-    State::open(&scene.context).await.unwrap();
+    StateSecret::open(&scene.context).await.unwrap();
     let lease = std::mem::replace(&mut scene.lease, context(&scene.server, "").1);
     scene.server.script(move |call, _| {
         if call.is("PATCH", "/argocd-token") {
@@ -284,7 +284,7 @@ async fn a_discarded_key_is_known_as_one_that_nobody_had() {
     let mut scene = Scene::with_fresh_key(&[]).await;
     scene.execute(Action::Discard).await.unwrap();
     assert!(scene.memory.fresh.is_none());
-    let state = State::open(&scene.context).await.unwrap();
+    let state = StateSecret::open(&scene.context).await.unwrap();
     let sources = source::read(&scene.context).await.unwrap();
     let left = scene.observe(&state, &sources).await.snapshot.left;
     assert!(matches!(left.as_slice(), [key] if key.id == id && key.never_delivered), "{left:?}");

@@ -21,7 +21,7 @@ use super::model::{Held, World};
 use super::steps::Fault;
 use super::*;
 use crate::controller::scripted::bounded;
-use crate::controller::state::State;
+use crate::controller::state::StateSecret;
 use crate::core::token::Claims;
 use crate::time::Seconds;
 use base64::Engine;
@@ -103,7 +103,7 @@ async fn compare(world: &World, seen: &Snapshot, action: &Action, fault: Fault) 
         let mut after = world.clone();
         after.act(0, seen, action.clone(), fault);
         let (mut scene, mut names) = set(world).await;
-        let state = State::open(&scene.context).await.unwrap();
+        let state = StateSecret::open(&scene.context).await.unwrap();
         names.learn(&state);
         let state = names.put(&scene.context, state).await;
         let sources = source::read(&scene.context).await.unwrap();

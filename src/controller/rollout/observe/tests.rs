@@ -166,7 +166,7 @@ async fn what_no_template_says_was_injected_under_other_settings_and_gives_way()
     let subjects = TrackedKeys::new(&settings);
     let [clean, own] = templates(&settings);
     let (outdated, kept) = (PodVerdict::Drifted(Drift::Outdated), PodVerdict::NotOurs(NotOurs::ConflictKept, None));
-    let wave = |under: &str, pods: &[&str]| {
+    let round = |under: &str, pods: &[&str]| {
         let mut record = RolloutRecord::default();
         let pods = pods.iter().map(|uid| (*uid).to_owned());
         record.replace(&proxy(), ("0f", true), pods, under, Some(0), now());
@@ -180,9 +180,9 @@ async fn what_no_template_says_was_injected_under_other_settings_and_gives_way()
         (&clean, of_stateful, &none, &outdated, "no template says so"),
         (&own, of_stateful, &none, &kept, "a person put it there"),
         (&clean, ("Job", "proxy"), &none, &kept, "nobody knows the template of that"),
-        (&clean, of_set, &wave("now", &["a1"]), &outdated, "it was there when the wave began"),
-        (&clean, of_set, &wave("now", &["b2"]), &kept, "it came since: somebody else puts it in each time"),
-        (&clean, of_set, &wave("before", &["b2"]), &outdated, "that wave was under other settings"),
+        (&clean, of_set, &round("now", &["a1"]), &outdated, "it was there when the round began"),
+        (&clean, of_set, &round("now", &["b2"]), &kept, "it came since: somebody else puts it in each time"),
+        (&clean, of_set, &round("before", &["b2"]), &outdated, "that round was under other settings"),
     ] {
         let server = cluster(template);
         let pods = vec![facts(&subjects, &own, owner, "a1")];
@@ -248,8 +248,8 @@ async fn who_asks_for_verdicts_gets_those_of_the_controller() {
     let left = PodVerdict::NotOurs(NotOurs::WorkloadOptedOut, Some(Drift::Missed));
     assert_eq!(ask(Rollout::Automatic, None, pods()).await, [left]);
     assert_eq!(ask(Rollout::Report, None, pods()).await, [missed], "no workload is looked at");
-    // And by what it remembers: a pod that came since a wave is taken at its word.
-    let mut state = State::open(&context_of_state(&server)).await.unwrap();
+    // And by what it remembers: a pod that came since a round began is taken at its word.
+    let mut state = StateSecret::open(&context_of_state(&server)).await.unwrap();
     let settings = StoredState::of(&state, &subjects.injector).settings;
     let mut record = RolloutRecord::default();
     record.replace(&proxy(), ("0f", true), ["b2".to_owned()].into_iter(), &settings, Some(0), now());

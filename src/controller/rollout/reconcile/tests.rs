@@ -88,7 +88,7 @@ async fn an_act_is_written_down_before_it_is_done() {
     server.script(|call, objects| {
         if call.path.ends_with("/eviction") {
             let written = record(objects.get(&secret("rel-state")));
-            assert_eq!(written["waves"]["Deployment/proxy"]["acts"][0][0], UID, "{written}");
+            assert_eq!(written["rounds"]["Deployment/proxy"]["acts"][0][0], UID, "{written}");
         }
         None
     });
@@ -121,7 +121,7 @@ async fn a_lease_that_is_lost_after_the_record_was_written_stops_the_act() {
     });
     assert_eq!(passes(&context, 1).await.unwrap_err().cause, Cause::NotLeading);
     assert!(!server.get(POD).is_null());
-    assert!(record(Some(&server.get(&secret("rel-state"))))["waves"].is_object(), "counted all the same");
+    assert!(record(Some(&server.get(&secret("rel-state"))))["rounds"].is_object(), "counted all the same");
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use super::*;
 use crate::cluster::scripted::{Answer, ApiServer, Call, NAMESPACE};
 
 use crate::controller::scripted::{bounded, context};
-use crate::controller::state::State;
+use crate::controller::state::StateSecret;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -109,7 +109,7 @@ async fn compare(world: &World, action: &Action, record: &RolloutRecord, killed:
     after.act(action.clone(), record.clone(), killed).unwrap();
     let cluster = Cluster::of(world);
     let (context, _lease) = context(&cluster.server, "");
-    let mut state = State::open(&context).await.unwrap();
+    let mut state = StateSecret::open(&context).await.unwrap();
     state.put(&context, ROLLOUT_ENTRY, Some(&world.seen.record)).await.unwrap();
     let wake = Arc::new(Notify::new());
     let rings = Arc::clone(&wake);
@@ -134,7 +134,7 @@ async fn compare(world: &World, action: &Action, record: &RolloutRecord, killed:
     assert_eq!(result, expected, "{action:?} in {world:?}");
     cluster.server.script(|_, _| None);
     let calls = if killed { Vec::new() } else { cluster.server.calls() };
-    let record = State::open(&context).await.unwrap().get(ROLLOUT_ENTRY).unwrap_or_default();
+    let record = StateSecret::open(&context).await.unwrap().get(ROLLOUT_ENTRY).unwrap_or_default();
     let left = cluster.left(world, record, &calls).await;
     assert_eq!(left, Left::of(world, &after), "{action:?}, killed: {killed}, in {world:?}");
 }

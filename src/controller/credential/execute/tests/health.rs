@@ -11,7 +11,7 @@ impl Scene {
     /// The health `later` seconds from now, with this login.
     async fn health(&self, login: &Login, later: i64) -> (CredentialHealth, bool) {
         bounded(async {
-            let state = State::open(&self.context).await.unwrap();
+            let state = StateSecret::open(&self.context).await.unwrap();
             let sources = source::read(&self.context).await.unwrap();
             let now = now() + later;
             let health = of(&self.context, &CredentialStatus::Valid, login, &sources, &state, now);
@@ -64,7 +64,7 @@ async fn a_password_is_good_by_the_login_that_succeeded_with_it_and_by_nothing_e
 #[tokio::test]
 async fn a_key_is_good_only_where_it_was_seen_to_work() {
     let scene = Scene::new(&[]).await;
-    let state = State::open(&scene.context).await.unwrap();
+    let state = StateSecret::open(&scene.context).await.unwrap();
     let sources = source::read(&scene.context).await.unwrap();
     let key = |how: &CredentialStatus| of(&scene.context, how, &Login::Free, &sources, &state, 1000).key;
     assert_eq!(key(&CredentialStatus::Valid).health, Health::Good { until: None });

@@ -118,7 +118,7 @@ async fn the_wait_between_logins_is_the_settings() {
         let mut scene = Scene::new(&[]).await;
         let settings = format!("argocd: {{ url: '{}' }}\ncredentials: {{ loginWait: {wait} }}", scene.argocd.url());
         (scene.context, scene.lease) = context(&scene.server, &settings);
-        State::open(&scene.context).await.unwrap();
+        StateSecret::open(&scene.context).await.unwrap();
         let tried = |credential: &str| json!({ "credential": credential, "at": now() - 5, "end": { "refused": "no" } });
         let record = json!({ "tries": [tried("a"), tried("b"), tried("c")] }).to_string();
         scene.server.merge(&secret("rel-state"), &json!({ "data": { "login": STANDARD.encode(record) } }));
@@ -149,7 +149,7 @@ async fn gone_after_its_version() -> Server {
 async fn a_login_that_was_never_sent_counts_for_nothing() {
     let mut scene = Scene::new(&[]).await;
     scene.client = gone_after_its_version().await;
-    State::open(&scene.context).await.unwrap();
+    StateSecret::open(&scene.context).await.unwrap();
     let tried = json!({ "user": "u", "credential": "another", "at": now() - 5, "end": { "refused": "no" } });
     let before = json!({ "tries": [tried] });
     let entry = json!({ "data": { "login": STANDARD.encode(before.to_string()) } });

@@ -12,7 +12,7 @@ fn former(last: char) -> String {
 impl Scene {
     async fn looks(&mut self) -> Observed {
         bounded(async {
-            let state = State::open(&self.context).await.unwrap();
+            let state = StateSecret::open(&self.context).await.unwrap();
             let sources = source::read(&self.context).await.unwrap();
             self.argocd.calls();
             self.observe(&state, &sources).await

@@ -11,7 +11,7 @@ use super::super::model::{Held, World};
 use crate::argocd::scripted::{ACCOUNT, PASSWORD};
 use crate::cluster::scripted::NAMESPACE;
 use crate::controller::Context;
-use crate::controller::state::State;
+use crate::controller::state::StateSecret;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,7 +60,7 @@ impl Names {
     }
 
     /// Learns the keyed hashes.
-    pub(super) fn learn(&mut self, state: &State) {
+    pub(super) fn learn(&mut self, state: &StateSecret) {
         for (word, password) in &self.words {
             let number = word.split_once(' ').unwrap().0;
             let name = username(number);
@@ -70,7 +70,7 @@ impl Names {
     }
 
     /// Writes down what the simulation remembers.
-    pub(super) async fn put(&self, context: &Context, mut state: State) -> State {
+    pub(super) async fn put(&self, context: &Context, mut state: StateSecret) -> StateSecret {
         state.put(context, CREDENTIAL_ENTRY, Some(&self.real(&self.record))).await.unwrap();
         let tries = self.logins["tries"].as_array().unwrap();
         if !tries.is_empty() {
