@@ -171,3 +171,21 @@ fn stuck(view: &View<'_>, among: &[&PodView]) -> Option<WorkloadStep> {
     let pod = among.iter().find(old)?;
     Some(view.remove_pod(pod, RemovalMethod::Delete, &[pod]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_that_is_undone_is_told_by_the_field_of_its_kind() {
+        let told = |kind| match undone(kind) {
+            WorkloadStep::Wait(waiting, None) => waiting.text,
+            _ => panic!("{kind:?}"),
+        };
+        for kind in [Kind::Deployment, Kind::StatefulSet] {
+            assert!(told(kind).contains("the annotation argocd-auth-webhook/restartedAt"), "{kind:?}");
+        }
+        let rollout = told(Kind::Rollout);
+        assert!(rollout.contains("the field spec.restartAt") && !rollout.contains("annotation arg"), "{rollout}");
+    }
+}
